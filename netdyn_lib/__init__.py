@@ -1,0 +1,43 @@
+"""netdyn_lib: training a neural network, seen as a dynamical system.
+
+Gradient descent is a map in weight space.  This library iterates that map for
+whole ensembles of networks, and measures its trajectories: distances,
+Lyapunov exponents, tangent dynamics, curvature, scalar time series.
+
+Modules are loaded when they are first used, so ``import netdyn_lib`` is cheap
+and a program that needs only ``netdyn_lib.maps`` never imports PyTorch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "claims",
+    "curvature",
+    "data",
+    "descent",
+    "devices",
+    "figures",
+    "losses",
+    "lyapunov",
+    "maps",
+    "networks",
+    "observables",
+    "profiles",
+    "resampling",
+    "saturation",
+    "series",
+    "tangent",
+    "tasks",
+)
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_MODULES])

@@ -1,0 +1,372 @@
+"""The gradient-descent map W ↦ W − η∇L(W) of whole ensembles, iterated and observed.
+
+    record = run(GradientDescent(task, learning_rate=1.0), params, epochs=200, observe=("loss", "distance"))
+
+Networks advance together in chunks that fit the processor's cache, several
+chunks side by side.  What is observed is handed on as the epochs pass, so
+memory holds the ensemble and the requested observables, never a trajectory.
+"""
+
+import math
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from . import gradients, observables
+
+# A chunk's intermediate values should stay in a core's L2 cache (measured on
+# Iris: 60 to 120 networks are fastest; 6 or 600 are half as fast).
+_CACHE_BYTES = 3_000_000
+_GPU_SHARE = 0.4  # of the free memory of a GPU
+_BLOCK = 100  # epochs between hand-overs of a stream
+
+
+class GradientDescent:
+    """Full-batch gradient descent with constant learning rate, no momentum.
+
+    W(t + 1) = W(t) − η (∇L(W(t)) + λ W(t))
+
+    Parameters
+    ----------
+    task : Task
+    learning_rate : float or sequence of float
+        η, one for all or one for each initial condition, (n,).
+    weight_decay : float
+        λ of the penalty (λ/2)‖W‖² over all parameters.
+
+    Raises
+    ------
+    ValueError
+        For η that is not positive and finite, or λ that is negative or not finite.
+    """
+
+    def __init__(self, task, learning_rate, weight_decay=0.0):
+        rates = torch.as_tensor(learning_rate, dtype=torch.float64)
+        if rates.numel() == 0 or not bool(((rates > 0) & rates.isfinite()).all()):
+            raise ValueError(f"learning_rate = {learning_rate}: η must be positive and finite")
+        if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+            raise ValueError(f"weight_decay = {weight_decay}: must be zero or positive, and finite")
+        self.task = task
+        self.learning_rate = rates
+        self.weight_decay = float(weight_decay)
+        self._pure = None
+
+    def rates(self, count, device=None):
+        """η of each of ``count`` initial conditions, (n,).  Raises ValueError where the numbers disagree."""
+        rates = self.learning_rate.to(device or self.task.x.device)
+        if rates.dim() and len(rates) != count:
+            raise ValueError(f"{len(rates)} learning rates for {count} initial conditions: give one, or one for each")
+        return rates.expand(count)
+
+    def step(self, params, rates=None):
+        """The map itself: (E, P) from ``params`` (E, P), out of place and differentiable.
+
+        ``rates`` (E,) overrides the learning rates.
+        """
+        if self._pure is None:
+            self._pure = gradients.of(self.task)
+        rates = self.rates(len(params), params.device) if rates is None else rates
+        return params - rates[:, None] * (self._pure(params) + self.weight_decay * params)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of observations: ``epochs`` (B,) and ``values``, each (B, n, …)."""
+
+    epochs: np.ndarray
+    values: dict
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run observed.
+
+    ``epochs`` (T,) are the observed epochs; ``record["loss"]`` is the
+    observable over them, (T, n) or (T, n, 1 + M); ``final`` the parameters
+    after the last epoch, shaped as the run's start; ``diverged_at`` the first
+    epoch at which a network's parameters were no longer finite, −1 for never.
+    Observations from that epoch on are NaN.
+    """
+
+    epochs: np.ndarray
+    values: dict
+    final: torch.Tensor
+    diverged_at: np.ndarray
+
+    def __getitem__(self, name):
+        if name not in self.values:
+            raise KeyError(f"{name!r} was not observed; observed: {', '.join(self.values)}")
+        return self.values[name]
+
+
+class _Worker(threading.local):
+    """Gradient buffers of one thread, which also computes alone in it."""
+
+    def __init__(self, task):
+        self._task = task
+        self._gradient = None
+
+    def gradient(self):
+        if self._gradient is None:
+            if self._task.x.device.type == "cpu":
+                # Chunks run side by side, so each keeps to its thread.  It also
+                # makes results independent of the number of threads.
+                torch.set_num_threads(1)
+            self._gradient = gradients.of(self._task, reuse=True)
+        return self._gradient
+
+
+class Simulation:
+    """An ensemble under way: :meth:`advance` it, observing as it goes.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+    start : torch.Tensor
+        (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies.
+    observe : sequence of str or callable
+        Observables, by name or as functions of an
+        :class:`~netdyn_lib.observables.Snapshot`.
+    every : int
+        Observe every so many epochs.
+    workers : int, optional
+        Chunks computed side by side; by default ``torch.get_num_threads()``
+        on a processor and 1 on a GPU.
+    chunk : int, optional
+        Initial conditions in one chunk; chosen by size where not given.
+
+    Raises
+    ------
+    ValueError
+        For an ensemble of zero, parameters that do not fit the network, an
+        unknown observable, or ``every`` below 1.
+    """
+
+    def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None):
+        task = descent.task
+        if start.dim() not in (2, 3) or start.shape[-1] != task.network.count:
+            raise ValueError(
+                f"start has shape {tuple(start.shape)}; expected (n, {task.network.count}) or "
+                f"(n, 1 + M, {task.network.count}) for {task.network!r}"
+            )
+        if start.numel() == 0:
+            raise ValueError(f"start has shape {tuple(start.shape)}: an ensemble of zero networks")
+        if int(every) != every or every < 1:
+            raise ValueError(f"every = {every}: observe every 1 epoch or more")
+        self.descent, self.every, self.epoch = descent, int(every), 0
+        self._flat = start.dim() == 2
+        groups = start.unsqueeze(1) if self._flat else start  # (n, 1 + M, P)
+        self._observe = dict(observables.named(o) for o in observe)
+        if self._flat and {"distance", "mean_distance"} & set(self._observe):
+            raise ValueError("distance needs perturbed copies: start from networks.perturbed(...), (n, 1 + M, P)")
+        self._needs_output = any(getattr(f, "needs_output", False) for f in self._observe.values())
+        device = task.x.device
+        rates = descent.rates(len(groups), device)
+        size = chunk or self._chunk_size(task, groups)
+        self._chunks = [
+            _Chunk(groups[a : a + size].to(device), rates[a : a + size]) for a in range(0, len(groups), size)
+        ]
+        self.diverged_at = np.full(groups.shape[:2], -1)
+        self._size = size
+        self.workers = workers or (torch.get_num_threads() if device.type == "cpu" else 1)
+        self._worker = _Worker(task)
+
+    @staticmethod
+    def _chunk_size(task, groups):
+        per_group = 8 * groups.shape[1] * gradients.of(task).values_per_network
+        if task.x.device.type == "cuda":
+            budget = _GPU_SHARE * torch.cuda.mem_get_info(task.x.device)[0]
+        else:
+            budget = _CACHE_BYTES
+        return int(min(len(groups), max(1, budget // per_group)))
+
+    @property
+    def params(self):
+        """The present parameters, shaped as the start."""
+        groups = torch.cat([c.groups() for c in self._chunks])
+        return groups.squeeze(1) if self._flat else groups
+
+    def advance(self, epochs, pool, last=False):
+        """Iterate ``epochs`` times and return the :class:`Block` observed on the way.
+
+        Observes before each step; ``last`` also after the last one.
+        """
+        parts = list(pool.map(lambda c: self._advance_chunk(c, epochs, last), self._chunks))
+        for k, chunk in enumerate(self._chunks):
+            rows = slice(k * self._size, k * self._size + len(chunk))
+            fresh = (self.diverged_at[rows] < 0) & (chunk.diverged_at >= 0)
+            self.diverged_at[rows][fresh] = chunk.diverged_at[fresh]
+        times = [t for t in range(self.epoch, self.epoch + epochs + last) if t % self.every == 0]
+        self.epoch += epochs
+        values = {name: np.concatenate([p[name] for p in parts], axis=1) for name in self._observe}
+        if self._flat:
+            # A lone reference needs no axis of copies.
+            values = {k: v[:, :, 0] if v.ndim > 2 and v.shape[2] == 1 else v for k, v in values.items()}
+        return Block(np.array(times, dtype=int), values)
+
+    def _advance_chunk(self, chunk, epochs, last):
+        before = chunk.state.clone()
+        rows = self._iterate(chunk, epochs, last)
+        if not bool(chunk.state.isfinite().all()):
+            # Somewhere in this block a network overflowed: go through it again, looking at each step.
+            chunk.state = before
+            rows = self._iterate(chunk, epochs, last, watch=True)
+        shapes = {name: (0, len(chunk)) for name in self._observe}
+        return {k: torch.stack(v).cpu().numpy() if v else np.empty(shapes[k]) for k, v in rows.items()}
+
+    def _iterate(self, chunk, epochs, last, watch=False):
+        gradient = self._worker.gradient()
+        decay = self.descent.weight_decay
+        rows = {name: [] for name in self._observe}
+        for t in range(self.epoch, self.epoch + epochs + last):
+            stop = t == self.epoch + epochs
+            look = t % self.every == 0
+            if watch:
+                chunk.note_divergence(t)
+            output = None if stop and not (look and self._needs_output) else gradient.forward(chunk.state)
+            if look:
+                for name, value in self._look(chunk, t, output, gradient).items():
+                    rows[name].append(value)
+            if not stop:
+                gradient.subtract(chunk.state, output, chunk.rates) if not decay else chunk.decayed(
+                    gradient, output, decay
+                )
+        if watch:
+            chunk.note_divergence(self.epoch + epochs)
+        return rows
+
+    def _look(self, chunk, t, output, gradient):
+        groups = chunk.groups()
+        if output is not None:
+            output = output[: chunk.real].unflatten(0, groups.shape[:2])
+        snapshot = observables.Snapshot(t, groups, self.descent.task, gradient.target, output)
+        values = {name: f(snapshot) for name, f in self._observe.items()}
+        if (chunk.diverged_at >= 0).any():
+            gone = torch.as_tensor((chunk.diverged_at >= 0) & (chunk.diverged_at <= t))
+            values = {k: _blank(v, gone.to(v.device)) for k, v in values.items()}
+        return values
+
+
+class _Chunk:
+    """Some groups of networks that advance together, as rows of one matrix.
+
+    One more row, a copy of the first, follows them.  Vectorised loops finish
+    the last few elements of an array with scalar code that may round
+    differently; with the extra row those elements are never a real network's,
+    and a network's numbers do not depend on its place in the batch.
+    """
+
+    def __init__(self, groups, rates):
+        self._shape = groups.shape
+        flat = groups.flatten(0, 1)
+        self.real = len(flat)
+        self.state = torch.cat([flat, flat[:1]])  # (E + 1, P)
+        rates = rates.repeat_interleave(groups.shape[1])
+        self.rates = torch.cat([rates, rates[:1]])[:, None, None]  # (E + 1, 1, 1)
+        self.diverged_at = np.full(groups.shape[:2], -1)
+
+    def __len__(self):
+        return self._shape[0]
+
+    def groups(self):
+        return self.state[: self.real].view(self._shape)
+
+    def decayed(self, gradient, output, decay):
+        """One step with weight decay: both terms are taken at the present weights."""
+        shrink = (self.rates[:, 0] * decay) * self.state
+        gradient.subtract(self.state, output, self.rates)
+        self.state -= shrink
+
+    def note_divergence(self, t):
+        bad = ~self.groups().isfinite().all(-1).cpu().numpy()
+        self.diverged_at[bad & (self.diverged_at < 0)] = t
+
+
+def _blank(values, gone):
+    """Set observations of diverged networks to NaN; ``gone`` is (g, 1 + M)."""
+    if not values.is_floating_point():
+        return values
+    if values.dim() == 1:  # one value a group
+        mask = gone.any(1)
+    elif values.shape[1] == gone.shape[1]:
+        mask = gone
+    else:  # one value a copy
+        mask = gone[:, 1:] | gone[:, :1]
+    return values.masked_fill(mask.view(mask.shape + (1,) * (values.dim() - mask.dim())), math.nan)
+
+
+def stream(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=None, progress=None):
+    """Iterate an ensemble and yield its observations block by block.
+
+    Memory does not grow with the number of epochs: a block holds at most
+    100 epochs.  Parameters as for :func:`run`.
+
+    Yields
+    ------
+    tuple of Block, Simulation
+    """
+    if int(epochs) != epochs or epochs < 0:
+        raise ValueError(f"epochs = {epochs}: must be a whole number, zero or more")
+    simulation = Simulation(descent, start, observe, every, workers, chunk)
+    bar = tqdm(total=epochs, unit="epoch", disable=_quiet(progress), leave=False)
+    with bar, torch.no_grad(), ThreadPoolExecutor(simulation.workers) as pool:
+        remaining = int(epochs)
+        while True:
+            count = min(_BLOCK, remaining)
+            remaining -= count
+            yield simulation.advance(count, pool, last=remaining == 0), simulation
+            bar.update(count)
+            if remaining == 0:
+                return
+
+
+def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=None, progress=None):
+    """Iterate an ensemble and keep what was observed.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+    start : torch.Tensor
+        (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies.
+    epochs : int
+        Steps taken; observations run from epoch 0 to ``epochs`` inclusive.
+    observe : sequence of str or callable
+        ``"loss"``, ``"accuracy"``, ``"test_accuracy"``, ``"norm"``,
+        ``"distance"``, ``"mean_distance"``, ``"weights"``, or functions of an
+        :class:`~netdyn_lib.observables.Snapshot`.
+    every : int
+        Observe every so many epochs.
+    workers, chunk : int, optional
+        See :class:`Simulation`.
+    progress : bool, optional
+        Show a progress bar; by default on a terminal only.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    ValueError
+        As :class:`Simulation`, and for a negative number of epochs.
+    """
+    blocks = []
+    for block, simulation in stream(descent, start, epochs, observe, every, workers, chunk, progress):
+        blocks.append(block)
+    times = np.concatenate([b.epochs for b in blocks])
+    values = {k: np.concatenate([b.values[k] for b in blocks]) for k in blocks[0].values}
+    diverged = simulation.diverged_at
+    return Record(times, values, simulation.params.cpu(), diverged[:, 0] if start.dim() == 2 else diverged)
+
+
+def _quiet(progress):
+    if progress is not None:
+        return not progress
+    import sys
+
+    return not sys.stderr.isatty() or "PYTEST_CURRENT_TEST" in os.environ

@@ -1,0 +1,54 @@
+"""Losses, each with its value and its derivative with respect to the network's output.
+
+Both are needed: the value for automatic differentiation through any network,
+the derivative (the *residual*) for the closed-form gradient of a multilayer
+perceptron.  The tests hold one against the other.
+"""
+
+import torch
+import torch.nn.functional as F
+
+
+class CrossEntropy:
+    """Softmax cross-entropy, mean over samples: L = −(1/N) Σ_i ln softmax(z_i)[y_i]."""
+
+    name = "cross-entropy"
+
+    def encode(self, y, classes):
+        """Targets as the closed-form gradient wants them: one-hot columns, (C, N) float64."""
+        return F.one_hot(y, classes).T.to(torch.float64).contiguous()
+
+    def value(self, output, y):
+        """Loss of one network: ``output`` (N, C), ``y`` (N,) class labels; a scalar."""
+        return F.cross_entropy(output, y)
+
+    def values(self, output, target):
+        """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
+        log_p = torch.log_softmax(output, 1)
+        return -(log_p * target).sum((1, 2)) / target.shape[1]
+
+    def residual(self, output, target):
+        """∂L/∂z = (softmax(z) − onehot(y)) / N for ``output`` (E, C, N); same shape."""
+        return (torch.softmax(output, 1) - target) / target.shape[1]
+
+
+class HalfSquaredError:
+    """Half the summed squared error: L = ½ Σ_i |z_i − y_i|²."""
+
+    name = "half squared error"
+
+    def encode(self, y, classes):
+        """Targets transposed to columns, (C, N)."""
+        return y.reshape(-1, classes).T.contiguous()
+
+    def value(self, output, y):
+        """Loss of one network: ``output`` (N, C), ``y`` (N, C); a scalar."""
+        return 0.5 * (output - y.reshape(output.shape)).square().sum()
+
+    def values(self, output, target):
+        """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
+        return 0.5 * (output - target).square().sum((1, 2))
+
+    def residual(self, output, target):
+        """∂L/∂z = z − y for ``output`` (E, C, N); same shape."""
+        return output - target

@@ -1,0 +1,277 @@
+"""Networks as points of R^P, initial conditions, and ε-balls around them.
+
+A network here is a function of a flat vector of P parameters.  An ensemble is
+a tensor with the parameters last: (n, P) for n initial conditions, (n, 1 + M, P)
+for n references, each followed by its M perturbed copies.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+
+# Streams of random numbers drawn for one initial condition.
+_INITIAL, _PERTURBATION = 0, 1
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A pointwise nonlinearity a = φ(z).
+
+    ``pullback(g, a)`` multiplies ``g`` by φ'(z) in place, written in terms of
+    the value a, and returns it.
+    """
+
+    name: str
+    function: callable
+    pullback: callable
+    module: type
+
+
+ACTIVATIONS = {
+    a.name: a
+    for a in (
+        Activation("sigmoid", torch.sigmoid, lambda g, a: g.mul_(a).addcmul_(g, a, value=-1), nn.Sigmoid),
+        Activation("tanh", torch.tanh, lambda g, a: g.mul_(1 - a * a), nn.Tanh),
+        Activation("relu", torch.relu, lambda g, a: g.mul_(a > 0), nn.ReLU),
+    )
+}
+
+
+class MLP:
+    """Multilayer perceptron with a linear output, as a function of its flat parameters.
+
+    The parameters of a unit lie together, its incoming weights and then its
+    bias, so that a layer is one matrix of shape (units, inputs + 1) acting on
+    inputs with a 1 appended.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Units of each layer, inputs first: (4, 10, 3) is the papers' network
+        for Iris.
+    activation : {"sigmoid", "tanh", "relu"}
+        Of the hidden layers.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two layers, a layer of no units, or an unknown activation.
+
+    >>> MLP((4, 10, 3)).count
+    83
+    """
+
+    def __init__(self, sizes, activation="sigmoid"):
+        sizes = tuple(int(s) for s in sizes)
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"sizes {sizes}: a network needs an input and an output layer, each of at least 1 unit")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
+        self.sizes = sizes
+        self.activation = ACTIVATIONS[activation]
+        self.shapes = [(out, inn + 1) for inn, out in zip(sizes[:-1], sizes[1:])]
+        ends = np.cumsum([0] + [math.prod(s) for s in self.shapes])
+        self.slices = [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:])]
+        self.count = int(ends[-1])
+
+    def __repr__(self):
+        return f"MLP({'-'.join(map(str, self.sizes))}, {self.activation.name})"
+
+    @property
+    def layout(self):
+        """Names of the P parameters in order: ``W1[unit,input]``, ``b1[unit]``, …"""
+        names = []
+        for layer, (out, inn) in enumerate(self.shapes, start=1):
+            for unit in range(out):
+                names += [f"W{layer}[{unit},{k}]" for k in range(inn - 1)] + [f"b{layer}[{unit}]"]
+        return tuple(names)
+
+    @property
+    def is_weight(self):
+        """Which of the P parameters are weights (the others are biases); (P,) bool."""
+        return np.array([name[0] == "W" for name in self.layout])
+
+    def matrices(self, params):
+        """Layer matrices with the bias as last column: views (…, units, inputs + 1) of ``params`` (…, P)."""
+        return [params[..., s].unflatten(-1, shape) for s, shape in zip(self.slices, self.shapes)]
+
+    def unpack(self, params):
+        """Weights and biases of each layer: views (…, units, inputs) and (…, units) of ``params`` (…, P)."""
+        return [(m[..., :-1], m[..., -1]) for m in self.matrices(params)]
+
+    def activations(self, params, x):
+        """Outputs of every layer for ``params`` (…, P) and ``x`` (N, d): a list of (…, N, units)."""
+        layers = self.unpack(params)
+        values = []
+        for k, (w, b) in enumerate(layers):
+            x = x @ w.transpose(-1, -2) + b.unsqueeze(-2)
+            if k < len(layers) - 1:
+                x = self.activation.function(x)
+            values.append(x)
+        return values
+
+    def hidden(self, params, x):
+        """Values of the last hidden layer, (…, N, units)."""
+        return self.activations(params, x)[-2]
+
+    def forward(self, params, x):
+        """Output of the networks ``params`` (…, P) on ``x`` (N, d): (…, N, C)."""
+        return self.activations(params, x)[-1]
+
+    def module(self, params=None):
+        """The same network as an :class:`torch.nn.Sequential`, with ``params`` (P,) where given."""
+        layers = []
+        for inn, out in zip(self.sizes[:-1], self.sizes[1:]):
+            layers += [nn.Linear(inn, out, dtype=torch.float64), self.activation.module()]
+        module = nn.Sequential(*layers[:-1])
+        if params is not None:
+            linear = [m for m in module if isinstance(m, nn.Linear)]
+            with torch.no_grad():
+                for layer, (w, b) in zip(linear, self.unpack(params)):
+                    layer.weight.copy_(w)
+                    layer.bias.copy_(b)
+        return module
+
+
+class ModuleNetwork:
+    """Any :class:`torch.nn.Module` as a function of its flat parameters.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Maps (N, …) inputs to (N, C) outputs.  It is copied to float64 and not
+        changed; parameters are flattened in the module's own order.  Parameters
+        of two or more dimensions count as weights, the others as biases.
+
+    Raises
+    ------
+    ValueError
+        For a module without trainable parameters, or with one that draws
+        random numbers or keeps running statistics while it trains: its
+        descent is not a map of its parameters alone.
+    """
+
+    def __init__(self, module):
+        self._module = module.to(torch.float64)
+        self._shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
+        if not self._shapes:
+            raise ValueError(f"{type(module).__name__} has no trainable parameter")
+        for name, part in module.named_modules():
+            if isinstance(part, (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)) and part.training:
+                raise ValueError(
+                    f"layer {name!r} ({type(part).__name__}) is random or stateful in training, so descent is "
+                    "no map of the parameters: remove it, or call module.eval() first"
+                )
+        self.count = sum(s.numel() for s in self._shapes.values())
+
+    def __repr__(self):
+        return f"ModuleNetwork({type(self._module).__name__}, {self.count} parameters)"
+
+    @property
+    def layout(self):
+        """Names of the P parameters in order: ``name[index]``."""
+        return tuple(
+            f"{name}[{','.join(map(str, i))}]" for name, s in self._shapes.items() for i in np.ndindex(*s)
+        )
+
+    @property
+    def is_weight(self):
+        """Which of the P parameters are weights (the others are biases); (P,) bool."""
+        return np.repeat([len(s) > 1 for s in self._shapes.values()], [s.numel() for s in self._shapes.values()])
+
+    def unpack(self, params):
+        """Parameters by name: views of ``params`` (P,)."""
+        parts = params.split([s.numel() for s in self._shapes.values()])
+        return {name: part.view(s) for (name, s), part in zip(self._shapes.items(), parts)}
+
+    def forward(self, params, x):
+        """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
+        return functional_call(self._module, self.unpack(params), (x,))
+
+
+def _check_count(value, name):
+    if int(value) != value or value < 1:
+        raise ValueError(f"{name} = {value}: an ensemble needs at least 1")
+    return int(value)
+
+
+def initial(network, count, seed=0, std=1.0, start=0, device="cpu"):
+    """Independent initial conditions: weights N(0, std²), biases zero.
+
+    Each initial condition has its own stream of random numbers, drawn on the
+    processor, so that condition i is the same in whatever batch, shard or
+    device it appears.
+
+    Parameters
+    ----------
+    network : MLP or ModuleNetwork
+    count : int
+        Number n of initial conditions.
+    seed : int
+    std : float
+        Standard deviation of every weight.
+    start : int
+        Index of the first one: ``initial(net, 5, start=10)`` equals rows 10
+        to 14 of ``initial(net, 15)``.
+
+    Returns
+    -------
+    torch.Tensor
+        (n, P), float64.
+
+    Raises
+    ------
+    ValueError
+        For an ensemble of zero, or a standard deviation that is not positive
+        and finite.
+    """
+    count = _check_count(count, "count")
+    if not (std > 0 and math.isfinite(std)):
+        raise ValueError(f"std = {std}: the spread of the initial weights must be positive and finite")
+    rows = [_generator(seed, start + i, _INITIAL).standard_normal(network.count) for i in range(count)]
+    return torch.tensor(np.stack(rows) * (std * network.is_weight), dtype=torch.float64, device=device)
+
+
+def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
+    """Surround each reference with copies from its ε-ball.
+
+    Every parameter of a copy is w + u with u ~ U(−ε, ε), independent (D,
+    section 2.1; strictly a cube).
+
+    Parameters
+    ----------
+    params : torch.Tensor
+        (n, P) references.
+    radius : float
+        ε.
+    copies : int
+        M, perturbed copies of each.
+    seed, start : int
+        As in :func:`initial`.
+
+    Returns
+    -------
+    torch.Tensor
+        (n, 1 + M, P), the reference first.
+
+    Raises
+    ------
+    ValueError
+        For ε that is not positive and finite, or no copies.
+    """
+    copies = _check_count(copies, "copies")
+    if not (radius > 0 and math.isfinite(radius)):
+        raise ValueError(f"radius = {radius}: the perturbation radius ε must be positive and finite")
+    count, size = params.shape
+    _check_count(count, "count")
+    draws = [_generator(seed, start + i, _PERTURBATION).uniform(-radius, radius, (copies, size)) for i in range(count)]
+    shift = torch.tensor(np.stack(draws), dtype=params.dtype, device=params.device)  # (n, M, P)
+    return torch.cat([params[:, None], params[:, None] + shift], dim=1)  # (n, 1 + M, P)
+
+
+def _generator(seed, index, stream):
+    return np.random.default_rng([int(seed), int(index), stream])

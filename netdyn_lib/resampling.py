@@ -1,0 +1,273 @@
+"""Intervals and tests by resampling: how sure are we, with so many initial conditions?
+
+Percentile bootstrap intervals (Efron and Tibshirani 1993, chapter 13), Wilson's
+interval of a share, and Silverman's test of the number of modes.  An initial
+condition is the unit that is resampled, along the first axis of what is given.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with the interval around it.
+
+    ``estimate``, ``low`` and ``high`` are floats, or arrays of one shape when
+    the values resampled had more than one axis.  Unpacks as
+    ``estimate, low, high``.
+    """
+
+    estimate: float | np.ndarray
+    low: float | np.ndarray
+    high: float | np.ndarray
+    level: float = 0.95
+
+    def __iter__(self):
+        return iter((self.estimate, self.low, self.high))
+
+    def __contains__(self, value):
+        return bool(np.all((self.low <= value) & (value <= self.high)))
+
+    def __str__(self):
+        return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, seed=0):
+    """Percentile bootstrap interval of a statistic over initial conditions.
+
+    Parameters
+    ----------
+    values : array, shape (n, ...)
+        One entry for each initial condition along the first axis; the other
+        axes are resampled together.
+    statistic : callable
+        ``statistic(values, axis=...)``, such as :func:`numpy.mean`,
+        :func:`numpy.median` or :func:`numpy.std`.
+    level : float
+        Coverage aimed at, in (0, 1).
+    resamples : int
+        Samples drawn with replacement.
+    seed : int
+        Seed of the draws.
+
+    Returns
+    -------
+    Interval
+        Of floats for one-dimensional values, else of arrays of shape ``(...)``.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two values, a NaN or infinite value, a level outside
+        (0, 1) or fewer than one resample.
+
+    >>> bootstrap_interval([1.0, 1.0, 1.0]).low
+    1.0
+    """
+    values = _sample(values, "values")
+    return _bootstrap((values,), lambda x, axis: statistic(x, axis=axis), level, resamples, seed)
+
+
+def paired_interval(first, second, statistic=np.mean, level=0.95, resamples=2000, seed=0):
+    """Percentile bootstrap interval of ``statistic(first) - statistic(second)`` over paired values.
+
+    Both are measured on the same initial conditions, shape (n, ...), and each
+    resample draws the same ones for both.  Other parameters, result and errors
+    as in :func:`bootstrap_interval`; also ValueError for two shapes.
+
+    >>> print(paired_interval([1.0, 5.0, 9.0], [0.0, 4.0, 8.0]))
+    1 [1, 1]
+    """
+    first, second = _sample(first, "first"), _sample(second, "second")
+    if first.shape != second.shape:
+        raise ValueError(f"paired values differ in shape: {first.shape} and {second.shape}")
+
+    def difference(x, y, axis):
+        return statistic(x, axis=axis) - statistic(y, axis=axis)
+
+    return _bootstrap((first, second), difference, level, resamples, seed)
+
+
+def share_interval(flags, level=0.95):
+    """The share of true flags with Wilson's score interval.
+
+    Unlike a bootstrap, it does not shrink to a point when no flag, or every
+    flag, is true (Brown, Cai and DasGupta, Statistical Science 16, 101, 2001).
+
+    Parameters
+    ----------
+    flags : array of bool, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        For no flags, values that are neither true nor false, or a level
+        outside (0, 1).
+
+    >>> print(share_interval([False] * 600))
+    0 [0, 0.00636]
+    """
+    flags = np.asarray(flags)
+    if flags.ndim != 1 or not len(flags):
+        raise ValueError(f"flags of shape {flags.shape}: a share needs one axis with at least one flag")
+    if not np.isin(flags, (0, 1)).all():
+        raise ValueError("flags must be true or false: pass a condition, not a measurement")
+    _level(level)
+    found = stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(level, method="wilson")
+    return Interval(float(flags.mean()), float(found.low), float(found.high), level)
+
+
+def _sample(values, name):
+    values = np.asarray(values, dtype=float)
+    if values.ndim == 0 or len(values) < 2:
+        raise ValueError(f"{name} of shape {values.shape}: an interval needs at least 2 values along the first axis")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(
+            f"{name} hold {int(bad.sum())} entries that are NaN or infinite (the first at index "
+            f"{int(np.argwhere(bad)[0, 0])}): leave them out knowingly, and report how many"
+        )
+    return values
+
+
+def _level(level):
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is outside (0, 1); 95% is 0.95")
+
+
+def _bootstrap(samples, statistic, level, resamples, seed):
+    _level(level)
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples: at least 1 is needed, and 1,000 or more make sense")
+    found = stats.bootstrap(
+        samples,
+        statistic,
+        axis=0,
+        paired=len(samples) > 1,
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, 4_000_000 // samples[0].size),
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    estimate, low, high = statistic(*samples, axis=0), found.low, found.high
+    if samples[0].ndim == 1:
+        estimate, low, high = float(estimate), float(low), float(high)
+    return Interval(estimate, low, high, level)
+
+
+@dataclass(frozen=True)
+class Modality:
+    """How many modes a sample has.
+
+    ``modes`` counts those of its Gaussian kernel density at Silverman's rule,
+    ``bandwidth`` = 0.9 min(sd, IQR/1.34) n^(-1/5).  ``critical`` is the
+    smallest bandwidth with at most ``at_most`` modes, and ``p`` the bootstrap
+    probability of a critical bandwidth as large, were there no more modes
+    than that.  A small p speaks for more modes; the test is conservative.
+    """
+
+    modes: int
+    bandwidth: float
+    critical: float
+    p: float
+    at_most: int = 1
+
+
+def modality(values, at_most=1, resamples=1000, grid=512, seed=0):
+    """Silverman's test of the number of modes.
+
+    The critical bandwidth h is the smallest at which a Gaussian kernel density
+    of the values has at most ``at_most`` modes.  Smoothed samples
+    ``mean + (x* - mean + h e) / sqrt(1 + h^2 / var)``, with x* drawn from the
+    values and e from N(0, 1), have the variance of the values; p is the share
+    of them whose density at h has more modes (Silverman, J. R. Statist. Soc. B
+    43, 97, 1981; Efron and Tibshirani 1993, section 16.5).
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+    at_most : int
+        Modes under the null hypothesis; 1 tests unimodality.
+    resamples : int
+        Smoothed bootstrap samples.
+    grid : int
+        Points on which a density is evaluated; values are shared between
+        their two neighbours on the grid.
+    seed : int
+
+    Returns
+    -------
+    Modality
+
+    Raises
+    ------
+    ValueError
+        For fewer than 4 values, NaN, values that are all equal, fewer than
+        one mode or one resample.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or len(values) < 4:
+        raise ValueError(f"values of shape {values.shape}: a test of modes needs one axis of at least 4")
+    values = _sample(values, "values")
+    if at_most < 1 or resamples < 1:
+        raise ValueError(f"at_most {at_most} and resamples {resamples} must be at least 1")
+    deviation = values.std()
+    if not deviation > 1e-12 * np.abs(values).max():
+        raise ValueError(f"all {len(values)} values equal {values[0]}: a constant sample has no density")
+
+    spread = stats.iqr(values) / 1.34
+    rule = 0.9 * min(deviation, spread if spread > 0 else deviation) * len(values) ** -0.2
+    margin = np.ptp(values)
+    ticks = np.linspace(values.min() - margin / 2, values.max() + margin / 2, grid)
+    counts = _shares(values[None], ticks)
+    critical = _critical_bandwidth(counts, ticks, at_most)
+
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(values, (resamples, len(values))) - values.mean()  # (resamples, n)
+    drawn += critical * rng.standard_normal(drawn.shape)
+    drawn = values.mean() + drawn / np.sqrt(1 + (critical / deviation) ** 2)
+    more = _modes(_shares(drawn, ticks), ticks, critical) > at_most
+    return Modality(int(_modes(counts, ticks, rule)[0]), float(rule), float(critical), float(more.mean()), at_most)
+
+
+def _shares(samples, ticks):
+    """Linear binning: (m, n) samples to (m, grid) weights at the ticks."""
+    width = ticks[1] - ticks[0]
+    place = np.clip((samples - ticks[0]) / width, 0, len(ticks) - 1.000001)
+    left = place.astype(int)
+    part = place - left
+    row = np.arange(len(samples))[:, None] * len(ticks)
+    size = len(samples) * len(ticks)
+    shares = np.bincount((row + left).ravel(), (1 - part).ravel(), size)
+    shares += np.bincount((row + left + 1).ravel(), part.ravel(), size)
+    return shares.reshape(len(samples), len(ticks))
+
+
+def _modes(shares, ticks, bandwidth):
+    """Local maxima of the kernel density of each row of (m, grid) weights."""
+    kernel = np.exp(-(((ticks[:, None] - ticks) / bandwidth) ** 2) / 2)  # (grid, grid)
+    rises = np.diff(shares @ kernel, axis=1)
+    count = np.empty(len(rises), dtype=int)
+    for k, rise in enumerate(rises):
+        up = rise[rise != 0] > 0
+        count[k] = np.sum(up[:-1] & ~up[1:])
+    return count
+
+
+def _critical_bandwidth(shares, ticks, at_most):
+    """Smallest bandwidth with at most so many modes, by bisection in the logarithm."""
+    low, high = ticks[1] - ticks[0], ticks[-1] - ticks[0]
+    if _modes(shares, ticks, low)[0] <= at_most:
+        return low
+    while high / low > 1 + 1e-4:
+        middle = np.sqrt(low * high)
+        if _modes(shares, ticks, middle)[0] <= at_most:
+            high = middle
+        else:
+            low = middle
+    return high
