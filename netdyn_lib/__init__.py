@@ -13,12 +13,17 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = (
+    "bifurcations",
+    "cascades",
     "claims",
     "curvature",
     "data",
+    "derivatives",
     "descent",
     "devices",
     "figures",
+    "gradients",
+    "kneading",
     "losses",
     "lyapunov",
     "maps",
@@ -30,6 +35,7 @@ _MODULES = (
     "series",
     "tangent",
     "tasks",
+    "windows",
 )
 
 

@@ -221,21 +221,18 @@ class Simulation:
 
     def _iterate(self, chunk, epochs, last, watch=False):
         gradient = self._worker.gradient()
-        decay = self.descent.weight_decay
         rows = {name: [] for name in self._observe}
         for t in range(self.epoch, self.epoch + epochs + last):
             stop = t == self.epoch + epochs
             look = t % self.every == 0
             if watch:
                 chunk.note_divergence(t)
-            output = None if stop and not (look and self._needs_output) else gradient.forward(chunk.state)
+            passed = None if stop and not (look and self._needs_output) else gradient.forward(chunk.state)
             if look:
-                for name, value in self._look(chunk, t, output, gradient).items():
+                for name, value in self._look(chunk, t, passed and passed[0], gradient).items():
                     rows[name].append(value)
             if not stop:
-                gradient.subtract(chunk.state, output, chunk.rates) if not decay else chunk.decayed(
-                    gradient, output, decay
-                )
+                chunk.step(gradient, passed, self.descent.weight_decay)
         if watch:
             chunk.note_divergence(self.epoch + epochs)
         return rows
@@ -267,7 +264,7 @@ class _Chunk:
         self.real = len(flat)
         self.state = torch.cat([flat, flat[:1]])  # (E + 1, P)
         rates = rates.repeat_interleave(groups.shape[1])
-        self.rates = torch.cat([rates, rates[:1]])[:, None, None]  # (E + 1, 1, 1)
+        self.rates = torch.cat([rates, rates[:1]])[:, None]  # (E + 1, 1)
         self.diverged_at = np.full(groups.shape[:2], -1)
 
     def __len__(self):
@@ -276,11 +273,12 @@ class _Chunk:
     def groups(self):
         return self.state[: self.real].view(self._shape)
 
-    def decayed(self, gradient, output, decay):
-        """One step with weight decay: both terms are taken at the present weights."""
-        shrink = (self.rates[:, 0] * decay) * self.state
-        gradient.subtract(self.state, output, self.rates)
-        self.state -= shrink
+    def step(self, gradient, passed, decay):
+        """W ← W − η (∇L(W) + λ W) in place, both terms at the present weights."""
+        shrink = (self.rates * decay) * self.state if decay else None
+        gradient.subtract(self.state, passed, self.rates)
+        if decay:
+            self.state -= shrink
 
     def note_divergence(self, t):
         bad = ~self.groups().isfinite().all(-1).cpu().numpy()

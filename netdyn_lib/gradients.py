@@ -62,45 +62,51 @@ class MLPGradient:
         return kept
 
     def forward(self, params):
-        """Output (E, C, N) of the networks ``params`` (E, P); what :meth:`backward` needs is remembered."""
+        """Output (E, C, N) of the networks ``params`` (E, P), and what :meth:`backward` needs besides."""
         e, n = len(params), self.target.shape[1]
-        self._layers = self.network.matrices(params)
-        self._values = [self._inputs.expand(e, *self._inputs.shape)]  # inputs of each layer
-        for k, matrix in enumerate(self._layers):
+        layers = self.network.matrices(params)
+        values = [self._inputs.expand(e, *self._inputs.shape)]  # inputs of each layer
+        for k, matrix in enumerate(layers):
             out = self._buffer(("pre", k), e, matrix.shape[1], n)
-            pre = torch.bmm(matrix, self._values[-1], out=out)  # (E, units, N)
-            if k < len(self._layers) - 1:
-                self._values.append(self._with_ones(k, pre))
-        return pre
+            pre = torch.bmm(matrix, values[-1], out=out)  # (E, units, N)
+            if k < len(layers) - 1:
+                values.append(self._with_ones(k, pre))
+        return pre, (layers, values)
 
-    def backward(self, output, scale=None):
-        """Gradient of each layer, (E, units, inputs + 1), last layer first, for the last :meth:`forward`.
+    def backward(self, output, saved):
+        """Each layer's number and gradient, (E, units, inputs + 1), last layer first, after :meth:`forward`.
 
-        ``scale`` (E, 1, 1) multiplies the gradient of each network.
+        The gradients lack the loss's ``weight``.
         """
-        delta = self.loss.residual(output, self.target)  # (E, C, N)
-        if scale is not None:
-            delta *= scale
+        layers, values = saved
         e, n = len(output), self.target.shape[1]
-        for k in range(len(self._layers) - 1, -1, -1):
-            below = self._values[k].transpose(1, 2) if k else self._inputs_t.expand(e, *self._inputs_t.shape)
+        delta = self.loss.residual(output, self.target, out=self._buffer("residual", *output.shape))  # (E, C, N)
+        for k in range(len(layers) - 1, -1, -1):
+            below = values[k].transpose(1, 2) if k else self._inputs_t.expand(e, *self._inputs_t.shape)
             gradient = torch.bmm(delta, below, out=self._buffer(("gradient", k), e, *self.network.shapes[k]))
             if k:
                 # Before the yield: the caller may change the weights there.
-                weights = self._layers[k][..., :-1]
+                weights = layers[k][..., :-1]
                 delta = torch.bmm(weights.transpose(1, 2), delta, out=self._buffer(("delta", k), e, weights.shape[2], n))
-                delta = self.network.activation.pullback(delta, self._values[k][:, :-1])
+                delta = self._pullback(delta, values[k][:, :-1])
             yield k, gradient
+
+    def _pullback(self, delta, values):
+        if self._reuse:
+            return self.network.activation.pullback(delta, values, grad_input=delta)
+        return self.network.activation.pullback(delta, values)
 
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
-        layers = dict(self.backward(self.forward(params)))
-        return torch.cat([layers[k].flatten(1) for k in sorted(layers)], 1)
+        layers = dict(self.backward(*self.forward(params)))
+        weight = self.loss.weight(self.target.shape[1])
+        return weight * torch.cat([layers[k].flatten(1) for k in sorted(layers)], 1)
 
-    def subtract(self, params, output, rates):
-        """W ← W − η ∇L(W) in place, after :meth:`forward` gave ``output``; ``rates`` (E, 1, 1)."""
-        for k, gradient in self.backward(output, rates):
-            params[:, self.network.slices[k]] -= gradient.flatten(1)
+    def subtract(self, params, passed, rates):
+        """W ← W − η ∇L(W) in place, with what :meth:`forward` returned; ``rates`` (E, 1)."""
+        weight = self.loss.weight(self.target.shape[1])
+        for k, gradient in self.backward(*passed):
+            params[:, self.network.slices[k]].addcmul_(gradient.flatten(1), rates, value=-weight)
 
 
 class ModuleGradient:
@@ -133,16 +139,16 @@ class ModuleGradient:
         return 3 * len(self._task.x) * (sum(total) + self._task.x[0].numel()) + 2 * self.network.count
 
     def forward(self, params):
-        """Output (E, C, N) of the networks ``params`` (E, P)."""
-        return self._forward(params).transpose(1, 2)
+        """Output (E, C, N) of the networks ``params`` (E, P), and nothing besides."""
+        return self._forward(params).transpose(1, 2), None
 
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
         return self._gradient(params)
 
-    def subtract(self, params, output, rates):
-        """W ← W − η ∇L(W) in place; ``rates`` (E, 1, 1)."""
-        params -= rates[:, 0] * self._gradient(params)
+    def subtract(self, params, passed, rates):
+        """W ← W − η ∇L(W) in place; ``rates`` (E, 1)."""
+        params -= rates * self._gradient(params)
 
 
 def of(task, reuse=False):

@@ -27,9 +27,13 @@ class CrossEntropy:
         log_p = torch.log_softmax(output, 1)
         return -(log_p * target).sum((1, 2)) / target.shape[1]
 
-    def residual(self, output, target):
-        """∂L/∂z = (softmax(z) − onehot(y)) / N for ``output`` (E, C, N); same shape."""
-        return (torch.softmax(output, 1) - target) / target.shape[1]
+    def residual(self, output, target, out=None):
+        """N ∂L/∂z = softmax(z) − onehot(y) for ``output`` (E, C, N); same shape, into ``out`` where given."""
+        return torch.softmax(output, 1, out=out).sub_(target)
+
+    def weight(self, samples):
+        """What the residual of each sample is multiplied by: 1/N."""
+        return 1 / samples
 
 
 class HalfSquaredError:
@@ -49,6 +53,10 @@ class HalfSquaredError:
         """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
         return 0.5 * (output - target).square().sum((1, 2))
 
-    def residual(self, output, target):
-        """∂L/∂z = z − y for ``output`` (E, C, N); same shape."""
-        return output - target
+    def residual(self, output, target, out=None):
+        """∂L/∂z = z − y for ``output`` (E, C, N); same shape, into ``out`` where given."""
+        return torch.sub(output, target, out=out)
+
+    def weight(self, samples):
+        """What the residual of each sample is multiplied by: 1."""
+        return 1.0

@@ -125,6 +125,15 @@ def count(name, value, least=1):
     return int(value)
 
 
+def grid(low, high, number):
+    """The midpoints of equal cells of (low, high), so that shares of a grid are shares of the range.
+
+    >>> grid(0, 2, 4).tolist()
+    [0.25, 0.75, 1.25, 1.75]
+    """
+    return low + (high - low) * (np.arange(count("number", number)) + 0.5) / number
+
+
 def initial_states(number, scale=0.1, seed=0):
     """Draw w₀ ~ N(0, scale²), shape (number,).
 
@@ -184,7 +193,7 @@ def orbit(map, p, x, steps):
 class Diagram:
     """A bifurcation diagram.
 
-    ``parameters`` (P,) and ``initial`` (K,); ``states`` (keep, P, K) are the
+    ``parameters`` (P,) and ``initial`` (P, K); ``states`` (keep, P, K) are the
     iterates after the transient, NaN throughout where ``escaped`` (P, K).
     """
 
@@ -200,7 +209,8 @@ def bifurcation_diagram(map, p, x, transient, keep=200):
     Parameters
     ----------
     p : array, shape (P,)
-    x : array, shape (K,)
+    x : array, shape (K,) or (P, K)
+        Initial states, the same for every parameter or each its own.
     transient, keep : int
         Iterations discarded (may be 0) and kept (the paper keeps 200).
 
@@ -213,9 +223,9 @@ def bifurcation_diagram(map, p, x, transient, keep=200):
     ValueError
         As :func:`orbit`.
     """
-    p, x = np.atleast_1d(parameters(map, p)), np.atleast_1d(_states(x))
+    p = np.atleast_1d(parameters(map, p))
     transient, keep = count("transient", transient, least=0), count("keep", keep)
-    grid, start = np.broadcast_arrays(p[:, None], x[None, :])  # (P, K)
+    grid, start = np.broadcast_arrays(p[:, None], np.atleast_2d(_states(x)))  # (P, K)
     states = np.empty((keep, *grid.shape))
     with np.errstate(over="ignore", invalid="ignore"):
         states[0] = _forward(map, start, grid, transient)
@@ -223,20 +233,27 @@ def bifurcation_diagram(map, p, x, transient, keep=200):
             states[t] = map.f(states[t - 1], grid)
     escaped = ~np.isfinite(states[-1])
     states[:, escaped] = np.nan
-    return Diagram(p, x, states, escaped)
+    return Diagram(p, start, states, escaped)
 
 
-def share_near(diagram, targets, within=1e-6):
-    """Share of the orbits of a diagram that end within a distance of one of some targets.
+def share_near(diagram, targets, within=1e-6, low=0.0, high=np.inf):
+    """Share of a diagram's orbits, at parameters in (low, high), that end near one of some targets.
 
     Escaped orbits count as not near.
 
     >>> share_near(bifurcation_diagram(CUBIC, [0.3, 1.5], [-0.1, 0.1], 200), (-1, 1))
     0.5
     """
-    last = diagram.states[-1]
+    last = diagram.states[-1, _inside(diagram.parameters, low, high)]
     gaps = np.min([abs(last - target) for target in targets], axis=0)
     return float(np.mean(gaps <= within))  # a comparison with NaN is False
+
+
+def _inside(p, low, high):
+    inside = (p > low) & (p < high)
+    if not inside.any():
+        raise ValueError(f"no parameter lies in ({low}, {high}): the share of nothing is undefined")
+    return inside
 
 
 @dataclass(frozen=True)
@@ -254,11 +271,8 @@ class Exponent:
 
     def positive_share(self, errors=2.0, low=0.0, high=np.inf):
         """Share of the parameters in (low, high) whose exponent exceeds 0 by so many errors."""
-        inside = (self.parameters > low) & (self.parameters < high)
-        if not inside.any():
-            raise ValueError(f"no parameter lies in ({low}, {high}): the share of nothing is undefined")
-        with np.errstate(invalid="ignore"):
-            return float(np.mean((self.value - errors * self.error > 0)[inside]))
+        inside = _inside(self.parameters, low, high)
+        return float(np.mean((self.value - errors * self.error > 0)[inside]))
 
 
 def lyapunov_exponent(map, p, x, transient, steps, batches=20):

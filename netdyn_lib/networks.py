@@ -21,8 +21,8 @@ _INITIAL, _PERTURBATION = 0, 1
 class Activation:
     """A pointwise nonlinearity a = φ(z).
 
-    ``pullback(g, a)`` multiplies ``g`` by φ'(z) in place, written in terms of
-    the value a, and returns it.
+    ``pullback(g, a)`` is g φ'(z) in terms of the value a; it is written to
+    ``grad_input`` where that is given.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Activation:
 ACTIVATIONS = {
     a.name: a
     for a in (
-        Activation("sigmoid", torch.sigmoid, lambda g, a: g.mul_(a).addcmul_(g, a, value=-1), nn.Sigmoid),
-        Activation("tanh", torch.tanh, lambda g, a: g.mul_(1 - a * a), nn.Tanh),
-        Activation("relu", torch.relu, lambda g, a: g.mul_(a > 0), nn.ReLU),
+        Activation("sigmoid", torch.sigmoid, torch.ops.aten.sigmoid_backward, nn.Sigmoid),
+        Activation("tanh", torch.tanh, torch.ops.aten.tanh_backward, nn.Tanh),
+        Activation("relu", torch.relu, lambda g, a, grad_input=None: torch.mul(g, a > 0, out=grad_input), nn.ReLU),
     )
 }
 

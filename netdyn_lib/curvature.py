@@ -1,0 +1,74 @@
+"""Curvature of the training loss: Hessian products, spectra, sharpness.
+
+Functions here see an *objective*, any function from a parameter vector (P,) to
+a scalar, such as ``task.objective``.
+"""
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch.func import grad, hessian, vmap
+
+from .derivatives import directional
+
+_DENSE = 400  # parameters up to which a Hessian is formed whole
+_BYTES = 200_000_000  # of Hessians and their intermediate values at a time
+
+
+def hessian_vector_product(objective, params, vector):
+    """H v = ∂/∂s ∇L(W + s v) at s = 0; ``params`` and ``vector`` (P,), result (P,).  Forward over reverse."""
+    return directional(grad(objective), params, vector)[1]
+
+
+def hessians(objective, params):
+    """Dense Hessians ∂²L/∂w_i∂w_j of stacked networks: (E, P, P), symmetrised, for ``params`` (E, P).
+
+    For small networks: time and memory grow as P².
+    """
+    size = params.shape[1]
+    step = max(1, _BYTES // (40 * size * size))
+    parts = [vmap(hessian(objective))(params[a : a + step]) for a in range(0, len(params), step)]
+    dense = torch.cat(parts)
+    return (dense + dense.transpose(1, 2)) / 2
+
+
+def spectra(objective, params):
+    """All eigenvalues of the Hessian of each network, ascending: (E, P) array for ``params`` (E, P).
+
+    Raises
+    ------
+    ValueError
+        For parameters that are not finite (a diverged network has no curvature).
+    """
+    if not bool(params.isfinite().all()):
+        row = int((~params.isfinite().all(1)).nonzero()[0])
+        raise ValueError(f"network {row} has parameters that are not finite: it diverged, and has no Hessian")
+    return torch.linalg.eigvalsh(hessians(objective, params)).cpu().numpy()
+
+
+def sharpness(objective, params, tolerance=1e-6):
+    """Largest algebraic eigenvalue of the Hessian of each network: (E,) array for ``params`` (E, P).
+
+    Up to 400 parameters from the dense spectrum, beyond by Lanczos on
+    Hessian–vector products (ARPACK, which='LA', relative ``tolerance``).
+    """
+    if params.shape[1] <= _DENSE:
+        return spectra(objective, params)[:, -1]
+    return np.array([_lanczos(objective, p, tolerance) for p in params])
+
+
+def _lanczos(objective, params, tolerance):
+    def matvec(v):
+        v = torch.as_tensor(np.asarray(v).ravel(), dtype=params.dtype, device=params.device)
+        return hessian_vector_product(objective, params, v).cpu().numpy()
+
+    size = len(params)
+    operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(size)  # a fixed start, so that reruns agree
+    return float(eigsh(operator, k=1, which="LA", tol=tolerance, v0=start, return_eigenvectors=False)[0])
+
+
+def local_exponents(eigenvalues, learning_rate):
+    """Growth rate per step along each Hessian eigenvector, ln|1 − ηλ| (H, theorem 2.1); −inf where ηλ = 1."""
+    with np.errstate(divide="ignore"):
+        return np.log(np.abs(1 - learning_rate * np.asarray(eigenvalues)))

@@ -1,0 +1,321 @@
+"""Phases of a series: blocks that are fixed, periodic or irregular, and the switches between them.
+
+A block of a series is *periodic* with period q when every value in it returns
+after q steps within a tolerance, stated relative to the range of the series,
+and q is the smallest such number.  *Fixed* is period 1.  *Irregular* is what
+returns after no period that was tried.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+IRREGULAR, FIXED = 0, 1
+
+
+def name(label):
+    """A label in words.
+
+    >>> name(0), name(1), name(3)
+    ('irregular', 'fixed', 'period 3')
+    """
+    return {IRREGULAR: "irregular", FIXED: "fixed"}.get(int(label), f"period {int(label)}")
+
+
+def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
+    """Label each block of a series by its period.
+
+    The label is the smallest q in 1 … ``longest`` with
+    ``max |s(t + q) - s(t)| <= tolerance * scale`` over the block, and 0 when
+    there is none.
+
+    Parameters
+    ----------
+    series : array, shape (T, ...)
+        Time first; each series along the other axes is judged by itself.
+    block : int
+        Length of a block; steps left over at the end are not labelled.
+    tolerance : float
+        Relative to ``scale``.
+    longest : int
+        Longest period tried; a block must hold two of them.
+    scale : float or array, shape (...), optional
+        By default the range of each series, max - min over all its steps.
+
+    Returns
+    -------
+    array of int, shape (T // block, ...)
+        0 irregular, 1 fixed, q period q.
+
+    Raises
+    ------
+    ValueError
+        For NaN, a series shorter than a block, a block shorter than two of
+        the longest periods, or a tolerance or scale that is negative.
+
+    >>> classify(np.tile([0.0, 1.0, 5.0], 40)).tolist()
+    [3, 3]
+    """
+    series = np.asarray(series, dtype=float)
+    if longest < 1 or block < 2 * longest:
+        raise ValueError(f"a block of {block} cannot show a period of {longest}: it must hold two of at least 1 step")
+    if series.ndim < 1 or len(series) < block:
+        raise ValueError(f"a series of shape {series.shape} is shorter than one block of {block}")
+    if not np.isfinite(series).all():
+        step = int(np.argwhere(~np.isfinite(series))[0, 0])
+        raise ValueError(f"the series holds NaN or infinite values from step {step}: leave diverged trajectories out")
+    scale = np.ptp(series, axis=0) if scale is None else np.asarray(scale, dtype=float)
+    if not tolerance >= 0 or not np.all(scale >= 0):
+        raise ValueError(f"tolerance {tolerance} and scale (least {np.min(scale)}) must not be negative")
+    blocks = _blocks(series, block)
+    labels = np.zeros((len(blocks), *series.shape[1:]), dtype=int)
+    for q in range(longest, 0, -1):
+        worst = np.abs(blocks[:, q:] - blocks[:, :-q]).max(axis=1)  # (blocks, ...)
+        labels[worst <= tolerance * scale] = q
+    return labels
+
+
+def _blocks(series, block):
+    count = len(series) // block
+    return series[: count * block].reshape(count, block, *series.shape[1:])
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Successive phases of one trajectory: where each starts, how long it is, what it is (in blocks)."""
+
+    start: np.ndarray
+    length: np.ndarray
+    label: np.ndarray
+
+    def longest(self, label):
+        """``(start, stop)`` of the longest phase of this label, the first of equals.
+
+        Raises ValueError when there is none.
+        """
+        here = np.flatnonzero(self.label == label)
+        if not len(here):
+            raise ValueError(f"no phase is {name(label)}; there are: {', '.join(name(k) for k in np.unique(self.label))}")
+        k = here[np.argmax(self.length[here])]
+        return int(self.start[k]), int(self.start[k] + self.length[k])
+
+
+def runs(labels):
+    """Join blocks of one label into phases.
+
+    Parameters
+    ----------
+    labels : array of int, shape (B,)
+
+    Raises
+    ------
+    ValueError
+        For labels that are not one trajectory's.
+
+    >>> runs([3, 3, 0, 3]).length.tolist()
+    [2, 1, 1]
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not len(labels):
+        raise ValueError(f"labels of shape {labels.shape}: phases are joined for one trajectory at a time")
+    start = np.r_[0, 1 + np.flatnonzero(np.diff(labels))]
+    return Runs(start, np.diff(np.r_[start, len(labels)]), labels[start])
+
+
+def shares(labels, skip=0):
+    """Share of each label among the blocks from ``skip`` on, by label: a dict, most frequent first."""
+    values, counts = np.unique(np.asarray(labels)[skip:], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {int(values[k]): float(counts[k] / counts.sum()) for k in order}
+
+
+def representatives(labels, skip=0, period=3):
+    """Four trajectories that show the range of behaviour, chosen by their labels alone.
+
+    ``fixed``, ``periodic`` and ``irregular`` have the largest share of blocks
+    of that kind; ``mixed`` has the largest smaller one of its shares of
+    periodic and irregular blocks.  Among equals the first is taken.
+
+    Parameters
+    ----------
+    labels : array of int, shape (B, n)
+    skip : int
+        Blocks left out at the start.
+    period : int
+
+    Returns
+    -------
+    dict of str to int
+        Trajectory by kind, in the order fixed, mixed, periodic, irregular.
+    """
+    late = np.asarray(labels)[skip:]
+    fixed, periodic, irregular = ((late == k).mean(0) for k in (FIXED, period, IRREGULAR))
+    scores = dict(fixed=fixed, mixed=np.minimum(periodic, irregular), periodic=periodic, irregular=irregular)
+    return {kind: int(np.argmax(score)) for kind, score in scores.items()}
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The q regions that the series visits in turn, in each of K periodic blocks.
+
+    Attributes
+    ----------
+    width : array, shape (K, q)
+        max - min of the values in each region.
+    centre : array, shape (K, q)
+        Mean of the values in each region, ascending.
+    gap : array, shape (K,)
+        Distance between the nearest two regions, edge to edge.
+    decaying : array of bool, shape (K, q)
+        Whether the values never rise from one visit to the next.
+    """
+
+    width: np.ndarray
+    centre: np.ndarray
+    gap: np.ndarray
+    decaying: np.ndarray
+
+
+def bands(series, labels, period=3, block=60, rounding=1e-12):
+    """Regions visited in the blocks of one period (D, footnote 3).
+
+    Parameters
+    ----------
+    series : array, shape (T, ...)
+    labels : array of int, shape (T // block, ...)
+        From :func:`classify` with the same block.
+    period : int
+        At least 2, dividing the block.
+    rounding : float
+        Rises smaller than this, relative to the largest value of the block,
+        count as rounding.
+
+    Returns
+    -------
+    Bands
+
+    Raises
+    ------
+    ValueError
+        For a period that does not divide the block, or of which there is no
+        block.
+    """
+    if period < 2 or block % period:
+        raise ValueError(f"period {period} must be at least 2 and divide the block of {block}")
+    chosen = np.moveaxis(_blocks(np.asarray(series, dtype=float), block), 1, -1)[np.asarray(labels) == period]
+    if not len(chosen):
+        raise ValueError(f"no block has period {period}")
+    visits = chosen.reshape(len(chosen), block // period, period)  # (K, visits, q)
+    low, high = visits.min(1), visits.max(1)
+    order = np.argsort(low, axis=1)
+    low, high, centre = (np.take_along_axis(v, order, 1) for v in (low, high, visits.mean(1)))
+    slack = rounding * np.abs(chosen).max(1)[:, None]
+    decaying = np.take_along_axis(np.diff(visits, axis=1).max(1) <= slack, order, 1)
+    return Bands(high - low, centre, (low[:, 1:] - high[:, :-1]).min(1), decaying)
+
+
+def intermittent(labels, skip=0):
+    """Whether each series has irregular blocks and regular ones, from block ``skip`` on; (B, ...) to (...) bool."""
+    irregular = np.asarray(labels)[skip:] == IRREGULAR
+    return irregular.any(0) & ~irregular.all(0)
+
+
+def switches(labels):
+    """Where each series turns irregular and where it stops: two (B - 1, ...) bool arrays, onsets and ends."""
+    turn = np.diff((np.asarray(labels) == IRREGULAR).astype(int), axis=0)
+    return turn == 1, turn == -1
+
+
+def most_intermittent(labels, groups, count=3, skip=0):
+    """The series that switch most often between irregular and regular, no two of one group.
+
+    Parameters
+    ----------
+    labels : array of int, shape (B, P)
+    groups : sequence, length P
+        A group for each series; ``None`` leaves it out.
+    count : int
+    skip : int
+
+    Returns
+    -------
+    list of int
+        At most ``count``, those with most switches first, then in order.
+    """
+    number = sum(kind.sum(0) for kind in switches(np.asarray(labels)[skip:]))
+    able = intermittent(labels, skip)
+    chosen = []
+    for k in np.argsort(-number, kind="stable"):
+        if able[k] and groups[k] is not None and groups[k] not in [groups[j] for j in chosen]:
+            chosen.append(int(k))
+    return chosen[:count]
+
+
+@dataclass(frozen=True)
+class Coincidence:
+    """Share of switches that another series shares, and what chance would give.
+
+    ``chance`` is the mean share when each series' switches are shifted in
+    time by themselves, cyclically, and ``p`` the probability of a share as
+    large.  NaN where there is no switch.
+    """
+
+    share: float
+    switches: int
+    chance: float
+    p: float
+
+
+def coincidence(labels, window=1, shifts=1000, seed=0):
+    """Do series turn irregular, and regular again, together?
+
+    A switch counts as shared when another series has a switch of the same
+    kind within ``window`` blocks of it.
+
+    Parameters
+    ----------
+    labels : array of int, shape (B, P)
+        At least two series.
+    window : int
+    shifts : int
+        Random cyclic shifts of the null model.
+    seed : int
+
+    Returns
+    -------
+    Coincidence
+
+    Raises
+    ------
+    ValueError
+        For fewer than two series, a negative window, or no shifts.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.shape[1] < 2:
+        raise ValueError(f"labels of shape {labels.shape}: switches coincide between at least 2 series")
+    if window < 0 or shifts < 1:
+        raise ValueError(f"window {window} must not be negative, and shifts {shifts} must be at least 1")
+    kinds = switches(labels)
+    total = int(sum(k.sum() for k in kinds))
+    if not total:
+        return Coincidence(np.nan, 0, np.nan, np.nan)
+    share = _shared(kinds, window) / total
+    rng = np.random.default_rng(seed)
+    null = np.empty(shifts)
+    for k in range(shifts):
+        by = rng.integers(len(kinds[0]), size=labels.shape[1])
+        rolled = [np.stack([np.roll(kind[:, j], by[j]) for j in range(len(by))], axis=1) for kind in kinds]
+        null[k] = _shared(rolled, window) / total
+    return Coincidence(float(share), total, float(null.mean()), float((1 + (null >= share).sum()) / (1 + shifts)))
+
+
+def _shared(kinds, window):
+    count = 0
+    for kind in kinds:  # (B - 1, P) bool
+        near = np.zeros(kind.shape, dtype=bool)
+        for lag in range(-window, window + 1):
+            cut = slice(max(lag, 0), len(kind) + min(lag, 0))
+            near[cut] |= kind[max(-lag, 0) : len(kind) + min(-lag, 0)]
+        others = near.sum(1, keepdims=True) - near
+        count += int((kind & (others > 0)).sum())
+    return count

@@ -1,0 +1,364 @@
+"""Scalar time series: autocorrelation against shuffles, and Kantz's exponent.
+
+Kantz's method asks of a single recorded series whether nearby states part
+exponentially: neighbours of a reference point are followed for a few steps,
+and the logarithm of their mean distance is fitted by a line.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.spatial import cKDTree
+from statsmodels.tsa.stattools import acf
+
+from .resampling import bootstrap_interval
+
+
+@dataclass(frozen=True)
+class Autocorrelation:
+    """Autocorrelation at ``lags`` 0, 1, …, and where that of shuffled series lies.
+
+    ``values``, ``low`` and ``high`` have the shape (lags + 1,); ``low`` and
+    ``high`` bound, at each lag by itself, the central ``level`` of the
+    autocorrelations of ``shuffles`` shuffled copies.
+    """
+
+    lags: np.ndarray
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    level: float
+    shuffles: int
+
+    @property
+    def outside(self):
+        """Whether each lag lies outside the band; (lags + 1,) bool, false at lag 0."""
+        return (self.lags > 0) & ((self.values < self.low) | (self.values > self.high))
+
+    @property
+    def share_outside(self):
+        """Share of the lags from 1 that lie outside the band; ``1 - level`` is expected of a shuffled series."""
+        return float(self.outside[1:].mean())
+
+    def peak(self, first=2, last=10):
+        """Lag of the largest autocorrelation from ``first`` to ``last``: the period, were there one."""
+        return int(first + np.argmax(self.values[first : last + 1]))
+
+
+def autocorrelation(series, lags=50, shuffles=1000, level=0.95, seed=0):
+    """Autocorrelation of a series, with the band of its shuffles.
+
+    The estimate is that of :func:`statsmodels.tsa.stattools.acf`; a shuffle
+    keeps the values and destroys their order (D, Fig 10).
+
+    Parameters
+    ----------
+    series : array, shape (T,)
+    lags : int
+        Largest lag, below T.
+    shuffles : int
+        Shuffled copies of the null model.
+    level : float
+        Coverage of the band, in (0, 1).
+    seed : int
+
+    Returns
+    -------
+    Autocorrelation
+
+    Raises
+    ------
+    ValueError
+        For NaN, a constant series, lags that the series is too short for, no
+        shuffles, or a level outside (0, 1).
+    """
+    series = _series(series)
+    if not 1 <= lags < len(series):
+        raise ValueError(f"{lags} lags of a series of {len(series)}: there must be at least 1, and fewer than values")
+    if shuffles < 1:
+        raise ValueError(f"{shuffles} shuffles: the band of the null model needs at least 1, and 1,000 make sense")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is outside (0, 1); 95% is 0.95")
+    if np.ptp(series) == 0:
+        raise ValueError(f"the series is constant at {series[0]}: its autocorrelation is undefined")
+    rng = np.random.default_rng(seed)
+    null = np.array([acf(rng.permutation(series), nlags=lags, fft=True) for _ in range(shuffles)])
+    low, high = np.quantile(null, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Autocorrelation(np.arange(lags + 1), acf(series, nlags=lags, fft=True), low, high, level, shuffles)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Distances between reference points of a series and their neighbours, as both move on.
+
+    Attributes
+    ----------
+    index : array of int, shape (R,)
+        Times of the references, ascending.
+    start : array, shape (R,)
+        Values of the series there.
+    distances : array, shape (R, k, N + 1)
+        ``|s(i + n) - s(j + n)|`` of reference i and neighbour j, n = 0 … N.
+    """
+
+    index: np.ndarray
+    start: np.ndarray
+    distances: np.ndarray
+    dimension: int
+
+    @property
+    def curves(self):
+        """Mean distance d_n over the neighbours, (R, N + 1)."""
+        return self.distances.mean(1)
+
+    @property
+    def log_curves(self):
+        """ln d_n, (R, N + 1); NaN where all neighbours coincide with the reference (see ``zeros``)."""
+        curves = self.curves
+        return np.log(curves, out=np.full(curves.shape, np.nan), where=curves > 0)
+
+    @property
+    def zeros(self):
+        """Number of curve values that are exactly zero, of which no logarithm is taken."""
+        return int((self.curves == 0).sum())
+
+
+def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, steps=10, seed=0):
+    """Follow the nearest neighbours of reference points of a series (Kantz, Phys. Lett. A 185, 77, 1994).
+
+    States are delay vectors ``(s(t - m + 1), …, s(t))`` with the maximum norm;
+    the k nearest ones, further than the Theiler window in time, are the
+    neighbours of a reference.  What is followed is the distance of the newest
+    component, as in the paper.  Kantz takes all neighbours within a radius;
+    a fixed number of them treats dense and sparse regions alike.
+
+    Parameters
+    ----------
+    series : array, shape (T,)
+    references : int
+        Number R of reference points, drawn without repetition; all the points
+        there are, if fewer.
+    dimension : int
+        Embedding dimension m.
+    neighbours : int
+        k.
+    theiler : int
+        Neighbours differ from the reference by more than this many steps.
+    steps : int
+        N, the number of steps followed.
+    seed : int
+
+    Returns
+    -------
+    Divergence
+
+    Raises
+    ------
+    ValueError
+        For NaN, any size below its least value, or a series too short to hold
+        k neighbours outside the Theiler window of each reference.
+    """
+    series = _series(series)
+    for name, value, least in (
+        ("references", references, 1),
+        ("dimension", dimension, 1),
+        ("neighbours", neighbours, 1),
+        ("theiler", theiler, 0),
+        ("steps", steps, 1),
+    ):
+        if value < least:
+            raise ValueError(f"{name} = {value} is below its least value {least}")
+    times = np.arange(dimension - 1, len(series) - steps)
+    near = 2 * theiler + 1  # candidates that the Theiler window excludes, at most
+    if len(times) < neighbours + near:
+        raise ValueError(
+            f"a series of {len(series)} has {max(len(times), 0)} states with {steps} steps ahead, but {neighbours} neighbours "
+            f"outside a Theiler window of {theiler} need at least {neighbours + near}: lengthen it, or ask for fewer"
+        )
+    states = np.stack([series[times - lag] for lag in range(dimension)], axis=1)  # (states, m)
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(len(times), min(references, len(times)), replace=False))
+    _, found = cKDTree(states).query(states[chosen], k=neighbours + near, p=np.inf)  # (R, k + near), nearest first
+    apart = np.abs(found - chosen[:, None]) > theiler
+    first = np.argsort(~apart, axis=1, kind="stable")[:, :neighbours]
+    partner = times[np.take_along_axis(found, first, axis=1)]  # (R, k)
+    ahead = np.arange(steps + 1)
+    own = series[times[chosen][:, None] + ahead]  # (R, N + 1)
+    distances = np.abs(series[partner[..., None] + ahead] - own[:, None])
+    return Divergence(times[chosen], own[:, 0], distances, dimension)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Lines through ln d_n, one for each reference; arrays of shape (R,).
+
+    ``slope`` is the finite exponent Λ per step and ``p`` the one-sided
+    probability of a slope as large if ln d_n did not grow; both are NaN where
+    ``undefined``: a curve with a zero distance inside the fitted range.
+    """
+
+    slope: np.ndarray
+    intercept: np.ndarray
+    p: np.ndarray
+    first: int
+    last: int
+
+    @property
+    def undefined(self):
+        return np.isnan(self.slope)
+
+    def significant(self, threshold=0.05):
+        """References with slope > 0 and p below the threshold; (R,) bool, false where undefined."""
+        return (self.slope > 0) & (self.p < threshold)
+
+
+def expansion(curves, first=1, last=None):
+    """Least-squares line through ln d_n, n = first … last, of each reference.
+
+    The test is Student's, one-sided: t = slope / (its standard error), with
+    the number of points less two degrees of freedom.  Successive ln d_n are
+    correlated, so p is not what it seems: see :func:`calibrate`.  n = 0 is
+    left out by default, because neighbours are chosen to be close there: from
+    n = 0 even a shuffled series seems to expand.
+
+    Parameters
+    ----------
+    curves : Divergence
+    first, last : int
+        Range of n fitted, ends included; ``last`` defaults to the last step.
+
+    Returns
+    -------
+    Expansion
+
+    Raises
+    ------
+    ValueError
+        For a range that leaves the curves, or holds fewer than three points.
+    """
+    logs = curves.log_curves
+    steps = logs.shape[1] - 1
+    last = steps if last is None else last
+    if not 0 <= first <= last - 2 or last > steps:
+        raise ValueError(f"range n = {first} … {last} must hold 3 points or more within 0 … {steps}")
+    y = logs[:, first : last + 1]  # (R, n)
+    n = np.arange(first, last + 1.0)
+    x = n - n.mean()
+    slope = y @ x / (x @ x)
+    intercept = y.mean(1) - slope * n.mean()
+    residual = y - intercept[:, None] - slope[:, None] * n
+    error = np.sqrt((residual**2).sum(1) / (len(n) - 2) / (x @ x))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = stats.t.sf(slope / error, len(n) - 2)
+    return Expansion(slope, intercept, p, first, last)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The threshold on p that a shuffled series passes with the stated probability.
+
+    ``nominal`` is the share of shuffled references with p < 0.05: what the
+    uncorrected test calls significant where there is nothing.
+    """
+
+    threshold: float
+    level: float
+    nominal: float
+    slope: float
+    references: int
+
+
+def calibrate(series, level=0.05, shuffles=10, first=1, last=None, seed=0, **options):
+    """Threshold on p at which references of a shuffled series seem to expand with probability ``level``.
+
+    Parameters
+    ----------
+    series : array, shape (T,)
+    level : float
+        False-positive rate wanted, in (0, 1).
+    shuffles : int
+        Shuffled copies; their references are pooled.
+    first, last : int
+        As for :func:`expansion`.
+    **options
+        As for :func:`divergence`.
+
+    Returns
+    -------
+    Calibration
+        ``threshold`` for :meth:`Expansion.significant`; ``slope``, the mean
+        slope of the shuffled references, shows the bias of a fit from n = 0.
+
+    Raises
+    ------
+    ValueError
+        For no shuffles, a level outside (0, 1), or shuffles of which no
+        reference has a defined slope.
+    """
+    series = _series(series)
+    if shuffles < 1:
+        raise ValueError(f"{shuffles} shuffles: the null model needs at least 1")
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is outside (0, 1)")
+    rng = np.random.default_rng(seed)
+    fits = []
+    for _ in range(shuffles):
+        control = divergence(rng.permutation(series), seed=int(rng.integers(2**31)), **options)
+        fits.append(expansion(control, first, last))
+    slope = np.concatenate([f.slope for f in fits])
+    p = np.concatenate([f.p for f in fits])
+    defined = ~np.isnan(p)
+    if not defined.any():
+        raise ValueError("no shuffled reference has a defined slope: the series takes too few distinct values")
+    slope, p = slope[defined], p[defined]
+    nominal = float((p < 0.05).mean())
+    return Calibration(float(np.quantile(p, level)), level, nominal, float(slope.mean()), len(slope))
+
+
+def global_exponent(curves, first=1, last=None, level=0.95, resamples=2000, seed=0):
+    """Slope of the mean of ln d_n over all references, with its bootstrap interval.
+
+    This is Kantz's S(n) and its slope, per step, on the range stated;
+    references are resampled as if independent.  The slope of a mean is the mean
+    of the slopes.  An embedding that leaves states folded onto each other makes
+    the exponent too small: 0.22 for one delay of the Hénon map, 0.42 for two.
+
+    Parameters
+    ----------
+    curves : Divergence
+    first, last : int
+        Range of n, ends included: from where the distance has turned into the
+        expanding direction to before it fills the series' range.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    ValueError
+        As :func:`expansion`, and for fewer than two references with a defined
+        slope.
+    """
+    fit = expansion(curves, first, last)
+    slopes = fit.slope[~fit.undefined]
+    if len(slopes) < 2:
+        raise ValueError(
+            f"{len(slopes)} of {len(fit.slope)} references have a defined slope: the others meet a distance of exactly "
+            "zero, as on an exactly periodic stretch"
+        )
+    return bootstrap_interval(slopes, level=level, resamples=resamples, seed=seed)
+
+
+def _series(series):
+    series = np.asarray(series, dtype=float)
+    if series.ndim != 1 or len(series) < 2:
+        raise ValueError(f"a series of shape {series.shape}: one axis with at least 2 values is needed")
+    bad = ~np.isfinite(series)
+    if bad.any():
+        raise ValueError(
+            f"the series holds {int(bad.sum())} values that are NaN or infinite, the first at step "
+            f"{int(np.argmax(bad))}: cut it there, or choose a trajectory that does not diverge"
+        )
+    return series

@@ -1,0 +1,119 @@
+"""Tangent dynamics of a descent map: how infinitesimal perturbations grow.
+
+With J(t) = I − η H(W(t)), a tangent vector obeys v(t + 1) = J(t) v(t).  J is
+never formed: its product with v is a directional derivative of the map, taken
+by forward-mode differentiation.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .derivatives import directional
+
+_CHUNK = 256  # tangent vectors advanced together
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Growth of tangent vectors along trajectories.
+
+    ``log_norm`` (T + 1, n, k) is ln(|v_j(t)| / |v_j(0)|); ``directions`` (n, k, P)
+    are the vectors after the last epoch, of norm 1; ``final`` (n, P) the
+    parameters there.
+    """
+
+    log_norm: np.ndarray
+    directions: torch.Tensor
+    final: torch.Tensor
+
+    def exponent(self, start=0, stop=None):
+        """Finite-time exponents (ln|v(stop)| − ln|v(start)|)/(stop − start) per epoch, (n, k)."""
+        stop = len(self.log_norm) - 1 if stop is None else stop
+        start, stop = np.broadcast_arrays(np.asarray(start), np.asarray(stop))
+        if (stop <= start).any() or (start < 0).any() or (stop >= len(self.log_norm)).any():
+            raise ValueError(f"window {start}–{stop}: must lie within 0–{len(self.log_norm) - 1} and have a length")
+        if start.ndim == 0:
+            return (self.log_norm[stop] - self.log_norm[start]) / (stop - start)
+        rows = np.arange(len(start))
+        return (self.log_norm[stop, rows] - self.log_norm[start, rows]) / (stop - start)[:, None]
+
+
+def product(step, params, vectors):
+    """One step of map and tangent map together: (F(W), J(W) v).
+
+    ``step`` maps (E, P) to (E, P), row by row; ``vectors`` is (E, P).
+    """
+    return directional(step, params, vectors)
+
+
+def growth(step, params, directions, epochs, order=2):
+    """Follow tangent vectors along the trajectories of a map.
+
+    Vectors are renormalised at every step and the logarithms of their norms
+    added up, so nothing overflows (Benettin et al., 1980).
+
+    Parameters
+    ----------
+    step : callable
+        The map, (E, P) to (E, P), each row by itself and differentiable: for
+        example ``GradientDescent(task, 1.0).step``.
+    params : torch.Tensor
+        (n, P) initial conditions.
+    directions : torch.Tensor
+        (n, k, P) initial tangent vectors, of any length but zero.
+    epochs : int
+    order : 1 or 2
+        Norm: L1, which matches the papers' distance, or Euclidean.
+
+    Returns
+    -------
+    Growth
+
+    Raises
+    ------
+    ValueError
+        For directions that do not fit the parameters, or a zero vector.
+    """
+    if directions.dim() != 3 or directions.shape[::2] != params.shape:
+        raise ValueError(
+            f"directions of shape {tuple(directions.shape)} for params {tuple(params.shape)}: expected (n, k, P)"
+        )
+    n, k, size = directions.shape
+    lengths = torch.linalg.vector_norm(directions, ord=order, dim=-1, keepdim=True)
+    if not bool((lengths > 0).all()):
+        raise ValueError("a tangent vector of length zero has no direction to follow")
+    states = params.repeat_interleave(k, 0)  # (n k, P)
+    vectors = (directions / lengths).reshape(n * k, size)
+
+    # One after the other: forward-mode differentiation keeps a level that threads share.
+    parts = [_follow(step, states[a : a + _CHUNK], vectors[a : a + _CHUNK], epochs, order) for a in range(0, n * k, _CHUNK)]
+    logs = torch.cat([p[0] for p in parts], 1).view(-1, n, k)
+    return Growth(
+        logs.cpu().numpy(),
+        torch.cat([p[1] for p in parts]).view(n, k, size),
+        torch.cat([p[2] for p in parts]).view(n, k, size)[:, 0],
+    )
+
+
+def _follow(step, w, v, epochs, order):
+    logs = [torch.zeros(len(w), dtype=w.dtype, device=w.device)]
+    with torch.no_grad():
+        for _ in range(epochs):
+            w, v = product(step, w, v)
+            norm = torch.linalg.vector_norm(v, ord=order, dim=-1)
+            v = v / norm[:, None]
+            logs.append(logs[-1] + norm.log())
+    return torch.stack(logs), v, w
+
+
+def random_directions(params, count=1, seed=0):
+    """Independent Gaussian directions, (n, ``count``, P), one stream of random numbers for each initial condition."""
+    draws = [np.random.default_rng([seed, i, 2]).standard_normal((count, params.shape[1])) for i in range(len(params))]
+    return torch.tensor(np.stack(draws), dtype=params.dtype, device=params.device)
+
+
+def mean_growth(growth):
+    """ln of the mean over vectors of |v_j(t)|/|v_j(0)|: (T + 1, n), the linear counterpart of ln d̄(t)/d̄(0)."""
+    return np.logaddexp.reduce(growth.log_norm, axis=2) - np.log(growth.log_norm.shape[2])
