@@ -30,6 +30,7 @@ _MODULES = (
     "networks",
     "observables",
     "profiles",
+    "relaxation",
     "resampling",
     "saturation",
     "series",

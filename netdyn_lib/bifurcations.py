@@ -47,22 +47,22 @@ def newton(equations, x, p, what):
     and by p.  ``what`` is sought, for the message of the ArithmeticError that
     is raised when the steps do not settle.
     """
-    error = np.inf
+    step = np.inf
     for _ in range(_NEWTON_STEPS):
         (e1, e2), (e1x, e2x), (e1p, e2p) = equations(x, p)
         determinant = e1x * e2p - e1p * e2x
         move_x = (e1 * e2p - e1p * e2) / determinant
         move_p = (e1x * e2 - e2x * e1) / determinant
         x, p = x - move_x, p - move_p
-        last, error = error, abs(move_p)
+        last, step = step, np.maximum(abs(move_x), abs(move_p))
         # Steps stop shrinking at the rounding floor; their size there is the honest error.
-        if np.all((error < 1e-9) & (2 * error >= last)) or np.all(error == 0):
+        if np.all((step < 1e-9) & (2 * step >= last)) or np.all(step == 0):
             break
-    bad = ~(np.atleast_1d(error) < 1e-8)
+    bad = ~(np.atleast_1d(step) < 1e-8)
     if bad.any():
         where = np.atleast_1d(p)[bad][0]
         raise ArithmeticError(f"Newton's method found no {what} for {bad.sum()} cycle(s), last step near {where}")
-    return x, p, np.maximum(error, np.spacing(abs(p)))
+    return x, p, np.maximum(abs(move_p), np.spacing(abs(p)))
 
 
 def cycle(map, period, sign, multiplier, x, p):

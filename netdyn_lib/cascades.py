@@ -17,8 +17,10 @@ from netdyn_lib import bifurcations, kneading, maps
 class Cascade:
     """A period-doubling cascade of ``levels`` + 1 cycles; arrays of that length.
 
-    ``period`` counts iterations of f until the orbit is back at ±x.  The cycle of each level is
-    ``superstable`` and then loses stability at ``doubling``, each with its rounding error.
+    ``period`` counts iterations of f until the orbit is back at x, or at −x
+    for the symmetric cycle of an odd map.  The cycle of each level is
+    ``superstable`` and then doubles at ``doubling``; both with their rounding
+    errors.
     """
 
     period: np.ndarray
@@ -58,7 +60,8 @@ def cascade(map, levels, low, high, word=()):
         period, sign = len(word) + 1, int(bifurcations.signs(map, [word])[0])
         guess = float(kneading.locate(map, [word], low, high)[0])  # plain floats make the recurrence fast
         p, error = bifurcations.polish(map, period, sign, guess)
-        _, lost, lost_error = bifurcations.follow(map, period, sign, bifurcations.TO_DOUBLING, float(map.critical(p)), p)
+        c = float(map.critical(p))
+        _, lost, lost_error = bifurcations.follow(map, period, sign, bifurcations.TO_DOUBLING, c, p)
         rows.append((period, p, error, lost, lost_error))
         word = kneading.double(word)
     return Cascade(*(np.array(column, dtype=float) for column in zip(*rows, strict=True)))

@@ -103,6 +103,11 @@ class Record:
             raise KeyError(f"{name!r} was not observed; observed: {', '.join(self.values)}")
         return self.values[name]
 
+    def by_rate(self, name, count):
+        """An observable of :func:`each_rate`'s ensemble at ``count`` rates: (T, k, n, …)."""
+        values = self[name]
+        return values.reshape(len(values), count, -1, *values.shape[2:])
+
 
 class _Worker(threading.local):
     """Gradient buffers of one thread, which also computes alone in it."""
@@ -360,6 +365,17 @@ def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=
     values = {k: np.concatenate([b.values[k] for b in blocks]) for k in blocks[0].values}
     diverged = simulation.diverged_at
     return Record(times, values, simulation.params.cpu(), diverged[:, 0] if start.dim() == 2 else diverged)
+
+
+def each_rate(start, rates):
+    """The same ensemble at several learning rates, to advance as one batch.
+
+    Returns the ensemble (k n, …) and its learning rates (k n,) for ``start``
+    (n, …) and k ``rates``, rate by rate; :meth:`Record.by_rate` splits what is
+    observed.
+    """
+    rates = torch.as_tensor(rates, dtype=start.dtype)
+    return torch.cat([start] * len(rates)), rates.repeat_interleave(len(start))
 
 
 def _quiet(progress):

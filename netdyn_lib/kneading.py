@@ -73,6 +73,17 @@ def name(word):
     return "".join(str(int(lap)) for lap in word) + "C"
 
 
+def parse(name):
+    """The word of a name.
+
+    >>> parse("20C")
+    [2, 0]
+    """
+    if not (name.endswith("C") and name[:-1].isdecimal() or name == "C"):
+        raise ValueError(f"{name!r} is not the name of a word: digits, then C")
+    return [int(lap) for lap in name[:-1]]
+
+
 def signs(words):
     """+1 where the orbit returns to c, −1 where it returns to −c; shape (N,)."""
     return 1 - 2 * ((np.asarray(words) == 2).sum(axis=1) % 2)  # the third lap maps to the other side of 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .resampling import Interval, bootstrap_interval
+from .resampling import Interval, bootstrap_interval, share_interval
 
 #: The papers count a fit as exponential growth beyond these (D section 4.1, J).
 R2, SLOPE = 0.9, 0.05
@@ -235,12 +235,13 @@ def exponents(distance, rule="best_fit", **options):
 
 @dataclass(frozen=True)
 class Summary:
-    """λ_nMLE and p of an ensemble, with 95% bootstrap intervals over its initial conditions.
+    """λ_nMLE and p of an ensemble, with 95% intervals over its initial conditions.
 
-    ``exponent`` (an :class:`~netdyn_lib.resampling.Interval`) is λ_nMLE, the
-    mean over the ``kept`` exponents, as D takes it, and ``sd`` their standard
-    deviation; ``mean_all`` the mean over all ``count``.  ``share`` is p.
-    ``window`` is the mean length of the kept windows, in epochs.
+    ``exponent`` is λ_nMLE, the mean over the ``kept`` exponents, as D takes
+    it, with a bootstrap :class:`~netdyn_lib.resampling.Interval`; ``sd`` is
+    their standard deviation and ``mean_all`` the mean over all ``count``.
+    ``share`` is p with Wilson's interval.  ``window`` is the mean length of the
+    kept windows, in epochs.
     """
 
     rule: str
@@ -269,7 +270,7 @@ def summarise(fit, r2=R2, slope=SLOPE, seed=0):
         exponent=bootstrap_interval(chosen, seed=seed) if enough else nothing,
         sd=float(chosen.std(ddof=1)) if enough else np.nan,
         mean_all=float(np.nanmean(fit.slope)) if not np.isnan(fit.slope).all() else np.nan,
-        share=bootstrap_interval(kept.astype(float), seed=seed),
+        share=share_interval(kept),
         window=float((fit.stop - fit.start)[kept].mean()) if len(chosen) else np.nan,
     )
 

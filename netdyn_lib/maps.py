@@ -35,6 +35,8 @@ class Map:
         point c, of which f(c) is the largest value.
     odd : bool
         Whether f(−x) = −f(x).
+    exact : (float, float)
+        A parameter at which the map multiplies an angle, and its exponent there.
     """
 
     name: str
@@ -45,7 +47,8 @@ class Map:
     dxx: Callable
     dxp: Callable
     laps: Callable
-    odd: bool = False
+    odd: bool
+    exact: tuple
 
     def critical(self, p):
         """The critical point c(p), where ∂f/∂x = 0."""
@@ -67,6 +70,7 @@ CUBIC = Map(
     dxp=lambda w, eta: 1 - 3 * w * w,
     laps=lambda eta: (((1 + eta) / (3 * eta)) ** 0.5, ((1 + eta) / eta) ** 0.5),
     odd=True,
+    exact=(2.0, np.log(3.0)),  # w = √2 sin θ becomes √2 sin 3θ
 )
 
 #: The textbook map, on which this library's numbers can be checked against known ones.
@@ -79,6 +83,8 @@ LOGISTIC = Map(
     dxx=lambda x, r: -2 * r + 0 * x,
     dxp=lambda x, r: 1 - 2 * x + 0 * r,
     laps=lambda r: (0.5 + 0 * r,),
+    odd=False,
+    exact=(4.0, np.log(2.0)),  # x = sin² θ becomes sin² 2θ
 )
 
 
@@ -92,12 +98,12 @@ def parameters(map, values):
 
     >>> parameters(CUBIC, [0.5, -1.0])
     Traceback (most recent call last):
-    ValueError: learning rate η = -1.0 must be > 0 and finite: a rate of zero never moves, a negative one climbs the loss
+    ValueError: learning rate η = -1.0 must be > 0 and finite: zero never moves, a negative rate climbs the loss
     """
     values = np.asarray(values, dtype=float)
     bad = values[~(np.isfinite(values) & (values > 0))]
     if bad.size:
-        cause = "a rate of zero never moves, a negative one climbs the loss"
+        cause = "zero never moves, a negative rate climbs the loss"
         if not np.isfinite(bad[0]):
             cause = "was it computed by a division by zero, or read from an empty cell?"
         elif map is not CUBIC:

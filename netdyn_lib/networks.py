@@ -273,5 +273,10 @@ def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
     return torch.cat([params[:, None], params[:, None] + shift], dim=1)  # (n, 1 + M, P)
 
 
+def as_tensor(values):
+    """Numbers as the float64 tensor that this module's functions take."""
+    return torch.as_tensor(np.asarray(values), dtype=torch.float64)
+
+
 def _generator(seed, index, stream):
     return np.random.default_rng([int(seed), int(index), stream])

@@ -104,6 +104,49 @@ def path_length(weights):
     return np.abs(np.diff(np.asarray(weights), axis=0)).sum(0)
 
 
+@dataclass(frozen=True)
+class Straightness:
+    """How straight weights travel, for n networks: displacement Δw against path length D_w.
+
+    ``ratio`` (n, P) is Δw/D_w, 1 on a straight way (NaN for a weight that never
+    moved); ``slope`` and ``correlation`` (n,) are those of the line Δw on D_w
+    over a network's weights.
+    """
+
+    ratio: np.ndarray
+    slope: np.ndarray
+    correlation: np.ndarray
+
+
+def straightness(weights):
+    """Straightness of every weight's way, from ``weights`` (T + 1, n, P)."""
+    moved, travelled = displacement(weights), path_length(weights)
+    x = travelled - travelled.mean(1, keepdims=True)
+    y = moved - moved.mean(1, keepdims=True)
+    xy, xx, yy = (x * y).sum(1), (x * x).sum(1), (y * y).sum(1)
+    ratio = np.divide(moved, travelled, out=np.full_like(moved, np.nan), where=travelled > 0)
+    return Straightness(ratio, xy / xx, xy / np.sqrt(xx * yy))
+
+
+def collapse(by_radius):
+    """Largest relative deviation of a scaled curve d̄(t)/ε from the median of them all.
+
+    ``by_radius`` maps each ε to distances (T, M).  Zero for an exactly linear
+    response to the same directions.
+    """
+    scaled = np.array([np.asarray(d).mean(1) / radius for radius, d in by_radius.items()])
+    return float(np.abs(scaled / np.median(scaled, axis=0) - 1).max())
+
+
+def radial_loss(task, params, factors):
+    """Training loss with all parameters scaled, L(αW): (k, n) for ``params`` (n, P) and k ``factors`` α.
+
+    Falling with α at α = 1, it shows a basin that opens outward from the origin.
+    """
+    objective = torch.func.vmap(task.objective)
+    return np.stack([objective(float(a) * params).cpu().numpy() for a in factors])
+
+
 def weight_importance(task, params):
     """Change of the training loss on setting one parameter at a time to zero (D, Fig. 5).
 
@@ -113,6 +156,11 @@ def weight_importance(task, params):
     silenced.fill_diagonal_(0.0)
     objective = torch.func.vmap(task.objective)
     return (objective(silenced) - task.objective(params)).cpu().numpy()
+
+
+def importances(task, params):
+    """:func:`weight_importance` of stacked networks, (n, P) for ``params`` (n, P)."""
+    return np.stack([weight_importance(task, p) for p in params])
 
 
 def misclassified(task, params):

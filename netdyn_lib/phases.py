@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 IRREGULAR, FIXED = 0, 1
+KINDS = ("fixed", "period 3", "other period", "irregular")
 
 
 def name(label):
@@ -39,8 +40,10 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
         Relative to ``scale``.
     longest : int
         Longest period tried; a block must hold two of them.
-    scale : float or array, shape (...), optional
-        By default the range of each series, max - min over all its steps.
+    scale : float, array of shape (...) or "widest", optional
+        By default the range of each series, max - min over all its steps;
+        ``"widest"`` is the largest range among those along the last axis, for
+        series of one kind of which some never move.
 
     Returns
     -------
@@ -64,7 +67,12 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
     if not np.isfinite(series).all():
         step = int(np.argwhere(~np.isfinite(series))[0, 0])
         raise ValueError(f"the series holds NaN or infinite values from step {step}: leave diverged trajectories out")
-    scale = np.ptp(series, axis=0) if scale is None else np.asarray(scale, dtype=float)
+    if scale is None or isinstance(scale, str):
+        kind, scale = scale, np.ptp(series, axis=0)
+        if kind is not None and kind != "widest":
+            raise ValueError(f"unknown scale {kind!r}; known: 'widest', numbers, or None")
+        scale = scale.max(-1, keepdims=True) if kind else scale
+    scale = np.asarray(scale, dtype=float)
     if not tolerance >= 0 or not np.all(scale >= 0):
         raise ValueError(f"tolerance {tolerance} and scale (least {np.min(scale)}) must not be negative")
     blocks = _blocks(series, block)
@@ -73,6 +81,23 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
         worst = np.abs(blocks[:, q:] - blocks[:, :-q]).max(axis=1)  # (blocks, ...)
         labels[worst <= tolerance * scale] = q
     return labels
+
+
+def kinds(labels):
+    """Labels as positions in ``KINDS``.
+
+    >>> kinds(np.array([1, 3, 6, 0])).tolist()
+    [0, 1, 2, 3]
+    """
+    labels = np.asarray(labels)
+    return np.select([labels == FIXED, labels == 3, labels > 1], [0, 1, 2], 3)
+
+
+def confusion(true, predicted):
+    """Blocks by true kind (row) and predicted kind (column); (4, 4) int, in the order of ``KINDS``."""
+    matrix = np.zeros((len(KINDS), len(KINDS)), dtype=int)
+    np.add.at(matrix, (kinds(true).ravel(), kinds(predicted).ravel()), 1)
+    return matrix
 
 
 def _blocks(series, block):
@@ -129,6 +154,54 @@ def shares(labels, skip=0):
     return {int(values[k]): float(counts[k] / counts.sum()) for k in order}
 
 
+def has(labels, label, skip=0):
+    """Whether each trajectory has a block of this label, from block ``skip`` on; (B, ...) to (...) bool."""
+    return (np.asarray(labels)[skip:] == label).any(0)
+
+
+def part(labels, skip=0, first=0):
+    """Mask of the blocks from ``skip`` on, of the trajectories from ``first`` on; (B, n) bool."""
+    mask = np.zeros(np.shape(labels), dtype=bool)
+    mask[skip:, first:] = True
+    return mask
+
+
+def members(mask):
+    """Trajectory of each block that a (B, n) mask selects, in the order in which it selects them."""
+    return np.nonzero(mask)[1]
+
+
+def sample(mask, count=1):
+    """At most ``count`` of the blocks in a (B, n) mask, evenly spread: their blocks and their trajectories.
+
+    Raises ValueError when the mask is empty.
+
+    >>> sample(np.eye(3, dtype=bool))
+    (array([0]), array([0]))
+    """
+    block, trajectory = np.nonzero(mask)
+    if not len(block):
+        raise ValueError("no block is selected: the mask is empty")
+    chosen = np.linspace(0, len(block) - 1, min(count, len(block))).astype(int)
+    return block[chosen], trajectory[chosen]
+
+
+def order(labels, kappa):
+    """Trajectories sorted by a number they end with, and among equals by their share of irregular blocks.
+
+    ``labels`` (B, n) and ``kappa`` (B, n), NaN allowed; the result (n,) are
+    positions.
+    """
+    last = np.round(np.nan_to_num(np.asarray(kappa)[-1]))
+    return np.lexsort(((np.asarray(labels) == IRREGULAR).mean(0), last))
+
+
+def most_switching(labels, count, skip=0):
+    """The ``count`` trajectories with most switches between irregular and regular, from block ``skip`` on."""
+    number = sum(kind.sum(0) for kind in switches(np.asarray(labels)[skip:]))
+    return np.argsort(-number, kind="stable")[:count]
+
+
 def representatives(labels, skip=0, period=3):
     """Four trajectories that show the range of behaviour, chosen by their labels alone.
 
@@ -168,12 +241,15 @@ class Bands:
         Distance between the nearest two regions, edge to edge.
     decaying : array of bool, shape (K, q)
         Whether the values never rise from one visit to the next.
+    member : array of int, shape (K,)
+        Which series the block is of.
     """
 
     width: np.ndarray
     centre: np.ndarray
     gap: np.ndarray
     decaying: np.ndarray
+    member: np.ndarray
 
 
 def bands(series, labels, period=3, block=60, rounding=1e-12):
@@ -181,8 +257,8 @@ def bands(series, labels, period=3, block=60, rounding=1e-12):
 
     Parameters
     ----------
-    series : array, shape (T, ...)
-    labels : array of int, shape (T // block, ...)
+    series : array, shape (T, n)
+    labels : array of int, shape (T // block, n)
         From :func:`classify` with the same block.
     period : int
         At least 2, dividing the block.
@@ -211,7 +287,60 @@ def bands(series, labels, period=3, block=60, rounding=1e-12):
     low, high, centre = (np.take_along_axis(v, order, 1) for v in (low, high, visits.mean(1)))
     slack = rounding * np.abs(chosen).max(1)[:, None]
     decaying = np.take_along_axis(np.diff(visits, axis=1).max(1) <= slack, order, 1)
-    return Bands(high - low, centre, (low[:, 1:] - high[:, :-1]).min(1), decaying)
+    return Bands(high - low, centre, (low[:, 1:] - high[:, :-1]).min(1), decaying, members(np.asarray(labels) == period))
+
+
+def settled(series, labels, below, block=60):
+    """Which trajectories settle to a small value, and which of them leave it again.
+
+    A block is settled when it is fixed and its mean is below ``below``.
+
+    Parameters
+    ----------
+    series : array, shape (T, n)
+    labels : array of int, shape (T // block, n)
+    below : float
+    block : int
+
+    Returns
+    -------
+    tuple of array of bool, shape (n,)
+        Has a settled block; has a block that is not settled after its first one.
+    """
+    quiet = (np.asarray(labels) == FIXED) & (_blocks(np.asarray(series), block).mean(1) < below)
+    since = np.maximum.accumulate(quiet, axis=0)
+    return quiet.any(0), (since & ~quiet).any(0)
+
+
+def departure(series, start, period, tolerance=1e-3, scale=None):
+    """First step from ``start`` on at which a series no longer returns after ``period`` steps.
+
+    Parameters
+    ----------
+    series : array, shape (T, ...)
+    start : int
+    period : int
+        A constant series, too, returns after it.
+    tolerance, scale
+        As for :func:`classify`.
+
+    Returns
+    -------
+    array of float, shape (...)
+        The first t >= start with ``|s(t + period) - s(t)| > tolerance * scale``;
+        NaN where the series always returns.
+
+    Raises
+    ------
+    ValueError
+        For a start or period outside the series.
+    """
+    series = np.asarray(series, dtype=float)
+    if period < 1 or not 0 <= start < len(series) - period:
+        raise ValueError(f"start {start} and period {period} must lie within a series of {len(series)}")
+    scale = np.ptp(series, axis=0) if scale is None else scale
+    gone = np.abs(series[start + period :] - series[start:-period]) > tolerance * np.asarray(scale)
+    return np.where(gone.any(0), start + gone.argmax(0), np.nan)
 
 
 def intermittent(labels, skip=0):
@@ -227,7 +356,7 @@ def switches(labels):
 
 
 def most_intermittent(labels, groups, count=3, skip=0):
-    """The series that switch most often between irregular and regular, no two of one group.
+    """The series most evenly divided between irregular and regular blocks, no two of one group.
 
     Parameters
     ----------
@@ -236,17 +365,19 @@ def most_intermittent(labels, groups, count=3, skip=0):
         A group for each series; ``None`` leaves it out.
     count : int
     skip : int
+        Blocks left out at the start.
 
     Returns
     -------
     list of int
-        At most ``count``, those with most switches first, then in order.
+        At most ``count`` intermittent series: those with the largest smaller
+        one of the two shares first, the first of equals.
     """
-    number = sum(kind.sum(0) for kind in switches(np.asarray(labels)[skip:]))
-    able = intermittent(labels, skip)
+    share = (np.asarray(labels)[skip:] == IRREGULAR).mean(0)
+    evenness = np.minimum(share, 1 - share)
     chosen = []
-    for k in np.argsort(-number, kind="stable"):
-        if able[k] and groups[k] is not None and groups[k] not in [groups[j] for j in chosen]:
+    for k in np.argsort(-evenness, kind="stable"):
+        if evenness[k] > 0 and groups[k] is not None and groups[k] not in [groups[j] for j in chosen]:
             chosen.append(int(k))
     return chosen[:count]
 
@@ -307,6 +438,31 @@ def coincidence(labels, window=1, shifts=1000, seed=0):
         rolled = [np.stack([np.roll(kind[:, j], by[j]) for j in range(len(by))], axis=1) for kind in kinds]
         null[k] = _shared(rolled, window) / total
     return Coincidence(float(share), total, float(null.mean()), float((1 + (null >= share).sum()) / (1 + shifts)))
+
+
+def pooled_coincidence(labels, groups, count=3, window=1, skip=0):
+    """Share of switches that coincide, over the :func:`most_intermittent` series of many networks.
+
+    Parameters
+    ----------
+    labels : array of int, shape (B, n, P)
+    groups, count, skip
+        As for :func:`most_intermittent`.
+    window : int
+        As for :func:`coincidence`.
+
+    Returns
+    -------
+    tuple of array of int, shape (n,)
+        Switches shared, and switches, of each network.
+    """
+    labels = np.asarray(labels)
+    shared, total = np.zeros((2, labels.shape[1]), dtype=int)
+    for k in range(labels.shape[1]):
+        chosen = most_intermittent(labels[:, k], groups, count, skip)
+        kinds_of = switches(labels[skip:, k][:, chosen])
+        shared[k], total[k] = _shared(kinds_of, window), sum(int(kind.sum()) for kind in kinds_of)
+    return shared, total
 
 
 def _shared(kinds, window):

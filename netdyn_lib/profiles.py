@@ -11,6 +11,38 @@ from types import SimpleNamespace
 PROFILES = ("laptop", "paper")
 
 _PAPER = {
+    "02_iris_slow": dict(
+        learning_rate=0.01,
+        epochs=4000,  # D's training
+        long_epochs=10_000,  # and beyond it
+        radius=1e-8,
+        examples=4,  # initial conditions shown (D, Fig. 3)
+        copies=20,  # perturbations of each (D, Fig. 3)
+        radii=(1e-14, 1e-10, 1e-6, 1e-2),  # D, Fig. 4
+        ensemble=500,  # initial conditions behind a share
+        ensemble_copies=5,
+        fans=100,  # initial conditions with all the copies
+        regularised=100,
+        rates=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+        rate_epochs=4000,
+        decays=(1e-4, 1e-3, 1e-2),  # strengths λ of the penalty (λ/2)|W|²
+        spectra=100,  # networks whose Hessian is diagonalised
+    ),
+    "03_edge_of_stability": dict(
+        learning_rate=1.0,
+        slow_rate=0.01,  # for comparison
+        epochs=4000,
+        exponent_epochs=200,
+        radius=1e-8,
+        examples=4,  # D, Fig. 7
+        ensemble=500,  # D, Fig. 8
+        copies=5,
+        radii=(1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2),
+        long_ensemble=100,  # networks followed for all epochs
+        tangent_ensemble=100,
+        sharp_networks=20,
+        sharp_every=20,
+    ),
     "01_toy_map": dict(
         learning_rates=2000,  # values of η across the bifurcation diagram
         transient=2000,  # iterations discarded
@@ -19,11 +51,47 @@ _PAPER = {
         exponent_steps=100_000,  # iterations in a mean of ln|f'(w)|
         cascade=11,  # superstable cycles of period 2^0 .. 2^cascade
         longest_period=12,  # periodic windows searched up to this period
+        window_cascade=8,  # doublings followed inside the widest window
+        cobweb_rates=(0.25, 0.9, 1.15, 1.29, 1.52, 1.9),  # values of η
+        cobweb_steps=40,
+        zoom_rates=1000,  # values of η across a magnified window
+        zoom_keep=1000,
+    ),
+    "04_iris_eta5": dict(
+        learning_rate=5.0,
+        conditions=600,  # trajectories, on the split of 40/41/39
+        balanced=600,  # trajectories on the split of 40/40/40
+        epochs=6000,
+        block=60,  # epochs in a block that is classified
+        tolerance=1e-3,  # of returning, relative to the range of the series
+        tolerances=(1e-2, 1e-3, 1e-4),
+        lags=50,
+        zoom=50,
+        shuffles=1000,  # D, Fig 10
+        references=1000,  # D, Fig 11
+        neighbours=10,
+        theiler=10,
+        steps=10,
+        dimensions=(1, 2, 3),
+        networks=40,  # whose every weight is followed
+        copies=5,
+        radius=1e-8,
+        perturbed=200,  # states from which perturbed copies start
+        growth=(5, 40),  # epochs over which their distance is fitted
+        horizon=60,
+        frozen_every=10,  # blocks between forecasts with every sample's own hidden vector
+        horizons=(60, 600, 3000),  # epochs from which the last block is foretold
+        gains=3000,
+        starts=20,
+        side=400,  # points along a side of a picture of basins
     ),
 }
 
 _LAPTOP = {
-    "01_toy_map": dict(exponent_steps=20_000),
+    "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=25, rate_epochs=1000, spectra=50),
+    "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=20, sharp_networks=10, sharp_every=40),
+    "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),
+    "04_iris_eta5": dict(conditions=300, balanced=100, networks=20, gains=900, starts=10, side=160),
 }
 
 

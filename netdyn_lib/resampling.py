@@ -91,6 +91,54 @@ def paired_interval(first, second, statistic=np.mean, level=0.95, resamples=2000
     return _bootstrap((first, second), difference, level, resamples, seed)
 
 
+def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples=1000, seed=0):
+    """Percentile bootstrap interval of a statistic of values that belong to trajectories.
+
+    Values of one trajectory are not independent: whole trajectories are drawn,
+    each with all its values (Davison and Hinkley 1997, section 3.8).
+
+    Parameters
+    ----------
+    values : array, shape (n, ...)
+    members : array of int, shape (n,)
+        The trajectory of each entry.
+    statistic : callable
+        ``statistic(values)`` of values of the same form gives a number.
+    level, resamples, seed
+        As for :func:`bootstrap_interval`.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    ValueError
+        As :func:`bootstrap_interval`, and for members of another length or
+        fewer than two trajectories.
+
+    >>> print(clustered_interval([1.0, 1.0, 3.0, 3.0], [0, 0, 1, 1], resamples=100))
+    2 [1, 3]
+    """
+    values = _sample(values, "values")
+    members = np.asarray(members)
+    if members.shape != values.shape[:1]:
+        raise ValueError(f"{len(values)} values but members of shape {members.shape}: one for each is needed")
+    _level(level)
+    if resamples < 1:
+        raise ValueError(f"{resamples} resamples: at least 1 is needed, and 1,000 or more make sense")
+    order = np.argsort(members, kind="stable")
+    _, starts = np.unique(members[order], return_index=True)
+    if len(starts) < 2:
+        raise ValueError("all values belong to one trajectory: an interval needs at least 2")
+    clusters = np.split(values[order], starts[1:])
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(clusters), size=(resamples, len(clusters)))
+    found = [float(statistic(np.concatenate([clusters[k] for k in draw]))) for draw in draws]
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(statistic(values)), float(low), float(high), level)
+
+
 def share_interval(flags, level=0.95):
     """The share of true flags with Wilson's score interval.
 

@@ -115,8 +115,7 @@ class Divergence:
     @property
     def log_curves(self):
         """ln d_n, (R, N + 1); NaN where all neighbours coincide with the reference (see ``zeros``)."""
-        curves = self.curves
-        return np.log(curves, out=np.full(curves.shape, np.nan), where=curves > 0)
+        return log_distance(self.curves)
 
     @property
     def zeros(self):
@@ -189,6 +188,21 @@ def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, 
     return Divergence(times[chosen], own[:, 0], distances, dimension)
 
 
+def log_distance(distance):
+    """ln d of distances of any shape, NaN where d is exactly zero.
+
+    >>> log_distance(np.array([1.0, 0.0])).tolist()
+    [0.0, nan]
+    """
+    distance = np.asarray(distance, dtype=float)
+    return np.log(distance, out=np.full(distance.shape, np.nan), where=distance > 0)
+
+
+def shuffled(series, seed=0):
+    """The values of a series in random order: the null model of this module."""
+    return np.random.default_rng(seed).permutation(_series(series))
+
+
 @dataclass(frozen=True)
 class Expansion:
     """Lines through ln d_n, one for each reference; arrays of shape (R,).
@@ -213,7 +227,7 @@ class Expansion:
         return (self.slope > 0) & (self.p < threshold)
 
 
-def expansion(curves, first=1, last=None):
+def expansion(log_curves, first=1, last=None):
     """Least-squares line through ln d_n, n = first … last, of each reference.
 
     The test is Student's, one-sided: t = slope / (its standard error), with
@@ -224,7 +238,8 @@ def expansion(curves, first=1, last=None):
 
     Parameters
     ----------
-    curves : Divergence
+    log_curves : array, shape (R, N + 1)
+        ln d_n, such as :attr:`Divergence.log_curves`; NaN where undefined.
     first, last : int
         Range of n fitted, ends included; ``last`` defaults to the last step.
 
@@ -235,9 +250,15 @@ def expansion(curves, first=1, last=None):
     Raises
     ------
     ValueError
-        For a range that leaves the curves, or holds fewer than three points.
+        For an array of another shape, an infinite logarithm (a distance of
+        zero or overflow), a range that leaves the curves, or one of fewer
+        than three points.
     """
-    logs = curves.log_curves
+    logs = np.asarray(log_curves, dtype=float)
+    if logs.ndim != 2:
+        raise ValueError(f"log_curves of shape {logs.shape}: one row for each reference is needed, (R, N + 1)")
+    if np.isinf(logs).any():
+        raise ValueError(f"{int(np.isinf(logs).sum())} logarithms are infinite: take none of a distance of zero, leave NaN")
     steps = logs.shape[1] - 1
     last = steps if last is None else last
     if not 0 <= first <= last - 2 or last > steps:
@@ -305,7 +326,7 @@ def calibrate(series, level=0.05, shuffles=10, first=1, last=None, seed=0, **opt
     fits = []
     for _ in range(shuffles):
         control = divergence(rng.permutation(series), seed=int(rng.integers(2**31)), **options)
-        fits.append(expansion(control, first, last))
+        fits.append(expansion(control.log_curves, first, last))
     slope = np.concatenate([f.slope for f in fits])
     p = np.concatenate([f.p for f in fits])
     defined = ~np.isnan(p)
@@ -316,7 +337,7 @@ def calibrate(series, level=0.05, shuffles=10, first=1, last=None, seed=0, **opt
     return Calibration(float(np.quantile(p, level)), level, nominal, float(slope.mean()), len(slope))
 
 
-def global_exponent(curves, first=1, last=None, level=0.95, resamples=2000, seed=0):
+def global_exponent(log_curves, first=1, last=None, level=0.95, resamples=2000, seed=0):
     """Slope of the mean of ln d_n over all references, with its bootstrap interval.
 
     This is Kantz's S(n) and its slope, per step, on the range stated;
@@ -326,7 +347,8 @@ def global_exponent(curves, first=1, last=None, level=0.95, resamples=2000, seed
 
     Parameters
     ----------
-    curves : Divergence
+    log_curves : array, shape (R, N + 1)
+        ln d_n of each reference, as for :func:`expansion`.
     first, last : int
         Range of n, ends included: from where the distance has turned into the
         expanding direction to before it fills the series' range.
@@ -341,7 +363,7 @@ def global_exponent(curves, first=1, last=None, level=0.95, resamples=2000, seed
         As :func:`expansion`, and for fewer than two references with a defined
         slope.
     """
-    fit = expansion(curves, first, last)
+    fit = expansion(log_curves, first, last)
     slopes = fit.slope[~fit.undefined]
     if len(slopes) < 2:
         raise ValueError(

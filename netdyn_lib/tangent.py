@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .curvature import hessians
 from .derivatives import directional
 
 _CHUNK = 256  # tangent vectors advanced together
@@ -21,10 +22,11 @@ class Growth:
 
     ``log_norm`` (T + 1, n, k) is ln(|v_j(t)| / |v_j(0)|); ``directions`` (n, k, P)
     are the vectors after the last epoch, of norm 1; ``final`` (n, P) the
-    parameters there.
+    parameters there; ``lengths`` (n, k) the initial norms |v_j(0)|.
     """
 
     log_norm: np.ndarray
+    lengths: np.ndarray
     directions: torch.Tensor
     final: torch.Tensor
 
@@ -92,6 +94,7 @@ def growth(step, params, directions, epochs, order=2):
     logs = torch.cat([p[0] for p in parts], 1).view(-1, n, k)
     return Growth(
         logs.cpu().numpy(),
+        lengths[..., 0].cpu().numpy(),
         torch.cat([p[1] for p in parts]).view(n, k, size),
         torch.cat([p[2] for p in parts]).view(n, k, size)[:, 0],
     )
@@ -115,5 +118,47 @@ def random_directions(params, count=1, seed=0):
 
 
 def mean_growth(growth):
-    """ln of the mean over vectors of |v_j(t)|/|v_j(0)|: (T + 1, n), the linear counterpart of ln d̄(t)/d̄(0)."""
-    return np.logaddexp.reduce(growth.log_norm, axis=2) - np.log(growth.log_norm.shape[2])
+    """ln(v̄(t)/v̄(0)) with v̄ the mean of |v_j| over the k vectors: (T + 1, n), the linear counterpart of ln(d̄(t)/d̄(0))."""
+    sums = np.logaddexp.reduce(growth.log_norm + np.log(growth.lengths), axis=2)
+    return sums - sums[0]
+
+
+def frozen_growth(hessian, directions, epochs, learning_rate, order=1):
+    """Growth of perturbations if curvature stayed as it is: |(I − ηH)^t u|.
+
+    Parameters
+    ----------
+    hessian : torch.Tensor
+        (P, P), symmetric.
+    directions : torch.Tensor
+        (k, P) perturbations u.
+    epochs : array_like of int
+        Times t, (T,).
+    learning_rate : float
+        η.
+    order : 1 or 2
+        Norm.
+
+    Returns
+    -------
+    numpy.ndarray
+        (T, k).
+    """
+    values, vectors = torch.linalg.eigh(hessian)
+    parts = directions @ vectors  # (k, P), components along eigenvectors
+    factors = (1 - learning_rate * values)[None] ** torch.as_tensor(np.asarray(epochs)[:, None], dtype=values.dtype)  # (T, P)
+    moved = (factors[:, None] * parts[None]) @ vectors.T  # (T, k, P)
+    return torch.linalg.vector_norm(moved, ord=order, dim=-1).cpu().numpy()
+
+
+def frozen_distance(objective, ball, epochs, learning_rate):
+    """Mean L1 distance of perturbed copies if curvature stayed what it is at their reference.
+
+    ``ball`` (n, 1 + M, P) as from :func:`~netdyn_lib.networks.perturbed`; the
+    result is (T, n) for ``epochs`` (T,).  See :func:`frozen_growth`.
+    """
+    curved = hessians(objective, ball[:, 0])
+    means = [
+        frozen_growth(h, group[1:] - group[:1], epochs, learning_rate).mean(1) for h, group in zip(curved, ball)
+    ]
+    return np.stack(means, axis=1)

@@ -9,6 +9,7 @@ crisis that ends it.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from netdyn_lib import bifurcations, kneading, maps
 
@@ -49,13 +50,30 @@ class Windows:
         """Period under f: a symmetric cycle (s = −1) takes fᵐ twice."""
         return np.where(self.sign < 0, 2, 1) * self.period
 
+    @property
+    def doubling_share(self):
+        """Where in its window the cycle doubles, 0 to 1: 4/9 if F were a parabola, for x² + a."""
+        return (self.doubling - self.opening) / self.width
+
+    def table(self, number):
+        """The widest windows that lie inside no other, as a pandas DataFrame rounded to six digits."""
+        first = np.flatnonzero(self.outermost)[:number]
+        columns = ("full_period", "word", "opening", "superstable", "doubling", "closing", "width", "doubling_share")
+        table = pd.DataFrame({name.replace("_", " "): getattr(self, name)[first] for name in columns})
+        return table.rename(columns={"full period": "period"}).round(6)
+
+    def _gaps(self, low, high):
+        use = self.outermost & (self.opening >= low) & (self.closing <= high)
+        order = np.argsort(self.opening[use])
+        return np.append(self.opening[use][order], high) - np.append(low, self.closing[use][order])
+
+    def covered(self, low, high):
+        """Share of the range (low, high) that lies in its windows."""
+        return float(1 - self._gaps(low, high).sum() / (high - low))
+
     def widest_gap(self, low, high):
         """Widest stretch of (low, high) without a window, as a share of it."""
-        use = self.outermost & (self.closing > low) & (self.opening < high)
-        order = np.argsort(self.opening[use])
-        starts, ends = self.opening[use][order], self.closing[use][order]
-        gaps = np.append(starts, high) - np.append(low, ends)
-        return float(gaps.max() / (high - low))
+        return float(self._gaps(low, high).max() / (high - low))
 
 
 def search(map, longest, low, high, narrowest=1e-6):
@@ -117,6 +135,45 @@ def search(map, longest, low, high, narrowest=1e-6):
     order = np.argsort(-width)[: int((width >= narrowest).sum())]
     columns = [column[order] for column in columns]
     return Windows(*columns, _outermost(columns[3], columns[6]))
+
+
+def critical_band(map, period, sign, p):
+    """The interval (F(F(c)), F(c)) that F maps into itself up to the crisis; a pair of floats.
+
+    >>> [round(float(w), 6) for w in critical_band(maps.LOGISTIC, 1, 1, 4.0)]
+    [0.0, 1.0]
+    """
+    c = map.critical(float(maps.parameters(map, p)))
+    first = sign * maps.orbit(map, p, c, period)[-1]
+    return float(sign * maps.orbit(map, p, first, period)[-1]), float(first)
+
+
+def magnify(map, start, stop, number, transient, keep, margin=0.15):
+    """Bifurcation diagram of a narrow range of the parameter, from the critical points.
+
+    Cycles that attract anything attract a critical orbit, so c and (for an
+    odd map) −c find every attractor, where random states may miss one.
+
+    Parameters
+    ----------
+    start, stop : float
+        Range, widened on both sides by its share ``margin``.
+    number, transient, keep : int
+        Parameters, and iterations discarded and kept.
+
+    Returns
+    -------
+    netdyn_lib.maps.Diagram
+
+    Raises
+    ------
+    ValueError
+        As :func:`netdyn_lib.maps.bifurcation_diagram`.
+    """
+    room = margin * (stop - start)
+    p = maps.parameters(map, maps.grid(start - room, stop + room, number))
+    c = np.broadcast_to(map.critical(p), p.shape)
+    return maps.bifurcation_diagram(map, p, np.stack([c, -c] if map.odd else [c], axis=1), transient, keep)
 
 
 def _rough_width(map, words, p):

@@ -1,6 +1,7 @@
 """A notebook as data: its source, parameters, identifiers and provenance."""
 
 import ast
+import copy
 import hashlib
 
 import jupytext
@@ -61,31 +62,30 @@ def defaults(nb, name="notebook"):
 
 
 def tidy(nb):
-    """Hide papermill's injected cell and drop its timestamps and paths, in place."""
+    """Hide papermill's injected cell, drop its timestamps and paths, count cells from 1; in place."""
     nb.metadata.pop("papermill", None)
-    nb.metadata.pop("widgets", None)
+    count = 0
     for cell in nb.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        if INJECTED in tags(cell) and "remove-cell" not in tags(cell):
-            cell.metadata.tags = [*tags(cell), "remove-cell"]
+        if INJECTED in tags(cell):
+            cell.id = INJECTED
+            cell.metadata.tags = [INJECTED, "remove-cell"]
         if cell.cell_type == "code":
-            for output in cell.outputs:
-                # Comparable between runs: the counts are those of the page, not of a kernel.
-                output.pop("execution_count", None)
-    return nb
-
-
-def renumber(nb):
-    """Count the code cells from 1, in place."""
-    count = 0
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            count += 1
+            count += INJECTED not in tags(cell)
             cell.execution_count = count
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
+    return nb
+
+
+def without(nb, mime):
+    """A copy of the notebook whose outputs lack one kind of data."""
+    nb = copy.deepcopy(nb)
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(mime, None)
     return nb
 
 

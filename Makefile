@@ -1,0 +1,64 @@
+# Two jobs: `make book` executes the notebooks and builds the website,
+# `make test` checks everything.  `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install book notebooks test bench clean
+
+PYTHON ?= python3
+PROFILE ?= laptop
+DEVICE ?= auto
+ONLY ?=
+FRESH ?=
+SEED ?=
+JOBS ?= 2
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIPELINE := $(PY) -m netdyn_lib.pipeline
+# Named by what it installs: a change of either file installs anew, and since
+# it is written last, so does an install that was interrupted.
+STAMP := $(VENV)/installed-$(shell cat requirements.txt pyproject.toml | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
+
+RUN := --device $(DEVICE) $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(FRESH)),--fresh)
+WHICH = $(if $(ONLY),--only $(ONLY))
+
+help:
+	@echo 'make book       install into .venv, execute what changed, build _build/html'
+	@echo 'make test       unit tests, nbval on every notebook, the built pages'
+	@echo 'make notebooks  execute at the laptop profile and write the paired notebooks/*.ipynb'
+	@echo 'make bench      speed and memory of the engine'
+	@echo 'make clean      remove _build'
+	@echo
+	@echo 'PROFILE=laptop|paper  DEVICE=auto|cpu|cuda  ONLY=01,03  FRESH=1  SEED=0  JOBS=2  PYTHON=python3'
+
+install: $(STAMP)
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is missing or older than 3.11: pass PYTHON=python3.11 or later" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "$(PYTHON) could not make $(VENV); on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PY) -m pip install --requirement requirements.txt
+	$(PY) -m pip install --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/installed-*
+	@touch $@
+
+book: $(STAMP)
+	$(PIPELINE) execute --profile $(PROFILE) $(RUN) $(WHICH)
+	$(PIPELINE) site --profile $(PROFILE) $(WHICH)
+
+notebooks: $(STAMP)
+	$(PIPELINE) execute $(RUN) $(WHICH)
+	$(PIPELINE) pair $(WHICH)
+
+test: $(STAMP)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env netdyn_lib tests notebooks/*.ipynb
+
+bench: $(STAMP)
+	$(PY) -m tests.bench
+
+clean:
+	rm -rf _build

@@ -1,0 +1,179 @@
+"""Execute with papermill every notebook that changed since it was last executed."""
+
+import hashlib
+import json
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+
+import nbformat
+
+from . import notebook
+from .imports import closure
+from .project import PipelineError, write_whole
+
+#: Packages whose version decides a result.
+PACKAGES = ("numpy", "scipy", "torch", "torchvision", "scikit-learn", "pandas", "statsmodels", "matplotlib", "seaborn")
+
+
+def versions():
+    """Versions of Python and of the packages that decide a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def key(project, name, parameters):
+    """Hash of all that decides what a notebook's run gives.
+
+    The source, the parameters, the versions, the published results, every
+    module of the library that the source imports (directly or not), and the
+    claims if :mod:`netdyn_lib.claims` is among those.
+
+    Parameters
+    ----------
+    project : Project
+    name : str
+        Name of the notebook.
+    parameters : dict
+        What the run is given, with the device resolved.
+    """
+    source = project.source(name).read_text(encoding="utf-8")
+    files = closure(source, project.package)
+    if project.package / "claims.py" in files:
+        files.append(project.book / "claims.yml")
+    files += sorted(path for path in (project.book / "results").rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    digest.update(json.dumps([source, parameters, versions()], sort_keys=True).encode())
+    for path in files:
+        digest.update(f"\n{path.relative_to(project.root)}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def plan(project, name, profile, device, seed=None):
+    """Source notebook, its parameters, and the provenance its run will carry."""
+    nb = notebook.read_source(project.source(name))
+    parameters = notebook.defaults(nb, name) | {"profile": profile, "device": device}
+    if seed is not None:
+        parameters["seed"] = seed
+    resolved = parameters | {"device": resolve(device)}
+    provenance = {k: resolved[k] for k in ("profile", "device", "seed")}
+    provenance |= {"parameters": resolved, "key": key(project, name, resolved), "versions": versions()}
+    return nb, parameters, provenance
+
+
+def resolve(device):
+    """Name of the device that ``device`` stands for on this machine."""
+    if device == "cpu":
+        return "cpu"  # known without the seconds that importing PyTorch takes
+    from netdyn_lib import devices
+
+    try:
+        return str(devices.resolve(device))
+    except ValueError as error:
+        raise PipelineError(str(error)) from None
+
+
+def current(path, key):
+    """Whether ``path`` holds a whole executed notebook with this key."""
+    try:
+        nb = notebook.read(path)
+        nbformat.validate(nb)
+    except (OSError, ValueError, nbformat.ValidationError):
+        return False
+    return nb.metadata.get("netdyn", {}).get("key") == key
+
+
+def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=False, log=print):
+    """Execute the notebooks that changed.
+
+    Parameters
+    ----------
+    project : Project
+    profile, device : str
+        Passed to every notebook.
+    seed : int, optional
+        By default the one in each notebook.
+    only : str
+        Prefixes of the notebooks to consider, separated by commas.
+    fresh : bool
+        Execute also what did not change.
+    log : callable
+        Receives lines of progress.
+
+    Returns
+    -------
+    list of str
+        Names of the notebooks that were executed.
+
+    Raises
+    ------
+    PipelineError
+        When a notebook fails; those before it are kept.
+    """
+    names = project.names(only)
+    done = []
+    for count, name in enumerate(names, 1):
+        nb, parameters, provenance = plan(project, name, profile, device, seed)
+        target = project.executed(profile, name)
+        head = f"[{count}/{len(names)}] {name}"
+        if not fresh and current(target, provenance["key"]):
+            log(f"{head}: unchanged, kept")
+            continue
+        shown = ", ".join(f"{k} {provenance[k]}" for k in ("profile", "device", "seed"))
+        log(f"{head}: executing ({shown})")
+        began = time.monotonic()
+        run = _run(project, name, nb, parameters, profile)
+        duration = time.monotonic() - began
+        run.metadata.netdyn = provenance | {
+            "commit": project.commit(),
+            "duration_s": round(duration, 1),
+            "executed": datetime.now(UTC).strftime("%Y-%m-%d"),
+        }
+        write_whole(target, notebook.dumps(notebook.tidy(run)))
+        log(f"{head}: done in {duration:.0f} s")
+        done.append(name)
+    return done
+
+
+def _run(project, name, nb, parameters, profile):
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    # papermill saves after every cell: into a folder that nothing else reads,
+    # so that what lies beside the finished copies is always finished.
+    scratch = project.build / "running" / profile / f"{name}.ipynb"
+    scratch.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    try:
+        run = papermill.execute_notebook(
+            nb,
+            str(scratch.resolve()),
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=str(project.notebooks),
+            progress_bar=True,
+            # Its warning about unencrypted local sockets would break the progress bar.
+            extra_arguments=["--log-level=40"],
+        )
+    except PapermillExecutionError as error:
+        raise PipelineError(_failure(name, error, scratch)) from None
+    scratch.unlink()
+    return run
+
+
+def _failure(name, error, scratch):
+    lines = error.source.splitlines()
+    shown = "\n".join(f"    {line}" for line in lines[:12]) + ("\n    …" if len(lines) > 12 else "")
+    return (
+        f"{name} failed in its cell {error.cell_index} (In [{error.exec_count}]):\n{shown}\n"
+        f"  {error.ename}: {error.evalue}\n"
+        f"The notebook as far as it got, with the traceback: {scratch}"
+    )

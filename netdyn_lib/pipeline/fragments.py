@@ -1,0 +1,98 @@
+"""Generated parts of pages: the scorecard, its summary, the runs, the front figure."""
+
+import base64
+
+from netdyn_lib import claims
+
+from . import notebook, scorecard
+from .project import PipelineError
+
+
+def title(nb):
+    """First heading of a notebook."""
+    for cell in nb.cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+            if line.startswith("# "):
+                return line[2:].strip()
+    raise PipelineError("a notebook has no heading '# …'")
+
+
+def _link(name, nb):
+    return f"[{title(nb)}](../notebooks/{name}.ipynb)"
+
+
+def summary(rows, notebooks):
+    """The scorecard in brief: one line for each chapter."""
+    lines = ["| Chapter | " + " | ".join(_badge(v) for v in claims.VERDICTS) + " |", "|:--|" + "--:|" * len(claims.VERDICTS)]
+    for name, nb in notebooks.items():
+        per = scorecard.counts([row for row in rows if row["chapter"] == name])
+        lines.append(f"| {_link(name, nb)} | " + " | ".join(str(n) for n in per.values()) + " |")
+    total = scorecard.counts(rows)
+    lines.append("| **All** | " + " | ".join(f"**{n}**" for n in total.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _badge(verdict):
+    return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
+
+
+def table(rows, notebooks):
+    """The whole scorecard, chapter by chapter."""
+    parts = []
+    for name, nb in notebooks.items():
+        mine = [row for row in rows if row["chapter"] == name]
+        if mine:
+            body = f'<div class="scorecard-frame">{claims.table(mine)}</div>'
+            parts.append(f"## {_link(name, nb)}\n\n```{{raw}} html\n{body}\n```\n")
+    return "\n".join(parts) or "No claim has been measured.\n"
+
+
+def runs(notebooks):
+    """How each notebook was executed."""
+    head = ("Chapter", "Profile", "Device", "Seed", "Seconds", "Executed", "Commit")
+    lines = ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|:--|:--|"]
+    for name, nb in notebooks.items():
+        run = nb.metadata.netdyn
+        cells = (_link(name, nb), run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}", run["executed"])
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + f" | `{run['commit']}` |")
+    return "\n".join(lines) + "\n\n" + _versions(notebooks)
+
+
+def _versions(notebooks):
+    groups = {}
+    for name, nb in notebooks.items():
+        groups.setdefault(tuple(nb.metadata.netdyn["versions"].items()), []).append(name)
+    lines = ["Versions:", ""]
+    for versions, names in groups.items():
+        which = "all chapters" if len(groups) == 1 else ", ".join(names)
+        lines.append(f"- {which}: " + ", ".join(f"{package} {version}" for package, version in versions))
+    return "\n".join(lines) + "\n"
+
+
+def front(notebooks, wanted):
+    """The figure named ``wanted`` as a picture, with its Markdown.
+
+    Returns
+    -------
+    png : bytes
+    text : str
+        A figure that expects the picture in ``_generated/front.png`` beside the page that includes it.
+
+    Raises
+    ------
+    PipelineError
+        When no executed notebook shows a figure of that name.
+    """
+    for name, nb in notebooks.items():
+        for cell, label, caption, alt in notebook.figures(nb):
+            if label == wanted:
+                png = next((o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})), None)
+                if png is None:
+                    raise PipelineError(f"{name}: the figure {wanted!r} has no picture: was it executed?")
+                text = (
+                    f"```{{figure}} _generated/front.png\n:alt: {' '.join(alt.split())}\n:name: front-figure\n\n"
+                    f"{' '.join(caption.split())} From {_link(name, nb)}.\n```\n"
+                )
+                return base64.b64decode(png), text
+    names = [label for nb in notebooks.values() for _, label, _, _ in notebook.figures(nb)]
+    raise PipelineError(f"the front page asks for the figure {wanted!r}; the chapters have: {', '.join(names) or 'none'}")

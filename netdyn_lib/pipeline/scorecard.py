@@ -1,0 +1,95 @@
+"""Gather every measured claim from the executed notebooks."""
+
+import json
+
+import yaml
+
+from netdyn_lib import claims
+
+from .project import PipelineError
+
+#: Fields of one row of ``claims.json``, in order.
+FIELDS = (
+    "id",
+    "paper",
+    "reference",
+    "figure",
+    "chapter",
+    "statement",
+    "paper_value",
+    "measured",
+    "low",
+    "high",
+    "verdict",
+    "rule",
+    "saw",
+    "profile",
+    "device",
+    "commit",
+)
+
+
+def gather(notebooks, path):
+    """Rows of the scorecard.
+
+    Parameters
+    ----------
+    notebooks : dict of str to nbformat.NotebookNode
+        Executed notebooks by name.
+    path : path-like
+        The claims file.
+
+    Returns
+    -------
+    list of dict
+        One for each measured claim, in the order of the claims file, with the
+        keys :data:`FIELDS`.
+
+    Raises
+    ------
+    PipelineError
+        For a measurement of a claim that the file does not have or that
+        stands there in other words, and for a claim measured twice.
+    """
+    known = claims.load(path)
+    references = yaml.safe_load(path.read_text(encoding="utf-8")).get("papers", {})
+    found = {}
+    for name, nb in notebooks.items():
+        for row in _measured(nb):
+            claim = known.get(row["id"])
+            if claim is None:
+                raise PipelineError(f"{name} measured the claim {row['id']!r}, which {path.name} does not have")
+            if claim.rule != row["rule"] or claim.statement != row["statement"]:
+                raise PipelineError(
+                    f"{name} measured {row['id']!r} before {path.name} changed it: execute the notebook again"
+                )
+            if row["id"] in found:
+                raise PipelineError(f"the claim {row['id']!r} is measured twice, in {found[row['id']]['chapter']} and {name}")
+            whole = row | {"reference": references.get(row["paper"], row["paper"]), "chapter": name}
+            whole |= {k: nb.metadata.netdyn[k] for k in ("profile", "device", "commit")}
+            found[row["id"]] = {field: whole[field] for field in FIELDS}
+    return [found[id] for id in known if id in found]
+
+
+def unmeasured(rows, path):
+    """Ids of claims that no row measures."""
+    measured = {row["id"] for row in rows}
+    return [id for id in claims.load(path) if id not in measured]
+
+
+def counts(rows):
+    """How many rows have each verdict."""
+    return {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in claims.VERDICTS}
+
+
+def dumps(rows):
+    """The rows as JSON text; NaN and infinity are refused, for JSON has neither."""
+    return json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _measured(nb):
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            rows = output.get("data", {}).get(claims.MIME)
+            if rows is not None:
+                yield from rows

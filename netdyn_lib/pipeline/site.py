@@ -1,0 +1,186 @@
+"""Stage the book's sources beside the executed notebooks, and build the website."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+from netdyn_lib import claims
+
+from . import execute, fragments, notebook, scorecard
+from .project import PipelineError, replace_folder, write_whole
+
+#: What the pages need of MathJax; the whole package is ten times as large.
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js", "input/tex/extensions")
+
+
+def build(project, profile="laptop", only="", log=print):
+    """Build ``_build/html`` from the executed copies of one profile.
+
+    Parameters
+    ----------
+    project : Project
+    profile : str
+    only : str
+        When given, chapters that it does not name and that have no executed
+        copy are shown as committed, and a line says so.
+    log : callable
+        Receives lines of progress.
+
+    Returns
+    -------
+    pathlib.Path
+        The finished site.
+
+    Raises
+    ------
+    PipelineError
+        When a chapter has no executed notebook, or the book does not build.
+    """
+    notebooks = {}
+    for name in chapters(project):
+        path = project.executed(profile, name)
+        if not path.exists() and only and project.committed(name).exists():
+            log(f"{name}: not executed here at profile {profile}; the committed run is shown")
+            path = project.committed(name)
+        notebooks[name] = _read(name, path)
+        _tell_if_stale(project, name, notebooks[name].metadata.netdyn, log)
+    return _build(project, notebooks, "book", project.build / "html", project.build, False, log)
+
+
+def build_committed(project, folder, log=print):
+    """Build ``folder/html`` from the committed notebooks, warnings as errors.
+
+    Raises
+    ------
+    PipelineError
+        As :func:`build`, and for any warning.
+    """
+    notebooks = {name: _read(name, project.committed(name)) for name in chapters(project)}
+    return _build(project, notebooks, "test", folder / "html", folder, True, log)
+
+
+def chapters(project):
+    """Names of the notebooks in the table of contents, in its order.
+
+    Raises
+    ------
+    PipelineError
+        When the contents and the folder of notebooks do not name the same.
+    """
+    toc = yaml.safe_load((project.root / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [Path(file).name for file in _files(toc) if file.startswith("notebooks/")]
+    there = project.names()
+    if sorted(listed) != there:
+        raise PipelineError(
+            f"_toc.yml lists the notebooks {', '.join(sorted(listed)) or 'none'}, "
+            f"but notebooks/ holds the sources {', '.join(there)}"
+        )
+    return listed
+
+
+def _files(entry):
+    if isinstance(entry, dict):
+        for key, value in entry.items():
+            if key in ("file", "root"):
+                yield value
+            else:
+                yield from _files(value)
+    elif isinstance(entry, list):
+        for item in entry:
+            yield from _files(item)
+
+
+def _read(name, path):
+    if not path.exists():
+        raise PipelineError(f"the chapter {name} has no executed notebook at {path}: execute it first")
+    nb = notebook.read(path)
+    if "netdyn" not in nb.metadata:
+        raise PipelineError(f"{path} does not say how it was executed: it was not written by this pipeline")
+    return nb
+
+
+def _tell_if_stale(project, name, run, log):
+    if "key" in run and execute.key(project, name, run["parameters"]) != run["key"]:
+        log(f"{name}: has changed since it was executed; the older run is shown")
+
+
+def _build(project, notebooks, label, html, folder, strict, log):
+    rows = scorecard.gather(notebooks, project.book / "claims.yml")
+    source = project.build / f"source-{label}"
+    stage(project, notebooks, rows, source)
+    log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
+    made = _jupyter_book(source, project.build / f"making-{label}", strict)
+    _add_mathjax(made / "_static" / "mathjax")
+    write_whole(made / "claims.json", scorecard.dumps(rows))
+    html.parent.mkdir(parents=True, exist_ok=True)
+    replace_folder(made, html)
+    shutil.rmtree(project.build / f"making-{label}", ignore_errors=True)
+    write_whole(folder / "claims.json", scorecard.dumps(rows))
+    log(f"done: {html / 'index.html'}")
+    return html
+
+
+def stage(project, notebooks, rows, source):
+    """Fill the folder ``source`` with everything the book is built from."""
+    shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(parents=True)
+    for file in ("_config.yml", "_toc.yml"):
+        shutil.copy(project.root / file, source / file)
+    shutil.copytree(project.book, source / "book")
+    (source / "notebooks").mkdir()
+    for name, nb in notebooks.items():
+        # The renderer warns of data it cannot show; the claims stand in claims.json.
+        shown = notebook.without(nb, claims.MIME)
+        (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
+    made = source / "book" / "_generated"
+    made.mkdir()
+    front = yaml.safe_load((project.book / "index.md").read_text(encoding="utf-8").split("---")[1])["front_figure"]
+    png, figure = fragments.front(notebooks, front)
+    (made / "front.png").write_bytes(png)
+    texts = {
+        "front.md": figure,
+        "summary.md": fragments.summary(rows, notebooks),
+        "scorecard.md": fragments.table(rows, notebooks),
+        "runs.md": fragments.runs(notebooks),
+        "claims.json": scorecard.dumps(rows),
+    }
+    for file, text in texts.items():
+        (made / file).write_text(text, encoding="utf-8")
+
+
+def _jupyter_book(source, folder, strict):
+    shutil.rmtree(folder, ignore_errors=True)
+    words = ["build", str(source), "--path-output", str(folder), "--all", "-q"]
+    words += ["-W", "--keep-going"] if strict else []
+    call = "from jupyter_book.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", call, *words], capture_output=True, text=True, env=_environment())
+    # A quiet build prints only its warnings, and they are for the reader.
+    if done.stderr.strip():
+        print(done.stderr.strip(), file=sys.stderr)
+    html = folder / "_build" / "html"
+    if done.returncode or not (html / "index.html").exists():
+        tail = "\n".join(done.stdout.strip().splitlines()[-20:])
+        raise PipelineError(f"jupyter-book failed on {source} (exit {done.returncode}); its warnings stand above.\n{tail}")
+    return html
+
+
+def _environment():
+    # Sphinx asks the terminal for colours, and its warnings end up in logs.
+    return os.environ | {"NO_COLOR": "1"}
+
+
+def _add_mathjax(target):
+    package = metadata.distribution("sphinx-mathjax-offline")
+    base = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
+    for part in MATHJAX:
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if (base / part).is_dir():
+            # all-packages.js repeats what the single files hold.
+            shutil.copytree(base / part, target / part, ignore=shutil.ignore_patterns("all-packages.js"))
+        else:
+            shutil.copy(base / part, target / part)

@@ -1,0 +1,119 @@
+"""Claims: ranges, verdicts, the scorecard, and the book's own claims file."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from netdyn_lib import claims
+
+ROOT = Path(__file__).resolve().parents[1]
+
+FILE = """
+claims:
+  - {id: A, paper: D, figure: Fig 1, chapter: one, statement: s, paper_value: 1, quantity: q,
+     reproduced: [0.9, 1.1], partly: [0.5, null]}
+  - {id: B, paper: J, figure: Fig 2, chapter: one, statement: "a < b", paper_value: null, quantity: r,
+     reproduced: [null, 0]}
+  - {id: C, paper: J, figure: Fig 3, chapter: two, statement: t, paper_value: x, quantity: r, reproduced: [0, 1]}
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "claims.yml"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def card(file):
+    return claims.Scorecard("one", file)
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [(0.9, "reproduced"), (1.1, "reproduced"), (1.2, "partly"), (0.5, "partly"), (0.49, "not reproduced")],
+)
+def test_verdict_is_decided_by_the_ranges(card, value, verdict):
+    assert card.measure("A", value).verdict == verdict
+
+
+def test_a_claim_without_a_partly_range_is_reproduced_or_not(card):
+    assert card.measure("B", 0).verdict == "reproduced"
+    assert card.measure("B", 1e-12).verdict == "not reproduced"
+
+
+def test_a_scorecard_shows_a_table_and_data(card):
+    card.measure("A", 1, 0.95, 1.05)
+    card.measure("B", 2, saw="two")
+    bundle = card._repr_mimebundle_()
+    assert bundle["text/plain"] == "A: reproduced\nB: not reproduced"
+    assert "a &lt; b" in bundle["text/html"]
+    assert "1 [0.95, 1.05]" in bundle["text/html"]
+    rows = json.loads(json.dumps(bundle[claims.MIME]))
+    assert [(row["id"], row["verdict"], row["saw"]) for row in rows] == [
+        ("A", "reproduced", ""),
+        ("B", "not reproduced", "two"),
+    ]
+
+
+def test_an_unmeasured_claim_is_named(card):
+    card.measure("A", 1)
+    with pytest.raises(ValueError, match="one has not measured: B"):
+        card.rows()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_measurement_is_finite(card, value):
+    with pytest.raises(ValueError, match="is not finite"):
+        card.measure("A", value)
+
+
+def test_an_interval_is_the_right_way_round(card):
+    with pytest.raises(ValueError, match=r"\[2.0, 1.0\] is the wrong way round"):
+        card.measure("A", 1, 2, 1)
+
+
+def test_a_chapter_measures_only_its_own_claims(card):
+    with pytest.raises(KeyError, match="'C' is not a claim of one; its claims: A, B"):
+        card.measure("C", 0)
+
+
+def test_a_chapter_without_claims_is_named(file):
+    with pytest.raises(ValueError, match="no claim names the chapter 'three'"):
+        claims.Scorecard("three", file)
+
+
+def test_one_id_stands_once(file):
+    file.write_text(FILE.replace("id: B", "id: A"), encoding="utf-8")
+    with pytest.raises(ValueError, match="'A' stands twice"):
+        claims.load(file)
+
+
+@pytest.mark.parametrize("partly", ["[1.0, 2]", "[0.95, null]", "[null, 1.0]"])
+def test_the_partly_range_contains_the_reproduced_one(file, partly):
+    file.write_text(FILE.replace("[0.5, null]", partly), encoding="utf-8")
+    with pytest.raises(ValueError, match="must contain reproduced"):
+        claims.load(file)
+
+
+def test_a_missing_file_says_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match="part of the companion's repository"):
+        claims.load(tmp_path / "none.yml")
+
+
+def test_the_books_claims_are_complete():
+    path = ROOT / "book" / "claims.yml"
+    known = claims.load(path)
+    papers = yaml.safe_load(path.read_text(encoding="utf-8"))["papers"]
+    chapters = {source.stem for source in (ROOT / "notebooks").glob("[0-9][0-9]_*.py")}
+    references = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    assert known
+    for claim in known.values():
+        assert claim.paper in papers, claim.id
+        assert claim.chapter in chapters, claim.id
+        assert all((claim.figure, claim.statement, claim.quantity)), claim.id
+    assert {claim.chapter for claim in known.values()} == chapters
+    assert all(f"{{{key}," in references for key in papers.values())

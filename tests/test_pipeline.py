@@ -1,0 +1,346 @@
+"""The pipeline: what a run depends on, executing, interruption, pairing, gathering."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from netdyn_lib import claims
+from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
+from netdyn_lib.pipeline.imports import closure
+from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
+
+HEADER = """# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A title
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "cpu"
+seed = 0
+
+"""
+
+LIBRARY = {
+    "__init__.py": "",
+    "top.py": "from . import middle\n",
+    "middle.py": "def f():\n    from .deep import bottom\n    return bottom\n",
+    "deep/__init__.py": "",
+    "deep/bottom.py": "from ..side import x\n",
+    "side.py": "x = 1\n",
+    "claims.py": "",
+    "unrelated.py": "",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A small repository; its notebooks need nothing but Python."""
+    project = Project(tmp_path)
+    for file, text in LIBRARY.items():
+        path = project.package / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (project.book / "results").mkdir(parents=True)
+    (project.book / "claims.yml").write_text("claims:\n")
+    project.notebooks.mkdir()
+    write(project, "01_first", "# %%\nprint(seed + 1)\n")
+    write(project, "02_second", "# %%\nprint(profile)\n")
+    return project
+
+
+def write(project, name, cells):
+    project.source(name).write_text(HEADER + cells)
+
+
+# What a run depends on
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("import numpy", []),
+        ("import netdyn_lib", ["__init__"]),
+        ("import netdyn_lib.side", ["__init__", "side"]),
+        ("import netdyn_lib.deep.bottom as b", ["__init__", "deep/__init__", "deep/bottom", "side"]),
+        ("from netdyn_lib import side, missing", ["__init__", "side"]),
+        ("from netdyn_lib.deep import bottom", ["__init__", "deep/__init__", "deep/bottom", "side"]),
+        ("from netdyn_lib.side import x", ["__init__", "side"]),
+        ("import netdyn_lib as nd\nnd.deep.bottom.f()", ["__init__", "deep/__init__", "deep/bottom", "side"]),
+        ("from netdyn_lib import deep\ndeep.bottom", ["__init__", "deep/__init__", "deep/bottom", "side"]),
+        ("from netdyn_lib import top", ["__init__", "deep/__init__", "deep/bottom", "middle", "side", "top"]),
+    ],
+)
+def test_imports_are_followed(project, source, modules):
+    found = closure(source, project.package)
+    assert [str(path.relative_to(project.package).with_suffix("")) for path in found] == modules
+
+
+def test_the_key_follows_the_modules_a_notebook_imports(project):
+    write(project, "01_first", "# %%\nfrom netdyn_lib import top\n")
+    parameters = {"profile": "laptop", "device": "cpu", "seed": 0}
+    keys = [execute.key(project, "01_first", parameters)]
+    for file in ("side.py", "deep/__init__.py", "top.py"):
+        (project.package / file).write_text(LIBRARY[file] + "# changed\n")
+        keys.append(execute.key(project, "01_first", parameters))
+    assert len(set(keys)) == 4
+    (project.package / "unrelated.py").write_text("# changed\n")
+    (project.book / "claims.yml").write_text("# changed\n")
+    assert execute.key(project, "01_first", parameters) == keys[-1]
+
+
+def test_the_key_follows_claims_only_where_they_are_used(project):
+    write(project, "02_second", "# %%\nfrom netdyn_lib import claims\n")
+    before = [execute.key(project, name, {}) for name in project.names()]
+    (project.book / "claims.yml").write_text("# changed\n")
+    after = [execute.key(project, name, {}) for name in project.names()]
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
+def test_the_key_follows_parameters_results_and_source(project):
+    keys = {execute.key(project, "01_first", {"seed": seed}) for seed in (0, 1)}
+    (project.book / "results" / "x.csv").write_text("1")
+    keys.add(execute.key(project, "01_first", {"seed": 0}))
+    write(project, "01_first", "# %%\nprint(2)\n")
+    keys.add(execute.key(project, "01_first", {"seed": 0}))
+    assert len(keys) == 4
+
+
+# The source
+
+
+def test_cell_ids_are_stable(project):
+    path = project.source("01_first")
+    before = [cell.id for cell in notebook.read_source(path).cells]
+    write(project, "01_first", "# %%\nx = 1\n\n# %%\nx = 1\n\n# %%\nprint(seed + 1)\n")
+    after = [cell.id for cell in notebook.read_source(path).cells]
+    assert len(set(after)) == len(after) == len(before) + 2
+    assert [after[0], after[1], after[-1]] == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed = 0\n", "", "lacks seed"),
+        ("seed = 0", "seed = int(0)", "'seed = int(0)', not a plain value"),
+        (' tags=["parameters"]', "", "0 cells carry the tag 'parameters'"),
+    ],
+)
+def test_a_bad_parameters_cell_is_named(project, old, new, message):
+    project.source("01_first").write_text(HEADER.replace(old, new))
+    with pytest.raises(PipelineError, match="01_first") as error:
+        execute.execute(project, device="cpu", only="01")
+    assert message in str(error.value)
+
+
+# Executing
+
+
+def test_only_what_changed_is_executed(project):
+    run = lambda **options: execute.execute(project, device="cpu", log=lambda line: None, **options)  # noqa: E731
+    assert run() == ["01_first", "02_second"]
+    assert run() == []
+    write(project, "02_second", "# %%\nprint(device)\n")
+    assert run(only="01") == []
+    assert run() == ["02_second"]
+    assert run(only="01", fresh=True) == ["01_first"]
+    nb = notebook.read(project.executed("laptop", "01_first"))
+    assert {k: nb.metadata.netdyn[k] for k in ("profile", "device", "seed", "commit")} == {
+        "profile": "laptop",
+        "device": "cpu",
+        "seed": 0,
+        "commit": "unknown",
+    }
+    injected = [cell for cell in nb.cells if notebook.INJECTED in notebook.tags(cell)]
+    assert [notebook.tags(cell) for cell in injected] == [[notebook.INJECTED, "remove-cell"]]
+    assert str(project.root) not in notebook.dumps(nb)
+    # Another seed is another run, and a damaged copy is no run.
+    assert run(only="01", seed=3) == ["01_first"]
+    assert "4" in notebook.read(project.executed("laptop", "01_first")).cells[-1].outputs[0].text
+    text = project.executed("laptop", "02_second").read_text()
+    project.executed("laptop", "02_second").write_text(text[: len(text) // 2])
+    assert run(only="02") == ["02_second"]
+
+
+def test_a_failing_notebook_is_reported_and_the_others_are_kept(project):
+    write(project, "02_second", "# %%\nx = 1\n\n# %%\nvalues = []\nvalues[x]\n")
+    with pytest.raises(PipelineError) as error:
+        execute.execute(project, device="cpu", log=lambda line: None)
+    for part in ("02_second failed in its cell 4 (In [4])", "    values[x]", "IndexError: list index out of range"):
+        assert part in str(error.value)
+    assert project.executed("laptop", "01_first").exists()
+    assert not project.executed("laptop", "02_second").exists()
+
+
+def test_an_unknown_notebook_or_device_is_named(project):
+    with pytest.raises(PipelineError, match="ONLY=07 names no notebook; there are: 01_first, 02_second"):
+        project.names("01,07")
+    with pytest.raises(PipelineError, match="unknown device 'tpu'"):
+        execute.execute(project, device="tpu", log=lambda line: None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_leaves_nothing_half_written(project, number):
+    flag = project.root / "go"
+    write(
+        project,
+        "02_second",
+        f"# %%\nimport pathlib, time\nprint('before')\n\n# %%\n"
+        f"while not pathlib.Path({str(flag)!r}).exists():\n    time.sleep(0.05)\n",
+    )
+    command = [sys.executable, "-m", "netdyn_lib.pipeline", "--root", str(project.root), "execute", "--device", "cpu"]
+    here = {"cwd": Path(__file__).resolve().parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    first = subprocess.Popen(command, text=True, start_new_session=True, **here)
+    scratch = project.build / "running" / "laptop" / "02_second.ipynb"
+    until(lambda: scratch.exists() and "before" in scratch.read_text())
+    os.kill(first.pid, number)
+    said = first.communicate(timeout=60)[0]
+    assert first.returncode != 0
+    if number == signal.SIGINT:
+        assert "the next run goes on from there" in said
+    folder = project.build / "executed" / "laptop"
+    assert [path.name for path in folder.iterdir()] == ["01_first.ipynb"]
+    flag.touch()
+    second = subprocess.run(command, text=True, **here)
+    assert second.returncode == 0, second.stdout
+    assert "01_first: unchanged, kept" in second.stdout
+    assert "02_second: done" in second.stdout
+    assert sorted(path.name for path in folder.iterdir()) == ["01_first.ipynb", "02_second.ipynb"]
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.05)
+
+
+# Pairing
+
+
+def test_a_pair_is_the_source_with_outputs(project):
+    execute.execute(project, device="cpu", log=lambda line: None)
+    pair.pair(project, log=lambda line: None)
+    text = project.committed("01_first").read_text()
+    nb = notebook.read(project.committed("01_first"))
+    assert pair.disagreement(project, "01_first") == ""
+    assert nb.cells[-1].outputs[0].text == "1\n"
+    assert [cell.execution_count for cell in nb.cells if cell.cell_type == "code"] == [1, 2]
+    assert nb.metadata.netdyn.profile == "laptop"
+    for word in ("papermill", "injected", "iopub", str(project.root)):
+        assert word not in text
+    # A second run of the same source writes the same cells.
+    execute.execute(project, device="cpu", only="01", fresh=True, log=lambda line: None)
+    pair.pair(project, only="01", log=lambda line: None)
+    assert notebook.read(project.committed("01_first")).cells == nb.cells
+    # A change of the source shows.
+    write(project, "01_first", "# %%\nprint(seed + 2)\n")
+    assert pair.disagreement(project, "01_first")
+    with pytest.raises(PipelineError, match="executed before its source changed"):
+        pair.pair(project, only="01")
+
+
+def test_a_pair_shows_the_default_run(project):
+    execute.execute(project, device="cpu", seed=5, only="01", log=lambda line: None)
+    with pytest.raises(PipelineError, match="executed with seed 5, but its own default is 0"):
+        pair.pair(project, only="01")
+    with pytest.raises(PipelineError, match="02_second has not been executed"):
+        pair.pair(project, only="02")
+
+
+# Gathering
+
+
+CLAIMS = """
+papers: {J: jimenez2025}
+claims:
+  - {id: A, paper: J, figure: Fig 6, chapter: 01_first, statement: s, paper_value: 1, quantity: q, reproduced: [0, 1]}
+  - {id: B, paper: J, figure: Fig 7, chapter: 01_first, statement: t, paper_value: 1, quantity: q, reproduced: [0, 1]}
+"""
+
+
+@pytest.fixture
+def measured(project):
+    """A claims file, and a notebook that measured its two claims."""
+    path = project.book / "claims.yml"
+    path.write_text(CLAIMS)
+    card = claims.Scorecard("01_first", path)
+    card.measure("B", 2.0, saw="more")
+    card.measure("A", 0.5, 0.4, 0.6)
+    output = nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})
+    nb = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# One"), nbformat.v4.new_code_cell("card", outputs=[output])]
+    )
+    nb.metadata.netdyn = {"profile": "laptop", "device": "cpu", "commit": "abc"}
+    return path, nb
+
+
+def test_claims_are_gathered_in_order(measured):
+    path, nb = measured
+    rows = scorecard.gather({"01_first": nb}, path)
+    assert [(row["id"], row["verdict"], row["low"]) for row in rows] == [
+        ("A", "reproduced", 0.4),
+        ("B", "not reproduced", None),
+    ]
+    assert rows[0]["reference"] == "jimenez2025"
+    assert tuple(rows[0]) == scorecard.FIELDS
+    assert scorecard.unmeasured(rows[:1], path) == ["B"]
+    assert "[One](../notebooks/01_first.ipynb) | 1 | 0 | 1 |" in fragments.summary(rows, {"01_first": nb})
+
+
+def test_a_measurement_of_another_claim_is_refused(measured):
+    path, nb = measured
+    with pytest.raises(PipelineError, match="'A' is measured twice, in 01_first and 02_second"):
+        scorecard.gather({"01_first": nb, "02_second": nb}, path)
+    path.write_text(CLAIMS.replace("reproduced: [0, 1]}", "reproduced: [0, 9]}"))
+    with pytest.raises(PipelineError, match="before claims.yml changed it"):
+        scorecard.gather({"01_first": nb}, path)
+    path.write_text(CLAIMS.replace("id: B", "id: C"))
+    with pytest.raises(PipelineError, match="measured the claim 'B', which claims.yml does not have"):
+        scorecard.gather({"01_first": nb}, path)
+
+
+# The site
+
+
+def test_contents_and_notebooks_name_the_same(project):
+    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    with pytest.raises(PipelineError, match="_toc.yml lists the notebooks 01_first, .* 01_first, 02_second"):
+        site.chapters(project)
+
+
+def test_a_chapter_without_a_run_is_an_error(project):
+    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    project.source("02_second").unlink()
+    with pytest.raises(PipelineError, match="the chapter 01_first has no executed notebook"):
+        site.build(project)
+
+
+def test_the_front_figure_is_named(measured):
+    with pytest.raises(PipelineError, match="asks for the figure 'fig-x'; the chapters have: none"):
+        fragments.front({"01_first": measured[1]}, "fig-x")
+
+
+def test_files_and_folders_are_replaced_whole(tmp_path):
+    write_whole(tmp_path / "a" / "file", "one")
+    write_whole(tmp_path / "a" / "file", "two")
+    write_whole(tmp_path / "b" / "file", "three")
+    replace_folder(tmp_path / "b", tmp_path / "a")
+    assert (tmp_path / "a" / "file").read_text() == "three"
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "file"]

@@ -1,0 +1,152 @@
+"""The website, built once from the committed notebooks with warnings as errors."""
+
+import json
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+from netdyn_lib import claims
+from netdyn_lib.pipeline import fragments, notebook, scorecard, site
+from netdyn_lib.pipeline.project import Project
+
+PROJECT = Project(Path(__file__).resolve().parents[1])
+NAMES = PROJECT.names()
+CLAIMS = PROJECT.book / "claims.yml"
+each = pytest.mark.parametrize("name", NAMES)
+#: Traces of something that went wrong, or that was not meant for readers.
+BANNED = ("np.float64(", "np.int64(", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
+
+
+@pytest.fixture(scope="session")
+def html():
+    """Folder of the built site."""
+    return site.build_committed(PROJECT, PROJECT.build / "test-site")
+
+
+@pytest.fixture(scope="session")
+def pages(html):
+    """Every page of the site, parsed, by its path."""
+    parsed = {}
+    for path in sorted(html.rglob("*.html")):
+        if "_static" in path.relative_to(html).parts:
+            continue  # templates of the theme, not pages
+        parsed[path.resolve()] = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    return parsed
+
+
+def page(pages, html, name):
+    return pages[(html / f"{name}.html").resolve()]
+
+
+def internal(pages):
+    """(page, address) of every link, picture, script and style that is not outside."""
+    for path, soup in pages.items():
+        for tag, attribute in (("a", "href"), ("img", "src"), ("script", "src"), ("link", "href"), ("source", "src")):
+            for node in soup.find_all(tag, **{attribute: True}):
+                address = urlsplit(node[attribute])
+                if not address.scheme and not address.netloc:
+                    yield path, address
+
+
+@each
+def test_every_figure_is_shown_with_number_caption_and_alt(html, pages, name):
+    soup = page(pages, html, f"notebooks/{name}")
+    for _, label, _, alt in notebook.figures(notebook.read(PROJECT.committed(name))):
+        figure = soup.find("figure", id=label)
+        assert figure is not None, label
+        assert figure.find(class_="caption-number").get_text(strip=True).startswith("Fig. "), label
+        assert figure.find(class_="caption-text").get_text(strip=True), label
+        assert figure.find("img")["alt"] == alt, label
+
+
+def test_every_picture_has_a_description(pages):
+    for path, soup in pages.items():
+        for image in soup.find_all("img"):
+            assert image.get("alt", "").strip(), f"{path}: {image}"
+
+
+def test_no_link_is_broken(html, pages):
+    ids = {path: {node["id"] for node in soup.find_all(id=True)} for path, soup in pages.items()}
+    broken = []
+    for path, address in internal(pages):
+        target = (path.parent / unquote(address.path)).resolve() if address.path else path
+        if address.path.endswith("/"):
+            target /= "index.html"
+        if not target.exists():
+            broken.append(f"{path.relative_to(html.resolve())}: {address.geturl()}")
+        elif address.fragment and target in ids and unquote(address.fragment) not in ids[target]:
+            broken.append(f"{path.relative_to(html.resolve())}: no anchor {address.geturl()}")
+    assert broken == []
+
+
+def test_pages_load_nothing_from_elsewhere(pages):
+    for path, soup in pages.items():
+        loaded = [node.get("src") or node.get("href") for node in soup.find_all(["script", "img", "link", "iframe"])]
+        assert [url for url in loaded if url and urlsplit(url).netloc] == [], path
+
+
+def test_formulas_have_their_script(html, pages):
+    source = page(pages, html, "book/preliminaries").find("script", src=lambda s: s and "mathjax" in s)["src"]
+    script = html / "book" / source
+    assert script.stat().st_size > 100_000
+    assert list((script.parent / "output/chtml/fonts/woff-v2").glob("MathJax_Math-Italic.woff"))
+
+
+@pytest.mark.parametrize("word", BANNED)
+def test_no_page_shows(html, pages, word):
+    shown = [
+        str(path.relative_to(html.resolve()))
+        for path, soup in pages.items()
+        if (article := soup.find("article")) is not None and word in article.get_text()
+    ]
+    assert shown == []
+
+
+def test_every_claim_is_measured(html):
+    notebooks = {name: notebook.read(PROJECT.committed(name)) for name in NAMES}
+    assert scorecard.unmeasured(scorecard.gather(notebooks, CLAIMS), CLAIMS) == []
+
+
+def test_the_scorecard_lists_every_claim(html, pages):
+    rows = page(pages, html, "book/scorecard").select("table.scorecard tbody tr")
+    shown = {row.find("b").get_text(): row.select_one(".verdict").get_text() for row in rows}
+    assert list(shown) == list(claims.load(CLAIMS))
+    assert set(shown.values()) <= set(claims.VERDICTS)
+
+
+def test_claims_can_be_downloaded(html, pages):
+    link = page(pages, html, "book/scorecard").find("a", class_="download")
+    rows = json.loads((html / "book" / link["href"]).read_text(encoding="utf-8"))
+    assert rows == json.loads((html / "claims.json").read_text(encoding="utf-8"))
+    assert rows == json.loads((PROJECT.build / "test-site" / "claims.json").read_text(encoding="utf-8"))
+    known = claims.load(CLAIMS)
+    assert [row["id"] for row in rows] == list(known)
+    for row in rows:
+        assert set(row) == set(scorecard.FIELDS)
+        assert row["verdict"] == known[row["id"]].judge(row["measured"])
+        if row["low"] is not None and row["high"] is not None:
+            assert row["low"] <= row["high"]
+
+
+def test_the_front_page_has_a_figure_and_the_scorecard_in_brief(html, pages):
+    front = page(pages, html, "book/index")
+    assert front.find("figure").find("img")["alt"]
+    text = " ".join(front.get_text().split())
+    assert all(word in text for word in ("make book", "make test", "How to cite"))
+    titles = [fragments.title(notebook.read(PROJECT.committed(name))) for name in NAMES]
+    table = front.find("table").get_text(" ")
+    assert all(title in table for title in titles)
+
+
+def test_the_run_table_has_every_chapter(html, pages):
+    rows = page(pages, html, "book/runs").select("table tbody tr")
+    assert len(rows) == len(NAMES)
+    for row, name in zip(rows, NAMES, strict=True):
+        run = notebook.read(PROJECT.committed(name)).metadata.netdyn
+        assert [cell.get_text(strip=True) for cell in row.find_all("td")][1:4] == [
+            run["profile"],
+            run["device"],
+            str(run["seed"]),
+        ]
