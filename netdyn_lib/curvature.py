@@ -57,6 +57,16 @@ def sharpness(objective, params, tolerance=1e-6):
     return np.array([_lanczos(objective, p, tolerance) for p in params])
 
 
+def along(objective, weights, device="cpu"):
+    """Sharpness along recorded trajectories: (T, n) for ``weights`` (T, n, P), NaN where a network has diverged."""
+    flat = torch.as_tensor(np.asarray(weights), device=device).flatten(0, 1)
+    sharp = np.full(len(flat), np.nan)
+    alive = flat.isfinite().all(1)
+    if bool(alive.any()):
+        sharp[alive.cpu().numpy()] = sharpness(objective, flat[alive])
+    return sharp.reshape(np.shape(weights)[:2])
+
+
 def _lanczos(objective, params, tolerance):
     def matvec(v):
         v = torch.as_tensor(np.asarray(v).ravel(), dtype=params.dtype, device=params.device)

@@ -284,3 +284,16 @@ def multiverse(distance, log_growth=None, min_lengths=(10, 20, 30), seed=0):
     if log_growth is not None:
         fits.append(tangent(log_growth))
     return {f.rule: f for f in fits}
+
+
+def extremes(summaries):
+    """The summaries of lowest and of highest exponent, of those that have one."""
+    known = sorted((s for s in summaries if s.kept), key=lambda s: s.exponent.estimate)
+    if not known:
+        raise ValueError("no rule kept any initial condition: there is no exponent to compare")
+    return known[0], known[-1]
+
+
+def largest_deviation(values, reference):
+    """Largest |v/reference − 1|; NaN where a value is."""
+    return float(np.abs(np.asarray(values) / reference - 1).max())

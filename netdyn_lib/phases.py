@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .resampling import clustered_interval
+
 IRREGULAR, FIXED = 0, 1
 KINDS = ("fixed", "period 3", "other period", "irregular")
 
@@ -453,16 +455,23 @@ def pooled_coincidence(labels, groups, count=3, window=1, skip=0):
 
     Returns
     -------
-    tuple of array of int, shape (n,)
-        Switches shared, and switches, of each network.
+    Interval
+        The pooled share, with its interval by resampling networks.
+
+    Raises
+    ------
+    ValueError
+        When fewer than two networks switch.
     """
     labels = np.asarray(labels)
-    shared, total = np.zeros((2, labels.shape[1]), dtype=int)
+    flags, networks = [], []
     for k in range(labels.shape[1]):
         chosen = most_intermittent(labels[:, k], groups, count, skip)
         kinds_of = switches(labels[skip:, k][:, chosen])
-        shared[k], total[k] = _shared(kinds_of, window), sum(int(kind.sum()) for kind in kinds_of)
-    return shared, total
+        total, shared = sum(int(kind.sum()) for kind in kinds_of), _shared(kinds_of, window)
+        flags += [1.0] * shared + [0.0] * (total - shared)
+        networks += [k] * total
+    return clustered_interval(flags, networks)
 
 
 def _shared(kinds, window):

@@ -139,6 +139,16 @@ def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples
     return Interval(float(statistic(values)), float(low), float(high), level)
 
 
+def median(values, axis=None):
+    """Median, as a statistic for the functions of this module."""
+    return np.median(values, axis=axis)
+
+
+def quantiles(rows, levels=(0.1, 0.5, 0.9)):
+    """Quantiles over the first axis; (n, ...) to (levels, ...)."""
+    return np.quantile(rows, levels, axis=0)
+
+
 def share_interval(flags, level=0.95):
     """The share of true flags with Wilson's score interval.
 

@@ -22,6 +22,9 @@ from scipy.special import logsumexp, softmax
 from . import descent as engine
 from . import phases
 
+#: Loss of guessing among three classes.
+GUESSING = float(np.log(3))
+
 
 def mean_logits(snapshot):
     """Observable: the network's output averaged over the training samples, (g, 1 + M, C)."""

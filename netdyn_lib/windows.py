@@ -43,6 +43,7 @@ class Windows:
 
     @property
     def width(self):
+        """Closing less opening."""
         return self.closing - self.opening
 
     @property
@@ -52,14 +53,22 @@ class Windows:
 
     @property
     def doubling_share(self):
-        """Where in its window the cycle doubles, 0 to 1: 4/9 if F were a parabola, for x² + a."""
+        """Where in its window the cycle doubles, 0 to 1.
+
+        4/9 where F is a parabola: x² + a has its window at 1/4 ≥ a ≥ −2 and doubles at −3/4.
+        """
         return (self.doubling - self.opening) / self.width
+
+    def doubling_quantile(self, q):
+        """Quantile of :attr:`doubling_share` over the windows."""
+        return float(np.quantile(self.doubling_share, q))
 
     def table(self, number):
         """The widest windows that lie inside no other, as a pandas DataFrame rounded to six digits."""
         first = np.flatnonzero(self.outermost)[:number]
         columns = ("full_period", "word", "opening", "superstable", "doubling", "closing", "width", "doubling_share")
         table = pd.DataFrame({name.replace("_", " "): getattr(self, name)[first] for name in columns})
+        table.index += 1
         return table.rename(columns={"full period": "period"}).round(6)
 
     def _gaps(self, low, high):

@@ -66,8 +66,9 @@ w0 = maps.initial_states(sizes.initial_conditions, scale=0.1, seed=seed)
 # The critical point of the map, $c = \sqrt{(1 + \eta)/(3\eta)}$, where $f'(c) = 0$, organises all that follows.
 #
 # The paper draws $w_0$ from $\mathcal{N}(0, 0.1)$ without saying whether 0.1 is the variance or the standard deviation.
-# We take it as the standard deviation. It makes no difference here: almost every orbit that starts in between $\pm\sqrt{1 + 2/\eta}$
-# forgets everything about its start but, at most, its sign.
+# We take it as the standard deviation. It makes no difference here: almost every orbit that starts between $\pm\sqrt{1 + 2/\eta}$
+# forgets everything about its start, except which of at most two mirror-image attractors it went to.
+# (Every attractor attracts a critical point, and there are only $c$ and $-c$.)
 
 # %%
 early = [maps.cobweb(cubic, rate, 0.1, sizes.cobweb_steps) for rate in sizes.cobweb_rates]
@@ -113,7 +114,7 @@ glue("toy-onset-error", onset.error, display=False)
 
 # %% [markdown]
 # {numref}`fig-toy-bifurcation` has the features of the paper's figure, and one that a single colour hides:
-# up to the middle of the chaotic range there are two attractors, and the sign of $w_0$ alone decides between them.
+# up to the middle of the chaotic range there are two attractors, and with $w_0$ this close to 0 its sign alone decides between them.
 # From left to right:
 #
 # - The minima lose stability at $\eta =$ {glue:text}`toy-stable:.6f`. The cycle of period 2 that follows lasts until $\eta =$ {glue:text}`toy-second:.6f`, the one of period 4 is shorter, and so on.
@@ -231,9 +232,10 @@ glue("toy-gap", found.widest_gap(onset.value, escape), display=False)
 
 # %% [markdown]
 # {numref}`fig-toy-window-widths` shows {glue:text}`toy-windows:d` windows, and the table lists the ten widest that do not lie inside another one.
+# The *word* is the itinerary of $f(c), f^2(c), \dots$ by $|w|$: 0 where $f$ rises, 1 where it falls, 2 beyond its zero $\sqrt{1 + 1/\eta}$, C back at $\pm c$.
 # The widest, of period 3, opens at $\eta =$ {glue:text}`toy-opening:.6f` and closes at {glue:text}`toy-closing:.6f`.
 # The second is a symmetric cycle of period 4, which opens at {glue:text}`toy-symmetric:.6f` (by algebra, $2\sqrt2 - 1$).
-# Up to the merging all cycles come in mirror-image pairs; beyond it most are symmetric.
+# Up to the merging all of them belong to mirror-image pairs of cycles; beyond it most belong to symmetric ones.
 # Together the windows cover {glue:text}`toy-covered:.1f` % of the range between $\eta_\infty$ and the escape, and the widest stretch without one measures {glue:text}`toy-gap:.4f` of it.
 # In theory there is none: windows lie dense, and longer periods would fill that stretch as well.
 
@@ -270,15 +272,17 @@ inside_ratio = cascades.feigenbaum(inside.doubling, inside.doubling_error)
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("toy-inside", inside_ratio.value, display=False)
 glue("toy-inside-error", inside_ratio.error, display=False)
-glue("toy-share-low", float(found.doubling_share.min()), display=False)
-glue("toy-share-high", float(found.doubling_share.max()), display=False)
+glue("toy-share-low", found.doubling_quantile(0), display=False)
+glue("toy-share-median", found.doubling_quantile(0.5), display=False)
+glue("toy-share-high", found.doubling_quantile(1), display=False)
 
 # %% [markdown]
 # The trees of {numref}`fig-toy-self-affine` are alike, and the cascade inside the period-3 window shrinks by
 # $\delta =$ {glue:text}`toy-inside:.4f` (error {glue:text}`toy-inside-error:.0e`), as the large one does.
-# *Self-affine* is exact only in the limit of narrow windows, in which $F$ becomes a parabola, $x \mapsto x^2 + a$.
+# *Self-affine* is exact only in a limit: where a window is narrow beside the band or the window that contains it, $F$ is close to a parabola, $x \mapsto x^2 + a$.
 # That has its window at $-2 \le a \le 1/4$ and doubles at $-3/4$, after $4/9 = 0.444\ldots$ of it.
-# The last column of the table above is this share for the map; over all windows found it lies between {glue:text}`toy-share-low:.4f` and {glue:text}`toy-share-high:.4f`, and the widest deviate most.
+# The last column of the table above is this share for the map. Over all windows found it lies between {glue:text}`toy-share-low:.4f` and {glue:text}`toy-share-high:.4f`, half of them below {glue:text}`toy-share-median:.4f`.
+# It is largest for the period-3 window and its copies nearer to $\eta_\infty$ (periods 6 and 12), which are wide for the band that they lie in.
 # The tree of panel a is not an affine copy: its line is horizontal, because a minimum of the loss does not move with $\eta$.
 #
 # ## The paper's claims

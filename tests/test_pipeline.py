@@ -1,6 +1,7 @@
 """The pipeline: what a run depends on, executing, interruption, pairing, gathering."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,6 +194,28 @@ def test_an_unknown_notebook_or_device_is_named(project):
         project.names("01,07")
     with pytest.raises(PipelineError, match="unknown device 'tpu'"):
         execute.execute(project, device="tpu", log=lambda line: None)
+
+
+def test_a_source_that_is_not_python_is_named(project):
+    (project.package / "side.py").write_text("x = = 1\n")
+    write(project, "01_first", "# %%\nfrom netdyn_lib import side\n")
+    with pytest.raises(PipelineError, match="01_first: .*side.py, line 1: invalid syntax"):
+        execute.key(project, "01_first", {})
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_says_whether_files_differ(project):
+    git = lambda *words: subprocess.run(["git", *words], cwd=project.root, check=True, capture_output=True)  # noqa: E731
+    assert project.commit() == "unknown"
+    git("init", "--quiet")
+    git("add", "--all")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "one")
+    clean = project.commit()
+    assert len(clean) == 12
+    project.committed("01_first").write_text("{}")
+    assert project.commit() == clean
+    write(project, "01_first", "# %%\nprint(2)\n")
+    assert project.commit() == f"{clean}-dirty"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -43,9 +43,17 @@ def key(project, name, parameters):
         Name of the notebook.
     parameters : dict
         What the run is given, with the device resolved.
+
+    Raises
+    ------
+    PipelineError
+        When the source, or a module it imports, is not Python.
     """
     source = project.source(name).read_text(encoding="utf-8")
-    files = closure(source, project.package)
+    try:
+        files = closure(source, project.package)
+    except SyntaxError as error:
+        raise PipelineError(f"{name}: {error.filename}, line {error.lineno}: {error.msg}") from None
     if project.package / "claims.py" in files:
         files.append(project.book / "claims.yml")
     files += sorted(path for path in (project.book / "results").rglob("*") if path.is_file())

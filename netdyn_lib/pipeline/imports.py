@@ -33,7 +33,7 @@ def closure(source, package):
     """
     package = Path(package)
     files = _modules(package)
-    wanted, queue = set(), _uses(ast.parse(source), "", files)
+    wanted, queue = set(), _uses(ast.parse(source, "the notebook"), "", files)
     while queue:
         module = queue.pop()
         if module in wanted:

@@ -49,9 +49,13 @@ def gather(notebooks, path):
     ------
     PipelineError
         For a measurement of a claim that the file does not have or that
-        stands there in other words, and for a claim measured twice.
+        stands there in other words, for a claim measured twice, and for a
+        claims file that cannot be read.
     """
-    known = claims.load(path)
+    try:
+        known = claims.load(path)
+    except (OSError, ValueError) as error:
+        raise PipelineError(str(error)) from None
     references = yaml.safe_load(path.read_text(encoding="utf-8")).get("papers", {})
     found = {}
     for name, nb in notebooks.items():

@@ -175,7 +175,10 @@ def _environment():
 
 
 def _add_mathjax(target):
-    package = metadata.distribution("sphinx-mathjax-offline")
+    try:
+        package = metadata.distribution("sphinx-mathjax-offline")
+    except metadata.PackageNotFoundError:
+        raise PipelineError("the package sphinx-mathjax-offline is not installed: run make install") from None
     base = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
     for part in MATHJAX:
         (target / part).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,161 @@
+"""Figures of exponential growth: distances with their windows, distributions of exponents, sharpness."""
+
+import numpy as np
+import seaborn as sns
+
+from . import style
+from .style import MUTED, PALETTE
+
+
+def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
+    """D's Fig. 7: one row for each initial condition; whole, early with the fitted window, late, and loss.
+
+    ``distance`` (T, n, M), ``loss`` (T, n), ``fit`` a Fit of the n mean curves.
+    """
+    count = distance.shape[1]
+    with style.figure(count, 4, height=1.6, width=9.4) as (fig, axes):
+        for k, row in enumerate(axes):
+            mean = distance[:, k].mean(1)
+            for axis, part in zip(row, (slice(None), slice(0, zoom + 1), slice(-tail, None))):
+                axis.plot(epochs[part], distance[part, k], color=MUTED, lw=0.5, alpha=0.7)
+                axis.plot(epochs[part], mean[part], color="black", lw=1.2)
+            row[1].set_yscale("log")
+            if fit.start[k] >= 0:
+                t = np.array([fit.start[k], fit.stop[k]])
+                row[1].plot(t, np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[1], ls=":", lw=2.5)
+                row[1].text(0.97, 0.08, f"$\\Lambda$ = {fit.slope[k]:.2f}", transform=row[1].transAxes, ha="right")
+            row[3].plot(epochs, loss[:, k], color=PALETTE[1], lw=0.8)
+            row[3].set_yscale("log")
+            row[0].set_ylabel("$d(t)$")
+        for axis, title in zip(axes[0], ("distance", f"first {zoom} epochs", f"last {tail} epochs", "loss $L$")):
+            axis.set_title(title)
+        for axis in axes[-1]:
+            axis.set_xlabel("epoch $t$")
+    return fig
+
+
+def distribution(slopes, kept, radii, summaries, paper=0.33):
+    """D's Fig. 8: histogram of the exponents, kept and discarded, and λ_nMLE ± one sd against ε.
+
+    ``slopes`` (n,), ``kept`` (n,) bool; ``summaries`` one Summary for each of ``radii``.
+    """
+    with style.figure(1, 2, height=2.8) as (fig, axes):
+        left, right = axes[0]
+        bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
+        left.hist([slopes[kept], slopes[~kept]], bins, stacked=True, color=[PALETTE[0], "#c8c8c8"], label=["kept", "discarded"])
+        left.axvline(slopes[kept].mean(), color="black", lw=1.5)
+        left.axvline(paper, color=PALETTE[1], ls="--", lw=1.5)
+        left.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="initial conditions")
+        left.legend()
+        middle = np.array([s.exponent.estimate for s in summaries])
+        spread = np.array([s.sd for s in summaries])
+        right.fill_between(radii, middle - spread, middle + spread, color=PALETTE[0], alpha=0.15, lw=0, label="± one sd")
+        errors = np.abs(np.array([(s.exponent.low, s.exponent.high) for s in summaries]).T - middle)
+        right.errorbar(radii, middle, errors, fmt="o", color=PALETTE[0], capsize=2, label="mean, 95%")
+        right.axhline(paper, color=PALETTE[1], ls="--", lw=1.5, label="paper")
+        right.set(xscale="log", xlabel="radius $\\epsilon$", ylabel="$\\lambda_{nMLE}$ (per epoch)")
+        right.set_ylim(bottom=0)
+        right.legend(loc="lower left", ncols=2)
+        style.letter(axes)
+    return fig
+
+
+def multiverse(summaries, paper=0.33, paper_share=0.9):
+    """λ_nMLE and p under every window rule, with 95% intervals."""
+    rules = [s.rule.replace("_", " ") for s in summaries]
+    rows = np.arange(len(rules))[::-1]
+    with style.figure(1, 2, height=2.4, sharey=True) as (fig, axes):
+        for axis, name, mark in zip(axes[0], ("exponent", "share"), (paper, paper_share)):
+            intervals = [getattr(s, name) for s in summaries]
+            middle = np.array([i.estimate for i in intervals])
+            errors = np.abs(np.array([(i.low, i.high) for i in intervals]).T - middle)
+            axis.errorbar(middle, rows, xerr=errors, fmt="o", color=PALETTE[0], capsize=3)
+            axis.axvline(mark, color=PALETTE[1], ls="--", lw=1.5)
+            axis.margins(y=0.15)
+        axes[0, 0].set_yticks(rows, rules)
+        axes[0, 0].set(xlabel="$\\lambda_{nMLE}$ (per epoch)")
+        axes[0, 0].set_xlim(left=0)
+        axes[0, 1].set(xlabel="share kept $p$", xlim=(0, 1.02))
+        style.letter(axes)
+    return fig
+
+
+def window_choices(epochs, distance, fits):
+    """Where each rule puts its window on the same curves: ``distance`` (T, n), ``fits`` rule → Fit."""
+    count = distance.shape[1]
+    with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, axes):
+        for k, axis in enumerate(axes[0]):
+            axis.semilogy(epochs, distance[:, k], color=MUTED, lw=1)
+            for j, (rule, fit) in enumerate(fits.items()):
+                if fit.start[k] < 0 or np.isnan(fit.r2[k]):
+                    continue
+                t = np.array([fit.start[k], fit.stop[k]])
+                lift = 10.0 ** (-0.35 * (j + 1))  # apart, so that windows do not hide each other
+                label = f"{rule.replace('_', ' ')}" if k == count - 1 else None
+                axis.plot(t, lift * np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[j], lw=2, label=label)
+            axis.set_xlabel("epoch $t$")
+        axes[0, 0].set_ylabel("mean distance $\\bar d(t)$")
+        axes[0, -1].legend(loc="lower right", fontsize="x-small")
+        style.letter(axes)
+    return fig
+
+
+def agreement(ball, tangent, error):
+    """Exponents of the same windows from ε-balls and from tangent vectors, (n,) each; and the log distance error over time (T, n)."""
+    with style.figure(1, 2, height=2.8) as (fig, axes):
+        left, right = axes[0]
+        low, high = min(ball.min(), tangent.min()), max(ball.max(), tangent.max())
+        left.plot([low, high], [low, high], color=MUTED, lw=1)
+        left.plot(tangent, ball, "o", ms=3, alpha=0.5, color=PALETTE[0])
+        left.set(xlabel="tangent exponent (per epoch)", ylabel="ε-ball exponent (per epoch)")
+        bands = np.percentile(np.abs(error), [50, 95], axis=1)
+        for band, name, colour in zip(bands, ("median", "95th percentile"), (PALETTE[0], PALETTE[1])):
+            right.semilogy(np.maximum(band, 1e-10), color=colour, label=name)
+        right.set(xlabel="epoch $t$", ylabel="$|\\ln(\\bar d/\\bar d_{\\mathrm{tangent}})|$")
+        right.legend(loc="lower right")
+        style.letter(axes)
+    return fig
+
+
+def rates_over_time(edges, intervals):
+    """Mean tangent growth rate in successive stretches of training, with 95% intervals.
+
+    ``edges`` (k + 1,) epochs, ``intervals`` k Intervals.
+    """
+    with style.figure(1, 1, height=2.6, width=5.2) as (fig, axes):
+        axis = axes[0, 0]
+        for k, interval in enumerate(intervals):
+            axis.fill_between(edges[k : k + 2], interval.low, interval.high, color=PALETTE[0], alpha=0.25, lw=0)
+            axis.plot(edges[k : k + 2], [interval.estimate] * 2, color=PALETTE[0], lw=2)
+        axis.axhline(0, color="black", lw=0.8)
+        axis.set(xscale="symlog", xlabel="epoch $t$", ylabel="growth rate (per epoch)")
+        axis.set_xlim(0, edges[-1])
+        axis.set_xticks(edges, [f"{e:,}" for e in edges], rotation=45)
+        axis.minorticks_off()
+    return fig
+
+
+def sharpness(epochs, scaled, loss):
+    """Sharpness times η/2 (T, n), and loss (T, n), over training; 1 is the edge of stability."""
+    with style.figure(2, 1, height=2.1, sharex=True) as (fig, axes):
+        top, below = axes[:, 0]
+        top.plot(epochs, scaled, color=MUTED, lw=0.6, alpha=0.7)
+        top.plot(epochs, np.median(scaled, 1), color="black", lw=2)
+        top.axhline(1, color=PALETTE[1], ls="--", lw=1.5)
+        top.set(ylabel="sharpness $\\times\\, \\eta/2$", yscale="log")
+        below.plot(epochs, loss, color=MUTED, lw=0.6, alpha=0.7)
+        below.plot(epochs, np.median(loss, 1), color="black", lw=2)
+        below.set(xlabel="epoch $t$", ylabel="loss $L$", yscale="log")
+        style.letter(axes)
+    return fig
+
+
+def histograms(fits, kept, bins=np.linspace(0, 1.2, 49)):
+    """The distribution of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,) bool."""
+    with style.figure(1, 1, height=2.6, width=5.4) as (fig, axes):
+        axis = axes[0, 0]
+        for k, (rule, fit) in enumerate(fits.items()):
+            sns.kdeplot(x=fit.slope[kept[rule]], ax=axis, color=PALETTE[k], cut=0, label=rule.replace("_", " "), clip=(0, bins[-1]))
+        axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density", xlim=(0, bins[-1]))
+        axis.legend()
+    return fig

@@ -1,0 +1,540 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Iris, η = 5
+#
+# Far beyond the edge of stability gradient descent neither diverges nor learns.
+# {cite:t}`danovski2024` (D) describe in their section 4.2 what it does instead: the loss is large, jumps between three values, and now and then becomes irregular.
+# This chapter repeats their Figs 9 to 12 and footnote 3 on an ensemble, and then explains them.
+# The hidden layer saturates, and what is left of the network is a map of the plane with one whole number in it, which decides whether the loss is fixed, periodic or chaotic.
+#
+# The statements tested are:
+#
+# - the loss does not diverge, is very large, and the network hardly learns,
+# - trajectories alternate between a quasi-periodic phase of period 3 and a random-like phase, and jump back from small losses,
+# - the quasi-periodic loss keeps to three narrow bands that are far apart,
+# - the irregular loss has a significant, periodic-like autocorrelation,
+# - Kantz's method finds exponential divergence at some points of the series and none at many others,
+# - only a few weights are intermittent, and they switch together.
+
+# %%
+from myst_nb import glue
+
+from netdyn_lib import claims, descent, networks, phases, profiles, resampling, saturation, series, tasks
+from netdyn_lib.figures import saturation as mechanism
+from netdyn_lib.figures import series as draw
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "auto"
+seed = 0
+
+# %% [markdown]
+# ## An ensemble of trajectories
+#
+# Everything is as in the chapters before, except $\eta = 5$.
+# The loss and the norm are recorded at every epoch, the parameters once every block of epochs.
+
+# %%
+sizes = profiles.sizes("04_iris_eta5", profile)
+task = tasks.get("iris", device)
+descend = descent.GradientDescent(task, sizes.learning_rate)
+start = task.initial(sizes.conditions, seed=seed, device=device)
+runs = saturation.follow(
+    descend, start, sizes.epochs, sizes.block, ("loss", "norm", saturation.mean_logits)
+)
+loss = runs["loss"]
+
+# %%
+finite = resampling.share_interval(runs.diverged_at < 0)
+accuracy = descent.run(descend, runs.final, 0, ("accuracy",))["accuracy"][-1]
+learned = resampling.share_interval(accuracy >= task.target_accuracy)
+level = resampling.bootstrap_interval(loss[sizes.epochs // 2 :].mean(0), resampling.median, seed=seed)
+for name, value in (("conditions", sizes.conditions), ("epochs", sizes.epochs), ("best", accuracy.max())):
+    glue(f"eta5-{name}", float(value), display=False)
+
+# %% [markdown]
+# A block of 60 epochs is *fixed*, *periodic* with the smallest period that fits, or *irregular*.
+# It is periodic with period $q$ when each loss in it returns after $q$ epochs to within $10^{-3}$ of the range of the whole trajectory's loss.
+# No block is classified by eye, and the four trajectories shown below are chosen by their labels: those with the largest share of fixed, of period-3 and of irregular blocks, and the one most evenly divided between the last two.
+# The choice is made among the first half of the ensemble; the other half is kept for testing.
+# The first tenth of training counts as a transient.
+
+# %%
+labels = phases.classify(loss, sizes.block, sizes.tolerance)
+skip, half = len(labels) // 10, sizes.conditions // 2
+chosen = phases.representatives(labels[:, :half], skip)
+columns, b = list(chosen.values()), chosen["mixed"]
+shares = phases.shares(labels, skip)
+for name, label in (("fixed", 1), ("three", 3), ("irregular", 0)):
+    glue(f"eta5-share-{name}", 100 * shares[label], display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Training loss (above) and norm of all the parameters (below) of four trajectories at η = 5, one dot an epoch. The strip above each panel gives the class of each block. Compare Fig 9 of D.", "name": "fig-eta5-trajectories"}, "image": {"alt": "Eight panels in four columns. Column a settles to a constant loss near 1.1. Column b shows three bands of loss for half of the training, then a cloud of irregular values. Column c shows three bands throughout, column d an irregular cloud throughout. The norms below mirror this."}}
+titles = [f"{kind} (no. {k})" for kind, k in chosen.items()]
+draw.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, columns], titles, sizes.block)
+
+# %% [markdown]
+# {numref}`fig-eta5-trajectories` shows all that the paper describes: a constant loss at the value of guessing, three bands that look like three lines, and clouds.
+# Column b has both, and changes from one to the other without warning.
+# Of all blocks after the transient {glue:text}`eta5-share-three:.0f`% have period 3, {glue:text}`eta5-share-fixed:.0f`% are fixed and {glue:text}`eta5-share-irregular:.0f`% irregular.
+# The best of {glue:text}`eta5-conditions:.0f` networks classifies {glue:text}`eta5-best:.2f` of its training samples correctly after {glue:text}`eta5-epochs:.0f` epochs.
+
+# %%
+both = resampling.share_interval(phases.has(labels, 3, skip) & phases.has(labels, 0, skip))
+onsets, ends = phases.switches(labels[skip:])
+returns = resampling.share_interval((onsets + ends).sum(0) >= 2)
+settled, left = phases.settled(loss, labels, below=saturation.GUESSING, block=sizes.block)
+jumps = resampling.share_interval(left[settled])
+periodic = labels > 1
+period3 = resampling.clustered_interval(labels[periodic] == 3, phases.members(periodic), seed=seed)
+
+# %%
+by_tolerance = [phases.shares(phases.classify(loss, sizes.block, t), skip) for t in sizes.tolerances]
+for name, found in zip(("loose", "chosen", "tight"), by_tolerance):
+    glue(f"eta5-three-{name}", 100 * found[3], display=False)
+    glue(f"eta5-irregular-{name}", 100 * found[0], display=False)
+glue("eta5-both", 100 * both.estimate, display=False)
+glue("eta5-returns", 100 * returns.estimate, display=False)
+glue("eta5-jumps", 100 * jumps.estimate, display=False)
+
+# %% [markdown]
+# Both kinds of phase occur in {glue:text}`eta5-both:.0f`% of the trajectories, and {glue:text}`eta5-returns:.0f`% turn irregular and regular again, or the reverse.
+# Of those that settle to the loss of guessing, {glue:text}`eta5-jumps:.0f`% leave it at least once.
+# The tolerance matters little: at $10^{-2}$, $10^{-3}$ and $10^{-4}$ the share of period 3 is {glue:text}`eta5-three-loose:.0f`%, {glue:text}`eta5-three-chosen:.0f`% and {glue:text}`eta5-three-tight:.0f`%, that of irregular blocks {glue:text}`eta5-irregular-loose:.0f`%, {glue:text}`eta5-irregular-chosen:.0f`% and {glue:text}`eta5-irregular-tight:.0f`%.
+#
+# ## Three bands
+#
+# Footnote 3 of D says that the period is not exact: the loss visits three regions, about $10^{-6}$ wide and of order 1 apart, and decays within each.
+
+# %%
+bands = phases.bands(loss, labels, 3, sizes.block)
+width = resampling.clustered_interval(bands.width, bands.member, resampling.median, seed=seed)
+apart = resampling.clustered_interval(bands.gap >= 10**-0.5, bands.member, seed=seed)
+decay = resampling.clustered_interval(bands.decaying, bands.member, seed=seed)
+first, _ = phases.runs(labels[:, b]).longest(3)
+example = loss[first * sizes.block : (first + 1) * sizes.block, b]
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Three bands (footnote 3 of D). a: first block of the longest period-3 phase of trajectory b. b: the same block, each band magnified to its own width. c: widths of all bands of all period-3 blocks, and distance of the nearest two bands of each block; shaded, a factor of ten around the paper's width.", "name": "fig-eta5-bands"}, "image": {"alt": "Left, sixty epochs of loss that jump between three levels. Middle, each level magnified: three curves that decay from one to zero. Right, histogram of band widths spread over many decades below one, and of distances between bands near 0.01 to 5."}}
+draw.bands(example, bands.width, bands.gap, bands.decaying)
+
+# %%
+glue("eta5-width", 1e7 * width.estimate, display=False)
+glue("eta5-apart", 100 * apart.estimate, display=False)
+glue("eta5-decay", 100 * decay.estimate, display=False)
+
+# %% [markdown]
+# The bands in {numref}`fig-eta5-bands` are there: their median width is {glue:text}`eta5-width:.1f` × 10⁻⁷, and {glue:text}`eta5-decay:.0f`% of them only decay.
+# They are no constant of the system, though, for the widths spread over many decades; a band is the narrower the longer the phase has lasted.
+# The nearest two bands are of order 1 apart in {glue:text}`eta5-apart:.0f`% of the blocks; in the others two of the three regions nearly touch.
+#
+# ## An irregular episode
+#
+# The longest irregular episode of trajectory b serves for the next figures, as in the paper.
+
+# %%
+opens, closes = phases.runs(labels[:, b]).longest(0)
+opens, closes = opens * sizes.block, closes * sizes.block
+irregular = loss[opens:closes, b]
+correlation = series.autocorrelation(irregular, sizes.lags, sizes.shuffles, seed=seed)
+glue("eta5-episode", float(len(irregular)), display=False)
+glue("eta5-outside", 100 * correlation.share_outside, display=False)
+glue("eta5-peak", float(correlation.peak()), display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Longest irregular episode of trajectory b (compare Fig 10 of D). a: the loss, one dot an epoch. b: the shaded part magnified. c: autocorrelation to lag 50, with the band that holds 95% of the shuffled series.", "name": "fig-eta5-episode"}, "image": {"alt": "Left, a cloud of losses between 1 and 5. Middle, fifty irregular epochs. Right, autocorrelations that are positive and far outside the narrow shuffle band at small lags, largest at lag 3."}}
+draw.episode(irregular, opens, sizes.zoom, correlation)
+
+# %% [markdown]
+# Over {glue:text}`eta5-episode:.0f` epochs, {glue:text}`eta5-outside:.0f`% of the lags lie outside the band of {numref}`fig-eta5-episode`.
+# The paper reads its autocorrelation as an alternation between two regions.
+# Ours peaks at lag {glue:text}`eta5-peak:.0f`: what returns is the rotation of the three bands, blurred, and not a two-band attractor.
+#
+# ## Kantz's exponent
+#
+# Does the irregular loss diverge exponentially?
+# {cite:t}`kantz1994` compares the loss at a reference epoch with that at the epochs of its nearest neighbours in value, and follows both for $n$ steps.
+# The mean distance $d_n$ to ten neighbours, more than ten epochs away, is fitted by $\ln d_n = a + \Lambda n$ from $n = 1$ to 10.
+# At $n = 0$ the neighbours were chosen to be near, so a fit from there finds expansion in noise.
+
+# %%
+options = dict(references=sizes.references, neighbours=sizes.neighbours, theiler=sizes.theiler, steps=sizes.steps)
+curves = {m: series.divergence(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
+fits = {m: series.expansion(curves[m].log_curves) for m in sizes.dimensions}
+nulls = {m: series.calibrate(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
+from_zero = series.calibrate(irregular, first=0, seed=seed, **options)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Kantz's analysis of the irregular episode with one delay (compare Fig 11 of D). Left: distance to ten neighbours (light), their mean (dark) and its fit (dashed) for the significant reference of median slope (a) and the insignificant one of slope nearest to zero (b). Right: distribution of the finite exponent over the references (c), and against the loss at the reference (d).", "name": "fig-eta5-kantz"}, "image": {"alt": "Four panels. Upper left, mean distance grows along a dashed line. Lower left, it stays level. Upper right, histogram of slopes between about minus 0.1 and 0.6, the significant ones red. Lower right, slopes against loss: the largest slopes belong to certain values of the loss."}}
+draw.divergence(curves[1], fits[1])
+
+# %%
+plain = {m: resampling.share_interval(fits[m].significant()) for m in fits}
+corrected = {m: resampling.share_interval(fits[m].significant(nulls[m].threshold)) for m in fits}
+control = series.divergence(series.shuffled(irregular, seed + 1), seed=seed, **options)
+held = resampling.share_interval(series.expansion(control.log_curves).significant(nulls[1].threshold))
+for m in fits:
+    glue(f"eta5-plain-{m}", 100 * plain[m].estimate, display=False)
+    glue(f"eta5-corrected-{m}", 100 * corrected[m].estimate, display=False)
+glue("eta5-nominal", 100 * nulls[1].nominal, display=False)
+glue("eta5-held", 100 * held.estimate, display=False)
+glue("eta5-from-zero", from_zero.slope, display=False)
+
+# %% [markdown]
+# With one delay, {glue:text}`eta5-plain-1:.0f`% of the references expand significantly ({numref}`fig-eta5-kantz`), many others do not, as the paper reports.
+# Successive $\ln d_n$ are correlated, so the test was calibrated: on shuffled series the nominal 5% are {glue:text}`eta5-nominal:.1f`%, and with the threshold that makes them 5% the share is {glue:text}`eta5-corrected-1:.0f`%.
+# (A shuffled series held back passes that threshold at {glue:text}`eta5-held:.1f`% of its references. From $n = 0$ shuffled series have a mean slope of {glue:text}`eta5-from-zero:.2f`.)
+#
+# But the share says more about the embedding than about the loss.
+# With two delays it is {glue:text}`eta5-corrected-2:.0f`%: one value of the loss stands for several states, neighbours in value are then no neighbours at all, and their distance is large from the first step on.
+# "Not significant" at many points is what a projection does to a chaotic orbit; that the network itself is chaotic there is shown below.
+#
+# ## Few weights, one clock
+#
+# The weights of trajectory b, followed one by one, are classified like the loss, relative to the range of the weight that moves most.
+# A weight is intermittent if it is irregular in some blocks and not in others.
+
+# %%
+followed = descent.run(descend, start[[b]], sizes.epochs, ("weights",))["weights"][:, 0]
+moves = phases.classify(followed, sizes.block, sizes.tolerance, scale="widest")
+few = resampling.share_interval(phases.intermittent(moves, skip))
+constant = (moves[skip:] == 1).all(0)
+into = saturation.outer_units(task)
+three = phases.most_intermittent(moves, into, skip=skip)
+together = phases.coincidence(moves[skip:, three], seed=seed)
+
+# %% [markdown]
+# The paper does not say which three weights it shows.
+# Ours are those most evenly divided between irregular and regular blocks, no two of them into the same output unit.
+
+# %%
+names = [task.network.layout[k] for k in three]
+leaves = phases.departure(followed[:, three], opens - sizes.block, 3, sizes.tolerance)
+moment = int(leaves.min())
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Three intermittent weights of trajectory b (compare Fig 12 of D): the whole training, and on the right the epochs around the onset of the irregular episode, which the dotted line marks.", "name": "fig-eta5-weights"}, "image": {"alt": "Three rows. On the left each weight keeps to bands for the first half of the training and then wanders in a cloud; on the right all three leave their period-3 rhythm at the same epoch."}}
+draw.weights(followed[:, three], moves[:, three], names, moment, sizes.block // 2, sizes.block)
+
+# %%
+busy = phases.most_switching(labels, sizes.networks, skip)
+many = descent.run(descend, start[busy], sizes.epochs, ("weights",))["weights"]
+many_moves = phases.classify(many, sizes.block, sizes.tolerance, scale="widest")
+pooled = phases.pooled_coincidence(many_moves, into, skip=skip)
+glue("eta5-few", float(few.estimate * task.network.count), display=False)
+glue("eta5-constant", float(constant.sum()), display=False)
+glue("eta5-together", 100 * together.share, display=False)
+glue("eta5-chance", 100 * together.chance, display=False)
+glue("eta5-pooled", 100 * pooled.estimate, display=False)
+glue("eta5-busy", float(sizes.networks), display=False)
+glue("eta5-lag", float(leaves.max() - leaves.min()), display=False)
+
+# %% [markdown]
+# Of the 83 parameters {glue:text}`eta5-few:.0f` are intermittent and {glue:text}`eta5-constant:.0f` constant.
+# The three in {numref}`fig-eta5-weights` leave their rhythm within {glue:text}`eta5-lag:.0f` epochs of each other.
+# A switch counts as shared if another of the three has one of the same kind within one block: {glue:text}`eta5-together:.0f`% are (by chance {glue:text}`eta5-chance:.0f`%), and {glue:text}`eta5-pooled:.0f`% over the {glue:text}`eta5-busy:.0f` networks that switch most often.
+#
+# ## Why: the hidden layer saturates
+#
+# A hidden unit is $h = \sigma(w \cdot x + b)$, and the first steps at $\eta = 5$ are so large that it ends up at 0 or at 1 *for every sample*.
+# Then $h(1 - h) \approx 0$ and no gradient reaches the inner weights.
+# Only the outer weights and biases move; all samples have one hidden vector $h$ and one vector of logits $z$.
+# The step of $z$ follows from those of the outer weights and biases: each weight moves by $-\eta\,(\mathrm{softmax}(z) - q)\,h_j$, each bias by the same with $h_j = 1$, and so
+#
+# ```{math}
+# :label: eq-eta5-map
+# z(t+1) = z(t) - g\,\bigl(\mathrm{softmax}(z(t)) - q\bigr), \qquad g = \eta\,\kappa, \qquad \kappa = 1 + |h|^2 ,
+# ```
+#
+# where $q$ holds the class frequencies of the training set, here 40, 41 and 39 of 120.
+# Nothing in this map is fitted.
+# Since $h$ consists of zeros and ones, $\kappa$ is one more than the number of units that are on: a whole number.
+# The sum of the logits is conserved, so the map lives in a plane.
+
+# %%
+state = saturation.measure(task, runs.states)
+target = saturation.class_frequencies(task)
+steady = state.undisturbed()
+kappa = state.settled_kappa()[:-1]
+late = phases.part(labels, skip)
+predicted_moves = saturation.expected_moving(task, state)
+glue("eta5-saturated", 100 * float(state.saturated()[skip:].mean()), display=False)
+glue("eta5-chaos-two", 100 * float((kappa == 2)[late & steady & (labels == 0)].mean()), display=False)
+glue("eta5-irregular-steady", 100 * float(steady[late & (labels == 0)].mean()), display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "All trajectories, one row each, sorted by κ at the last epoch. a: class of each block of the loss. b: κ, one more than the number of hidden units that are on; white where the hidden layer is not saturated.", "name": "fig-eta5-phases"}, "image": {"alt": "Two raster images with the same rows. On the left, bands of blue (fixed), green (period 3) and orange (irregular). On the right, whole numbers from 1 to about 7. Rows with kappa 1 are fixed, rows with 3 or more have period 3, rows with 2 are either irregular or of period 3."}}
+draw.phases(labels, kappa, phases.order(labels, kappa), sizes.block)
+
+# %% [markdown]
+# {numref}`fig-eta5-phases` is the whole story in two pictures.
+# After the transient {glue:text}`eta5-saturated:.1f`% of the states are saturated, and $\kappa$ decides: at $\kappa = 1$ the loss is fixed, at $\kappa \ge 3$ it has period 3, at $\kappa = 2$ it is either periodic or irregular.
+# Two different things look irregular.
+# Long episodes, {glue:text}`eta5-irregular-steady:.0f`% of the irregular blocks, happen while the hidden layer rests; {glue:text}`eta5-chaos-two:.0f`% of these have $\kappa = 2$.
+# The others are short bursts in which a hidden unit opens, and often goes on or off: then $\kappa$ changes and the trajectory moves to another regime.
+
+# %%
+moving = moves != 1
+explained = predicted_moves[:-1, b] == moving
+rest = steady[:, b] & (labels[:, b] != 1) & late[:, b]
+directions = saturation.moving_directions(followed[opens:closes])
+glue("eta5-moving", 100 * float(explained[rest].mean()), display=False)
+glue("eta5-directions", 100 * float(directions[:2].sum()), display=False)
+
+# %% [markdown]
+# It also explains the weights.
+# The reduction lets $3\kappa$ parameters move: the outer biases and the outer weights of the units that are on.
+# In the resting blocks of trajectory b that foretells {glue:text}`eta5-moving:.1f`% of the cases (parameter by parameter, block by block) of moving or not.
+# They move as one, in two directions that hold {glue:text}`eta5-directions:.1f`% of the squared steps of the irregular episode.
+# So few weights are intermittent because few belong to a unit that is on, and they switch together because they are copies of one another.
+#
+# ## The map by itself
+
+# %%
+picture = saturation.bifurcation(0.5, 60, sizes.gains, target, sizes.starts, seed=seed)
+seen = saturation.by_kappa(loss, state, skip, block=sizes.block)
+seen = {sizes.learning_rate * k: values for k, values in seen.items()}
+marks = {f"κ={k}": sizes.learning_rate * k for k in range(1, 12)}
+critical = saturation.critical_gain(target)
+glue("eta5-critical", critical, display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The reduced map against its gain, and the network on top of it. a: loss on the attractors of the map (black, from many starts), losses in resting blocks of the networks (orange), and the rotation's g/3 (dashed). b: Lyapunov exponent of the map for each start, positive values filled. Grey lines are the gains possible at η = 5; the dotted line is where the fixed point loses stability.", "name": "fig-eta5-map"}, "image": {"alt": "Above, a bifurcation diagram: one line up to gain 6, chaos around 7 to 13 with a coexisting period 3, three branches rising with the gain up to about 43, then splitting. Orange marks of the networks lie on the black points at gains 5, 10, 15 up to 35. Below, the exponent is positive near gains 7 to 12 and again beyond 50."}}
+mechanism.diagram(picture.gains, picture.losses, picture.exponents, marks, seen, critical)
+
+# %% [markdown]
+# In {numref}`fig-eta5-map` one stroke explains the taxonomy.
+# The fixed point $\mathrm{softmax}(z) = q$, which is guessing with the class frequencies, is stable for $g < 2/\lambda_{\max}(\mathrm{diag}\,q - q q^\top)$, here {glue:text}`eta5-critical:.3f`: at $\eta = 5$ only with every hidden unit off.
+# One unit on gives $g = 10$, amid chaos, with a period 3 beside it.
+# Two or more units on give a rotation: the class of the largest logit loses $g(1 - q_c)$, the others gain, and another class takes over.
+# For equal classes at large gain the sorted logits are $g/3$ apart and the loss is $g/3$ on average; that is why the loss is so large, and the larger the more units are on.
+# It also says what lies between $\eta = 1$ and $\eta = 5$, a question the paper leaves open: the same map at another gain.
+
+# %%
+basin = {k: saturation.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)}
+spots = saturation.by_kappa(saturation.plane(runs["mean_logits"]), state, skip, block=sizes.block)
+orbits = [points[:, :: sizes.side // 2 + 1].reshape(-1, 2) for _, points in basin.values()]
+networks_at = [spots[k][:, ::6].reshape(-1, 2) for k in basin]
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The plane of logits at κ = 1, 2 and 3. Background: class of the attractor that the reduced map reaches from each point. Black: its attractors. Red circles: mean logits of networks in resting blocks.", "name": "fig-eta5-portrait"}, "image": {"alt": "Three square panels. Left, one blue basin with a single point in the middle. Middle, an intricate mixture of orange and green basins, a chaotic attractor with threefold symmetry and the points of a period-3 orbit. Right, a green basin and three points. Red circles lie on the attractors in each panel."}}
+panels = [labels_of for labels_of, _ in basin.values()]
+mechanism.portrait(panels, 10, orbits, networks_at, [f"κ = {k}, g = {sizes.learning_rate * k:g}" for k in basin])
+
+# %% [markdown]
+# The networks of {numref}`fig-eta5-portrait` lie on the attractors of the map.
+# At $\kappa = 2$ there are two of them, with interwoven basins, so a network with one unit on may be periodic or chaotic for as long as it is left alone.
+#
+# ## How well it predicts
+#
+# The second half of the ensemble has chosen nothing so far.
+# At the start of each of its late blocks the state is reduced to $z$ and $\kappa$, the map is iterated, and its loss is compared with the network's after 1, 10 and 60 epochs, and in class over the block.
+# A second model keeps every sample's own hidden vector, but frozen.
+
+# %%
+span = range(len(labels))
+reduced = saturation.forecast(task, runs, sizes.learning_rate, sizes.horizon, span)
+some = span[skip :: sizes.frozen_every]
+frozen = saturation.forecast(
+    task, runs, sizes.learning_rate, sizes.horizon, some, saturation.predict_frozen
+)
+tested = phases.part(labels, skip, half)
+of_kind = {"fixed": labels == 1, "period 3": labels == 3, "irregular": labels == 0}
+
+# %%
+errors = {
+    "reduced map": {k: reduced.quantiles(tested & m) for k, m in of_kind.items()},
+    "hidden layer frozen": {k: frozen.quantiles((tested & m)[some]) for k, m in of_kind.items()},
+}
+foretold = reduced.labels(sizes.tolerance)
+matrix = phases.confusion(labels[tested], foretold[tested])
+i, j = (int(k[0]) for k in phases.sample(tested & steady & (labels == 0)))
+counts = {k: int((tested & m).sum()) for k, m in of_kind.items()}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Prediction on the second half of the ensemble. a: the first resting irregular block, network and reduced map. b: error of the loss relative to its range against the epochs ahead, by class of the block: median and, shaded, the range from 10% to 90%; dotted, the model with frozen hidden vectors. In brackets the number of blocks. c: class of blocks, seen and predicted.", "name": "fig-eta5-prediction"}, "image": {"alt": "Left, circles and dots of an irregular loss coincide for tens of epochs. Middle, errors near 1e-7 that stay flat for fixed and period-3 blocks and grow exponentially for irregular ones. Right, a four by four table with almost all blocks on its diagonal, except some irregular blocks predicted as period 3."}}
+mechanism.prediction(reduced.true[:, i, j], reduced.predicted[:, i, j], errors, counts, matrix, phases.KINDS)
+
+# %%
+for kind, values in errors["reduced map"].items():
+    for n in (1, 10, 60):
+        glue(f"eta5-error-{kind.replace(' ', '')}-{n}", f"{values[1][n]:.0e}", display=False)
+right = resampling.clustered_interval((foretold == labels)[tested], phases.members(tested), seed=seed)
+calm = resampling.clustered_interval((foretold == labels)[tested & steady], phases.members(tested & steady), seed=seed)
+glue("eta5-right", 100 * right.estimate, display=False)
+glue("eta5-calm", 100 * calm.estimate, display=False)
+glue("eta5-persist", 100 * float((labels[:-1] == labels[1:])[tested[1:]].mean()), display=False)
+
+# %% [markdown]
+# | error of the loss / its range, median | 1 epoch | 10 epochs | 60 epochs |
+# |---|---|---|---|
+# | fixed | {glue:text}`eta5-error-fixed-1` | {glue:text}`eta5-error-fixed-10` | {glue:text}`eta5-error-fixed-60` |
+# | period 3 | {glue:text}`eta5-error-period3-1` | {glue:text}`eta5-error-period3-10` | {glue:text}`eta5-error-period3-60` |
+# | irregular | {glue:text}`eta5-error-irregular-1` | {glue:text}`eta5-error-irregular-10` | {glue:text}`eta5-error-irregular-60` |
+#
+# The class of the next block is foretold correctly in {glue:text}`eta5-right:.1f`% of the blocks, from one state and with no past; saying "the same as the block before" is right in {glue:text}`eta5-persist:.1f`%.
+# Where the hidden layer rests it is {glue:text}`eta5-calm:.1f`%.
+# {numref}`fig-eta5-prediction` shows what is missed: blocks in which a unit opens, which the map cannot know of.
+# They are predicted as regular and are irregular.
+# Keeping each sample's hidden vector improves the error by orders of magnitude, but not that: the layer moves, and neither model moves it.
+
+# %%
+ahead = []
+for epoch in sizes.horizons:
+    k = epoch // sizes.block
+    far = saturation.predict(task, runs.states[k, half:], sizes.learning_rate, sizes.epochs - epoch)
+    last = phases.classify(far, sizes.block, sizes.tolerance, scale=reduced.range[half:])[-1]
+    ahead.append((float((last == labels[-1, half:]).mean()), float((labels[k - 1] == labels[-1])[half:].mean())))
+for epoch, (map_right, same) in zip(sizes.horizons, ahead):
+    glue(f"eta5-from-{epoch}", 100 * map_right, display=False)
+    glue(f"eta5-same-{epoch}", 100 * same, display=False)
+
+# %% [markdown]
+# It even reaches far.
+# From the state at epoch 60 alone, the class of the *last* block is right in {glue:text}`eta5-from-60:.0f`% of the networks (assuming no change: {glue:text}`eta5-same-60:.0f`%); from epoch 600 in {glue:text}`eta5-from-600:.0f`% ({glue:text}`eta5-same-600:.0f`%), from epoch 3,000 in {glue:text}`eta5-from-3000:.0f`% ({glue:text}`eta5-same-3000:.0f`%).
+# What it cannot foretell are later changes of $\kappa$.
+#
+# ## The irregular phase is chaos of the map
+#
+# The exponent of the map in the irregular phase can now be set beside that of the network: perturbed copies of resting states with $\kappa = 2$ are run on, and the growth of their distance is fitted over the same epochs in which the map's tangent vector is followed.
+
+# %%
+calm_chaos = phases.sample(tested & steady & (labels == 0) & (kappa == 2), sizes.perturbed)
+begin, end = sizes.growth
+cloud = networks.perturbed(runs.final.new_tensor(runs.states[calm_chaos]), sizes.radius, sizes.copies, seed)
+spread = descent.run(descend, cloud, end, ("mean_distance",))["mean_distance"]
+logits, gain = state.logits[calm_chaos], sizes.learning_rate * state.kappa[calm_chaos]
+short, _ = saturation.exponent(logits, gain, target, steps=end - begin, transient=begin)
+long, _ = saturation.exponent(logits, gain, target, steps=10_000, transient=1000)
+
+# %%
+exponents = {"network, copies": series.global_exponent(series.log_distance(spread.T), begin, end, seed=seed)}
+exponents["map, same epochs"] = resampling.bootstrap_interval(short, seed=seed)
+for m in sizes.dimensions:
+    exponents[f"Kantz, m = {m}"] = series.global_exponent(curves[m].log_curves, seed=seed)
+nulls_curves = {
+    m: series.divergence(series.shuffled(irregular, seed), dimension=m, seed=seed, **options).log_curves
+    for m in sizes.dimensions
+}
+chaotic = resampling.share_interval(long > 0)
+known = float(long[long > 0].mean())
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Exponents of the irregular phase. a: mean divergence of the loss for one to three delays, and of shuffled series (faint, dashed); the shaded step is left out of the fit. b: exponent from perturbed copies of networks, of the reduced map over the same epochs, and by Kantz's method, with 95% intervals; the orange line is the long-time exponent of the map's chaotic attractor.", "name": "fig-eta5-exponents"}, "image": {"alt": "Left, mean log distance jumps at the first step, most for one delay, and saturates; shuffled series are flat from step 1. Right, five intervals: copies of the network and the map agree near 0.2; Kantz's estimates lie between 0.1 and 0.2."}}
+draw.embeddings({m: c.log_curves for m, c in curves.items()}, nulls_curves, exponents, known)
+
+# %%
+glue("eta5-network-exponent", exponents["network, copies"].estimate, display=False)
+glue("eta5-map-exponent", exponents["map, same epochs"].estimate, display=False)
+glue("eta5-known", known, display=False)
+glue("eta5-chaotic", 100 * chaotic.estimate, display=False)
+for m in sizes.dimensions:
+    glue(f"eta5-kantz-{m}", exponents[f"Kantz, m = {m}"].estimate, display=False)
+
+# %% [markdown]
+# In {numref}`fig-eta5-exponents` perturbed networks diverge at {glue:text}`eta5-network-exponent:.3f` per epoch and the map at {glue:text}`eta5-map-exponent:.3f`.
+# Iterated on for 10,000 steps, {glue:text}`eta5-chaotic:.0f`% of these orbits stay chaotic, with exponent {glue:text}`eta5-known:.3f`: the irregular phase is an attractor of the map, no transient and no noise.
+# Kantz's method, over the ten steps that the paper's figure shows, gives {glue:text}`eta5-kantz-1:.2f`, {glue:text}`eta5-kantz-2:.2f` and {glue:text}`eta5-kantz-3:.2f` for one to three delays.
+# It proves divergence, but its distances have filled the attractor before the fit ends, and with one delay already after the first steps.
+#
+# ## Why the split decides
+#
+# With 40, 40 and 40 samples of each class the paper's period 3 is nowhere to be seen.
+
+# %%
+even = tasks.get("iris-balanced", device)
+even_start = even.initial(sizes.balanced, seed=seed, device=device)
+even_runs = saturation.follow(
+    descent.GradientDescent(even, sizes.learning_rate), even_start, sizes.epochs, sizes.block, ("loss", saturation.mean_logits)
+)
+even_labels = phases.classify(even_runs["loss"], sizes.block, sizes.tolerance)
+even_rhythm = phases.classify(even_runs["mean_logits"][..., 0], sizes.block, sizes.tolerance)
+rhythm = phases.classify(runs["mean_logits"][..., 0], sizes.block, sizes.tolerance)
+
+# %%
+bars = {
+    "40/41/39, loss": shares,
+    "40/41/39, logit": phases.shares(rhythm, skip),
+    "40/40/40, loss": phases.shares(even_labels, skip),
+    "40/40/40, logit": phases.shares(even_rhythm, skip),
+}
+even_steady = saturation.measure(even, even_runs.states).undisturbed() & phases.part(even_labels, skip)
+m, n = (int(k[0]) for k in phases.sample(even_steady & (even_rhythm == 3) & (even_labels == 1)))
+dozen = slice(m * sizes.block, m * sizes.block + 12)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The split and the rhythm. a: classes of blocks after the transient, judged by the loss and by the mean logit of the first class, on both splits. b, c: twelve epochs on the balanced split, the three logits and the loss.", "name": "fig-eta5-split"}, "image": {"alt": "Left, four stacked bars. On the uneven split loss and logit agree, mostly period 3. On the balanced split the loss is mostly fixed while the logit has mostly period 3. Middle, three logits rotate with period 3. Right, the loss of the same epochs is constant."}}
+mechanism.split(bars, even_runs["loss"][dozen, n], even_runs["mean_logits"][dozen, n])
+
+# %%
+glue("eta5-even-loss", 100 * bars["40/40/40, loss"].get(3, 0.0), display=False)
+glue("eta5-even-logit", 100 * bars["40/40/40, logit"].get(3, 0.0), display=False)
+glue("eta5-uneven-logit", 100 * bars["40/41/39, logit"].get(3, 0.0), display=False)
+
+# %% [markdown]
+# {numref}`fig-eta5-split` solves the riddle: the rhythm is there, only the loss does not show it.
+# With equal classes the loss $\ln\sum_c e^{z_c} - \tfrac13\sum_c z_c$ does not change when the logits exchange their places, and a rotation does nothing else.
+# Judged by the loss {glue:text}`eta5-even-loss:.0f`% of the balanced blocks have period 3, judged by a logit {glue:text}`eta5-even-logit:.0f`%, as on the uneven split ({glue:text}`eta5-uneven-logit:.0f`%).
+# One flower more in one class and one less in another make the three losses differ.
+#
+# ## Why the phases never quite end
+#
+# What ends a phase is a hidden unit that goes on or off, though it is saturated and hardly receives a gradient.
+# Its pre-activation moves by an amount proportional to its own $u = h(1-h)$, which falls off as $e^{-|a|}$; so $\dot u = \pm c\,u^2$.
+# Units pushed outwards close as $u = 1/(ct)$, for ever slower; units pushed inwards open as $u = 1/(c\,(t_f - t))$, and reach the middle in finite time, however closed they once were.
+
+# %%
+openness = state.openness()[:, 1:]
+rows = saturation.approach(state, quiet=20)
+before = resampling.quantiles(rows[:, :-1])
+left_over = [(20 - k) * sizes.block for k in range(20)]
+rate = saturation.ageing(saturation.units_switched(state), sizes.block, seed=seed)
+glue("eta5-ageing", rate.slope, display=False)
+glue("eta5-ageing-low", rate.low, display=False)
+glue("eta5-ageing-high", rate.high, display=False)
+glue("eta5-approaches", float(len(rows)), display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Saturation without end. a: the largest h(1 − h) of any unit and sample in saturated networks, against the epoch. b: h(1 − h) of units before they go on or off after a quiet time of 20 blocks. Both: median and the range from 10% to 90%. c: units that go on or off, per network and epoch. Dashed: slope −1.", "name": "fig-eta5-ageing"}, "image": {"alt": "Three log-log panels, each with points along a dashed line of slope minus one: openness falling with the epoch, openness rising as the switch approaches, and the rate of switches falling with the epoch."}}
+epochs = [k * sizes.block for k in range(1, len(state.hidden))]
+mechanism.ageing(epochs, openness, left_over, before, rate)
+
+# %% [markdown]
+# {numref}`fig-eta5-ageing` bears this out over the whole training, and for {glue:text}`eta5-approaches:.0f` units before their switch.
+# The rate of switches falls with a power {glue:text}`eta5-ageing:.2f` of the epoch (95%: {glue:text}`eta5-ageing-low:.2f` to {glue:text}`eta5-ageing-high:.2f`): each doubling of the training time sees about as many switches as the one before.
+# The system ages.
+# So the alternation is intermittent in appearance only: bursts and changes of phase are not reinjections of one low-dimensional map, as in the classical routes, but rare events of a slow hidden layer that changes the map.
+#
+# What remains unexplained: what a trajectory does *during* a burst, when hidden units are open and no reduction holds; which units will switch, which needs their inner gradients; and the few networks that stay unsaturated for a thousand epochs and more.
+#
+# ## The paper's claims
+
+# %%
+card = claims.Scorecard("04_iris_eta5")
+card.measure("D-eta5-no-divergence", *finite)
+card.measure("D-fig9-loss-large", *level)
+card.measure("D-fig9-hardly-learns", *learned)
+card.measure("D-fig9-period3", *period3)
+card.measure("D-fig9-alternation", *both, saw="Most trajectories switch a few times, and ever more rarely.")
+card.measure("D-fig9-jumps", *jumps, saw="What they settle to is the loss of guessing, with every hidden unit off.")
+card.measure("D-note3-width", *width, saw="The widths spread over many decades and shrink with time.")
+card.measure("D-note3-distance", *apart)
+_ = card.measure("D-note3-decay", *decay)
+
+# %%
+card.measure("D-fig10-acf", correlation.share_outside)
+card.measure(
+    "D-fig10-two-regions", correlation.peak(), saw="The autocorrelation peaks at multiples of 3: a blurred rotation of three regions."
+)
+card.measure("D-fig11-kantz", *plain[1], saw="With two delays most references expand; one value of the loss stands for several states.")
+card.measure("D-fig11-calibrated", *corrected[1])
+card.measure("D-fig12-few", *few)
+card.measure("D-fig12-onsets", together.share, saw="They are outer weights of units that are on, which share one update.")
+
+# %% tags=["nbval-ignore-output"]
+card
+
+# %%
+print(card.verdicts())
