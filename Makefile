@@ -54,6 +54,9 @@ notebooks: $(STAMP)
 	$(PIPELINE) execute $(RUN) $(WHICH)
 	$(PIPELINE) pair $(WHICH)
 
+# Several processes share the cores here, and each starts a thread on every core:
+# threads that wait must sleep, or two processes take three times as long.
+test: export OMP_WAIT_POLICY := passive
 test: $(STAMP)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env netdyn_lib tests notebooks/*.ipynb
 

@@ -12,7 +12,7 @@ from torch.func import grad, hessian, vmap
 from .derivatives import directional
 
 _DENSE = 400  # parameters up to which a Hessian is formed whole
-_BYTES = 200_000_000  # of Hessians and their intermediate values at a time
+_VALUES = 100_000  # entries of Hessians computed at a time; intermediate values are some hundred times as many
 
 
 def hessian_vector_product(objective, params, vector):
@@ -26,7 +26,7 @@ def hessians(objective, params):
     For small networks: time and memory grow as P².
     """
     size = params.shape[1]
-    step = max(1, _BYTES // (40 * size * size))
+    step = max(1, _VALUES // (size * size))
     parts = [vmap(hessian(objective))(params[a : a + step]) for a in range(0, len(params), step)]
     dense = torch.cat(parts)
     return (dense + dense.transpose(1, 2)) / 2

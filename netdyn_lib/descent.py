@@ -74,6 +74,16 @@ class GradientDescent:
         return params - rates[:, None] * (self._pure(params) + self.weight_decay * params)
 
 
+    def product(self, params, vectors):
+        """Map and tangent map together: (F(W), J(W) v), J = I − η(H + λ), each (E, P) for ``params``, ``vectors`` (E, P)."""
+        if self._pure is None:
+            self._pure = gradients.of(self.task)
+        rates = self.rates(len(params), params.device)[:, None]
+        gradient, along = self._pure.product(params, vectors)
+        step = params - rates * (gradient + self.weight_decay * params)
+        return step, vectors - rates * (along + self.weight_decay * vectors)
+
+
 @dataclass(frozen=True)
 class Block:
     """A stretch of observations: ``epochs`` (B,) and ``values``, each (B, n, …)."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.func import grad, vmap
 
+from .derivatives import directional
 from .networks import MLP
 
 
@@ -102,6 +103,43 @@ class MLPGradient:
         weight = self.loss.weight(self.target.shape[1])
         return weight * torch.cat([layers[k].flatten(1) for k in sorted(layers)], 1)
 
+    def product(self, params, vectors):
+        """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and ``vectors`` (E, P).
+
+        Backpropagation and its derivative along v (Pearlmutter, Neural
+        Computation 6, 147, 1994), layer by layer: R below marks d/ds at W + s v.
+        """
+        output, (layers, values) = self.forward(params)
+        directions = self.network.matrices(vectors)
+        pullback, bend = self.network.activation.pullback, self.network.activation.bend
+        r_value, r_pre, r_values = None, None, [None]
+        for k, (layer, v) in enumerate(zip(layers, directions)):
+            r_pre = torch.bmm(v, values[k])  # (E, units, N)
+            if k:
+                r_pre += torch.bmm(layer[..., :-1], r_value)
+            if k < len(layers) - 1:
+                r_value = pullback(r_pre, values[k + 1][:, :-1])
+                r_values.append(r_value)
+        delta = self.loss.residual(output, self.target)  # (E, C, N)
+        r_delta = self.loss.curve(output, r_pre)
+        gradient, along = [], []
+        for k in range(len(layers) - 1, -1, -1):
+            below = values[k].transpose(1, 2)
+            gradient.append(torch.bmm(delta, below).flatten(1))
+            r_gradient = torch.bmm(r_delta, below)  # (E, units, inputs + 1)
+            if k:
+                r_gradient[..., :-1] += torch.bmm(delta, r_values[k].transpose(1, 2))
+                w, v = layers[k][..., :-1].transpose(1, 2), directions[k][..., :-1].transpose(1, 2)
+                hidden = values[k][:, :-1]
+                back = torch.bmm(w, delta)
+                r_back = torch.bmm(v, delta) + torch.bmm(w, r_delta)
+                # d/ds of back φ'(pre) = r_back φ' + back φ'' R(pre), and φ' R(pre) is R of the value.
+                delta = pullback(back, hidden)
+                r_delta = pullback(r_back, hidden) + back * bend(hidden) * r_values[k]
+            along.append(r_gradient.flatten(1))
+        weight = self.loss.weight(self.target.shape[1])
+        return weight * torch.cat(gradient[::-1], 1), weight * torch.cat(along[::-1], 1)
+
     def subtract(self, params, passed, rates):
         """W ← W − η ∇L(W) in place, with what :meth:`forward` returned; ``rates`` (E, 1)."""
         weight = self.loss.weight(self.target.shape[1])
@@ -145,6 +183,10 @@ class ModuleGradient:
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
         return self._gradient(params)
+
+    def product(self, params, vectors):
+        """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and ``vectors`` (E, P)."""
+        return directional(self._gradient, params, vectors)
 
     def subtract(self, params, passed, rates):
         """W ← W − η ∇L(W) in place; ``rates`` (E, 1)."""

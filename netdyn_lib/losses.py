@@ -31,6 +31,11 @@ class CrossEntropy:
         """N ∂L/∂z = softmax(z) − onehot(y) for ``output`` (E, C, N); same shape, into ``out`` where given."""
         return torch.softmax(output, 1, out=out).sub_(target)
 
+    def curve(self, output, direction):
+        """N (∂²L/∂z²) r = p (r − Σ_c p_c r_c), p = softmax(z): how the residual changes along ``direction`` r; (E, C, N)."""
+        p = torch.softmax(output, 1)
+        return p * (direction - (p * direction).sum(1, keepdim=True))
+
     def weight(self, samples):
         """What the residual of each sample is multiplied by: 1/N."""
         return 1 / samples
@@ -56,6 +61,10 @@ class HalfSquaredError:
     def residual(self, output, target, out=None):
         """∂L/∂z = z − y for ``output`` (E, C, N); same shape, into ``out`` where given."""
         return torch.sub(output, target, out=out)
+
+    def curve(self, output, direction):
+        """(∂²L/∂z²) r = r: how the residual changes along ``direction``; (E, C, N)."""
+        return direction
 
     def weight(self, samples):
         """What the residual of each sample is multiplied by: 1."""

@@ -22,21 +22,27 @@ class Activation:
     """A pointwise nonlinearity a = φ(z).
 
     ``pullback(g, a)`` is g φ'(z) in terms of the value a; it is written to
-    ``grad_input`` where that is given.
+    ``grad_input`` where that is given.  ``bend(a)`` is φ''(z)/φ'(z), again in
+    terms of a (0 for the piecewise linear, whose kink has no second derivative).
     """
 
     name: str
     function: callable
     pullback: callable
+    bend: callable
     module: type
+
+
+def _relu_pullback(g, a, grad_input=None):
+    return torch.mul(g, a > 0, out=grad_input)
 
 
 ACTIVATIONS = {
     a.name: a
     for a in (
-        Activation("sigmoid", torch.sigmoid, torch.ops.aten.sigmoid_backward, nn.Sigmoid),
-        Activation("tanh", torch.tanh, torch.ops.aten.tanh_backward, nn.Tanh),
-        Activation("relu", torch.relu, lambda g, a, grad_input=None: torch.mul(g, a > 0, out=grad_input), nn.ReLU),
+        Activation("sigmoid", torch.sigmoid, torch.ops.aten.sigmoid_backward, lambda a: 1 - 2 * a, nn.Sigmoid),
+        Activation("tanh", torch.tanh, torch.ops.aten.tanh_backward, lambda a: -2 * a, nn.Tanh),
+        Activation("relu", torch.relu, _relu_pullback, torch.zeros_like, nn.ReLU),
     )
 }
 

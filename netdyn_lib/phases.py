@@ -188,6 +188,36 @@ def sample(mask, count=1):
     return block[chosen], trajectory[chosen]
 
 
+def blocks_of(values, mask, most=40, block=60):
+    """A series in some of its blocks.
+
+    Parameters
+    ----------
+    values : array, shape (T, n, ...)
+    mask : array of bool, shape (B, n)
+    most : int
+        At most so many blocks, evenly spread over the mask.
+    block : int
+
+    Returns
+    -------
+    array, shape (K, block, ...)
+    """
+    starts, trajectories = sample(mask, most)
+    epochs = starts[:, None] * block + np.arange(block)
+    return np.asarray(values)[epochs, trajectories[:, None]]
+
+
+def alternation(values):
+    """Share of steps along the second axis at which the sign changes; (K, steps) to a float.
+
+    >>> alternation([[1.0, -1.0, 1.0, -1.0]])
+    1.0
+    """
+    sign = np.sign(values)
+    return float((sign[:, 1:] != sign[:, :-1]).mean())
+
+
 def order(labels, kappa):
     """Trajectories sorted by a number they end with, and among equals by their share of irregular blocks.
 
@@ -245,6 +275,8 @@ class Bands:
         Whether the values never rise from one visit to the next.
     member : array of int, shape (K,)
         Which series the block is of.
+    when : array of int, shape (K,)
+        Which block of the series it is.
     """
 
     width: np.ndarray
@@ -252,6 +284,31 @@ class Bands:
     gap: np.ndarray
     decaying: np.ndarray
     member: np.ndarray
+    when: np.ndarray
+
+    def by_age(self, values, count, levels=(0.1, 0.5, 0.9)):
+        """Quantiles of values (K, ...) of the blocks, for each place in time; (levels, count), NaN for none."""
+        found = np.full((len(levels), count), np.nan)
+        for k in np.unique(self.when):
+            found[:, k] = np.quantile(values[self.when == k], levels)
+        return found
+
+    def narrowing(self, block=60, skip=0, rounding=1e-12, seed=0):
+        """Power of the epoch with which the widest band of a block shrinks.
+
+        The slope of ln(width) against ln(epoch in the middle of the block),
+        over the blocks from ``skip`` on whose band is wider than ``rounding``,
+        as an Interval by resampling trajectories.
+        """
+        width = self.width.max(1)
+        keep = (self.when >= skip) & (width > rounding)
+        rows = np.stack([np.log((self.when[keep] + 0.5) * block), np.log(width[keep])], axis=1)
+        return clustered_interval(rows, self.member[keep], _slope, seed=seed)
+
+
+def _slope(rows):
+    x, y = (rows - rows.mean(0)).T
+    return (x @ y) / (x @ x)
 
 
 def bands(series, labels, period=3, block=60, rounding=1e-12):
@@ -289,7 +346,8 @@ def bands(series, labels, period=3, block=60, rounding=1e-12):
     low, high, centre = (np.take_along_axis(v, order, 1) for v in (low, high, visits.mean(1)))
     slack = rounding * np.abs(chosen).max(1)[:, None]
     decaying = np.take_along_axis(np.diff(visits, axis=1).max(1) <= slack, order, 1)
-    return Bands(high - low, centre, (low[:, 1:] - high[:, :-1]).min(1), decaying, members(np.asarray(labels) == period))
+    when, member = np.nonzero(np.asarray(labels) == period)
+    return Bands(high - low, centre, (low[:, 1:] - high[:, :-1]).min(1), decaying, member, when)
 
 
 def settled(series, labels, below, block=60):

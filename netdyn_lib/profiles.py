@@ -40,8 +40,8 @@ _PAPER = {
         radii=(1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2),
         long_ensemble=100,  # networks followed for all epochs
         tangent_ensemble=100,
-        sharp_networks=20,
-        sharp_every=20,
+        sharp_networks=50,
+        sharp_times=60,  # epochs, log-spaced, at which sharpness is taken
     ),
     "01_toy_map": dict(
         learning_rates=2000,  # values of η across the bifurcation diagram
@@ -77,9 +77,9 @@ _PAPER = {
         copies=5,
         radius=1e-8,
         perturbed=200,  # states from which perturbed copies start
-        growth=(5, 40),  # epochs over which their distance is fitted
+        growth=(10, 40),  # epochs over which the distance of their logits is fitted
         horizon=60,
-        frozen_every=10,  # blocks between forecasts with every sample's own hidden vector
+        frozen_every=30,  # blocks between forecasts with every sample's own hidden vector
         horizons=(60, 600, 3000),  # epochs from which the last block is foretold
         gains=3000,
         starts=20,
@@ -89,9 +89,9 @@ _PAPER = {
 
 _LAPTOP = {
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=25, rate_epochs=1000, spectra=50),
-    "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=20, sharp_networks=10, sharp_every=40),
+    "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=20, sharp_times=40),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),
-    "04_iris_eta5": dict(conditions=300, balanced=100, networks=20, gains=900, starts=10, side=160),
+    "04_iris_eta5": dict(conditions=300, balanced=100, networks=20, gains=600, starts=10, side=120),
 }
 
 

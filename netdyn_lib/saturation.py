@@ -31,7 +31,13 @@ def mean_logits(snapshot):
     return snapshot.output.mean(-1)
 
 
-mean_logits.needs_output = True
+def logit_distance(snapshot):
+    """Observable: distance of the mean logits of perturbed copies from their reference's, mean over copies; (g,)."""
+    logits = mean_logits(snapshot)
+    return (logits[:, 1:] - logits[:, :1]).norm(dim=-1).mean(-1)
+
+
+mean_logits.needs_output = logit_distance.needs_output = True
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,14 @@ class Saturation:
         return steady[:-1] & steady[1:] & (units_switched(self) == 0)
 
     def openness(self, levels=(0.1, 0.5, 0.9), tolerance=1e-2):
-        """Quantiles, over the saturated trajectories, of the largest derivative; states (B, n) to (levels, B)."""
-        return np.nanquantile(np.where(self.saturated(tolerance), self.derivative.max(-1), np.nan), levels, axis=1)
+        """Quantiles, over the saturated trajectories, of the largest derivative; states (B, n) to (levels, B).
+
+        NaN where no trajectory is saturated.
+        """
+        saturated, largest = self.saturated(tolerance), self.derivative.max(-1)
+        empty = np.full(len(levels), np.nan)
+        rows = [np.quantile(u[s], levels) if s.any() else empty for u, s in zip(largest, saturated, strict=True)]
+        return np.stack(rows, axis=1)
 
 
 def measure(task, params):
@@ -379,6 +391,13 @@ class Forecast:
         scale = np.broadcast_to(self.range, self.predicted.shape[1:])
         return phases.classify(self.predicted[: self.block], self.block, tolerance, longest, scale)[0]
 
+    def typical(self, where):
+        """``(block, trajectory)`` in the mask ``where`` (K, n) whose error at the horizon is the median (the lower)."""
+        blocks, trajectories = np.nonzero(where)
+        last = self.error[-1][where]
+        k = np.argsort(last, kind="stable")[(len(last) - 1) // 2]
+        return int(blocks[k]), int(trajectories[k])
+
     def quantiles(self, where, levels=(0.1, 0.5, 0.9)):
         """Quantiles of the error over the blocks ``where`` (K, n): (levels, horizon + 1)."""
         return np.quantile(self.error[:, where], levels, axis=1)
@@ -480,7 +499,7 @@ def plane(logits):
     return np.asarray(logits) @ _PLANE
 
 
-def basins(gain, target, edge, side=200, transient=1000, block=60, tolerance=1e-3):
+def basins(gain, target, edge, side=200, transient=300, block=60, tolerance=1e-3):
     """Which kind of attractor the reduced map reaches from each point of the plane of logits.
 
     Parameters
@@ -494,8 +513,8 @@ def basins(gain, target, edge, side=200, transient=1000, block=60, tolerance=1e-
     transient : int
         Steps discarded.
     block, tolerance
-        As for :func:`netdyn_lib.phases.classify`; the scale is that of all
-        attractors together.
+        As for :func:`netdyn_lib.phases.classify`; the scale is the largest
+        loss on any attractor.
 
     Returns
     -------
@@ -510,7 +529,7 @@ def basins(gain, target, edge, side=200, transient=1000, block=60, tolerance=1e-
         z = step(z, gain, target)
     after = orbit(z, gain, target, block - 1)
     losses = loss(after, target)
-    labels = phases.classify(losses, block, tolerance, scale=np.ptp(losses))[0]
+    labels = phases.classify(losses, block, tolerance, scale=losses.max())[0]
     return labels.reshape(side, side), plane(after)
 
 
@@ -555,9 +574,7 @@ def by_kappa(values, state, skip=0, most=40, block=60):
     kappa = np.round(state.kappa[:-1]).astype(int)
     found = {}
     for k in np.unique(kappa[steady]):
-        starts, trajectories = phases.sample(steady & (kappa == k), most)
-        epochs = starts[:, None] * block + np.arange(block)
-        found[int(k)] = np.asarray(values)[epochs, trajectories[:, None]]
+        found[int(k)] = phases.blocks_of(values, steady & (kappa == k), most, block)
     return found
 
 

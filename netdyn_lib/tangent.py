@@ -1,8 +1,9 @@
 """Tangent dynamics of a descent map: how infinitesimal perturbations grow.
 
 With J(t) = I − η H(W(t)), a tangent vector obeys v(t + 1) = J(t) v(t).  J is
-never formed: its product with v is a directional derivative of the map, taken
-by forward-mode differentiation.
+never formed: the algorithms here see a *product*, a function that takes (W, v)
+to (F(W), J(W) v), such as ``GradientDescent(task, 1.0).product``, or any map's by
+:func:`by_derivative`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from .curvature import hessians
 from .derivatives import directional
 
-_CHUNK = 256  # tangent vectors advanced together
+_CHUNK = 64  # tangent vectors advanced together
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,15 @@ class Growth:
         return (self.log_norm[stop, rows] - self.log_norm[start, rows]) / (stop - start)[:, None]
 
 
-def product(step, params, vectors):
-    """One step of map and tangent map together: (F(W), J(W) v).
+def by_derivative(step):
+    """The product (F(W), J(W) v) of a differentiable map, by forward-mode differentiation.
 
-    ``step`` maps (E, P) to (E, P), row by row; ``vectors`` is (E, P).
+    ``step`` maps (E, P) to (E, P), each row by itself.
     """
-    return directional(step, params, vectors)
+    return lambda params, vectors: directional(step, params, vectors)
 
 
-def growth(step, params, directions, epochs, order=2):
+def growth(product, params, directions, epochs, order=2):
     """Follow tangent vectors along the trajectories of a map.
 
     Vectors are renormalised at every step and the logarithms of their norms
@@ -58,9 +59,8 @@ def growth(step, params, directions, epochs, order=2):
 
     Parameters
     ----------
-    step : callable
-        The map, (E, P) to (E, P), each row by itself and differentiable: for
-        example ``GradientDescent(task, 1.0).step``.
+    product : callable
+        Takes (W, v), (E, P) each, to (F(W), J(W) v), row by row.
     params : torch.Tensor
         (n, P) initial conditions.
     directions : torch.Tensor
@@ -90,7 +90,7 @@ def growth(step, params, directions, epochs, order=2):
     vectors = (directions / lengths).reshape(n * k, size)
 
     # One after the other: forward-mode differentiation keeps a level that threads share.
-    parts = [_follow(step, states[a : a + _CHUNK], vectors[a : a + _CHUNK], epochs, order) for a in range(0, n * k, _CHUNK)]
+    parts = [_follow(product, states[a : a + _CHUNK], vectors[a : a + _CHUNK], epochs, order) for a in range(0, n * k, _CHUNK)]
     logs = torch.cat([p[0] for p in parts], 1).view(-1, n, k)
     return Growth(
         logs.cpu().numpy(),
@@ -100,11 +100,11 @@ def growth(step, params, directions, epochs, order=2):
     )
 
 
-def _follow(step, w, v, epochs, order):
+def _follow(product, w, v, epochs, order):
     logs = [torch.zeros(len(w), dtype=w.dtype, device=w.device)]
     with torch.no_grad():
         for _ in range(epochs):
-            w, v = product(step, w, v)
+            w, v = product(w, v)
             norm = torch.linalg.vector_norm(v, ord=order, dim=-1)
             v = v / norm[:, None]
             logs.append(logs[-1] + norm.log())

@@ -16,9 +16,10 @@ def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
     with style.figure(count, 4, height=1.6, width=9.4) as (fig, axes):
         for k, row in enumerate(axes):
             mean = distance[:, k].mean(1)
-            for axis, part in zip(row, (slice(None), slice(0, zoom + 1), slice(-tail, None))):
+            for axis, part in zip(row, (slice(None), slice(0, zoom + 1))):
                 axis.plot(epochs[part], distance[part, k], color=MUTED, lw=0.5, alpha=0.7)
                 axis.plot(epochs[part], mean[part], color="black", lw=1.2)
+            row[2].plot(epochs[-tail:], mean[-tail:], "k.-", lw=0.6, ms=2)
             row[1].set_yscale("log")
             if fit.start[k] >= 0:
                 t = np.array([fit.start[k], fit.stop[k]])
@@ -122,16 +123,14 @@ def rates_over_time(edges, intervals):
 
     ``edges`` (k + 1,) epochs, ``intervals`` k Intervals.
     """
+    middle = np.array([i.estimate for i in intervals])
+    errors = np.abs(np.array([(i.low, i.high) for i in intervals]).T - middle)
     with style.figure(1, 1, height=2.6, width=5.2) as (fig, axes):
         axis = axes[0, 0]
-        for k, interval in enumerate(intervals):
-            axis.fill_between(edges[k : k + 2], interval.low, interval.high, color=PALETTE[0], alpha=0.25, lw=0)
-            axis.plot(edges[k : k + 2], [interval.estimate] * 2, color=PALETTE[0], lw=2)
+        axis.errorbar(range(len(middle)), middle, errors, fmt="o", color=PALETTE[0], capsize=3)
         axis.axhline(0, color="black", lw=0.8)
-        axis.set(xscale="symlog", xlabel="epoch $t$", ylabel="growth rate (per epoch)")
-        axis.set_xlim(0, edges[-1])
-        axis.set_xticks(edges, [f"{e:,}" for e in edges], rotation=45)
-        axis.minorticks_off()
+        axis.set(xlabel="epochs $t$", ylabel="growth rate (per epoch)")
+        axis.set_xticks(range(len(middle)), [f"{a:,}–\n{b:,}" for a, b in zip(edges, edges[1:])])
     return fig
 
 
@@ -145,7 +144,8 @@ def sharpness(epochs, scaled, loss):
         top.set(ylabel="sharpness $\\times\\, \\eta/2$", yscale="log")
         below.plot(epochs, loss, color=MUTED, lw=0.6, alpha=0.7)
         below.plot(epochs, np.median(loss, 1), color="black", lw=2)
-        below.set(xlabel="epoch $t$", ylabel="loss $L$", yscale="log")
+        below.set(xlabel="epoch $t$", ylabel="loss $L$", yscale="log", xscale="symlog")
+        below.set_xlim(0, epochs[-1])
         style.letter(axes)
     return fig
 

@@ -26,11 +26,11 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
         x = np.repeat(gains, losses.shape[1])
         top.plot(x, losses.ravel(), ",", color="black", alpha=0.25, rasterized=True)
         for gain, values in measured.items():
-            top.plot(np.full(values.size, gain), values.ravel(), "_", color=IRREGULAR, markersize=9, mew=0.8)
+            top.plot(np.full(values.size, gain), values.ravel(), "_", color=IRREGULAR, markersize=8, mew=0.4, alpha=0.6, rasterized=True)
         top.plot([], "_", color=IRREGULAR, markersize=9, label=r"networks, gain $5\kappa$")
         top.plot(gains, gains / 3, "--", color=style.PALETTE[0], linewidth=0.9, label=r"$g/3$")
         top.set(ylabel=r"training loss $\mathcal{L}$", ylim=(0, np.quantile(losses[-1], 0.999) * 1.1))
-        top.legend(loc="lower right")
+        top.legend(loc="upper left")
         high = exponents.max(1)
         bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True)
         bottom.fill_between(gains, 0, high, where=high > 0, color=IRREGULAR, alpha=0.6, linewidth=0)
@@ -64,12 +64,12 @@ def prediction(true, predicted, errors, counts, matrix, names):
     names : sequence of str
     """
     colours = {"fixed": FIXED, "period 3": PERIOD3, "irregular": IRREGULAR}
-    with style.figure(1, 3, height=2.7, width_ratios=(1.1, 1.2, 0.9)) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, height=2.8, width_ratios=(1.1, 1.1, 1.0)) as (fig, ((first, second, third),)):
         steps = np.arange(len(true))
         first.plot(steps, true, "o", color="black", markersize=3, markerfacecolor="none", mew=0.7, label="network")
         first.plot(steps, predicted, ".-", color=IRREGULAR, markersize=3, linewidth=0.6, label="reduced map")
         first.set(xlabel="epochs ahead", ylabel=r"training loss $\mathcal{L}$", ylim=(0, true.max() * 1.35))
-        first.legend(loc="upper center", ncols=2, columnspacing=0.8, handletextpad=0.3)
+        first.legend(loc="upper right", fontsize="x-small", labelspacing=0.25)
         for (model, kinds), line in zip(errors.items(), ("-", ":"), strict=False):
             for kind, quantiles in kinds.items():
                 low, middle, high = np.maximum(quantiles, 1e-17)
@@ -78,9 +78,9 @@ def prediction(true, predicted, errors, counts, matrix, names):
                 if line == "-":
                     second.fill_between(steps, low, high, color=colours[kind], alpha=0.15, linewidth=0)
             second.plot([], [], line, color="black", label=model)
-        second.set(xlabel="epochs ahead", ylabel="error / range of loss", ylim=(1e-13, 3e3))
+        second.set(xlabel="epochs ahead", ylabel="error / range of loss", ylim=(1e-18, 3))
         second.set_yticks(10.0 ** np.arange(-12, 1, 3))
-        second.legend(fontsize="x-small", ncols=2, loc="upper center", columnspacing=0.8)
+        second.legend(fontsize="x-small", loc="lower right", labelspacing=0.25)
         _matrix(third, matrix, names)
         style.letter((first, second, third))
     return fig
@@ -147,9 +147,11 @@ def split(bars, loss, logits):
         first.set(yticks=range(len(bars)), yticklabels=list(bars)[::-1], xlabel="share of blocks", xlim=(0, 1))
         steps = np.arange(len(loss))
         for k in range(3):
-            second.plot(steps, logits[:, k], "o-", color=style.PALETTE[(0, 4, 3)[k]], markersize=3, linewidth=0.7, label=f"class {k + 1}")
+            second.plot(steps, logits[:, k], "o-", color=style.PALETTE[(0, 4, 3)[k]], markersize=3, linewidth=0.7, label=str(k + 1))
         second.set(xlabel="epoch in the block", ylabel=r"mean logit $z_c$", ylim=(None, logits.max() + 0.45 * np.ptp(logits)))
-        second.legend(ncols=2, fontsize="x-small", loc="upper center")
+        second.legend(
+            title="class", title_fontsize="x-small", ncols=3, fontsize="x-small", loc="upper center", columnspacing=0.9
+        )
         third.plot(steps, loss, "o-", color="black", markersize=3, linewidth=0.7)
         third.set(xlabel="epoch in the block", ylabel=r"training loss $\mathcal{L}$", ylim=(0, loss.max() * 1.3))
         style.letter((first, second, third))

@@ -45,15 +45,15 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
     with style.figure(2, len(titles), height=height, sharex=True) as (fig, axes):
         for k, title in enumerate(titles):
             for axis, values in zip(axes[:, k], (loss, norm), strict=True):
-                axis.plot(values[:, k], ".", markersize=0.9, color="black", alpha=0.5, rasterized=True, mew=0)
+                axis.plot(values[:, k], ".", markersize=1.5, color="black", alpha=0.5, rasterized=True, mew=0)
                 _strip(axis, labels[:, k], block)
             axes[0, k].set_title(title, pad=9, fontsize="small")
+            axes[0, k].set_title(chr(ord("a") + k), pad=9, loc="left", fontweight="bold")
             axes[1, k].set_xlabel("epoch")
         axes[0, 0].set_ylabel(r"training loss $\mathcal{L}$")
         axes[1, 0].set_ylabel(r"weight norm $\|W\|$")
-        for k, axis in enumerate(axes[0]):
+        for axis in axes[0]:
             axis.set_ylim(bottom=0)
-            axis.annotate(chr(ord("a") + k), (0.02, 0.98), xycoords="axes fraction", va="top", fontweight="bold")
         _key(fig)
     return fig
 
@@ -101,45 +101,50 @@ def _steps(count):
     return colormaps["cividis"](np.linspace(0, 1, count))
 
 
-def bands(block, width, gap, decaying):
-    """One periodic block, and the widths of bands and gaps between them over all such blocks (D, footnote 3).
+def bands(block, epochs, width, gap, narrowing):
+    """One periodic block, and the widths of bands and gaps between them against the epoch (D, footnote 3).
 
     Parameters
     ----------
     block : array, shape (steps,)
         Loss of one period-3 block.
-    width : array
-        Width of every band.
-    gap : array
-        Distance of the nearest two bands of every block.
-    decaying : array of bool
-        Of every band.
+    epochs : array, shape (B,)
+    width, gap : arrays, shape (3, B)
+        Quantiles of the width of bands, and of the distance of the nearest two.
+    narrowing : float
+        Power of the epoch to draw beside the widths.
     """
-    with style.figure(1, 3, height=2.5) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, height=2.6, width_ratios=(1, 1, 1.25)) as (fig, ((first, second, third),)):
         steps = np.arange(len(block))
         first.plot(steps, block, color=style.MUTED, linewidth=0.4)
-        for k in range(3):
+        for k, colour in enumerate((0, 4, 3)):
             visits = block[k::3]
-            first.plot(steps[k::3], visits, ".", color=style.PALETTE[k], markersize=4)
-            excess = visits - visits.min()
+            first.plot(steps[k::3], visits, ".", color=style.PALETTE[colour], markersize=4)
             unit = np.ptp(visits) or 1.0
-            second.plot(steps[k::3], excess / unit, ".-", color=style.PALETTE[k], linewidth=0.6, label=f"{np.ptp(visits):.1e}")
+            second.plot(
+                steps[k::3],
+                (visits - visits.min()) / unit,
+                ".-",
+                color=style.PALETTE[colour],
+                linewidth=0.6,
+                label=f"{np.ptp(visits):.1e}",
+            )
         first.set(xlabel="epoch in the block", ylabel=r"training loss $\mathcal{L}$")
-        second.set(xlabel="epoch in the block", ylabel="place within the band", ylim=(-0.05, 1.5))
-        second.legend(title="width of band", title_fontsize="small", loc="upper right", ncols=1)
-        edges = np.geomspace(1e-12, 10, 66)
-        kinds = (width[decaying], width[~decaying])
-        third.hist(
-            [np.clip(w, edges[0], None) for w in kinds],
-            edges,
-            stacked=True,
-            color=(PERIOD3, style.PALETTE[5]),
-            label=("width, decaying", "width, other"),
-        )
-        third.hist(gap, edges, histtype="step", color="black", linewidth=1.1, label="nearest gap")
-        third.axvspan(1e-7, 1e-5, color=style.MUTED, alpha=0.2, linewidth=0)
-        third.set(xscale="log", xlabel="width or distance in loss", ylabel="bands", xlim=(1e-11, 10))
-        third.legend(fontsize="x-small", loc="upper left")
+        second.set(xlabel="epoch in the block", ylabel="place within the band", ylim=(-0.05, 1.75))
+        second.legend(title="width", title_fontsize="small", loc="upper right")
+        for (low, middle, high), colour, name in (
+            (gap, "black", "nearest gap"),
+            (width, PERIOD3, "width of bands"),
+        ):
+            third.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+            third.loglog(epochs, middle, ".", color=colour, markersize=4, label=name)
+        shown = np.isfinite(width[1]) & (width[1] > 0)
+        anchor = np.exp(np.log(width[1][shown]).mean() - narrowing * np.log(epochs[shown]).mean())
+        third.loglog(epochs, anchor * epochs**narrowing, "--", color="#cc0000", linewidth=0.9, label=f"slope ${narrowing:.0f}$")
+        third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0)
+        third.set(xlabel="epoch", ylabel="width or distance in loss", ylim=(1e-9, 1e4))
+        third.set_yticks(10.0 ** np.arange(-9, 2, 2))
+        third.legend(fontsize="x-small", loc="upper right", ncols=2)
         style.letter((first, second, third))
     return fig
 
@@ -160,7 +165,7 @@ def episode(series, start, zoom, correlation):
     epochs = start + np.arange(len(series))
     near = slice(middle, middle + zoom)
     with style.figure(1, 3, height=2.4) as (fig, ((first, second, third),)):
-        first.plot(epochs, series, ".", markersize=1.2, color=IRREGULAR, mew=0, rasterized=True)
+        first.plot(epochs, series, ".", markersize=1.8, color=IRREGULAR, mew=0, rasterized=True)
         first.axvspan(epochs[near][0], epochs[near][-1], color=style.MUTED, alpha=0.35, linewidth=0)
         second.plot(epochs[near], series[near], ".-", color=IRREGULAR, linewidth=0.7, markersize=4)
         first.set(xlabel="epoch", ylabel=r"training loss $\mathcal{L}$")
@@ -205,7 +210,7 @@ def divergence(curves, fit, threshold=0.05):
             axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3)
             inside = n[fit.first : fit.last + 1]
             axis.semilogy(inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4)
-            axis.set_title(rf"$\Lambda = {fit.slope[k]:.2f}$, $p = {fit.p[k]:.2g}$", fontsize="small")
+            axis.set_title(rf"$\Lambda = {fit.slope[k] + 0.0:.3f}$, $p = {fit.p[k]:.2g}$", fontsize="small")
             axis.set(ylabel=r"distance $d_n$")
         axes[1, 0].set_xlabel("step $n$")
         edges = np.histogram_bin_edges(fit.slope[~fit.undefined], 40)
@@ -262,7 +267,7 @@ def embeddings(curves, controls, exponents, known, first=1):
         names = list(exponents)[::-1]
         for y, name in enumerate(names):
             found = exponents[name]
-            colour = "black" if name == names[0] else style.PALETTE[0]
+            colour = style.PALETTE[0] if name.startswith("Kantz") else "black"
             right.plot([found.low, found.high], [y, y], color=colour, linewidth=2)
             right.plot(found.estimate, y, "o", color=colour, markersize=4.5)
         right.axvline(known, color=IRREGULAR, linewidth=0.9, zorder=0)
@@ -288,7 +293,7 @@ def weights(series, labels, names, moment, steps, block=60):
     with style.figure(count, 2, height=1.25, sharex="col", width_ratios=(1.6, 1)) as (fig, axes):
         for k, name in enumerate(names):
             left, right = axes[k]
-            left.plot(series[:, k], ".", markersize=0.9, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True)
+            left.plot(series[:, k], ".", markersize=1.5, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True)
             _strip(left, labels[:, k], block, height=0.06)
             left.axvspan(near[0], near[-1], color=style.MUTED, alpha=0.35, linewidth=0)
             right.plot(near, series[near, k], ".-", markersize=2, linewidth=0.3, color=style.PALETTE[k])
