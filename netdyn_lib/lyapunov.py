@@ -77,7 +77,9 @@ def _prefix(y):
 def best_fit(distance, min_length=20):
     """Of all windows of at least ``min_length`` steps with positive slope, the one of largest R².
 
-    The papers' sentence with its free length stated.  Every window
+    The papers' sentence with its free length stated.  It takes the steep start
+    of a noisy power law for exponential growth when ``min_length`` is short, as
+    R² alone must.  Every window
     t = a … b with b − a ≥ ``min_length`` is fitted by ordinary least squares on
     ln d; all windows are scored at once from prefix sums.
 

@@ -30,7 +30,7 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
         top.plot([], "_", color=IRREGULAR, markersize=9, label=r"networks, gain $5\kappa$")
         top.plot(gains, gains / 3, "--", color=style.PALETTE[0], linewidth=0.9, label=r"$g/3$")
         top.set(ylabel=r"training loss $\mathcal{L}$", ylim=(0, np.quantile(losses[-1], 0.999) * 1.1))
-        top.legend(loc="upper left")
+        top.legend(loc="upper left", frameon=True, framealpha=1, edgecolor="none")
         high = exponents.max(1)
         bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True)
         bottom.fill_between(gains, 0, high, where=high > 0, color=IRREGULAR, alpha=0.6, linewidth=0)

@@ -101,21 +101,22 @@ def _steps(count):
     return colormaps["cividis"](np.linspace(0, 1, count))
 
 
-def bands(block, epochs, width, gap, narrowing):
+def bands(block, width, gap, narrowing):
     """One periodic block, and the widths of bands and gaps between them against the epoch (D, footnote 3).
 
     Parameters
     ----------
     block : array, shape (steps,)
         Loss of one period-3 block.
-    epochs : array, shape (B,)
     width, gap : arrays, shape (3, B)
-        Quantiles of the width of bands, and of the distance of the nearest two.
+        Quantiles of the width of bands, and of the distance of the nearest
+        two, in the successive blocks of training.
     narrowing : float
         Power of the epoch to draw beside the widths.
     """
     with style.figure(1, 3, height=2.6, width_ratios=(1, 1, 1.25)) as (fig, ((first, second, third),)):
         steps = np.arange(len(block))
+        epochs = (np.arange(width.shape[1]) + 0.5) * len(block)
         first.plot(steps, block, color=style.MUTED, linewidth=0.4)
         for k, colour in enumerate((0, 4, 3)):
             visits = block[k::3]
@@ -140,7 +141,7 @@ def bands(block, epochs, width, gap, narrowing):
             third.loglog(epochs, middle, ".", color=colour, markersize=4, label=name)
         shown = np.isfinite(width[1]) & (width[1] > 0)
         anchor = np.exp(np.log(width[1][shown]).mean() - narrowing * np.log(epochs[shown]).mean())
-        third.loglog(epochs, anchor * epochs**narrowing, "--", color="#cc0000", linewidth=0.9, label=f"slope ${narrowing:.0f}$")
+        third.loglog(epochs[shown], anchor * epochs[shown] ** narrowing, "--", color="#cc0000", linewidth=0.9, label=f"slope ${narrowing:.0f}$")
         third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0)
         third.set(xlabel="epoch", ylabel="width or distance in loss", ylim=(1e-9, 1e4))
         third.set_yticks(10.0 ** np.arange(-9, 2, 2))

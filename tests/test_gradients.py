@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from netdyn_lib import gradients, losses, networks, tangent, tasks
+
+ARCHITECTURES = [((4, 3), "sigmoid"), ((4, 10, 3), "sigmoid"), ((4, 6, 5, 3), "tanh"), ((4, 8, 3), "relu")]
+
+
+def task_of(sizes, activation, loss=None):
+    iris = tasks.get("iris")
+    if loss is None or loss.name == "cross-entropy":
+        return tasks.Task("t", networks.MLP(sizes, activation), losses.CrossEntropy(), iris.split, 0.9)
+    y = torch.randn(120, sizes[-1], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return tasks.custom("t", networks.MLP(sizes, activation), loss, iris.x, y)
+
+
+@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name)
+@pytest.mark.parametrize("sizes, activation", ARCHITECTURES)
+@pytest.mark.parametrize("reuse", [False, True])
+def test_closed_form_equals_autograd(sizes, activation, loss, reuse):
+    task = task_of(sizes, activation, loss)
+    params = task.initial(5)
+    mine = gradients.MLPGradient(task, reuse)(params)
+    autograd = torch.func.vmap(torch.func.grad(task.objective))(params)
+    torch.testing.assert_close(mine, autograd, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name)
+@pytest.mark.parametrize("sizes, activation", ARCHITECTURES)
+def test_closed_form_hessian_products_equal_forward_mode(sizes, activation, loss):
+    task = task_of(sizes, activation, loss)
+    params = task.initial(4)
+    vectors = tangent.random_directions(params)[:, 0]
+    gradient, product = gradients.MLPGradient(task, reuse=False).product(params, vectors)
+    expected = gradients.ModuleGradient(task).product(params, vectors)
+    torch.testing.assert_close(gradient, expected[0], rtol=1e-11, atol=1e-12)
+    torch.testing.assert_close(product, expected[1], rtol=1e-10, atol=1e-11)
+
+
+def test_loss_values_and_residuals_agree():
+    output = torch.randn(3, 4, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(2), requires_grad=True)
+    y = torch.arange(10) % 4
+    for loss, target in ((losses.CrossEntropy(), y), (losses.HalfSquaredError(), torch.ones(10, 4, dtype=torch.float64))):
+        encoded = loss.encode(target, 4)
+        values = loss.values(output, encoded)
+        single = torch.stack([loss.value(o.T, target) for o in output])
+        torch.testing.assert_close(values, single)
+        (slope,) = torch.autograd.grad(values.sum(), output, retain_graph=True)
+        torch.testing.assert_close(loss.weight(10) * loss.residual(output.detach(), encoded), slope)
+
+
+def test_modules_of_any_kind_have_a_gradient():
+    images = torch.rand(12, 1, 6, 6, dtype=torch.float64)
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3))
+    task = tasks.custom("conv", module, losses.CrossEntropy(), images, torch.arange(12) % 3, std=0.3)
+    gradient = gradients.of(task)
+    params = task.initial(4)
+    got = gradient(params)
+    for p, g in zip(params, got):
+        torch.testing.assert_close(g, torch.func.grad(task.objective)(p))
+    assert gradient.values_per_network >= 3 * 12 * (2 * 4 * 4 + 36)

@@ -1,0 +1,93 @@
+"""Tangent dynamics against exact exponents."""
+
+import numpy as np
+import pytest
+import torch
+
+from netdyn_lib import curvature, descent, losses, networks, tangent, tasks
+
+
+def quadratic_task():
+    """A linear network under a squared error: the loss is a quadratic form, its Hessian constant."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((20, 3)), rng.standard_normal((20, 1))
+    return tasks.custom("quadratic", networks.MLP((3, 1)), losses.HalfSquaredError(), x, torch.tensor(y))
+
+
+def test_exponents_of_a_quadratic_loss_are_exact():
+    task, rate = quadratic_task(), 0.03
+    params = task.initial(1)
+    values, vectors = torch.linalg.eigh(curvature.hessians(task.objective, params)[0])
+    gd = descent.GradientDescent(task, rate)
+    growth = tangent.growth(gd.product, params, vectors.T[None], 60)
+    np.testing.assert_allclose(growth.exponent()[0], np.log(np.abs(1 - rate * values.numpy())), rtol=1e-9)
+    np.testing.assert_allclose(curvature.local_exponents(values, rate), growth.exponent()[0], rtol=1e-9)
+
+
+def test_the_largest_exponent_wins():
+    task, rate = quadratic_task(), 0.03
+    params = task.initial(2)
+    values = curvature.spectra(task.objective, params)[0]
+    growth = tangent.growth(descent.GradientDescent(task, rate).product, params, tangent.random_directions(params), 4000)
+    largest = curvature.local_exponents(values, rate).max()
+    np.testing.assert_allclose(growth.exponent(3000, 4000), largest, rtol=1e-6)
+
+
+def test_henon():
+    """The Hénon map's largest exponent is 0.41922 (a = 1.4, b = 0.3)."""
+
+    def henon(s):
+        return torch.stack([1 - 1.4 * s[:, 0] ** 2 + s[:, 1], 0.3 * s[:, 0]], 1)
+
+    start = torch.tensor([[0.1, 0.1], [0.2, 0.0], [-0.3, 0.2], [0.5, 0.1]], dtype=torch.float64)
+    growth = tangent.growth(tangent.by_derivative(henon), start, tangent.random_directions(start), 6000)
+    assert growth.exponent(100).mean() == pytest.approx(0.41922, abs=0.006)
+
+
+def test_an_epsilon_ball_follows_the_tangent_while_it_is_small():
+    iris = tasks.get("iris")
+    gd = descent.GradientDescent(iris, 1.0)
+    ball = networks.perturbed(iris.initial(10), 1e-9, 3)
+    record = descent.run(gd, ball, 40, observe=("mean_distance",))
+    growth = tangent.growth(gd.product, ball[:, 0], ball[:, 1:] - ball[:, :1], 40, order=1)
+    seen = np.log(record["mean_distance"] / record["mean_distance"][0])
+    small = record["mean_distance"] < 1e-6
+    assert small[20].all()
+    np.testing.assert_allclose(tangent.mean_growth(growth)[small], seen[small], atol=1e-3)
+
+
+def test_closed_form_and_forward_mode_agree_over_time():
+    iris = tasks.get("iris")
+    gd = descent.GradientDescent(iris, 1.0, weight_decay=0.01)
+    params = iris.initial(3)
+    directions = tangent.random_directions(params, 2)
+    fast = tangent.growth(gd.product, params, directions, 30)
+    slow = tangent.growth(tangent.by_derivative(gd.step), params, directions, 30)
+    np.testing.assert_allclose(fast.log_norm, slow.log_norm, atol=1e-9)
+    torch.testing.assert_close(fast.final, descent.run(gd, params, 30).final, rtol=1e-9, atol=1e-9)
+
+
+def test_frozen_growth_is_exact_on_a_quadratic():
+    task = quadratic_task()
+    ball = networks.perturbed(task.initial(2), 1e-6, 4)
+    record = descent.run(descent.GradientDescent(task, 0.01), ball, 50, observe=("mean_distance",))
+    predicted = tangent.frozen_distance(task.objective, ball, record.epochs, 0.01)
+    np.testing.assert_allclose(predicted, record["mean_distance"], rtol=1e-6)
+
+
+def test_windows_for_each_initial_condition():
+    growth = tangent.Growth(np.arange(12.0).reshape(6, 2, 1) ** 2, np.ones((2, 1)), None, None)
+    got = growth.exponent(np.array([0, 2]), np.array([5, 4]))
+    np.testing.assert_allclose(got[:, 0], [(10**2 - 0) / 5, (9**2 - 5**2) / 2])
+
+
+def test_bad_input_is_refused():
+    params = torch.ones(2, 4, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"expected \(n, k, P\)"):
+        tangent.growth(None, params, torch.ones(2, 1, 3, dtype=torch.float64), 1)
+    with pytest.raises(ValueError, match="length zero"):
+        tangent.growth(None, params, torch.zeros(2, 1, 4, dtype=torch.float64), 1)
+    growth = tangent.Growth(np.zeros((5, 2, 1)), np.ones((2, 1)), None, None)
+    for window in ((3, 3), (-1, 2), (0, 5)):
+        with pytest.raises(ValueError, match="must lie within 0–4"):
+            growth.exponent(*window)
