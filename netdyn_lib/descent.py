@@ -256,7 +256,7 @@ class Simulation:
         groups = chunk.groups()
         if output is not None:
             output = output[: chunk.real].unflatten(0, groups.shape[:2])
-        snapshot = observables.Snapshot(t, groups, self.descent.task, gradient.target, output)
+        snapshot = observables.Snapshot(t, groups, gradient.task, gradient.target, output)
         values = {name: f(snapshot) for name, f in self._observe.items()}
         if (chunk.diverged_at >= 0).any():
             gone = torch.as_tensor((chunk.diverged_at >= 0) & (chunk.diverged_at <= t))

@@ -5,6 +5,9 @@ perceptrons, by batched matrix products over one network each, and automatic
 differentiation through :mod:`torch.func` for any other module.
 """
 
+import copy
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.func import grad, vmap
@@ -31,7 +34,7 @@ class MLPGradient:
     """
 
     def __init__(self, task, reuse=True):
-        self.network, self.loss = task.network, task.loss
+        self.task, self.network, self.loss = task, task.network, task.loss
         x = task.x.reshape(len(task.x), -1)
         self._inputs = torch.cat([x.T, x.new_ones(1, len(x))]).contiguous()  # (d + 1, N)
         self._inputs_t = self._inputs.T.contiguous()  # (N, d + 1)
@@ -151,10 +154,12 @@ class ModuleGradient:
     """Gradient of stacked networks of any kind, by ``vmap`` of automatic differentiation."""
 
     def __init__(self, task, reuse=True):
+        # A module of its own: a functional call lends the module its parameters
+        # while it lasts, so two threads must not share one.
+        self.task = task = replace(task, network=copy.deepcopy(task.network))
         self.network, self.loss = task.network, task.loss
         classes = task.network.forward(torch.zeros(task.network.count, dtype=task.x.dtype, device=task.x.device), task.x[:1])
         self.target = task.loss.encode(task.y, classes.shape[-1])
-        self._task = task
         self._gradient = vmap(grad(task.objective))
         self._forward = vmap(lambda p: task.network.forward(p, task.x))
 
@@ -171,10 +176,10 @@ class ModuleGradient:
         ]
         with torch.no_grad():
             if isinstance(module, nn.Module):
-                module(self._task.x[:1].to(next(module.parameters()).device))
+                module(self.task.x[:1].to(next(module.parameters()).device))
         for hook in hooks:
             hook.remove()
-        return 3 * len(self._task.x) * (sum(total) + self._task.x[0].numel()) + 2 * self.network.count
+        return 3 * len(self.task.x) * (sum(total) + self.task.x[0].numel()) + 2 * self.network.count
 
     def forward(self, params):
         """Output (E, C, N) of the networks ``params`` (E, P), and nothing besides."""

@@ -228,10 +228,13 @@ def order(labels, kappa):
     return np.lexsort(((np.asarray(labels) == IRREGULAR).mean(0), last))
 
 
-def most_switching(labels, count, skip=0):
-    """The ``count`` trajectories with most switches between irregular and regular, from block ``skip`` on."""
-    number = sum(kind.sum(0) for kind in switches(np.asarray(labels)[skip:]))
-    return np.argsort(-number, kind="stable")[:count]
+def first(mask, count):
+    """The first ``count`` trajectories in a (n,) mask.
+
+    >>> first([False, True, True, True], 2)
+    array([1, 2])
+    """
+    return np.flatnonzero(mask)[:count]
 
 
 def representatives(labels, skip=0, period=3):

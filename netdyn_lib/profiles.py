@@ -41,6 +41,7 @@ _PAPER = {
         long_ensemble=100,  # networks followed for all epochs
         tangent_ensemble=100,
         sharp_networks=50,
+        sharp_epochs=20_000,
         sharp_times=60,  # epochs, log-spaced, at which sharpness is taken
     ),
     "01_toy_map": dict(
@@ -73,7 +74,7 @@ _PAPER = {
         theiler=10,
         steps=10,
         dimensions=(1, 2, 3),
-        networks=40,  # whose every weight is followed
+        networks=40,  # with both phases, whose every weight is followed
         copies=5,
         radius=1e-8,
         perturbed=200,  # states from which perturbed copies start
@@ -91,7 +92,7 @@ _LAPTOP = {
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=25, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=20, sharp_times=40),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),
-    "04_iris_eta5": dict(conditions=300, balanced=100, networks=20, gains=900, starts=8, side=120),
+    "04_iris_eta5": dict(conditions=300, balanced=100, gains=900, starts=8, side=120),
 }
 
 

@@ -63,10 +63,10 @@ def first_hit(epochs, curves, target, sustained=1):
     return np.where(windows.any(0), np.asarray(epochs, dtype=float)[windows.argmax(0)], np.nan)
 
 
-def log_epochs(last, count):
-    """About ``count`` different whole epochs from 0 to ``last``, evenly spaced in the logarithm of 1 + t.
+def log_epochs(last, count, include=()):
+    """About ``count`` different whole epochs from 0 to ``last``, evenly spaced in the logarithm of 1 + t, and those to ``include``.
 
     >>> log_epochs(1000, 5).tolist()
     [0, 5, 31, 177, 1000]
     """
-    return np.unique(np.round(np.geomspace(1, last + 1, count) - 1).astype(int))
+    return np.union1d(np.round(np.geomspace(1, last + 1, count) - 1).astype(int), np.asarray(include, dtype=int))

@@ -76,6 +76,16 @@ def test_threads_do_not_change_results():
     assert np.array_equal(results[0]["distance"], results[1]["distance"])
 
 
+def test_modules_can_run_in_several_threads():
+    module = tasks.custom("module", torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3)), losses.CrossEntropy(), IRIS.x, IRIS.y)
+    gd, start = descent.GradientDescent(module, 0.5), module.initial(12)
+    names = ("loss", "test_accuracy")
+    one = descent.run(gd, start, 60, observe=names, workers=1, chunk=1)
+    many = descent.run(gd, start, 60, observe=names, workers=4, chunk=1)
+    for name in names:
+        np.testing.assert_allclose(many[name], one[name], rtol=1e-9)
+
+
 def test_a_twin_without_perturbation_stays_at_distance_zero():
     start = IRIS.initial(5)
     twins = torch.stack([start, start], 1)

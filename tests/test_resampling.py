@@ -1,0 +1,136 @@
+"""Intervals cover what they should; modes are counted."""
+
+import numpy as np
+import pytest
+
+from netdyn_lib import resampling
+
+
+def coverage(interval, truth, trials=300):
+    return np.mean([truth in interval(np.random.default_rng(k)) for k in range(trials)])
+
+
+def test_the_bootstrap_covers_the_mean_of_a_normal_sample():
+    def interval(rng):
+        return resampling.bootstrap_interval(rng.normal(3, 2, 60), resamples=400, seed=int(rng.integers(99)))
+
+    assert 0.90 <= coverage(interval, 3.0) <= 0.985
+
+
+def test_the_paired_interval_covers_and_is_narrower_than_the_unpaired():
+    rng = np.random.default_rng(0)
+    common = rng.normal(0, 5, 100)
+    first, second = common + rng.normal(1, 0.1, 100), common + rng.normal(0, 0.1, 100)
+    paired = resampling.paired_interval(first, second)
+    alone = resampling.bootstrap_interval(first)
+    assert 1.0 in paired
+    assert paired.high - paired.low < 0.1 * (alone.high - alone.low)
+
+
+def test_the_clustered_interval_covers_where_the_plain_one_does_not():
+    def sample(rng):
+        centres = rng.normal(0, 1, 30)
+        return np.repeat(centres, 20) + rng.normal(0, 0.1, 600), np.repeat(np.arange(30), 20)
+
+    def clustered(rng):
+        return resampling.clustered_interval(*sample(rng), resamples=200)
+
+    def plain(rng):
+        return resampling.bootstrap_interval(sample(rng)[0], resamples=200)
+
+    assert coverage(clustered, 0.0, 200) >= 0.88
+    assert coverage(plain, 0.0, 200) <= 0.5
+
+
+def test_the_interval_of_a_share_covers_and_never_shrinks_to_a_point():
+    def interval(rng):
+        return resampling.share_interval(rng.random(40) < 0.1)
+
+    assert 0.91 <= coverage(interval, 0.1, 500) <= 0.99
+    for flags in ([True] * 20, [False] * 20):
+        found = resampling.share_interval(flags)
+        assert 0 <= found.low < found.high <= 1
+
+
+def test_arrays_are_resampled_along_their_first_axis():
+    values = np.random.default_rng(1).normal(size=(50, 3))
+    found = resampling.bootstrap_interval(values)
+    assert found.low.shape == (3,)
+    assert found.estimate == pytest.approx(values.mean(0))
+    assert np.all((found.low < found.estimate) & (found.estimate < found.high))
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(2).normal(size=30)
+    one, two, other = (resampling.bootstrap_interval(values, np.std, seed=s) for s in (5, 5, 6))
+    assert tuple(one) == tuple(two)
+    assert tuple(one) != tuple(other)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [([], "at least 2"), ([1.0], "at least 2"), ([1.0, np.nan, 2.0], "1 entries.*index 1"), ([1.0, np.inf], "infinite")],
+)
+def test_bad_samples_are_refused(values, match):
+    with pytest.raises(ValueError, match=match):
+        resampling.bootstrap_interval(values)
+    with pytest.raises(ValueError, match=match):
+        resampling.paired_interval(values, values)
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="level 95"):
+        resampling.bootstrap_interval([1.0, 2.0], level=95)
+    with pytest.raises(ValueError, match="0 resamples"):
+        resampling.bootstrap_interval([1.0, 2.0], resamples=0)
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        resampling.paired_interval([1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="at least one flag"):
+        resampling.share_interval([])
+    with pytest.raises(ValueError, match="true or false"):
+        resampling.share_interval([0.2, 0.7])
+    with pytest.raises(ValueError, match="one trajectory"):
+        resampling.clustered_interval([1.0, 2.0], [0, 0])
+    with pytest.raises(ValueError, match="one for each"):
+        resampling.clustered_interval([1.0, 2.0], [0, 0, 1])
+
+
+def test_one_hump_is_unimodal_and_two_are_not():
+    rng = np.random.default_rng(3)
+    one = resampling.modality(rng.normal(size=400))
+    two = resampling.modality(np.r_[rng.normal(size=200), 5 + rng.normal(size=200)])
+    assert one.modes == 1 and one.p > 0.1
+    assert two.modes == 2 and two.p < 0.01
+    assert two.critical > two.bandwidth
+
+
+def test_the_test_of_modes_keeps_its_level():
+    p = [resampling.modality(np.random.default_rng(k).normal(size=120), resamples=100).p for k in range(80)]
+    assert np.mean(np.array(p) < 0.05) <= 0.1
+
+
+def test_two_modes_are_allowed_when_asked_for():
+    rng = np.random.default_rng(4)
+    three = np.concatenate([c + 0.5 * rng.normal(size=150) for c in (0, 5, 10)])
+    assert resampling.modality(three, at_most=2).p < 0.01
+    assert resampling.modality(three, at_most=3).p > 0.05
+
+
+def test_the_critical_bandwidth_of_two_point_masses_is_half_their_distance():
+    # The density of two equal Gaussians of width h has one mode iff their distance is at most 2h.
+    found = resampling.modality(np.repeat([0.0, 1.0], 50), resamples=1)
+    assert found.critical == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "match"),
+    [
+        ([1.0, 2.0], {}, "at least 4"),
+        ([2.0] * 9, {}, "all 9 values equal 2.0"),
+        ([1.0, np.nan, 3.0, 4.0], {}, "NaN"),
+        ([1.0, 2.0, 3.0, 4.0], {"at_most": 0}, "at_most 0"),
+    ],
+)
+def test_the_test_of_modes_refuses_bad_input(values, options, match):
+    with pytest.raises(ValueError, match=match):
+        resampling.modality(values, **options)
