@@ -34,6 +34,7 @@ _MODULES = (
     "resampling",
     "saturation",
     "series",
+    "steppers",
     "tangent",
     "tasks",
     "windows",

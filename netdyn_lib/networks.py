@@ -21,16 +21,29 @@ _INITIAL, _PERTURBATION = 0, 1
 class Activation:
     """A pointwise nonlinearity a = φ(z).
 
-    ``pullback(g, a)`` is g φ'(z) in terms of the value a; it is written to
+    ``into(z, a)`` writes φ(z) to ``a``.  ``pullback(g, a)`` is g φ'(z) in terms of the value a; it is written to
     ``grad_input`` where that is given.  ``bend(a)`` is φ''(z)/φ'(z), again in
     terms of a (0 for the piecewise linear, whose kink has no second derivative).
     """
 
     name: str
     function: callable
+    into: callable
     pullback: callable
     bend: callable
     module: type
+
+
+def _sigmoid_into(z, a):
+    torch.sigmoid(z, out=a)
+
+
+def _tanh_into(z, a):
+    torch.tanh(z, out=a)
+
+
+def _relu_into(z, a):
+    torch.clamp(z, min=0, out=a)
 
 
 def _relu_pullback(g, a, grad_input=None):
@@ -40,9 +53,9 @@ def _relu_pullback(g, a, grad_input=None):
 ACTIVATIONS = {
     a.name: a
     for a in (
-        Activation("sigmoid", torch.sigmoid, torch.ops.aten.sigmoid_backward, lambda a: 1 - 2 * a, nn.Sigmoid),
-        Activation("tanh", torch.tanh, torch.ops.aten.tanh_backward, lambda a: -2 * a, nn.Tanh),
-        Activation("relu", torch.relu, _relu_pullback, torch.zeros_like, nn.ReLU),
+        Activation("sigmoid", torch.sigmoid, _sigmoid_into, torch.ops.aten.sigmoid_backward, lambda a: 1 - 2 * a, nn.Sigmoid),
+        Activation("tanh", torch.tanh, _tanh_into, torch.ops.aten.tanh_backward, lambda a: -2 * a, nn.Tanh),
+        Activation("relu", torch.relu, _relu_into, _relu_pullback, torch.zeros_like, nn.ReLU),
     )
 }
 

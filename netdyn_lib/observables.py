@@ -56,7 +56,7 @@ def norm(s):
 
 def distance(s):
     """L1 distance of every copy from its reference, d_j = Σ_k |w_k − w'_k|; (g, M)."""
-    return (s.params[:, 1:] - s.params[:, :1]).abs().sum(-1)
+    return torch.linalg.vector_norm(s.params[:, 1:] - s.params[:, :1], ord=1, dim=-1)
 
 
 def mean_distance(s):

@@ -122,7 +122,9 @@ class Runs:
         """
         here = np.flatnonzero(self.label == label)
         if not len(here):
-            raise ValueError(f"no phase is {name(label)}; there are: {', '.join(name(k) for k in np.unique(self.label))}")
+            raise ValueError(
+                f"no phase is {name(label)}; there are: {', '.join(name(k) for k in np.unique(self.label))}"
+            )
         k = here[np.argmax(self.length[here])]
         return int(self.start[k]), int(self.start[k] + self.length[k])
 

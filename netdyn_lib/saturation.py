@@ -189,7 +189,7 @@ def measure(task, params):
     for some in params.reshape(-1, params.shape[-1]).split(512):
         h, z = task.network.activations(some, task.x)  # (m, N, U), (m, N, C)
         parts.append((h.mean(1), (h.amax(1) - h.amin(1)).amax(-1), (h * (1 - h)).amax(1), z.mean(1)))
-    hidden, spread, derivative, logits = (torch.cat(p).cpu().numpy() for p in zip(*parts))
+    hidden, spread, derivative, logits = (torch.cat(p).cpu().numpy() for p in zip(*parts, strict=True))
     hidden, derivative, logits = (v.reshape(*lead, -1) for v in (hidden, derivative, logits))
     return Saturation(hidden, spread.reshape(lead), derivative, logits)
 
@@ -354,7 +354,7 @@ def predict_frozen(task, params, learning_rate, steps):
         outer = task.network.matrices(some)[-1].clone()  # (m, C, U + 1)
         y = torch.nn.functional.one_hot(task.y, outer.shape[1]).to(h.dtype)  # (N, C)
         part = []
-        for t in range(steps + 1):
+        for _ in range(steps + 1):
             z = h @ outer.transpose(1, 2)  # (m, N, C)
             log_p = torch.log_softmax(z, dim=-1)
             part.append(-(log_p * y).sum(-1).mean(-1))
@@ -433,7 +433,8 @@ def forecast(task, trajectories, learning_rate, horizon, blocks, model=predict):
     starts = np.asarray(blocks) * block
     if horizon < block or starts.max() + horizon >= len(loss):
         raise ValueError(
-            f"a horizon of {horizon} from epoch {starts.max()} must be at least a block of {block} and end by epoch {len(loss) - 1}"
+            f"a horizon of {horizon} from epoch {starts.max()} must be at least a block of {block} "
+            f"and end by epoch {len(loss) - 1}"
         )
     true = loss[starts + np.arange(horizon + 1)[:, None]]  # (horizon + 1, K, n)
     predicted = model(task, trajectories.states[np.asarray(blocks)], learning_rate, horizon)
@@ -479,8 +480,8 @@ def bifurcation(low, high, count, target, starts=20, transient=1000, keep=60, sp
     """
     if not 0 <= low < high or min(count, starts, keep) < 1:
         raise ValueError(
-            f"gains from {low} to {high} must ascend from 0 or more; count = {count}, starts = {starts} and keep = {keep} "
-            "must be at least 1"
+            f"gains from {low} to {high} must ascend from 0 or more; "
+            f"count = {count}, starts = {starts} and keep = {keep} must be at least 1"
         )
     gains = np.linspace(low, high, count)
     z = np.random.default_rng(seed).normal(0, spread, (starts, len(target)))
@@ -661,7 +662,9 @@ def ageing(events, block=60, bins=8, resamples=1000, level=0.95, seed=0):
     total = counts.sum(1)
     seen = total > 0
     if seen.sum() < 3:
-        raise ValueError(f"{int(total.sum())} events in {int(seen.sum())} bins: a slope needs at least 3 bins with events")
+        raise ValueError(
+            f"{int(total.sum())} events in {int(seen.sum())} bins: a slope needs at least 3 bins with events"
+        )
 
     def slope(total):  # (..., bins), weighted by counts
         y = np.log(np.maximum(total, 0.5) / weight / trajectories)

@@ -172,8 +172,8 @@ def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, 
     near = 2 * theiler + 1  # candidates that the Theiler window excludes, at most
     if len(times) < neighbours + near:
         raise ValueError(
-            f"a series of {len(series)} has {max(len(times), 0)} states with {steps} steps ahead, but {neighbours} neighbours "
-            f"outside a Theiler window of {theiler} need at least {neighbours + near}: lengthen it, or ask for fewer"
+            f"a series of {len(series)} has {max(len(times), 0)} states with {steps} steps ahead, but "
+            f"{neighbours} neighbours outside a Theiler window of {theiler} need at least {neighbours + near}: lengthen it, or ask for fewer"
         )
     states = np.stack([series[times - lag] for lag in range(dimension)], axis=1)  # (states, m)
     rng = np.random.default_rng(seed)
@@ -258,7 +258,9 @@ def expansion(log_curves, first=1, last=None):
     if logs.ndim != 2:
         raise ValueError(f"log_curves of shape {logs.shape}: one row for each reference is needed, (R, N + 1)")
     if np.isinf(logs).any():
-        raise ValueError(f"{int(np.isinf(logs).sum())} logarithms are infinite: take none of a distance of zero, leave NaN")
+        raise ValueError(
+            f"{int(np.isinf(logs).sum())} logarithms are infinite: take none of a distance of zero, leave NaN"
+        )
     steps = logs.shape[1] - 1
     last = steps if last is None else last
     if not 0 <= first <= last - 2 or last > steps:

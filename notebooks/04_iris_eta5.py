@@ -351,10 +351,11 @@ basin = {k: saturation.basins(sizes.learning_rate * k, target, edge=10, side=siz
 spots = saturation.by_kappa(saturation.plane(runs["mean_logits"]), state, skip, block=sizes.block)
 orbits = [points[:, :: sizes.side // 2 + 1].reshape(-1, 2) for _, points in basin.values()]
 networks_at = [spots[k][:, ::7].reshape(-1, 2) for k in basin]
-chaotic_spots = phases.blocks_of(saturation.plane(runs["mean_logits"]), late & steady & (kappa == 2) & (labels == 0))
+resting_chaos = late & steady & (kappa == 2) & (labels == 0)
+hops = phases.alternation(phases.blocks_of(saturation.plane(runs["mean_logits"]), resting_chaos)[..., 0])
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-glue("eta5-alternation", 100 * phases.alternation(chaotic_spots[..., 0]), display=False)
+glue("eta5-alternation", 100 * hops, display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The plane of logits at κ = 1, 2 and 3. Background: class of the attractor that the reduced map reaches from each point. Black: its attractors. Red circles: mean logits of networks in resting blocks.", "name": "fig-eta5-portrait"}, "image": {"alt": "Three square panels. Left, one blue basin with a single point in the middle. Middle, an orange basin with green islands; a chaotic attractor in two separate pieces near the middle, and six points of two period-3 orbits in the islands around it. Right, a green basin with six points. Red circles lie on the attractors in each panel."}}
 panels = [labels_of for labels_of, _ in basin.values()]
@@ -398,8 +399,9 @@ counts = {k: int((tested & m).sum()) for k, m in of_kind.items()}
 mechanism.prediction(reduced.true[:, i, j], reduced.predicted[:, i, j], errors, counts, matrix, phases.KINDS)
 
 # %%
-right = resampling.clustered_interval((foretold == labels)[tested], phases.members(tested), seed=seed)
-calm = resampling.clustered_interval((foretold == labels)[tested & steady], phases.members(tested & steady), seed=seed)
+correct, calm_blocks = foretold == labels, tested & steady
+right = resampling.clustered_interval(correct[tested], phases.members(tested), seed=seed)
+calm = resampling.clustered_interval(correct[calm_blocks], phases.members(calm_blocks), seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for kind, values in errors["reduced map"].items():
@@ -448,7 +450,7 @@ for epoch, (map_right, same) in zip(sizes.horizons, ahead):
 # (The distance of all weights is no help here: most directions are neutral and keep the distance they were given.)
 
 # %%
-calm_chaos = phases.sample(tested & steady & (labels == 0) & (kappa == 2), sizes.perturbed)
+calm_chaos = phases.sample(tested & resting_chaos, sizes.perturbed)
 begin, end = sizes.growth
 cloud = networks.perturbed(runs.final.new_tensor(runs.states[calm_chaos]), sizes.radius, sizes.copies, seed)
 spread = descent.run(descend, cloud, end, (saturation.logit_distance,))["logit_distance"]
@@ -492,8 +494,9 @@ for m in sizes.dimensions:
 # %%
 even = tasks.get("iris-balanced", device)
 even_start = even.initial(sizes.balanced, seed=seed, device=device)
+even_descend = descent.GradientDescent(even, sizes.learning_rate)
 even_runs = saturation.follow(
-    descent.GradientDescent(even, sizes.learning_rate), even_start, sizes.epochs, sizes.block, ("loss", saturation.mean_logits)
+    even_descend, even_start, sizes.epochs, sizes.block, ("loss", saturation.mean_logits)
 )
 even_labels = phases.classify(even_runs["loss"], sizes.block, sizes.tolerance)
 even_rhythm = phases.classify(even_runs["mean_logits"][..., 0], sizes.block, sizes.tolerance)
@@ -577,10 +580,10 @@ card.measure(
     correlation.peak(),
     saw="The autocorrelation of the loss is largest at lag 3; but the logits do alternate between two regions.",
 )
-card.measure("D-fig11-kantz", *plain[1], saw="With two delays most references expand; one value of the loss stands for several states.")
+card.measure("D-fig11-kantz", *plain[1], saw="With two delays most references expand.")
 card.measure("D-fig11-calibrated", *corrected[1])
 card.measure(
-    "D-fig12-few", *few, saw="Outer weights of units that are on, and inner weights of units that open; the rest are constant."
+    "D-fig12-few", *few, saw="About a quarter: outer weights of units that are on, inner weights of units that open."
 )
 card.measure("D-fig12-onsets", *pooled, saw="They are outer weights of units that are on, which share one update.")
 

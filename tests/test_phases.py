@@ -130,7 +130,9 @@ def test_pooling_counts_the_same_as_one_by_one():
     labels = np.where(RNG.random((60, 4, 5)) < 0.3, 0, 3)
     groups = [0, 1, 2, None, 0]
     pooled = phases.pooled_coincidence(labels, groups)
-    singles = [phases.coincidence(labels[:, k, phases.most_intermittent(labels[:, k], groups)], shifts=1) for k in range(4)]
+    singles = [
+        phases.coincidence(labels[:, k, phases.most_intermittent(labels[:, k], groups)], shifts=1) for k in range(4)
+    ]
     total = sum(s.switches for s in singles)
     assert pooled.estimate == pytest.approx(sum(s.share * s.switches for s in singles) / total)
 

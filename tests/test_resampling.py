@@ -69,7 +69,12 @@ def test_the_same_seed_gives_the_same_interval():
 
 @pytest.mark.parametrize(
     ("values", "match"),
-    [([], "at least 2"), ([1.0], "at least 2"), ([1.0, np.nan, 2.0], "1 entries.*index 1"), ([1.0, np.inf], "infinite")],
+    [
+        ([], "at least 2"),
+        ([1.0], "at least 2"),
+        ([1.0, np.nan, 2.0], "1 entries.*index 1"),
+        ([1.0, np.inf], "infinite"),
+    ],
 )
 def test_bad_samples_are_refused(values, match):
     with pytest.raises(ValueError, match=match):

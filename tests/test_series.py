@@ -140,7 +140,8 @@ def test_autocorrelation_of_an_autoregressive_process_is_a_power():
 
 def test_noise_lies_within_the_band_of_its_shuffles():
     outside = [
-        series.autocorrelation(np.random.default_rng(s).normal(size=800), 40, 200, seed=s).share_outside for s in range(10)
+        series.autocorrelation(np.random.default_rng(s).normal(size=800), 40, 200, seed=s).share_outside
+        for s in range(10)
     ]
     assert np.mean(outside) == pytest.approx(0.05, abs=0.025)
 

@@ -19,7 +19,8 @@ def test_exponents_of_a_quadratic_loss_are_exact():
     params = task.initial(1)
     values, vectors = torch.linalg.eigh(curvature.hessians(task.objective, params)[0])
     gd = descent.GradientDescent(task, rate)
-    growth = tangent.growth(gd.product, params, vectors.T[None], 60)
+    # Few steps: the last bit of a contracting eigenvector holds others, which contract more slowly.
+    growth = tangent.growth(gd.product, params, vectors.T[None], 8)
     np.testing.assert_allclose(growth.exponent()[0], np.log(np.abs(1 - rate * values.numpy())), rtol=1e-9)
     np.testing.assert_allclose(curvature.local_exponents(values, rate), growth.exponent()[0], rtol=1e-9)
 
@@ -52,7 +53,7 @@ def test_an_epsilon_ball_follows_the_tangent_while_it_is_small():
     growth = tangent.growth(gd.product, ball[:, 0], ball[:, 1:] - ball[:, :1], 40, order=1)
     seen = np.log(record["mean_distance"] / record["mean_distance"][0])
     small = record["mean_distance"] < 1e-6
-    assert small[20].all()
+    assert small.sum() > 200
     np.testing.assert_allclose(tangent.mean_growth(growth)[small], seen[small], atol=1e-3)
 
 

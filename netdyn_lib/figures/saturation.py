@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from netdyn_lib.figures import style
-from netdyn_lib.figures.series import FIXED, IRREGULAR, OTHER, PERIOD3, _kind, _KINDS, _key
+from netdyn_lib.figures.series import FIXED, IRREGULAR, KINDS, PERIOD3, key, kind_of
 
 
 def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
@@ -26,7 +26,16 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
         x = np.repeat(gains, losses.shape[1])
         top.plot(x, losses.ravel(), ",", color="black", alpha=0.25, rasterized=True)
         for gain, values in measured.items():
-            top.plot(np.full(values.size, gain), values.ravel(), "_", color=IRREGULAR, markersize=8, mew=0.4, alpha=0.6, rasterized=True)
+            top.plot(
+                np.full(values.size, gain),
+                values.ravel(),
+                "_",
+                color=IRREGULAR,
+                markersize=8,
+                mew=0.4,
+                alpha=0.6,
+                rasterized=True,
+            )
         top.plot([], "_", color=IRREGULAR, markersize=9, label=r"networks, gain $5\kappa$")
         top.plot(gains, gains / 3, "--", color=style.PALETTE[0], linewidth=0.9, label=r"$g/3$")
         top.set(ylabel=r"training loss $\mathcal{L}$", ylim=(0, np.quantile(losses[-1], 0.999) * 1.1))
@@ -35,7 +44,9 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
         bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True)
         bottom.fill_between(gains, 0, high, where=high > 0, color=IRREGULAR, alpha=0.6, linewidth=0)
         bottom.axhline(0, color="black", linewidth=0.7)
-        bottom.set(xlabel=r"gain $g = \eta\kappa$", ylabel=r"exponent per step", ylim=(-1.0, max(0.4, high.max() * 1.1)))
+        bottom.set(
+            xlabel=r"gain $g = \eta\kappa$", ylabel=r"exponent per step", ylim=(-1.0, max(0.4, high.max() * 1.1))
+        )
         for axis in (top, bottom):
             axis.axvline(critical, color=style.PALETTE[0], linewidth=0.7, linestyle=":")
             for gain in marks.values():
@@ -90,7 +101,14 @@ def _matrix(axis, matrix, names):
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     axis.imshow(share, cmap="Blues", vmin=0, vmax=1.3)
     for (i, j), value in np.ndenumerate(matrix):
-        axis.annotate(str(value), (j, i), ha="center", va="center", fontsize="small", color="white" if share[i, j] > 0.6 else "black")
+        axis.annotate(
+            str(value),
+            (j, i),
+            ha="center",
+            va="center",
+            fontsize="small",
+            color="white" if share[i, j] > 0.6 else "black",
+        )
     short = [n.replace("other period", "other") for n in names]
     axis.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="predicted", ylabel="seen in the network")
     axis.set_xticklabels(short, rotation=35, ha="right", fontsize="small")
@@ -109,18 +127,24 @@ def portrait(basin, edge, attractors, networks, titles):
     attractors, networks : sequences of array, shape (points, 2)
     titles : sequence of str
     """
-    cmap = ListedColormap([c for _, c in _KINDS])
+    cmap = ListedColormap([c for _, c in KINDS])
     with style.figure(1, len(basin), height=2.9, sharey=True) as (fig, (axes,)):
         for axis, image, orbit, seen, title in zip(axes, basin, attractors, networks, titles, strict=True):
             axis.imshow(
-                _kind(image), origin="lower", extent=(-edge, edge, -edge, edge), cmap=cmap, vmin=-0.5, vmax=3.5, alpha=0.28
+                kind_of(image),
+                origin="lower",
+                extent=(-edge, edge, -edge, edge),
+                cmap=cmap,
+                vmin=-0.5,
+                vmax=3.5,
+                alpha=0.28,
             )
             axis.plot(*orbit.T, ".", markersize=1.5, color="black", mew=0, rasterized=True)
             axis.plot(*seen.T, "o", markersize=3.2, markerfacecolor="none", color="#cc0000", mew=0.7)
             axis.set_title(title, fontsize="small")
             axis.set(xlabel=r"$(z_2 - z_1)/\sqrt{2}$", xlim=(-edge, edge), ylim=(-edge, edge))
         axes[0].set_ylabel(r"$(2z_3 - z_1 - z_2)/\sqrt{6}$")
-        _key(fig)
+        key(fig)
     return fig
 
 
@@ -138,24 +162,36 @@ def split(bars, loss, logits):
         for y, shares in enumerate(reversed(bars.values())):
             labels = np.array(list(shares))
             left = 0.0
-            for k, (_, colour) in enumerate(_KINDS):
-                width = sum(shares[label] for label in labels[_kind(labels) == k])
+            for k, (_, colour) in enumerate(KINDS):
+                width = sum(shares[label] for label in labels[kind_of(labels) == k])
                 first.barh(y, width, left=left, color=colour, height=0.65)
                 if width > 0.08:
-                    first.annotate(f"{width:.0%}", (left + width / 2, y), ha="center", va="center", color="white", fontsize="small")
+                    first.annotate(
+                        f"{width:.0%}", (left + width / 2, y), ha="center", va="center", color="white", fontsize="small"
+                    )
                 left += width
         first.set(yticks=range(len(bars)), yticklabels=list(bars)[::-1], xlabel="share of blocks", xlim=(0, 1))
         steps = np.arange(len(loss))
         for k in range(3):
-            second.plot(steps, logits[:, k], "o-", color=style.PALETTE[(0, 4, 3)[k]], markersize=3, linewidth=0.7, label=str(k + 1))
-        second.set(xlabel="epoch in the block", ylabel=r"mean logit $z_c$", ylim=(None, logits.max() + 0.45 * np.ptp(logits)))
+            second.plot(
+                steps,
+                logits[:, k],
+                "o-",
+                color=style.PALETTE[(0, 4, 3)[k]],
+                markersize=3,
+                linewidth=0.7,
+                label=str(k + 1),
+            )
+        second.set(
+            xlabel="epoch in the block", ylabel=r"mean logit $z_c$", ylim=(None, logits.max() + 0.45 * np.ptp(logits))
+        )
         second.legend(
             title="class", title_fontsize="x-small", ncols=3, fontsize="x-small", loc="upper center", columnspacing=0.9
         )
         third.plot(steps, loss, "o-", color="black", markersize=3, linewidth=0.7)
         third.set(xlabel="epoch in the block", ylabel=r"training loss $\mathcal{L}$", ylim=(0, loss.max() * 1.3))
         style.letter((first, second, third))
-        _key(fig)
+        key(fig)
     return fig
 
 

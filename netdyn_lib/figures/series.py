@@ -7,17 +7,17 @@ from matplotlib.patches import Patch
 from netdyn_lib.figures import style
 
 FIXED, IRREGULAR, PERIOD3, OTHER = (style.PALETTE[k] for k in (0, 1, 2, 4))
-_KINDS = (("fixed", FIXED), ("period 3", PERIOD3), ("other period", OTHER), ("irregular", IRREGULAR))
+KINDS = (("fixed", FIXED), ("period 3", PERIOD3), ("other period", OTHER), ("irregular", IRREGULAR))
 
 
-def _kind(labels):
-    """Labels of blocks to positions in ``_KINDS``."""
+def kind_of(labels):
+    """Labels of blocks to positions in ``KINDS``."""
     return np.select([labels == 1, labels == 3, labels > 1], [0, 1, 2], 3)
 
 
-def _strip(axis, labels, block, height=0.035):
+def strip(axis, labels, block, height=0.035):
     """Colour a strip along the top of an axis by the label of each block."""
-    colours = [_KINDS[k][1] for k in _kind(labels)]
+    colours = [KINDS[k][1] for k in kind_of(labels)]
     axis.broken_barh(
         [(b * block, block) for b in range(len(labels))],
         (1.01, height),
@@ -27,8 +27,9 @@ def _strip(axis, labels, block, height=0.035):
     )
 
 
-def _key(fig, **options):
-    fig.legend(handles=[Patch(color=c, label=n) for n, c in _KINDS], loc="outside lower center", ncols=4, **options)
+def key(fig, **options):
+    """Name the colours of the kinds of block, below the panels."""
+    fig.legend(handles=[Patch(color=c, label=n) for n, c in KINDS], loc="outside lower center", ncols=4, **options)
 
 
 def trajectories(loss, norm, labels, titles, block=60, height=1.9):
@@ -46,7 +47,7 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
         for k, title in enumerate(titles):
             for axis, values in zip(axes[:, k], (loss, norm), strict=True):
                 axis.plot(values[:, k], ".", markersize=1.5, color="black", alpha=0.5, rasterized=True, mew=0)
-                _strip(axis, labels[:, k], block)
+                strip(axis, labels[:, k], block)
             axes[0, k].set_title(title, pad=9, fontsize="small")
             axes[0, k].set_title(chr(ord("a") + k), pad=9, loc="left", fontweight="bold")
             axes[1, k].set_xlabel("epoch")
@@ -54,7 +55,7 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
         axes[1, 0].set_ylabel(r"weight norm $\|W\|$")
         for axis in axes[0]:
             axis.set_ylim(bottom=0)
-        _key(fig)
+        key(fig)
     return fig
 
 
@@ -73,9 +74,15 @@ def phases(labels, kappa, order, block=60, height=4.0):
     count, rows = labels.shape
     extent = (0, count * block, rows, 0)
     with style.figure(1, 2, height=height, sharey=True) as (fig, ((left, right),)):
-        colours = ListedColormap([c for _, c in _KINDS])
+        colours = ListedColormap([c for _, c in KINDS])
         left.imshow(
-            _kind(labels[:, order].T), cmap=colours, vmin=-0.5, vmax=3.5, aspect="auto", extent=extent, interpolation="none"
+            kind_of(labels[:, order].T),
+            cmap=colours,
+            vmin=-0.5,
+            vmax=3.5,
+            aspect="auto",
+            extent=extent,
+            interpolation="none",
         )
         top = int(np.nanmax(kappa))
         scale = ListedColormap(_steps(top))
@@ -91,7 +98,7 @@ def phases(labels, kappa, order, block=60, height=4.0):
         left.set(xlabel="epoch", ylabel="trajectory")
         right.set(xlabel="epoch")
         style.letter((left, right))
-        _key(fig)
+        key(fig)
     return fig
 
 
@@ -141,7 +148,14 @@ def bands(block, width, gap, narrowing):
             third.loglog(epochs, middle, ".", color=colour, markersize=4, label=name)
         shown = np.isfinite(width[1]) & (width[1] > 0)
         anchor = np.exp(np.log(width[1][shown]).mean() - narrowing * np.log(epochs[shown]).mean())
-        third.loglog(epochs[shown], anchor * epochs[shown] ** narrowing, "--", color="#cc0000", linewidth=0.9, label=f"slope ${narrowing:.0f}$")
+        third.loglog(
+            epochs[shown],
+            anchor * epochs[shown] ** narrowing,
+            "--",
+            color="#cc0000",
+            linewidth=0.9,
+            label=f"slope ${narrowing:.0f}$",
+        )
         third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0)
         third.set(xlabel="epoch", ylabel="width or distance in loss", ylim=(1e-9, 1e4))
         third.set_yticks(10.0 ** np.arange(-9, 2, 2))
@@ -210,7 +224,9 @@ def divergence(curves, fit, threshold=0.05):
             axis.semilogy(n, curves.distances[k].T, color=style.PALETTE[5], linewidth=0.7, alpha=0.8)
             axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3)
             inside = n[fit.first : fit.last + 1]
-            axis.semilogy(inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4)
+            axis.semilogy(
+                inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4
+            )
             axis.set_title(rf"$\Lambda = {fit.slope[k] + 0.0:.3f}$, $p = {fit.p[k]:.2g}$", fontsize="small")
             axis.set(ylabel=r"distance $d_n$")
         axes[1, 0].set_xlabel("step $n$")
@@ -273,7 +289,9 @@ def embeddings(curves, controls, exponents, known, first=1):
             right.plot(found.estimate, y, "o", color=colour, markersize=4.5)
         right.axvline(known, color=IRREGULAR, linewidth=0.9, zorder=0)
         right.axvline(0, color="black", linewidth=0.7, zorder=0)
-        right.set(yticks=range(len(names)), yticklabels=names, xlabel="exponent per epoch", ylim=(-0.6, len(names) - 0.4))
+        right.set(
+            yticks=range(len(names)), yticklabels=names, xlabel="exponent per epoch", ylim=(-0.6, len(names) - 0.4)
+        )
         style.letter((left, right))
     return fig
 
@@ -295,7 +313,7 @@ def weights(series, labels, names, moment, steps, block=60):
         for k, name in enumerate(names):
             left, right = axes[k]
             left.plot(series[:, k], ".", markersize=1.5, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True)
-            _strip(left, labels[:, k], block, height=0.06)
+            strip(left, labels[:, k], block, height=0.06)
             left.axvspan(near[0], near[-1], color=style.MUTED, alpha=0.35, linewidth=0)
             right.plot(near, series[near, k], ".-", markersize=2, linewidth=0.3, color=style.PALETTE[k])
             right.axvline(moment, color="black", linewidth=0.7, linestyle=":")
@@ -303,5 +321,5 @@ def weights(series, labels, names, moment, steps, block=60):
         for axis in axes[-1]:
             axis.set_xlabel("epoch")
         fig.align_ylabels()
-        _key(fig)
+        key(fig)
     return fig

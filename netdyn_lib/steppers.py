@@ -1,0 +1,148 @@
+"""One step of descent in place: what the engine repeats.
+
+A stepper belongs to one thread.  ``forward(params)`` returns the output
+(E, C, N) of a stack of networks ``params`` (E, P), and ``subtract(params, rates)``
+then moves them down their gradient, W ← W − η ∇L(W), with ``rates`` (E, 1).
+"""
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.func import vmap
+
+from . import gradients
+from .networks import MLP
+
+
+class MLPStepper:
+    """Descent of stacked multilayer perceptrons by closed-form backpropagation.
+
+    The same arithmetic as :class:`~netdyn_lib.gradients.MLPGradient`, but every
+    large array is kept and written again at the next call, and so are the views
+    of the parameters: on a processor, memory and bookkeeping would otherwise
+    cost more than the products of such small matrices.
+    """
+
+    def __init__(self, task):
+        self.task, self.network, self.loss = task, task.network, task.loss
+        x = task.x.reshape(len(task.x), -1)
+        self._inputs = gradients.with_ones(x.T[None])[0].contiguous()  # (d + 1, N)
+        self._inputs_t = self._inputs.T.contiguous()  # (N, d + 1)
+        self.target = task.loss.encode(task.y, self.network.sizes[-1])  # (C, N)
+        self._weight = task.loss.weight(len(x))
+        self._spaces, self._views = {}, {}
+
+    @property
+    def values_per_network(self):
+        """Intermediate values held for one network."""
+        return 3 * sum(self.network.sizes[1:]) * self.target.shape[1]
+
+    def forward(self, params):
+        space = self._space(len(params))
+        layers = self._layers(params)
+        below = space.inputs
+        for k, layer in enumerate(layers):
+            torch.bmm(layer.matrix, below, out=space.pre[k])  # (E, units, N)
+            if k < len(layers) - 1:
+                self.network.activation.into(space.pre[k], space.hidden[k])
+                below = space.augmented[k]
+        return space.pre[-1]
+
+    def subtract(self, params, rates):
+        space = self._space(len(params))
+        layers = self._layers(params)
+        delta = self.loss.residual(space.pre[-1], self.target, out=space.residual)  # (E, C, N)
+        for k in range(len(layers) - 1, 0, -1):
+            torch.bmm(delta, space.augmented_t[k - 1], out=space.gradient[k])
+            # The layer's weights are needed before they move.
+            torch.bmm(layers[k].weights_t, delta, out=space.delta[k - 1])
+            layers[k].flat.addcmul_(space.flat[k], rates, value=-self._weight)
+            delta = self.network.activation.pullback(space.delta[k - 1], space.hidden[k - 1], grad_input=space.delta[k - 1])
+        torch.bmm(delta, space.inputs_t, out=space.gradient[0])
+        layers[0].flat.addcmul_(space.flat[0], rates, value=-self._weight)
+
+    def _layers(self, params):
+        # Kept views keep their tensor alive, so an address stands for one tensor.
+        key = params.data_ptr(), params.shape
+        if key not in self._views:
+            if len(self._views) > 1000:
+                self._views.clear()
+            self._views[key] = [
+                _Layer(m, params[:, s]) for m, s in zip(self.network.matrices(params), self.network.slices)
+            ]
+        return self._views[key]
+
+    def _space(self, count):
+        if count not in self._spaces:
+            self._spaces.clear()  # a chunk of another size comes once, at the end
+            self._spaces[count] = _Space(self, count)
+        return self._spaces[count]
+
+
+class _Layer:
+    """Views of one layer's parameters: matrix (E, units, inputs + 1), transposed weights, and flat."""
+
+    def __init__(self, matrix, flat):
+        self.matrix, self.flat = matrix, flat
+        self.weights_t = matrix[..., :-1].transpose(1, 2)
+
+
+class _Space:
+    """The arrays of one step for ``count`` networks, and views of them."""
+
+    def __init__(self, stepper, count):
+        new, sizes, n = stepper._inputs.new_ones, stepper.network.sizes, stepper.target.shape[1]
+        self.inputs = stepper._inputs.expand(count, -1, -1)
+        self.inputs_t = stepper._inputs_t.expand(count, -1, -1)
+        self.pre = [new(count, units, n) for units in sizes[1:]]
+        self.augmented = [new(count, units + 1, n) for units in sizes[1:-1]]  # the last row stays 1
+        self.augmented_t = [a.transpose(1, 2) for a in self.augmented]
+        self.hidden = [a[:, :-1] for a in self.augmented]
+        self.delta = [new(count, units, n) for units in sizes[1:-1]]
+        self.residual = new(count, sizes[-1], n)
+        self.gradient = [new(count, *shape) for shape in stepper.network.shapes]
+        self.flat = [g.flatten(1) for g in self.gradient]
+
+
+class ModuleStepper:
+    """Descent of stacked networks of any kind."""
+
+    def __init__(self, task):
+        # A module of its own: a functional call lends the module its parameters
+        # while it lasts, so two threads must not share one.
+        self.task = task = replace(task, network=copy.deepcopy(task.network))
+        zero = torch.zeros(task.network.count, dtype=task.x.dtype, device=task.x.device)
+        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1])
+        self._gradient = gradients.ModuleGradient(task)
+        self._forward = vmap(lambda p: task.network.forward(p, task.x))
+
+    @property
+    def values_per_network(self):
+        """Intermediate values held for one network, counted in one forward pass of one sample."""
+        total = []
+        module = getattr(self.task.network, "_module", None)
+        parts = [m for m in module.modules() if not list(m.children())] if isinstance(module, nn.Module) else []
+
+        def note(_module, _inputs, output):
+            total.append(output.numel() if torch.is_tensor(output) else 0)
+
+        hooks = [m.register_forward_hook(note) for m in parts]
+        if parts:
+            with torch.no_grad():
+                module(self.task.x[:1].to(next(module.parameters()).device))
+        for hook in hooks:
+            hook.remove()
+        return 3 * len(self.task.x) * (sum(total) + self.task.x[0].numel()) + 2 * self.task.network.count
+
+    def forward(self, params):
+        return self._forward(params).transpose(1, 2)
+
+    def subtract(self, params, rates):
+        params -= rates * self._gradient(params)
+
+
+def of(task):
+    """The stepper for a task's network: closed form for an MLP, automatic for any other."""
+    return (MLPStepper if isinstance(task.network, MLP) else ModuleStepper)(task)
