@@ -21,6 +21,7 @@ _MODULES = (
     "derivatives",
     "descent",
     "devices",
+    "ensembles",
     "figures",
     "gradients",
     "kneading",
