@@ -30,6 +30,7 @@ _MODULES = (
     "maps",
     "networks",
     "observables",
+    "phases",
     "profiles",
     "relaxation",
     "resampling",

@@ -173,7 +173,8 @@ def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, 
     if len(times) < neighbours + near:
         raise ValueError(
             f"a series of {len(series)} has {max(len(times), 0)} states with {steps} steps ahead, but "
-            f"{neighbours} neighbours outside a Theiler window of {theiler} need at least {neighbours + near}: lengthen it, or ask for fewer"
+            f"{neighbours} neighbours outside a Theiler window of {theiler} need at least {neighbours + near}: "
+            "lengthen it, or ask for fewer"
         )
     states = np.stack([series[times - lag] for lag in range(dimension)], axis=1)  # (states, m)
     rng = np.random.default_rng(seed)

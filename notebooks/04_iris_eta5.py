@@ -94,7 +94,7 @@ draw.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, columns]
 # {numref}`fig-eta5-trajectories` shows all that the paper describes: a constant loss at the value of guessing, three bands that look like three lines, and clouds.
 # Column b has both, and changes from one to the other without warning.
 # Of all blocks after the transient {glue:text}`eta5-share-three:.0f`% have period 3, {glue:text}`eta5-share-fixed:.0f`% are fixed and {glue:text}`eta5-share-irregular:.0f`% irregular.
-# The best of {glue:text}`eta5-conditions:.0f` networks classifies {glue:text}`eta5-best:.2f` of its training samples correctly after {glue:text}`eta5-epochs:.0f` epochs.
+# No network has learned: after {glue:text}`eta5-epochs:.0f` epochs the best of {glue:text}`eta5-conditions:.0f` classifies a share of {glue:text}`eta5-best:.2f` of its training samples correctly, hardly more than a guess.
 
 # %%
 both = resampling.share_interval(phases.has(labels, 3, skip) & phases.has(labels, 0, skip))
@@ -149,7 +149,7 @@ glue("eta5-narrowing-high", narrowing.high, display=False)
 # %% [markdown]
 # The bands in {numref}`fig-eta5-bands` are there: their median width is {glue:text}`eta5-width:.1f` × 10⁻⁷, and {glue:text}`eta5-decay:.0f`% of them only decay.
 # The width is no constant of the system, though, but a matter of age: it falls as the epoch to the power {glue:text}`eta5-narrowing:.2f` (95%: {glue:text}`eta5-narrowing-low:.2f` to {glue:text}`eta5-narrowing-high:.2f`), and passes the paper's value on the way.
-# The last section says why the power is −2.
+# Why the power is −2 is said below.
 # The nearest two bands are of order 1 apart in {glue:text}`eta5-apart:.0f`% of the blocks; in the others two of the three regions nearly touch.
 #
 # ## An irregular episode
@@ -260,7 +260,7 @@ glue("eta5-lag", float(leaves.max() - leaves.min()), display=False)
 
 # %% [markdown]
 # Of the 83 parameters {glue:text}`eta5-intermittent:.0f` are intermittent and {glue:text}`eta5-constant:.0f` constant.
-# The three in {numref}`fig-eta5-weights` leave their rhythm within {glue:text}`eta5-lag:.0f` epochs of each other.
+# The three in {numref}`fig-eta5-weights` leave their rhythm at most {glue:text}`eta5-lag:.0f` epoch(s) apart.
 # A switch counts as shared if another of the three has one of the same kind within one block: {glue:text}`eta5-together:.0f`% are (by chance {glue:text}`eta5-chance:.0f`%).
 # One trajectory proves little, so the count is repeated, by the same rules, on the first {glue:text}`eta5-networks:.0f` trajectories that have both phases.
 # There {glue:text}`eta5-few:.0f`% of the parameters are intermittent, and {glue:text}`eta5-pooled:.0f`% of the switches are shared.
@@ -291,6 +291,12 @@ late = phases.part(labels, skip)
 predicted_moves = saturation.expected_moving(task, state)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
+calm_late = late & steady
+regimes = (
+    ("one-fixed", kappa == 1, 1), ("more-three", kappa >= 3, 3), ("two-three", kappa == 2, 3), ("two-irregular", kappa == 2, 0)
+)
+for name, where, label in regimes:
+    glue(f"eta5-{name}", 100 * float((labels == label)[calm_late & where].mean()), display=False)
 glue("eta5-saturated", 100 * float(state.saturated()[skip:].mean()), display=False)
 glue("eta5-chaos-two", 100 * float((kappa == 2)[late & steady & (labels == 0)].mean()), display=False)
 glue("eta5-irregular-steady", 100 * float(steady[late & (labels == 0)].mean()), display=False)
@@ -300,10 +306,12 @@ draw.phases(labels, kappa, phases.order(labels, kappa), sizes.block)
 
 # %% [markdown]
 # {numref}`fig-eta5-phases` is the whole story in two pictures.
-# After the transient {glue:text}`eta5-saturated:.1f`% of the states are saturated, and $\kappa$ decides: at $\kappa = 1$ the loss is fixed, at $\kappa \ge 3$ it has period 3, at $\kappa = 2$ it is either periodic or irregular.
-# Two different things look irregular.
-# Long episodes, {glue:text}`eta5-irregular-steady:.0f`% of the irregular blocks, happen while the hidden layer rests; {glue:text}`eta5-chaos-two:.0f`% of these have $\kappa = 2$.
-# The others are short bursts in which a hidden unit opens, and often goes on or off: then $\kappa$ changes and the trajectory moves to another regime.
+# After the transient {glue:text}`eta5-saturated:.1f`% of the states are saturated, and $\kappa$ decides.
+# A block *rests* if it begins and ends saturated with the same units on.
+# At $\kappa = 1$ the loss is fixed in {glue:text}`eta5-one-fixed:.1f`% of the resting blocks, at $\kappa \ge 3$ it has period 3 in {glue:text}`eta5-more-three:.1f`%, and at $\kappa = 2$ it has period 3 in {glue:text}`eta5-two-three:.1f`% and is irregular in {glue:text}`eta5-two-irregular:.1f`%.
+# So two different things look irregular.
+# Long episodes happen at rest: {glue:text}`eta5-irregular-steady:.0f`% of the irregular blocks rest, and {glue:text}`eta5-chaos-two:.0f`% of these have $\kappa = 2$.
+# The others are short bursts in which a hidden unit opens. It often goes on or off: then $\kappa$ changes, and the trajectory moves to another regime.
 
 # %%
 moving = moves != 1
@@ -319,7 +327,7 @@ glue("eta5-directions", 100 * float(directions[:2].sum()), display=False)
 # It also explains the weights.
 # The reduction lets $3\kappa$ parameters move: the outer biases and the outer weights of the units that are on.
 # In the resting blocks of trajectory b that foretells {glue:text}`eta5-moving:.1f`% of the cases (parameter by parameter, block by block) of moving or not.
-# They move as one, in two directions that hold {glue:text}`eta5-directions:.1f`% of the squared steps of the irregular episode.
+# They move as one: two directions hold {glue:text}`eta5-directions:.1f`% of the squared steps of the irregular episode, its opening burst included.
 # So few weights are intermittent because few belong to a unit that is on, and they switch together because they are copies of one another.
 #
 # ## The map by itself
@@ -344,7 +352,8 @@ mechanism.diagram(picture.gains, picture.losses, picture.exponents, marks, seen,
 # Two or more units on give a rotation: the class of the largest logit loses $g(1 - q_c)$, the others gain, and another class takes over.
 # There are two of them, one in each sense.
 # For equal classes at large gain the sorted logits are $g/3$ apart and the loss is $g/3$ on average; that is why the loss is so large, and the larger the more units are on.
-# It also says what lies between $\eta = 1$ and $\eta = 5$, a question the paper leaves open: the same map at another gain.
+# As far as hidden layers saturate, it also says what another learning rate does, which the paper leaves open: it is the same map at another gain.
+# (At $\eta = 1$ networks learn, so theirs do not.)
 
 # %%
 basin = {k: saturation.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)}
@@ -422,6 +431,7 @@ glue("eta5-persist", 100 * float((labels[:-1] == labels[1:])[tested[1:]].mean())
 #
 # The class of the next block is foretold correctly in {glue:text}`eta5-right:.1f`% of the blocks, from one state and with no past; saying "the same as the block before" is right in {glue:text}`eta5-persist:.1f`%.
 # Where the hidden layer rests it is {glue:text}`eta5-calm:.1f`%.
+# The error at the start is there because the samples' hidden vectors are not exactly one; in irregular blocks it grows as chaos makes any error grow.
 # {numref}`fig-eta5-prediction` shows what is missed: blocks in which a unit opens, which the map cannot know of.
 # They are predicted as regular and are irregular.
 # Keeping each sample's hidden vector improves the error by orders of magnitude, but hardly the class ({glue:text}`eta5-frozen-right:.1f`% against {glue:text}`eta5-reduced-right:.1f`% on the blocks that both models saw): the layer moves, and neither model moves it.
@@ -484,8 +494,8 @@ for m in sizes.dimensions:
 # %% [markdown]
 # In {numref}`fig-eta5-exponents` perturbed networks diverge at {glue:text}`eta5-network-exponent:.3f` per epoch and the map at {glue:text}`eta5-map-exponent:.3f`.
 # Iterated on for 10,000 steps, {glue:text}`eta5-chaotic:.0f`% of these orbits stay chaotic, with exponent {glue:text}`eta5-known:.3f`: the irregular phase is an attractor of the map, no transient and no noise.
-# Kantz's method, over the ten steps that the paper's figure shows, gives {glue:text}`eta5-kantz-1:.2f`, {glue:text}`eta5-kantz-2:.2f` and {glue:text}`eta5-kantz-3:.2f` for one to three delays.
-# It proves divergence, but its distances have filled the attractor before the fit ends, and with one delay already after the first steps.
+# Kantz's method, over ten steps, gives {glue:text}`eta5-kantz-1:.2f`, {glue:text}`eta5-kantz-2:.2f` and {glue:text}`eta5-kantz-3:.2f` for one to three delays.
+# It shows the divergence but not its rate: the distances fill the attractor before the fit ends, with one delay already after the first steps.
 #
 # ## Why the split decides
 #

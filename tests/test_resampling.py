@@ -42,6 +42,14 @@ def test_the_clustered_interval_covers_where_the_plain_one_does_not():
     assert coverage(plain, 0.0, 200) <= 0.5
 
 
+def test_the_mean_of_clusters_is_that_of_their_values():
+    rng = np.random.default_rng(7)
+    values, members = rng.normal(size=(200, 3)), rng.integers(9, size=200)
+    quick = resampling.clustered_interval(values, members, resamples=50)
+    slow = resampling.clustered_interval(values, members, lambda v: np.mean(v), resamples=50)
+    assert tuple(quick) == pytest.approx(tuple(slow))
+
+
 def test_the_interval_of_a_share_covers_and_never_shrinks_to_a_point():
     def interval(rng):
         return resampling.share_interval(rng.random(40) < 0.1)

@@ -36,7 +36,7 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
                 alpha=0.6,
                 rasterized=True,
             )
-        top.plot([], "_", color=IRREGULAR, markersize=9, label=r"networks, gain $5\kappa$")
+        top.plot([], "_", color=IRREGULAR, markersize=9, label=r"networks, at $g = \eta\kappa$")
         top.plot(gains, gains / 3, "--", color=style.PALETTE[0], linewidth=0.9, label=r"$g/3$")
         top.set(ylabel=r"training loss $\mathcal{L}$", ylim=(0, np.quantile(losses[-1], 0.999) * 1.1))
         top.legend(loc="upper left", frameon=True, framealpha=1, edgecolor="none")
