@@ -13,6 +13,8 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = (
+    "ageing",
+    "bands",
     "bifurcations",
     "cascades",
     "claims",
@@ -23,7 +25,9 @@ _MODULES = (
     "devices",
     "ensembles",
     "figures",
+    "forecast",
     "gradients",
+    "kantz",
     "kneading",
     "losses",
     "lyapunov",
@@ -32,13 +36,16 @@ _MODULES = (
     "observables",
     "phases",
     "profiles",
+    "reduced",
     "relaxation",
     "resampling",
     "saturation",
     "series",
     "steppers",
+    "switching",
     "tangent",
     "tasks",
+    "trajectories",
     "windows",
 )
 

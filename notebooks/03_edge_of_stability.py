@@ -78,10 +78,9 @@ glue("edge-slow-censored", float(np.isnan(tardy).mean()), display=False)
 
 # %%
 first = descent.run(edge, balls, size.exponent_epochs, observe=("mean_distance",))
-gentle = descent.run(slow, balls, size.exponent_epochs, observe=("mean_distance",))
-orders = resampling.bootstrap_interval(
-    np.log10(first["mean_distance"].max(0) / gentle["mean_distance"].max(0)), np.median, seed=seed
-)
+gentle = descent.run(slow, balls[: size.long_ensemble], size.exponent_epochs, observe=("mean_distance",))
+ratio = first["mean_distance"][:, : size.long_ensemble].max(0) / gentle["mean_distance"].max(0)
+orders = resampling.bootstrap_interval(np.log10(ratio), np.median, seed=seed)
 glue("edge-orders", orders.estimate, display=False)
 
 # %% [markdown]

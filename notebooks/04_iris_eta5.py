@@ -33,7 +33,11 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import claims, descent, networks, phases, profiles, resampling, saturation, series, tasks
+from netdyn_lib import (
+    ageing, bands, claims, descent, forecast, kantz, networks, phases, profiles, reduced, resampling, saturation,
+    series, switching, tasks, trajectories,
+)
+from netdyn_lib.figures import phases as strips
 from netdyn_lib.figures import saturation as mechanism
 from netdyn_lib.figures import series as draw
 
@@ -53,7 +57,7 @@ sizes = profiles.sizes("04_iris_eta5", profile)
 task = tasks.get("iris", device)
 descend = descent.GradientDescent(task, sizes.learning_rate)
 start = task.initial(sizes.conditions, seed=seed, device=device)
-runs = saturation.follow(
+runs = trajectories.follow(
     descend, start, sizes.epochs, sizes.block, ("loss", "norm", saturation.mean_logits)
 )
 loss = runs["loss"]
@@ -88,7 +92,7 @@ for name, label in (("fixed", 1), ("three", 3), ("irregular", 0)):
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Training loss (above) and norm of all the parameters (below) of four trajectories at η = 5, one dot an epoch. The strip above each panel gives the class of each block. Compare Fig 9 of D.", "name": "fig-eta5-trajectories"}, "image": {"alt": "Eight panels in four columns. Column a settles to a constant loss near 1.1. Column b shows three bands of loss for half of the training, then a cloud of irregular values. Column c shows three bands throughout, column d an irregular cloud throughout. The norms below mirror this."}}
 titles = [f"{kind} (no. {k})" for kind, k in chosen.items()]
-draw.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, columns], titles, sizes.block)
+strips.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, columns], titles, sizes.block)
 
 # %% [markdown]
 # {numref}`fig-eta5-trajectories` shows all that the paper describes: a constant loss at the value of guessing, three bands that look like three lines, and clouds.
@@ -98,9 +102,9 @@ draw.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, columns]
 
 # %%
 both = resampling.share_interval(phases.has(labels, 3, skip) & phases.has(labels, 0, skip))
-onsets, ends = phases.switches(labels[skip:])
+onsets, ends = switching.switches(labels[skip:])
 returns = resampling.share_interval((onsets + ends).sum(0) >= 2)
-settled, left = phases.settled(loss, labels, below=saturation.GUESSING, block=sizes.block)
+settled, left = switching.settled(loss, labels, below=reduced.GUESSING, block=sizes.block)
 jumps = resampling.share_interval(left[settled])
 periodic = labels > 1
 period3 = resampling.clustered_interval(labels[periodic] == 3, phases.members(periodic), seed=seed)
@@ -126,17 +130,17 @@ glue("eta5-jumps", 100 * jumps.estimate, display=False)
 # Footnote 3 of D says that the period is not exact: the loss visits three regions, about $10^{-6}$ wide and of order 1 apart, and decays within each.
 
 # %%
-bands = phases.bands(loss, labels, 3, sizes.block)
-width = resampling.clustered_interval(bands.width, bands.member, resampling.median, seed=seed)
-apart = resampling.clustered_interval(bands.gap >= 10**-0.5, bands.member, seed=seed)
-decay = resampling.clustered_interval(bands.decaying, bands.member, seed=seed)
-narrowing = bands.narrowing(sizes.block, skip, seed=seed)
+visited = bands.measure(loss, labels, 3, sizes.block)
+width = resampling.clustered_interval(visited.width, visited.member, resampling.median, seed=seed)
+apart = resampling.clustered_interval(visited.gap >= 10**-0.5, visited.member, seed=seed)
+decay = resampling.clustered_interval(visited.decaying, visited.member, seed=seed)
+narrowing = visited.narrowing(sizes.block, skip, seed=seed)
 example = sum(phases.runs(labels[:, b]).longest(3)) // 2 * sizes.block
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Three bands (footnote 3 of D). a: middle block of the longest period-3 phase of trajectory b. b: the same block, each band magnified to its own width. c: widest band of all period-3 blocks, and distance of their nearest two bands, against the epoch: median and the range from 10% to 90%. The grey bar is a factor of ten around the paper's width.", "name": "fig-eta5-bands"}, "image": {"alt": "Left, sixty epochs of loss that jump between three levels. Middle, each level magnified to a smooth, nearly straight drift. Right, log-log plot: the median width falls from about 1e-4 to 1e-8 along a dashed line of slope minus two, the gap stays near 0.5."}}
 block = loss[example : example + sizes.block, b]
-widths, gaps = bands.by_age(bands.width.max(1), len(labels)), bands.by_age(bands.gap, len(labels))
-draw.bands(block, widths, gaps, round(narrowing.estimate))
+widths, gaps = visited.by_age(visited.width.max(1), len(labels)), visited.by_age(visited.gap, len(labels))
+strips.bands(block, widths, gaps, round(narrowing.estimate))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-width", 1e7 * width.estimate, display=False)
@@ -185,10 +189,10 @@ draw.episode(irregular, opens, sizes.zoom, correlation)
 
 # %%
 options = dict(references=sizes.references, neighbours=sizes.neighbours, theiler=sizes.theiler, steps=sizes.steps)
-curves = {m: series.divergence(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
-fits = {m: series.expansion(curves[m].log_curves) for m in sizes.dimensions}
-nulls = {m: series.calibrate(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
-from_zero = series.calibrate(irregular, first=0, seed=seed, **options)
+curves = {m: kantz.divergence(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
+fits = {m: kantz.expansion(curves[m].log_curves) for m in sizes.dimensions}
+nulls = {m: kantz.calibrate(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
+from_zero = kantz.calibrate(irregular, first=0, seed=seed, **options)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Kantz's analysis of the irregular episode with one delay (compare Fig 11 of D). Left: distance to ten neighbours (light), their mean (dark) and its fit (dashed) for the significant reference of median slope (a) and the insignificant one of slope nearest to zero (b). Right: distribution of the finite exponent over the references (c), and against the loss at the reference (d).", "name": "fig-eta5-kantz"}, "image": {"alt": "Four panels. Upper left, mean distance grows along a dashed line. Lower left, it stays level. Upper right, histogram of slopes between about minus 0.1 and 0.6, the significant ones red. Lower right, slopes against loss: the largest slopes belong to certain values of the loss."}}
 draw.divergence(curves[1], fits[1])
@@ -196,8 +200,8 @@ draw.divergence(curves[1], fits[1])
 # %%
 plain = {m: resampling.share_interval(fits[m].significant()) for m in fits}
 corrected = {m: resampling.share_interval(fits[m].significant(nulls[m].threshold)) for m in fits}
-control = series.divergence(series.shuffled(irregular, seed + 1), seed=seed, **options)
-held = resampling.share_interval(series.expansion(control.log_curves).significant(nulls[1].threshold))
+control = kantz.divergence(series.shuffled(irregular, seed + 1), seed=seed, **options)
+held = resampling.share_interval(kantz.expansion(control.log_curves).significant(nulls[1].threshold))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for m in fits:
@@ -224,10 +228,10 @@ glue("eta5-from-zero", from_zero.slope, display=False)
 # %%
 followed = descent.run(descend, start[[b]], sizes.epochs, ("weights",))["weights"][:, 0]
 moves = phases.classify(followed, sizes.block, sizes.tolerance, scale="widest")
-intermittent, constant = phases.intermittent(moves, skip), (moves[skip:] == 1).all(0)
+intermittent, constant = switching.intermittent(moves, skip), (moves[skip:] == 1).all(0)
 into = saturation.outer_units(task)
-three = phases.most_intermittent(moves, into, skip=skip)
-together = phases.coincidence(moves[skip:, three], seed=seed)
+three = switching.most_intermittent(moves, into, skip=skip)
+together = switching.coincidence(moves[skip:, three], seed=seed)
 
 # %% [markdown]
 # The paper does not say which three weights it shows.
@@ -235,18 +239,18 @@ together = phases.coincidence(moves[skip:, three], seed=seed)
 
 # %%
 names = [task.network.layout[k] for k in three]
-leaves = phases.departure(followed[:, three], opens - sizes.block, 3, sizes.tolerance)
+leaves = switching.departure(followed[:, three], opens - sizes.block, 3, sizes.tolerance)
 moment = int(leaves.min())
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Three intermittent weights of trajectory b (compare Fig 12 of D): the whole training, and on the right the epochs around the onset of the irregular episode, which the dotted line marks.", "name": "fig-eta5-weights"}, "image": {"alt": "Three rows. On the left each weight keeps to bands for the first half of the training and then wanders in a cloud; on the right all three leave their period-3 rhythm at the same epoch."}}
-draw.weights(followed[:, three], moves[:, three], names, moment, sizes.block // 2, sizes.block)
+strips.weights(followed[:, three], moves[:, three], names, moment, sizes.block // 2, sizes.block)
 
 # %%
 alternating = phases.first(phases.has(labels, 3, skip) & phases.has(labels, 0, skip), sizes.networks)
 many = descent.run(descend, start[alternating], sizes.epochs, ("weights",))["weights"]
 many_moves = phases.classify(many, sizes.block, sizes.tolerance, scale="widest")
-few = resampling.bootstrap_interval(phases.intermittent(many_moves, skip).mean(-1), seed=seed)
-pooled = phases.pooled_coincidence(many_moves, into, skip=skip)
+few = resampling.bootstrap_interval(switching.intermittent(many_moves, skip).mean(-1), seed=seed)
+pooled = switching.pooled_coincidence(many_moves, into, skip=skip)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-intermittent", float(intermittent.sum()), display=False)
@@ -284,7 +288,7 @@ glue("eta5-lag", float(leaves.max() - leaves.min()), display=False)
 
 # %%
 state = saturation.measure(task, runs.states)
-target = saturation.class_frequencies(task)
+target = forecast.class_frequencies(task)
 steady = state.undisturbed()
 kappa = state.settled_kappa()[:-1]
 late = phases.part(labels, skip)
@@ -302,7 +306,7 @@ glue("eta5-chaos-two", 100 * float((kappa == 2)[late & steady & (labels == 0)].m
 glue("eta5-irregular-steady", 100 * float(steady[late & (labels == 0)].mean()), display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "All trajectories, one row each, sorted by κ at the last epoch. a: class of each block of the loss. b: κ, one more than the number of hidden units that are on; white where the hidden layer is not saturated.", "name": "fig-eta5-phases"}, "image": {"alt": "Two raster images with the same rows. On the left, bands of blue (fixed), green (period 3) and orange (irregular). On the right, whole numbers from 1 to about 7. Rows with kappa 1 are fixed, rows with 3 or more have period 3, rows with 2 are either irregular or of period 3."}}
-draw.phases(labels, kappa, phases.order(labels, kappa), sizes.block)
+strips.raster(labels, kappa, phases.order(labels, kappa), sizes.block)
 
 # %% [markdown]
 # {numref}`fig-eta5-phases` is the whole story in two pictures.
@@ -333,11 +337,11 @@ glue("eta5-directions", 100 * float(directions[:2].sum()), display=False)
 # ## The map by itself
 
 # %%
-picture = saturation.bifurcation(0.5, 60, sizes.gains, target, sizes.starts, seed=seed)
+picture = reduced.bifurcation(0.5, 60, sizes.gains, target, sizes.starts, seed=seed)
 seen = saturation.by_kappa(loss, state, skip, block=sizes.block)
 seen = {sizes.learning_rate * k: values for k, values in seen.items()}
 marks = {f"κ={k}": sizes.learning_rate * k for k in range(1, 12)}
-critical = saturation.critical_gain(target)
+critical = reduced.critical_gain(target)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-critical", critical, display=False)
@@ -356,12 +360,12 @@ mechanism.diagram(picture.gains, picture.losses, picture.exponents, marks, seen,
 # (At $\eta = 1$ networks learn, so theirs do not.)
 
 # %%
-basin = {k: saturation.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)}
-spots = saturation.by_kappa(saturation.plane(runs["mean_logits"]), state, skip, block=sizes.block)
+basin = {k: reduced.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)}
+spots = saturation.by_kappa(reduced.plane(runs["mean_logits"]), state, skip, block=sizes.block)
 orbits = [points[:, :: sizes.side // 2 + 1].reshape(-1, 2) for _, points in basin.values()]
 networks_at = [spots[k][:, ::7].reshape(-1, 2) for k in basin]
 resting_chaos = late & steady & (kappa == 2) & (labels == 0)
-hops = phases.alternation(phases.blocks_of(saturation.plane(runs["mean_logits"]), resting_chaos)[..., 0])
+hops = series.alternation(phases.blocks_of(reduced.plane(runs["mean_logits"]), resting_chaos)[..., 0])
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-alternation", 100 * hops, display=False)
@@ -385,27 +389,27 @@ mechanism.portrait(panels, 10, orbits, networks_at, [f"κ = {k}, g = {sizes.lear
 
 # %%
 span = range(len(labels))
-reduced = saturation.forecast(task, runs, sizes.learning_rate, sizes.horizon, span)
+mapped = forecast.from_blocks(task, runs, sizes.learning_rate, sizes.horizon, span)
 some = span[skip :: sizes.frozen_every]
-frozen = saturation.forecast(
-    task, runs, sizes.learning_rate, sizes.horizon, some, saturation.predict_frozen
+frozen = forecast.from_blocks(
+    task, runs, sizes.learning_rate, sizes.horizon, some, forecast.predict_frozen
 )
 tested = phases.part(labels, skip, half)
 of_kind = {"fixed": labels == 1, "period 3": labels == 3, "irregular": labels == 0}
 
 # %%
 errors = {
-    "reduced map": {k: reduced.quantiles(tested & m) for k, m in of_kind.items()},
+    "reduced map": {k: mapped.quantiles(tested & m) for k, m in of_kind.items()},
     "hidden layer frozen": {k: frozen.quantiles((tested & m)[some]) for k, m in of_kind.items()},
 }
-foretold = reduced.labels(sizes.tolerance)
+foretold = mapped.labels(sizes.tolerance)
 own = frozen.labels(sizes.tolerance)
 matrix = phases.confusion(labels[tested], foretold[tested])
-i, j = reduced.typical(tested & (labels == 0))
+i, j = mapped.typical(tested & (labels == 0))
 counts = {k: int((tested & m).sum()) for k, m in of_kind.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Prediction on the second half of the ensemble. a: the irregular block whose error after 60 epochs is the median one, network and reduced map. b: error of the loss relative to its range against the epochs ahead, by class of the block: median and, shaded, the range from 10% to 90%; dotted, the model with frozen hidden vectors. In brackets the number of blocks. c: class of blocks, seen and predicted.", "name": "fig-eta5-prediction"}, "image": {"alt": "Left, circles and dots of an irregular loss coincide for tens of epochs. Middle, errors near 1e-7 that stay flat for fixed and period-3 blocks and grow exponentially for irregular ones. Right, a four by four table with almost all blocks on its diagonal, except some irregular blocks predicted as period 3."}}
-mechanism.prediction(reduced.true[:, i, j], reduced.predicted[:, i, j], errors, counts, matrix, phases.KINDS)
+mechanism.prediction(mapped.true[:, i, j], mapped.predicted[:, i, j], errors, counts, matrix, phases.KINDS)
 
 # %%
 correct, calm_blocks = foretold == labels, tested & steady
@@ -440,8 +444,8 @@ glue("eta5-persist", 100 * float((labels[:-1] == labels[1:])[tested[1:]].mean())
 ahead = []
 for epoch in sizes.horizons:
     k = epoch // sizes.block
-    far = saturation.predict(task, runs.states[k, half:], sizes.learning_rate, sizes.epochs - epoch)
-    last = phases.classify(far, sizes.block, sizes.tolerance, scale=reduced.range[half:])[-1]
+    far = forecast.predict(task, runs.states[k, half:], sizes.learning_rate, sizes.epochs - epoch)
+    last = phases.classify(far, sizes.block, sizes.tolerance, scale=mapped.range[half:])[-1]
     ahead.append((float((last == labels[-1, half:]).mean()), float((labels[k - 1] == labels[-1])[half:].mean())))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -465,16 +469,16 @@ begin, end = sizes.growth
 cloud = networks.perturbed(runs.final.new_tensor(runs.states[calm_chaos]), sizes.radius, sizes.copies, seed)
 spread = descent.run(descend, cloud, end, (saturation.logit_distance,))["logit_distance"]
 logits, gain = state.logits[calm_chaos], sizes.learning_rate * state.kappa[calm_chaos]
-short, _ = saturation.exponent(logits, gain, target, steps=end - begin, transient=begin)
-long, _ = saturation.exponent(logits, gain, target, steps=10_000, transient=1000)
+short, _ = reduced.exponent(logits, gain, target, steps=end - begin, transient=begin)
+long, _ = reduced.exponent(logits, gain, target, steps=10_000, transient=1000)
 
 # %%
-exponents = {"network, copies": series.global_exponent(series.log_distance(spread.T), begin, end, seed=seed)}
+exponents = {"network, copies": kantz.global_exponent(kantz.log_distance(spread.T), begin, end, seed=seed)}
 exponents["map, same epochs"] = resampling.bootstrap_interval(short, seed=seed)
 for m in sizes.dimensions:
-    exponents[f"Kantz, m = {m}"] = series.global_exponent(curves[m].log_curves, seed=seed)
+    exponents[f"Kantz, m = {m}"] = kantz.global_exponent(curves[m].log_curves, seed=seed)
 nulls_curves = {
-    m: series.divergence(series.shuffled(irregular, seed), dimension=m, seed=seed, **options).log_curves
+    m: kantz.divergence(series.shuffled(irregular, seed), dimension=m, seed=seed, **options).log_curves
     for m in sizes.dimensions
 }
 chaotic = resampling.share_interval(long > 0)
@@ -505,7 +509,7 @@ for m in sizes.dimensions:
 even = tasks.get("iris-balanced", device)
 even_start = even.initial(sizes.balanced, seed=seed, device=device)
 even_descend = descent.GradientDescent(even, sizes.learning_rate)
-even_runs = saturation.follow(
+even_runs = trajectories.follow(
     even_descend, even_start, sizes.epochs, sizes.block, ("loss", saturation.mean_logits)
 )
 even_labels = phases.classify(even_runs["loss"], sizes.block, sizes.tolerance)
@@ -545,10 +549,10 @@ glue("eta5-uneven-logit", 100 * bars["40/41/39, logit"].get(3, 0.0), display=Fal
 
 # %%
 openness = state.openness()[:, 1:]
-rows = saturation.approach(state, quiet=20)
+rows = ageing.approach(state, quiet=20)
 before = resampling.quantiles(rows[:, :-1])
 left_over = [(20.5 - k) * sizes.block for k in range(20)]  # the switch lies within the block
-rate = saturation.ageing(saturation.units_switched(state), sizes.block, seed=seed)
+rate = ageing.rate(state.switched.sum(-1), sizes.block, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-ageing", rate.slope, display=False)

@@ -4,7 +4,8 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from netdyn_lib.figures import style
-from netdyn_lib.figures.series import FIXED, IRREGULAR, KINDS, PERIOD3, key, kind_of
+from netdyn_lib.figures.phases import COLOURS, FIXED, IRREGULAR, PERIOD3, key
+from netdyn_lib.phases import kinds
 
 
 def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
@@ -81,8 +82,8 @@ def prediction(true, predicted, errors, counts, matrix, names):
         first.plot(steps, predicted, ".-", color=IRREGULAR, markersize=3, linewidth=0.6, label="reduced map")
         first.set(xlabel="epochs ahead", ylabel=r"training loss $\mathcal{L}$", ylim=(0, true.max() * 1.35))
         first.legend(loc="upper right", fontsize="x-small", labelspacing=0.25)
-        for (model, kinds), line in zip(errors.items(), ("-", ":"), strict=False):
-            for kind, quantiles in kinds.items():
+        for (model, by_kind), line in zip(errors.items(), ("-", ":"), strict=False):
+            for kind, quantiles in by_kind.items():
                 low, middle, high = np.maximum(quantiles, 1e-17)
                 label = f"{kind} ({counts[kind]})" if line == "-" else None
                 second.semilogy(steps, middle, line, color=colours[kind], label=label)
@@ -127,11 +128,11 @@ def portrait(basin, edge, attractors, networks, titles):
     attractors, networks : sequences of array, shape (points, 2)
     titles : sequence of str
     """
-    cmap = ListedColormap([c for _, c in KINDS])
+    cmap = ListedColormap(COLOURS)
     with style.figure(1, len(basin), height=2.9, sharey=True) as (fig, (axes,)):
         for axis, image, orbit, seen, title in zip(axes, basin, attractors, networks, titles, strict=True):
             axis.imshow(
-                kind_of(image),
+                kinds(image),
                 origin="lower",
                 extent=(-edge, edge, -edge, edge),
                 cmap=cmap,
@@ -162,8 +163,8 @@ def split(bars, loss, logits):
         for y, shares in enumerate(reversed(bars.values())):
             labels = np.array(list(shares))
             left = 0.0
-            for k, (_, colour) in enumerate(KINDS):
-                width = sum(shares[label] for label in labels[kind_of(labels) == k])
+            for k, colour in enumerate(COLOURS):
+                width = sum(shares[label] for label in labels[kinds(labels) == k])
                 first.barh(y, width, left=left, color=colour, height=0.65)
                 if width > 0.08:
                     first.annotate(
@@ -207,7 +208,7 @@ def ageing(epochs, openness, times, approach, rate):
         Epochs left before a unit switches.
     approach : array, shape (3, K)
         Quantiles of that unit's derivative.
-    rate : netdyn_lib.saturation.Ageing
+    rate : netdyn_lib.ageing.Ageing
     """
     with style.figure(1, 3, height=2.5) as (fig, axes):
         first, second, third = axes[0]
