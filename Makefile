@@ -22,13 +22,13 @@ PIPELINE := $(PY) -m netdyn_lib.pipeline
 # it is written last, so does an install that was interrupted.
 STAMP := $(VENV)/installed-$(shell cat requirements.txt pyproject.toml | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
 
-RUN := --device $(DEVICE) $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(FRESH)),--fresh)
+RUN = --device $(DEVICE) $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(FRESH)),--fresh)
 WHICH = $(if $(ONLY),--only $(ONLY))
 
 help:
 	@echo 'make book       install into .venv, execute what changed, build _build/html'
-	@echo 'make test       unit tests, nbval on every notebook, the built pages'
-	@echo 'make notebooks  execute at the laptop profile and write the paired notebooks/*.ipynb'
+	@echo 'make test       unit tests, nbval on every notebook, the built pages; on the cpu'
+	@echo 'make notebooks  execute at the laptop profile on the cpu and write the paired notebooks/*.ipynb'
 	@echo 'make bench      speed and memory of the engine'
 	@echo 'make clean      remove _build'
 	@echo
@@ -50,6 +50,8 @@ book: $(STAMP)
 	$(PIPELINE) execute --profile $(PROFILE) $(RUN) $(WHICH)
 	$(PIPELINE) site --profile $(PROFILE) $(WHICH)
 
+# A pair shows a run on the processor, because that is where `make test` replays it.
+notebooks: DEVICE = cpu
 notebooks: $(STAMP)
 	$(PIPELINE) execute $(RUN) $(WHICH)
 	$(PIPELINE) pair $(WHICH)
@@ -57,6 +59,8 @@ notebooks: $(STAMP)
 # Several processes share the cores here, and each starts a thread on every core:
 # threads that wait must sleep, or two processes take three times as long.
 test: export OMP_WAIT_POLICY := passive
+# The committed outputs are of a run on the processor, so GPUs are hidden.
+test: export CUDA_VISIBLE_DEVICES :=
 test: $(STAMP)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env netdyn_lib tests notebooks/*.ipynb
 

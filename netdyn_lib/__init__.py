@@ -27,6 +27,7 @@ _MODULES = (
     "figures",
     "forecast",
     "gradients",
+    "judgements",
     "kantz",
     "kneading",
     "losses",

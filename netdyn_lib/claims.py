@@ -15,6 +15,8 @@ import yaml
 
 MIME = "application/vnd.netdyn.claims+json"
 VERDICTS = ("reproduced", "partly", "not reproduced")
+#: Kinds of interval: of sampling, or bounds of the error of a computation that samples nothing.
+INTERVALS = ("95%", "numerical")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Claim:
 
     ``quantity`` says in words what is measured; ``reproduced`` and ``partly``
     are the ranges that decide (``partly`` contains ``reproduced``).
+    ``revised`` says what of this was changed after a first measurement, and why.
     """
 
     id: str
@@ -56,12 +59,14 @@ class Claim:
     quantity: str
     reproduced: Range
     partly: Range | None = None
+    revised: str | None = None
 
     @property
     def rule(self):
-        """The deciding rule, as a sentence."""
+        """The deciding rule, as a sentence, and how it was revised."""
         text = f"{self.quantity}: reproduced if {self.reproduced}"
-        return text + (f", partly if {self.partly}" if self.partly else "") + ", else not reproduced."
+        text += (f", partly if {self.partly}" if self.partly else "") + ", else not reproduced."
+        return text + (f" Revised after a first measurement: {self.revised}" if self.revised else "")
 
     def judge(self, value):
         """Verdict for a measured value."""
@@ -74,13 +79,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured claim: the estimate, its 95% interval, and what was seen."""
+    """A measured claim: the estimate, its interval and the kind of that, and what was seen."""
 
     claim: Claim
     measured: float
     low: float | None = None
     high: float | None = None
     saw: str = ""
+    interval: str = INTERVALS[0]
 
     @property
     def verdict(self):
@@ -94,6 +100,7 @@ class Measurement:
             measured=self.measured,
             low=self.low,
             high=self.high,
+            interval_kind=None if self.low is None and self.high is None else self.interval,
             saw=self.saw,
             verdict=self.verdict,
         )
@@ -168,8 +175,10 @@ class Scorecard:
         if not self._claims:
             raise ValueError(f"no claim names the chapter {self.chapter!r}")
 
-    def measure(self, id, measured, low=None, high=None, saw=""):
-        """Enter one measurement and return it.
+    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0]):
+        """Enter one measurement.
+
+        It returns nothing, so that a notebook's cell that ends in it shows nothing.
 
         Parameters
         ----------
@@ -178,18 +187,21 @@ class Scorecard:
         measured : float
             The estimate of the claim's quantity.
         low, high : float, optional
-            Its 95% interval.
+            Its interval.
         saw : str
-            What was seen, in one sentence; required reading when the claim
-            does not reproduce.
+            What was seen, in one sentence; a claim that is not reproduced
+            needs one, or the scorecard is not shown.
+        interval : {"95%", "numerical"}
+            Whether ``low`` and ``high`` are a 95% interval, or bound the
+            error of a computation in which nothing is sampled.
 
         Raises
         ------
         KeyError
             For an id that is not a claim of this chapter.
         ValueError
-            For a measurement that is not a finite number, or an interval the
-            wrong way round.
+            For a measurement that is not a finite number, an interval the
+            wrong way round, or a kind of interval that there is not.
         """
         if id not in self._claims:
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}")
@@ -199,21 +211,33 @@ class Scorecard:
             raise ValueError(f"claim {id!r}: measured {measured} in [{low}, {high}] is not finite")
         if low is not None and high is not None and low > high:
             raise ValueError(f"claim {id!r}: interval [{low}, {high}] is the wrong way round")
-        self.measurements[id] = Measurement(self._claims[id], measured, low, high, saw)
-        return self.measurements[id]
+        if interval not in INTERVALS:
+            raise ValueError(f"claim {id!r}: unknown kind of interval {interval!r}; known: {', '.join(INTERVALS)}")
+        self.measurements[id] = Measurement(self._claims[id], measured, low, high, saw.strip(), interval)
 
     def _complete(self):
         missing = [k for k in self._claims if k not in self.measurements]
         if missing:
             raise ValueError(f"{self.chapter} has not measured: {', '.join(missing)}")
-        return [self.measurements[k] for k in self._claims]
+        rows = [self.measurements[k] for k in self._claims]
+        silent = [f"{m.claim.id} ({m.verdict}, measured {m.measured:.6g})" for m in rows if m.verdict != "reproduced" and not m.saw]
+        if silent:
+            raise ValueError(f"{self.chapter} does not say what was seen instead (saw=): {', '.join(silent)}")
+        return rows
 
     def verdicts(self):
-        """One line for each claim: its id and verdict.  Raises ValueError while a claim is unmeasured."""
+        """One line for each claim: its id and verdict.  Raises ValueError as :meth:`rows`."""
         return "\n".join(f"{m.claim.id}: {m.verdict}" for m in self._complete())
 
     def rows(self):
-        """The scorecard as a list of plain dicts.  Raises ValueError while a claim is unmeasured."""
+        """The scorecard as a list of plain dicts.
+
+        Raises
+        ------
+        ValueError
+            While a claim is unmeasured, or is not reproduced and nothing says
+            what was seen instead.
+        """
         return [m.row() for m in self._complete()]
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -222,16 +246,29 @@ class Scorecard:
 
 
 def interval(row):
-    """``measured`` with its interval, for a table cell."""
-    text = f"{row['measured']:.3g}"
-    if row["low"] is not None and row["high"] is not None:
-        text += f" [{row['low']:.3g}, {row['high']:.3g}]"
-    return text
+    """``measured`` with its interval, for a table cell.
+
+    >>> interval(dict(measured=0.31, low=0.302, high=0.325, interval_kind="95%"))
+    '0.31 [0.302, 0.325]'
+    >>> interval(dict(measured=4.669201, low=4.669199, high=4.669203, interval_kind="numerical"))
+    '4.669201 ± 2e-06 numerical'
+    >>> interval(dict(measured=0.5, low=0.5, high=0.51, interval_kind="numerical"))
+    '0.5 [0.5, 0.51] numerical'
+    """
+    measured, low, high = row["measured"], row["low"], row["high"]
+    if low is None or high is None:
+        return f"{measured:.3g}"
+    error = (high - low) / 2
+    numerical = row["interval_kind"] == "numerical"
+    if numerical and error > 0 and abs((low + high) / 2 - measured) < 1e-3 * error:
+        digits = max(0, math.ceil(-math.log10(error)))  # to the place of the error
+        return f"{measured:.{digits}f} ± {error:.0e} numerical"
+    return f"{measured:.3g} [{low:.3g}, {high:.3g}]" + " numerical" * numerical
 
 
 def table(rows):
     """Rows of a scorecard as an HTML table."""
-    head = ("claim", "paper", "ours [95%]", "verdict")
+    head = ("claim", "paper", "ours", "verdict")
     body = []
     for row in rows:
         words = html.escape(row["statement"])

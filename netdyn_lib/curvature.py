@@ -23,8 +23,10 @@ def hessian_vector_product(objective, params, vector):
 def hessians(objective, params):
     """Dense Hessians ∂²L/∂w_i∂w_j of stacked networks: (E, P, P), symmetrised, for ``params`` (E, P).
 
-    For small networks: time and memory grow as P².
+    For small networks: time and memory grow as P².  Raises ValueError for no networks.
     """
+    if params.dim() != 2 or len(params) == 0:
+        raise ValueError(f"params of shape {tuple(params.shape)}: expected (E, P), of at least 1 network")
     size = params.shape[1]
     step = max(1, _VALUES // (size * size))
     parts = [vmap(hessian(objective))(params[a : a + step]) for a in range(0, len(params), step)]
@@ -76,6 +78,16 @@ def _lanczos(objective, params, tolerance):
     operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(size)  # a fixed start, so that reruns agree
     return float(eigsh(operator, k=1, which="LA", tol=tolerance, v0=start, return_eigenvectors=False)[0])
+
+
+def multipliers(objective, params, learning_rate):
+    """Eigenvalues 1 − ηλ of the descent map's Jacobian I − ηH at each network: (E, P) array for ``params`` (E, P)."""
+    return 1 - learning_rate * spectra(objective, params)
+
+
+def in_edge_units(sharp, learning_rate):
+    """Sharpness in units of 2/η: 1 is the edge of stability."""
+    return np.asarray(sharp) * learning_rate / 2
 
 
 def local_exponents(eigenvalues, learning_rate):

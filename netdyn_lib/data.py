@@ -23,12 +23,17 @@ class Split:
     features: tuple
 
     def class_counts(self):
-        """Training samples of each class, (C,)."""
+        """Training samples of each class, (C,).  Raises ValueError where targets are no class labels."""
+        if self.y.is_floating_point():
+            raise ValueError(f"targets are {self.y.dtype}, not class labels: there are no classes to count")
         return torch.bincount(self.y, minlength=len(self.classes))
 
     def __repr__(self):
-        counts = "/".join(str(int(c)) for c in self.class_counts())
-        return f"Split({tuple(self.x.shape)} training samples, {counts} by class; {len(self.x_test)} test samples)"
+        if self.y.is_floating_point():
+            targets = f"targets {tuple(self.y.shape)}"
+        else:
+            targets = "/".join(str(int(c)) for c in self.class_counts()) + " by class"
+        return f"Split({tuple(self.x.shape)} training samples, {targets}; {len(self.x_test)} test samples)"
 
 
 def _split(bunch, test, seed, stratify, scale=1.0, features=None):

@@ -2,6 +2,12 @@
 
 Networks advance together in chunks that fit the processor's cache, several
 chunks side by side.
+
+With an :class:`~netdyn_lib.networks.MLP` on a processor, a network's numbers
+are the same to the last bit whatever chunk, batch or number of threads it runs
+in.  With any other module, or on a GPU, PyTorch may choose other products for
+another batch, whose results differ in the last bits, and chaos then amplifies
+the difference: single trajectories part, exponents agree to about 1%.
 """
 
 import math
@@ -12,6 +18,7 @@ import numpy as np
 import torch
 
 from . import observables, steppers
+from .checks import floats, whole
 
 # A chunk's intermediate values should stay in cache, and a chunk be large enough
 # to spread the cost of calling PyTorch (measured on Iris, 6 to 360 networks: about
@@ -29,7 +36,7 @@ class Block:
 
 
 class _Worker(threading.local):
-    """The stepper of one thread, which also computes alone in it."""
+    """The stepper of one thread."""
 
     def __init__(self, task):
         self._task = task
@@ -37,10 +44,6 @@ class _Worker(threading.local):
 
     def stepper(self):
         if self._stepper is None:
-            if self._task.x.device.type == "cpu":
-                # Chunks run side by side, so each keeps to its thread.  It also
-                # makes results independent of the number of threads.
-                torch.set_num_threads(1)
             self._stepper = steppers.of(self._task)
         return self._stepper
 
@@ -52,27 +55,34 @@ class Simulation:
     ----------
     descent : GradientDescent
     start : torch.Tensor
-        (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies.
+        (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies; taken
+        as float64.
     observe : sequence of str or callable
         Observables, by name or as functions of an
         :class:`~netdyn_lib.observables.Snapshot`.
     every : int
-        Observe every so many epochs.
+        Observe at epochs 0, ``every``, 2 ``every``, …
     workers : int, optional
         Chunks computed side by side; by default ``torch.get_num_threads()``
         on a processor and 1 on a GPU.
     chunk : int, optional
-        Initial conditions in one chunk; chosen by size where not given.
+        Initial conditions in one chunk, at most; chosen by size where not given.
+    at : collection of int, optional
+        The epochs to observe, in place of ``every``.
 
     Raises
     ------
     ValueError
         For an ensemble of zero, parameters that do not fit the network, an
-        unknown observable, or ``every`` below 1.
+        observable that is unknown or needs what the task or the start has not,
+        or ``every``, ``workers`` or ``chunk`` that are no whole number of at
+        least 1.
     """
 
-    def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None):
+    def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None, at=None):
         task = descent.task
+        device = task.x.device
+        start = floats(start, device)
         if start.dim() not in (2, 3) or start.shape[-1] != task.network.count:
             raise ValueError(
                 f"start has shape {tuple(start.shape)}; expected (n, {task.network.count}) or "
@@ -80,34 +90,46 @@ class Simulation:
             )
         if start.numel() == 0:
             raise ValueError(f"start has shape {tuple(start.shape)}: an ensemble of zero networks")
-        if int(every) != every or every < 1:
-            raise ValueError(f"every = {every}: observe every 1 epoch or more")
-        self.descent, self.every, self.epoch = descent, int(every), 0
+        self.descent, self.epoch = descent, 0
+        self.every, self._at = whole(every, "every", 1), at
         self._flat = start.dim() == 2
         groups = start.unsqueeze(1) if self._flat else start  # (n, 1 + M, P)
-        self._observe = dict(observables.named(o) for o in observe)
-        if self._flat and {"distance", "mean_distance"} & set(self._observe):
-            raise ValueError("distance needs perturbed copies: start from networks.perturbed(...), (n, 1 + M, P)")
-        self._needs_output = any(getattr(f, "needs_output", False) for f in self._observe.values())
-        device = task.x.device
+        self._observe = observables.collect(observe, task, copies=groups.shape[1] - 1)
+        self.workers = whole(workers, "workers", 1) if workers is not None else self._cores(device)
         rates = descent.rates(len(groups), device)
-        size = chunk or self._chunk_size(task, groups)
-        self._chunks = [
-            _Chunk(groups[a : a + size].to(device), rates[a : a + size]) for a in range(0, len(groups), size)
-        ]
+        self._rows = self._split(len(groups), chunk, task, groups.shape[1])
+        needs = {what for what in ("start", "path") if self._any_needs(what)}
+        self._chunks = [_Chunk(groups[rows], rates[rows], needs) for rows in self._rows]
+        self._needs_output = self._any_needs("output")
         self.diverged_at = np.full(groups.shape[:2], -1)
-        self._size = size
-        self.workers = workers or (torch.get_num_threads() if device.type == "cpu" else 1)
         self._worker = _Worker(task)
 
     @staticmethod
-    def _chunk_size(task, groups):
-        per_group = 8 * groups.shape[1] * steppers.of(task).values_per_network
+    def _cores(device):
+        return torch.get_num_threads() if device.type == "cpu" else 1
+
+    def _any_needs(self, what):
+        return any(observables.needs(f, what) for f in self._observe.values())
+
+    def _split(self, count, chunk, task, copies):
+        """Slices of the initial conditions, alike in size; each worker has as many of them."""
+        if chunk is not None:
+            number = math.ceil(count / whole(chunk, "chunk", 1))
+        else:
+            number = math.ceil(count / self._chunk_size(task, copies))
+            number = min(count, self.workers * math.ceil(number / self.workers))
+        size, larger = divmod(count, number)
+        ends = np.cumsum([0] + [size + 1] * larger + [size] * (number - larger)).tolist()
+        return [slice(a, b) for a, b in zip(ends[:-1], ends[1:])]
+
+    @staticmethod
+    def _chunk_size(task, copies):
+        per_group = 8 * copies * steppers.of(task).values_per_network
         if task.x.device.type == "cuda":
             budget = _GPU_SHARE * torch.cuda.mem_get_info(task.x.device)[0]
         else:
             budget = _CACHE_BYTES
-        return int(min(len(groups), max(1, budget // per_group)))
+        return max(1, int(budget // per_group))
 
     @property
     def params(self):
@@ -115,40 +137,44 @@ class Simulation:
         groups = torch.cat([c.groups() for c in self._chunks])
         return groups.squeeze(1) if self._flat else groups
 
+    def observes(self, t):
+        """Whether epoch ``t`` is one to observe."""
+        return t % self.every == 0 if self._at is None else t in self._at
+
     def advance(self, epochs, pool, last=False):
-        """Iterate ``epochs`` times and return the :class:`Block` observed on the way.
+        """Iterate ``epochs`` times and return the :class:`Block` observed on the way, None where that is nothing.
 
         Observes before each step; ``last`` also after the last one.
         """
+        times = [t for t in range(self.epoch, self.epoch + epochs + last) if self.observes(t)]
         parts = list(pool.map(lambda c: self._advance_chunk(c, epochs, last), self._chunks))
-        for k, chunk in enumerate(self._chunks):
-            rows = slice(k * self._size, k * self._size + len(chunk))
-            fresh = (self.diverged_at[rows] < 0) & (chunk.diverged_at >= 0)
-            self.diverged_at[rows][fresh] = chunk.diverged_at[fresh]
-        times = [t for t in range(self.epoch, self.epoch + epochs + last) if t % self.every == 0]
+        for rows, chunk in zip(self._rows, self._chunks):
+            self.diverged_at[rows] = chunk.diverged_at
         self.epoch += epochs
+        if not times:
+            return None
         values = {name: np.concatenate([p[name] for p in parts], axis=1) for name in self._observe}
         if self._flat:
             # A lone reference needs no axis of copies.
-            values = {k: v[:, :, 0] if v.ndim > 2 and v.shape[2] == 1 else v for k, v in values.items()}
+            values = {k: observables.without_copies(self._observe[k], v) for k, v in values.items()}
         return Block(np.array(times, dtype=int), values)
 
     def _advance_chunk(self, chunk, epochs, last):
-        before = chunk.state.clone()
-        rows = self._iterate(chunk, epochs, last)
-        if not bool(chunk.state.isfinite().all()):
-            # Somewhere in this block a network overflowed: go through it again, looking at each step.
-            chunk.state = before
-            rows = self._iterate(chunk, epochs, last, watch=True)
-        shapes = {name: (0, len(chunk)) for name in self._observe}
-        return {k: torch.stack(v).cpu().numpy() if v else np.empty(shapes[k]) for k, v in rows.items()}
+        with torch.no_grad():  # here, for each thread has its own
+            before = chunk.saved()
+            rows = self._iterate(chunk, epochs, last)
+            if chunk.newly_diverged().any():
+                # Somewhere in this block a network overflowed: go through it again, looking at each step.
+                chunk.restore(before)
+                rows = self._iterate(chunk, epochs, last, watch=True)
+            return {k: torch.stack(v).cpu().numpy() for k, v in rows.items() if v}
 
     def _iterate(self, chunk, epochs, last, watch=False):
         stepper = self._worker.stepper()
         rows = {name: [] for name in self._observe}
         for t in range(self.epoch, self.epoch + epochs + last):
             stop = t == self.epoch + epochs
-            look = t % self.every == 0
+            look = self.observes(t)
             if watch:
                 chunk.note_divergence(t)
             output = None if stop and not (look and self._needs_output) else stepper.forward(chunk.state)
@@ -165,12 +191,10 @@ class Simulation:
         groups = chunk.groups()
         if output is not None:
             output = output[: chunk.real].unflatten(0, groups.shape[:2])
-        snapshot = observables.Snapshot(t, groups, stepper.task, stepper.target, output)
-        values = {name: f(snapshot) for name, f in self._observe.items()}
-        if (chunk.diverged_at >= 0).any():
-            gone = torch.as_tensor((chunk.diverged_at >= 0) & (chunk.diverged_at <= t))
-            values = {k: _blank(v, gone.to(v.device)) for k, v in values.items()}
-        return values
+        start, path = (None if v is None else chunk.groups(v) for v in (chunk.start, chunk.path))
+        snapshot = observables.Snapshot(t, groups, stepper.task, stepper.target, output, start, path)
+        gone = chunk.gone(t)
+        return {name: observables.look(name, f, snapshot, gone) for name, f in self._observe.items()}
 
 
 class _Chunk:
@@ -180,43 +204,52 @@ class _Chunk:
     the last few elements of an array with scalar code that may round
     differently; with the extra row those elements are never a real network's,
     and a network's numbers do not depend on its place in the batch.
+
+    ``state`` (E + 1, P) are the parameters now; where they are needed, ``start``
+    those at epoch 0 and ``path`` Σ|w(t + 1) − w(t)| up to now.
     """
 
-    def __init__(self, groups, rates):
+    def __init__(self, groups, rates, needs=()):
         self._shape = groups.shape
         flat = groups.flatten(0, 1)
         self.real = len(flat)
         self.state = torch.cat([flat, flat[:1]])  # (E + 1, P)
         rates = rates.repeat_interleave(groups.shape[1])
         self.rates = torch.cat([rates, rates[:1]])[:, None]  # (E + 1, 1)
+        self.start = self.state.clone() if "start" in needs else None
+        self.path = torch.zeros_like(self.state) if "path" in needs else None
         self.diverged_at = np.full(groups.shape[:2], -1)
 
-    def __len__(self):
-        return self._shape[0]
-
-    def groups(self):
-        return self.state[: self.real].view(self._shape)
+    def groups(self, values=None):
+        """Rows as groups, (g, 1 + M, P): the state's, or those of ``values``."""
+        return (self.state if values is None else values)[: self.real].view(self._shape)
 
     def step(self, stepper, decay):
         """W ← W − η (∇L(W) + λ W) in place, both terms at the present weights."""
+        before = self.state.clone() if self.path is not None else None
         shrink = (self.rates * decay) * self.state if decay else None
         stepper.subtract(self.state, self.rates)
         if decay:
             self.state -= shrink
+        if self.path is not None:
+            self.path += before.sub_(self.state).abs_()
+
+    def saved(self):
+        return self.state.clone(), None if self.path is None else self.path.clone()
+
+    def restore(self, saved):
+        self.state.copy_(saved[0])
+        if self.path is not None:
+            self.path.copy_(saved[1])
+
+    def newly_diverged(self):
+        """Which networks are not finite now and were not known to be, (g, 1 + M) bool."""
+        return ~self.groups().isfinite().all(-1).cpu().numpy() & (self.diverged_at < 0)
 
     def note_divergence(self, t):
-        bad = ~self.groups().isfinite().all(-1).cpu().numpy()
-        self.diverged_at[bad & (self.diverged_at < 0)] = t
+        self.diverged_at[self.newly_diverged()] = t
 
-
-def _blank(values, gone):
-    """Set observations of diverged networks to NaN; ``gone`` is (g, 1 + M)."""
-    if not values.is_floating_point():
-        return values
-    if values.dim() == 1:  # one value a group
-        mask = gone.any(1)
-    elif values.shape[1] == gone.shape[1]:
-        mask = gone
-    else:  # one value a copy
-        mask = gone[:, 1:] | gone[:, :1]
-    return values.masked_fill(mask.view(mask.shape + (1,) * (values.dim() - mask.dim())), math.nan)
+    def gone(self, t):
+        """Which networks have diverged by epoch ``t``, (g, 1 + M) bool tensor; None where none has."""
+        gone = (self.diverged_at >= 0) & (self.diverged_at <= t)
+        return torch.as_tensor(gone, device=self.state.device) if gone.any() else None

@@ -8,11 +8,33 @@ perceptron.  The tests hold one against the other.
 import torch
 import torch.nn.functional as F
 
+from .checks import finite
+
 
 class CrossEntropy:
     """Softmax cross-entropy, mean over samples: L = −(1/N) Σ_i ln softmax(z_i)[y_i]."""
 
     name = "cross-entropy"
+
+    def targets(self, y, samples, outputs):
+        """Class labels ``y`` (N,) as int64, checked against the network's C ``outputs``.
+
+        Raises
+        ------
+        ValueError
+            For labels that are not integers, not one for each sample, or not in 0 … C − 1.
+        """
+        if y.is_floating_point() or y.is_complex() or y.shape != (samples,):
+            raise ValueError(
+                f"targets of shape {tuple(y.shape)} and {y.dtype}: cross-entropy needs ({samples},) integer class labels; "
+                "for numbers to approximate take HalfSquaredError"
+            )
+        y = y.to(torch.int64)
+        if int(y.min()) < 0 or int(y.max()) >= outputs:
+            raise ValueError(
+                f"class labels from {int(y.min())} to {int(y.max())} for a network of {outputs} outputs: must be 0 to {outputs - 1}"
+            )
+        return y
 
     def encode(self, y, classes):
         """Targets as the closed-form gradient wants them: one-hot columns, (C, N) float64."""
@@ -45,6 +67,18 @@ class HalfSquaredError:
     """Half the summed squared error: L = ½ Σ_i |z_i − y_i|²."""
 
     name = "half squared error"
+
+    def targets(self, y, samples, outputs):
+        """Numbers ``y`` (N, C), or (N,) for C = 1, as float64, checked against the network's C ``outputs``.
+
+        Raises
+        ------
+        ValueError
+            For targets that are NaN or infinite, or of another shape.
+        """
+        if y.shape != (samples, outputs) and not (outputs == 1 and y.shape == (samples,)):
+            raise ValueError(f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: expected {(samples, outputs)}")
+        return finite(y.to(torch.float64), "y", "a target cannot be missing; leave that sample out")
 
     def encode(self, y, classes):
         """Targets transposed to columns, (C, N)."""

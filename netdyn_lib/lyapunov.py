@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checks import whole
 from .resampling import Interval, bootstrap_interval, share_interval
 
 #: The papers count a fit as exponential growth beyond these (D section 4.1, J).
@@ -59,7 +60,7 @@ def _log_distance(distance):
         if bad.any():
             t, k = np.argwhere(bad)[0]
             cause = (
-                "the trajectory diverged (see Record.diverged_at): leave it out or shorten the curve"
+                "the trajectory diverged (see Record.diverged_at): leave it out, distance[:, record.alive], or shorten the curve"
                 if what == "not finite"
                 else "copies that coincide with their reference (ε below the resolution of the weights?)"
             )
@@ -97,8 +98,8 @@ def best_fit(distance, min_length=20):
     Raises
     ------
     ValueError
-        For a window longer than the curve, one shorter than 2 steps, or
-        distances that are NaN or not positive.
+        For a ``min_length`` that is no whole number from 2 to the steps of the
+        curve, or distances that are not positive and finite.
 
     >>> t = np.arange(100.0)
     >>> fit = best_fit(1e-8 * np.exp(np.minimum(0.3 * t, 18)))
@@ -107,8 +108,7 @@ def best_fit(distance, min_length=20):
     """
     y = _log_distance(distance)
     steps = len(y) - 1
-    if int(min_length) != min_length or not 2 <= min_length <= steps:
-        raise ValueError(f"min_length = {min_length}: must be from 2 to {steps}, the steps in the curve")
+    min_length = whole(min_length, "min_length", 2, steps, cause=f"the curve has {steps} steps")
     y0 = y.mean(0)
     y = y - y0
     s1, s2, st = _prefix(y)
@@ -118,7 +118,7 @@ def best_fit(distance, min_length=20):
     result = {k: np.full(n, np.nan) for k in ("slope", "intercept")}
     start, stop = np.full(n, -1), np.full(n, -1)
     columns = np.arange(n)
-    for length in range(int(min_length) + 1, len(y) + 1):  # points in the window
+    for length in range(min_length + 1, len(y) + 1):  # points in the window
         a = np.arange(len(y) - length + 1)[:, None]
         sum_y, sum_yy, sum_ty = (s[length:] - s[: len(s) - length] for s in (s1, s2, st))  # (windows, n)
         centre = a + (length - 1) / 2
@@ -147,7 +147,7 @@ def ramp(distance):
     is taken.  No length is chosen by hand.  ``r2`` is that of the ramp within
     its own window.
 
-    Parameters, returns and errors as :func:`best_fit`.
+    Parameters, returns and errors as :func:`best_fit`; a curve needs 4 points.
 
     >>> t = np.arange(100.0)
     >>> fit = ramp(np.exp(0.25 * np.clip(t, 20, 60)))
@@ -196,6 +196,54 @@ def _window_r2(y, slope, intercept, start, stop):
     return r2
 
 
+def fit_in(log_curves, start, stop):
+    """Slopes of given curves in given windows, by ordinary least squares as in :func:`best_fit`.
+
+    So a tangent growth ln|v(t)| is fitted by the same estimator, in the same
+    window, as an ε-ball's ln d(t): ``fit_in(mean_growth(growth), fit.start, fit.stop)``.
+
+    Parameters
+    ----------
+    log_curves : array_like
+        ln d or ln|v|, (T,) or (T, n).
+    start, stop : array_like of int
+        First and last epoch of each curve's window, (n,); −1 for no window.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) slopes per epoch, NaN where ``start`` is −1.
+
+    Raises
+    ------
+    ValueError
+        For windows that are not one a curve, empty or outside the curve, or
+        values in a window that are not finite.
+
+    >>> fit_in(0.3 * np.arange(100.0), [20], [60]).round(6).tolist()
+    [0.3]
+    """
+    y = np.asarray(log_curves, dtype=float)
+    y = y[:, None] if y.ndim == 1 else y
+    start, stop = np.atleast_1d(start), np.atleast_1d(stop)
+    if y.ndim != 2 or start.shape != y.shape[1:] or stop.shape != y.shape[1:]:
+        raise ValueError(f"windows {start.shape}, {stop.shape} for curves {y.shape}: expected (n,) twice for (T, n)")
+    slopes = np.full(y.shape[1], np.nan)
+    for k in np.flatnonzero(start != -1):
+        if not 0 <= start[k] < stop[k] < len(y):
+            raise ValueError(f"window {start[k]}–{stop[k]} of curve {k}: must lie within 0–{len(y) - 1} and have a length")
+        seen = y[start[k] : stop[k] + 1, k]
+        if not np.isfinite(seen).all():
+            t = start[k] + np.flatnonzero(~np.isfinite(seen))[0]
+            raise ValueError(
+                f"curve {k} is not finite at epoch {t} ({y[t, k]}), in its window {start[k]}–{stop[k]}: "
+                "it diverged; give it no window, start −1"
+            )
+        t = np.arange(len(seen)) - (len(seen) - 1) / 2
+        slopes[k] = (t * (seen - seen.mean())).sum() / (t**2).sum()
+    return slopes
+
+
 def tangent(log_growth):
     """The tangent-space finite-time exponent over all epochs: no window, and so no R².
 
@@ -209,21 +257,50 @@ def tangent(log_growth):
     -------
     Fit
         Λ = (ln growth at the end)/(T − 1), with ``r2`` NaN.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 2 epochs, or growth that is NaN or infinite.
     """
     y = np.asarray(log_growth, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
-    if len(y) < 2 or not np.isfinite(y).all():
-        raise ValueError(f"log_growth of shape {y.shape}: needs at least 2 epochs, all finite")
+    if y.ndim != 2 or len(y) < 2:
+        raise ValueError(f"log_growth of shape {y.shape}: needs (T,) or (T, n), at least 2 epochs")
+    if not np.isfinite(y).all():
+        t, k = np.argwhere(~np.isfinite(y))[0]
+        raise ValueError(
+            f"curve {k} of log_growth is {y[t, k]} at epoch {t}; must be all finite: the trajectory diverged, "
+            "or the vector shrank to zero; leave it out or shorten the curve"
+        )
     n = y.shape[1]
     slope = (y[-1] - y[0]) / (len(y) - 1)
     return Fit("tangent", slope, y[0], np.zeros(n, int), np.full(n, len(y) - 1), np.full(n, np.nan))
 
 
-_RULES = {"best_fit": best_fit, "ramp": ramp, "tangent": tangent}
+def _tangent_norm(norm):
+    y = _log_distance(norm)
+    return tangent(y - y[0])
+
+
+_RULES = {"best_fit": best_fit, "ramp": ramp, "tangent": _tangent_norm}
 
 
 def exponents(distance, rule="best_fit", **options):
-    """Growth windows and exponents by a named rule: ``best_fit``, ``ramp`` or ``tangent``.
+    """Growth windows and exponents by a named rule.
+
+    Parameters
+    ----------
+    distance : array_like
+        d(t), (T,) or (T, n), positive.  For ``tangent`` the norm |v(t)| of a
+        tangent vector in its place, whose ln(|v(t)|/|v(0)|) goes to :func:`tangent`.
+    rule : {"best_fit", "ramp", "tangent"}
+    options
+        ``min_length`` of :func:`best_fit`.
+
+    Returns
+    -------
+    Fit
 
     Raises
     ------

@@ -5,6 +5,7 @@ a tensor with the parameters last: (n, P) for n initial conditions, (n, 1 + M, P
 for n references, each followed by its M perturbed copies.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
+
+from .checks import positive, whole
 
 # Streams of random numbers drawn for one initial condition.
 _INITIAL, _PERTURBATION = 0, 1
@@ -141,6 +144,10 @@ class MLP:
         """Output of the networks ``params`` (…, P) on ``x`` (N, d): (…, N, C)."""
         return self.activations(params, x)[-1]
 
+    def to(self, device):
+        """The network itself: it holds no tensors."""
+        return self
+
     def module(self, params=None):
         """The same network as an :class:`torch.nn.Sequential`, with ``params`` (P,) where given."""
         layers = []
@@ -162,8 +169,8 @@ class ModuleNetwork:
     Parameters
     ----------
     module : torch.nn.Module
-        Maps (N, …) inputs to (N, C) outputs.  It is copied to float64 and not
-        changed; parameters are flattened in the module's own order.  Parameters
+        Maps (N, …) inputs to (N, C) outputs.  A copy in float64 is kept, and
+        the module itself not changed; parameters are flattened in the module's own order.  Parameters
         of two or more dimensions count as weights, the others as biases.
 
     Raises
@@ -175,7 +182,7 @@ class ModuleNetwork:
     """
 
     def __init__(self, module):
-        self._module = module.to(torch.float64)
+        self._module = module = copy.deepcopy(module).to(torch.float64)
         self._shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
         if not self._shapes:
             raise ValueError(f"{type(module).__name__} has no trainable parameter")
@@ -202,6 +209,12 @@ class ModuleNetwork:
         """Which of the P parameters are weights (the others are biases); (P,) bool."""
         return np.repeat([len(s) > 1 for s in self._shapes.values()], [s.numel() for s in self._shapes.values()])
 
+    def to(self, device):
+        """The same network with its frozen parameters and its buffers on a device."""
+        moved = copy.copy(self)
+        moved._module = copy.deepcopy(self._module).to(device)
+        return moved
+
     def unpack(self, params):
         """Parameters by name: views of ``params`` (P,)."""
         parts = params.split([s.numel() for s in self._shapes.values()])
@@ -212,10 +225,8 @@ class ModuleNetwork:
         return functional_call(self._module, self.unpack(params), (x,))
 
 
-def _check_count(value, name):
-    if int(value) != value or value < 1:
-        raise ValueError(f"{name} = {value}: an ensemble needs at least 1")
-    return int(value)
+def _counted(value, name):
+    return whole(value, name, 1, cause="an ensemble is of at least 1")
 
 
 def initial(network, count, seed=0, std=1.0, start=0, device="cpu"):
@@ -245,13 +256,12 @@ def initial(network, count, seed=0, std=1.0, start=0, device="cpu"):
     Raises
     ------
     ValueError
-        For an ensemble of zero, or a standard deviation that is not positive
-        and finite.
+        For a count that is no whole number of at least 1, or a standard
+        deviation that is not positive and finite.
     """
-    count = _check_count(count, "count")
-    if not (std > 0 and math.isfinite(std)):
-        raise ValueError(f"std = {std}: the spread of the initial weights must be positive and finite")
-    rows = [_generator(seed, start + i, _INITIAL).standard_normal(network.count) for i in range(count)]
+    count, first = _counted(count, "count"), whole(start, "start")
+    std = positive(std, "std", "the spread of the initial weights")
+    rows = [_generator(seed, first + i, _INITIAL).standard_normal(network.count) for i in range(count)]
     return torch.tensor(np.stack(rows) * (std * network.is_weight), dtype=torch.float64, device=device)
 
 
@@ -280,21 +290,21 @@ def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
     Raises
     ------
     ValueError
-        For ε that is not positive and finite, or no copies.
+        For ε that is not positive and finite, or copies that are no whole
+        number of at least 1.
     """
-    copies = _check_count(copies, "copies")
-    if not (radius > 0 and math.isfinite(radius)):
-        raise ValueError(f"radius = {radius}: the perturbation radius ε must be positive and finite")
+    copies = _counted(copies, "copies")
+    radius = positive(radius, "radius", "the perturbation radius ε")
     count, size = params.shape
-    _check_count(count, "count")
+    _counted(count, "count")
     draws = [_generator(seed, start + i, _PERTURBATION).uniform(-radius, radius, (copies, size)) for i in range(count)]
     shift = torch.tensor(np.stack(draws), dtype=params.dtype, device=params.device)  # (n, M, P)
     return torch.cat([params[:, None], params[:, None] + shift], dim=1)  # (n, 1 + M, P)
 
 
-def as_tensor(values):
-    """Numbers as the float64 tensor that this module's functions take."""
-    return torch.as_tensor(np.asarray(values), dtype=torch.float64)
+def displacements(balls):
+    """Where the copies of each reference lie from it, (n, M, P) for ``balls`` (n, 1 + M, P): initial tangent vectors."""
+    return balls[:, 1:] - balls[:, :1]
 
 
 def _generator(seed, index, stream):

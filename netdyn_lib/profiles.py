@@ -14,7 +14,14 @@ _PAPER = {
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
+        half=2000,  # where the late part begins
+        early=200,  # epochs in which growth might be exponential
+        first=100,  # epochs after a late perturbation that count as its beginning
         long_epochs=10_000,  # and beyond it
+        drawn=(0, 200, 4000),  # epochs at which the network is drawn
+        unlike=1.5,  # factor between the growth of copies
+        factors=tuple(round(0.5 + 0.025 * k, 3) for k in range(41)),  # scales along the ray through the origin
+        strict=0.1 / 4000,  # a multiplier as near to 1 is neutral over the whole training
         radius=1e-8,
         examples=4,  # initial conditions shown (D, Fig. 3)
         copies=20,  # perturbations of each (D, Fig. 3)
@@ -32,7 +39,10 @@ _PAPER = {
         learning_rate=1.0,
         slow_rate=0.01,  # for comparison
         epochs=4000,
+        half=2000,  # where the late part begins
         exponent_epochs=200,
+        points=201,  # observations of an exponent's curve
+        edges=(0, 50, 100, 200, 500, 1000, 2000, 4000),  # stretches of training
         radius=1e-8,
         examples=4,  # D, Fig. 7
         ensemble=500,  # D, Fig. 8
@@ -42,6 +52,7 @@ _PAPER = {
         tangent_ensemble=100,
         sharp_networks=50,
         sharp_epochs=20_000,
+        sharp_last=19_999,  # the last epoch with one after it
         sharp_times=60,  # epochs, log-spaced, at which sharpness is taken
     ),
     "01_toy_map": dict(

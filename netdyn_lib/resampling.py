@@ -182,6 +182,11 @@ def share_interval(flags, level=0.95):
     return Interval(float(flags.mean()), float(found.low), float(found.high), level)
 
 
+def normality(values):
+    """p-value of the Shapiro–Wilk test, row by row: (n,) from (n, P).  A small p speaks against a normal distribution."""
+    return np.array([stats.shapiro(row).pvalue for row in np.atleast_2d(values)])
+
+
 def _sample(values, name):
     values = np.asarray(values, dtype=float)
     if values.ndim == 0 or len(values) < 2:

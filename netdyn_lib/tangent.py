@@ -6,11 +6,14 @@ to (F(W), J(W) v), such as ``GradientDescent(task, 1.0).product``, or any map's 
 :func:`by_derivative`.
 """
 
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from . import threads
+from .checks import positive, whole
 from .curvature import hessians
 from .derivatives import directional
 
@@ -32,26 +35,61 @@ class Growth:
     final: torch.Tensor
 
     def exponent(self, start=0, stop=None):
-        """Finite-time exponents (ln|v(stop)| − ln|v(start)|)/(stop − start) per epoch, (n, k)."""
-        stop = len(self.log_norm) - 1 if stop is None else stop
-        start, stop = np.broadcast_arrays(np.asarray(start), np.asarray(stop))
-        if (stop <= start).any() or (start < 0).any() or (stop >= len(self.log_norm)).any():
-            raise ValueError(f"window {start}–{stop}: must lie within 0–{len(self.log_norm) - 1} and have a length")
+        """Finite-time exponents (ln|v(stop)| − ln|v(start)|)/(stop − start) per epoch, (n, k).
+
+        ``start`` and ``stop`` are epochs, one for all or one for each initial
+        condition, (n,).  Rows with ``start`` −1, a :class:`~netdyn_lib.lyapunov.Fit`'s
+        mark of no window, are NaN.
+
+        Raises
+        ------
+        ValueError
+            For a window that is empty or leaves the epochs followed.
+        """
+        last = len(self.log_norm) - 1
+        start, stop = np.broadcast_arrays(np.asarray(start), np.asarray(last if stop is None else stop))
+        none = (start == -1) & (start.ndim > 0)
+        outside = ~none & ~((0 <= start) & (start < stop) & (stop <= last))
+        if outside.any():
+            window = f"{start[outside][0]}–{stop[outside][0]}"
+            raise ValueError(f"window {window}: must lie within 0–{last} and have a length")
         if start.ndim == 0:
             return (self.log_norm[stop] - self.log_norm[start]) / (stop - start)
+        start, stop = np.where(none, 0, start), np.where(none, 1, stop)
         rows = np.arange(len(start))
-        return (self.log_norm[stop, rows] - self.log_norm[start, rows]) / (stop - start)[:, None]
+        slopes = (self.log_norm[stop, rows] - self.log_norm[start, rows]) / (stop - start)[:, None]
+        return np.where(none[:, None], np.nan, slopes)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which of ``count`` initial conditions each of E stacked rows belongs to: ``index`` (E,), from 0."""
+
+    index: torch.Tensor
+    count: int
 
 
 def by_derivative(step):
     """The product (F(W), J(W) v) of a differentiable map, by forward-mode differentiation.
 
-    ``step`` maps (E, P) to (E, P), each row by itself.
+    ``step`` maps (E, P) to (E, P), each row by itself.  A step whose initial
+    conditions differ in more than their parameters, as in their learning
+    rates, takes a keyword ``rows``, a :class:`Rows`.
     """
-    return lambda params, vectors: directional(step, params, vectors)
+    takes_rows = _takes_rows(step)
+
+    def product(params, vectors, rows=None):
+        function = (lambda w: step(w, rows=rows)) if takes_rows else step
+        return directional(function, params, vectors)
+
+    return product
 
 
-def growth(product, params, directions, epochs, order=2):
+def _takes_rows(function):
+    return "rows" in inspect.signature(function).parameters
+
+
+def growth(product, params, directions, epochs, order=2, workers=1):
     """Follow tangent vectors along the trajectories of a map.
 
     Vectors are renormalised at every step and the logarithms of their norms
@@ -60,7 +98,8 @@ def growth(product, params, directions, epochs, order=2):
     Parameters
     ----------
     product : callable
-        Takes (W, v), (E, P) each, to (F(W), J(W) v), row by row.
+        Takes (W, v), (E, P) each, to (F(W), J(W) v), row by row; where it has a
+        keyword ``rows``, it is given a :class:`Rows`, for E rows are not n.
     params : torch.Tensor
         (n, P) initial conditions.
     directions : torch.Tensor
@@ -68,6 +107,10 @@ def growth(product, params, directions, epochs, order=2):
     epochs : int
     order : 1 or 2
         Norm: L1, which matches the papers' distance, or Euclidean.
+    workers : int
+        Threads.  More than one only for a product in closed form, such as a
+        multilayer perceptron's: forward-mode differentiation keeps a level
+        that threads share.
 
     Returns
     -------
@@ -76,21 +119,32 @@ def growth(product, params, directions, epochs, order=2):
     Raises
     ------
     ValueError
-        For directions that do not fit the parameters, or a zero vector.
+        For directions that do not fit the parameters, none at all, a vector of
+        length zero or not finite, or epochs that are no whole number of at least 0.
     """
+    epochs = whole(epochs, "epochs")
     if directions.dim() != 3 or directions.shape[::2] != params.shape:
         raise ValueError(
             f"directions of shape {tuple(directions.shape)} for params {tuple(params.shape)}: expected (n, k, P)"
         )
     n, k, size = directions.shape
+    if n * k == 0:
+        raise ValueError(f"directions of shape {tuple(directions.shape)}: there is no tangent vector to follow")
+    directions = directions.to(params)
     lengths = torch.linalg.vector_norm(directions, ord=order, dim=-1, keepdim=True)
     if not bool((lengths > 0).all()):
-        raise ValueError("a tangent vector of length zero has no direction to follow")
+        raise ValueError("a tangent vector of length zero (or NaN) has no direction to follow")
     states = params.repeat_interleave(k, 0)  # (n k, P)
     vectors = (directions / lengths).reshape(n * k, size)
+    owner = torch.arange(n, device=params.device).repeat_interleave(k)  # (n k,)
+    takes_rows = _takes_rows(product)
 
-    # One after the other: forward-mode differentiation keeps a level that threads share.
-    parts = [_follow(product, states[a : a + _CHUNK], vectors[a : a + _CHUNK], epochs, order) for a in range(0, n * k, _CHUNK)]
+    def follow(part):
+        context = {"rows": Rows(owner[part], n)} if takes_rows else {}
+        return _follow(product, states[part], vectors[part], epochs, order, context)
+
+    with threads.pool(whole(workers, "workers", 1), alone=params.device.type == "cpu") as pool:
+        parts = list(pool.map(follow, [slice(a, a + _CHUNK) for a in range(0, n * k, _CHUNK)]))
     logs = torch.cat([p[0] for p in parts], 1).view(-1, n, k)
     return Growth(
         logs.cpu().numpy(),
@@ -100,11 +154,11 @@ def growth(product, params, directions, epochs, order=2):
     )
 
 
-def _follow(product, w, v, epochs, order):
+def _follow(product, w, v, epochs, order, context):
     logs = [torch.zeros(len(w), dtype=w.dtype, device=w.device)]
     with torch.no_grad():
         for _ in range(epochs):
-            w, v = product(w, v)
+            w, v = product(w, v, **context)
             norm = torch.linalg.vector_norm(v, ord=order, dim=-1)
             v = v / norm[:, None]
             logs.append(logs[-1] + norm.log())
@@ -143,10 +197,20 @@ def frozen_growth(hessian, directions, epochs, learning_rate, order=1):
     -------
     numpy.ndarray
         (T, k).
+
+    Raises
+    ------
+    ValueError
+        For η that is not positive and finite, an epoch that is no whole number
+        of at least 0, no directions, or ones that do not fit the Hessian.
     """
+    learning_rate = positive(learning_rate, "learning_rate", "η")
+    times = [whole(t, "epoch") for t in np.ravel(epochs).tolist()]
+    if directions.dim() != 2 or len(directions) == 0 or directions.shape[1] != len(hessian):
+        raise ValueError(f"directions of shape {tuple(directions.shape)} for a Hessian {tuple(hessian.shape)}: expected (k, P), k > 0")
     values, vectors = torch.linalg.eigh(hessian)
-    parts = directions @ vectors  # (k, P), components along eigenvectors
-    factors = (1 - learning_rate * values)[None] ** torch.as_tensor(np.asarray(epochs)[:, None], dtype=values.dtype)  # (T, P)
+    parts = directions.to(values) @ vectors  # (k, P), components along eigenvectors
+    factors = (1 - learning_rate * values)[None] ** values.new_tensor(times)[:, None]  # (T, P)
     moved = (factors[:, None] * parts[None]) @ vectors.T  # (T, k, P)
     return torch.linalg.vector_norm(moved, ord=order, dim=-1).cpu().numpy()
 
@@ -155,8 +219,11 @@ def frozen_distance(objective, ball, epochs, learning_rate):
     """Mean L1 distance of perturbed copies if curvature stayed what it is at their reference.
 
     ``ball`` (n, 1 + M, P) as from :func:`~netdyn_lib.networks.perturbed`; the
-    result is (T, n) for ``epochs`` (T,).  See :func:`frozen_growth`.
+    result is (T, n) for ``epochs`` (T,).  See :func:`frozen_growth`; also
+    ValueError for a ball without copies.
     """
+    if ball.dim() != 3 or len(ball) == 0 or ball.shape[1] < 2:
+        raise ValueError(f"ball of shape {tuple(ball.shape)}: expected (n, 1 + M, P) with n and M at least 1")
     curved = hessians(objective, ball[:, 0])
     means = [
         frozen_growth(h, group[1:] - group[:1], epochs, learning_rate).mean(1) for h, group in zip(curved, ball)

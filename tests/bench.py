@@ -7,10 +7,13 @@ sample of the same initial conditions.  Ratios are of times per network-step,
 measured in turn in this run.
 """
 
+import os
+import re
 import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +23,7 @@ from netdyn_lib import descent, networks, tasks
 CONDITIONS, COPIES, EPOCHS, RATE = 500, 5, 201, 1.0
 SAMPLE = 1  # groups of 1 + COPIES networks in one pass of the rival
 ROUNDS = 5
+MOST_GROWTH = 20  # MiB that ten times as many epochs may add to the peak
 
 
 def loop(task, groups):
@@ -78,26 +82,84 @@ def speed(threads):
     )
 
 
-def memory(epochs):
-    """Run by itself in a fresh process: follow 120 networks for ``epochs`` and print the peak."""
+def memory(epochs, hoard=False):
+    """Run by itself in a fresh process: follow 120 networks, print the memory after set-up and the peak, in MiB.
+
+    ``hoard`` keeps every network's parameters at every epoch, as a script
+    does that appends states to a list.
+    """
     task = tasks.get("iris")
     groups = networks.perturbed(task.initial(20), 1e-8, COPIES)
     gd = descent.GradientDescent(task, RATE)
+    observe = ("distance", "loss", "norm", "mean_distance") + hoard * ("weights",)
+    kept = []
+    follow(gd, groups, 100, observe, kept.append if hoard else None)  # so that set-up includes what is made once
+    before = begin_peak()
+    follow(gd, groups, epochs, observe, kept.append if hoard else None)
+    print(before, peak())
+
+
+def follow(gd, groups, epochs, observe, keep=None):
     largest = np.zeros(groups.shape[0])
-    for block, _ in descent.stream(gd, groups, epochs, observe=("distance", "loss", "norm", "mean_distance")):
+    for block, _ in descent.stream(gd, groups, epochs, observe=observe):
         largest = np.maximum(largest, block.values["mean_distance"].max(0))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2))
+        if keep:
+            keep(block)
+
+
+def begin_peak():
+    """Start measuring the peak anew, and return the memory in use, in MiB.
+
+    The peak of ``getrusage`` is of no use for this: a process inherits that of
+    the one that started it.  Linux keeps another with the memory itself.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass  # no Linux, or not allowed: the peak is then that since the start of the process
+    return peak()
+
+
+def peak():
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+
+def measured(epochs, hoard=False):
+    """Memory after set-up and peak of :func:`memory` in a process of its own, in MiB.
+
+    Left to itself, glibc keeps up to 64 MiB of freed memory for each thread,
+    and gives it back now and then; here it gives back every array at once.
+    """
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
+    call = [sys.executable, "-c", f"from tests.bench import memory; memory({epochs}, {hoard})"]
+    here = Path(__file__).resolve().parents[1]
+    done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True, cwd=here, env=environment)
+    return tuple(float(word) for word in done.stdout.split())
+
+
+def report_memory(lengths=(1000, 10_000)):
+    """Print the peaks; exit with an error if more epochs take more memory."""
+    increments = []
+    for epochs in lengths:
+        before, top = measured(epochs)
+        increments.append(top - before)
+        print(f"stream of 120 networks, {epochs:6,} epochs: peak {top:.0f} MiB, {top - before:.1f} MiB over {before:.0f} after set-up")
+    if increments[-1] - increments[0] > MOST_GROWTH:
+        sys.exit(f"memory grows with the number of epochs: by {increments[-1] - increments[0]:.0f} MiB")
 
 
 def main():
-    print(f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; Iris 4-10-3, {CONDITIONS} × {1 + COPIES} networks, {EPOCHS} epochs")
+    print(
+        f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; "
+        f"Iris 4-10-3, {CONDITIONS} × {1 + COPIES} networks, {EPOCHS} epochs"
+    )
     for threads in (1, 2):
         speed(threads)
-    peaks = {}
-    for epochs in (1000, 10_000):
-        call = [sys.executable, "-c", f"from tests.bench import memory; memory({epochs})"]
-        peaks[epochs] = float(subprocess.run(call, capture_output=True, text=True, check=True).stdout)
-    print("peak memory of a stream, 120 networks: " + ", ".join(f"{e:,} epochs {m:.0f} MiB" for e, m in peaks.items()))
+    report_memory()
 
 
 if __name__ == "__main__":

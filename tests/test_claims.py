@@ -32,17 +32,22 @@ def card(file):
     return claims.Scorecard("one", file)
 
 
+def entered(card, id, *values, **options):
+    card.measure(id, *values, **options)
+    return card.measurements[id]
+
+
 @pytest.mark.parametrize(
     ("value", "verdict"),
     [(0.9, "reproduced"), (1.1, "reproduced"), (1.2, "partly"), (0.5, "partly"), (0.49, "not reproduced")],
 )
 def test_verdict_is_decided_by_the_ranges(card, value, verdict):
-    assert card.measure("A", value).verdict == verdict
+    assert entered(card, "A", value).verdict == verdict
 
 
 def test_a_claim_without_a_partly_range_is_reproduced_or_not(card):
-    assert card.measure("B", 0).verdict == "reproduced"
-    assert card.measure("B", 1e-12).verdict == "not reproduced"
+    assert entered(card, "B", 0).verdict == "reproduced"
+    assert entered(card, "B", 1e-12).verdict == "not reproduced"
 
 
 def test_a_scorecard_shows_a_table_and_data(card):
@@ -57,6 +62,34 @@ def test_a_scorecard_shows_a_table_and_data(card):
         ("A", "reproduced", ""),
         ("B", "not reproduced", "two"),
     ]
+
+
+def test_measuring_shows_nothing(card):
+    assert card.measure("A", 1) is None
+
+
+@pytest.mark.parametrize("value", [0.6, 0.1])
+def test_a_claim_that_is_not_reproduced_says_what_was_seen(card, value):
+    card.measure("B", 0)
+    card.measure("A", value, saw=" ")
+    for shown in (card.rows, card.verdicts, card._repr_mimebundle_):
+        with pytest.raises(ValueError, match=rf"one does not say what was seen instead \(saw=\): A \(.*, measured {value}\)"):
+            shown()
+    card.measure("A", value, saw="something else")
+    assert card.rows()[0]["saw"] == "something else"
+
+
+def test_an_interval_has_a_kind(card):
+    assert entered(card, "A", 1).row()["interval_kind"] is None
+    assert entered(card, "A", 1, 0.95, 1.05).row()["interval_kind"] == "95%"
+    card.measure("A", 1, 0.9995, 1.0005, interval="numerical")
+    card.measure("B", -1, -1.5, -0.5)
+    rows = card.rows()
+    assert [row["interval_kind"] for row in rows] == ["numerical", "95%"]
+    assert "<td>1.0000 ± 5e-04 numerical</td>" in claims.table(rows)
+    assert "<td>-1 [-1.5, -0.5]</td>" in claims.table(rows)
+    with pytest.raises(ValueError, match="'A': unknown kind of interval 'sd'; known: 95%, numerical"):
+        card.measure("A", 1, 0.9, 1.1, interval="sd")
 
 
 def test_an_unmeasured_claim_is_named(card):

@@ -55,6 +55,17 @@ def test_a_diverged_network_has_no_hessian():
         curvature.spectra(quadratic, torch.tensor([[0.0, 0, 0], [np.nan, 0, 0]], dtype=torch.float64))
 
 
+def test_no_networks_have_no_hessians():
+    with pytest.raises(ValueError, match="at least 1 network"):
+        curvature.sharpness(quadratic, torch.zeros(0, 3, dtype=torch.float64))
+
+
 def test_local_exponents():
     np.testing.assert_allclose(curvature.local_exponents([0.0, 1.0, 3.0], 0.5), [0, np.log(0.5), np.log(0.5)])
     assert curvature.local_exponents(2.0, 0.5) == -np.inf
+
+
+def test_multipliers_and_the_edge():
+    found = curvature.multipliers(quadratic, torch.zeros(1, 3, dtype=torch.float64), 0.1)
+    np.testing.assert_allclose(found[0], 1 - 0.1 * np.linalg.eigvalsh(MATRIX.numpy()))
+    assert curvature.in_edge_units(2 / 0.1, 0.1) == pytest.approx(1)

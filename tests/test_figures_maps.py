@@ -55,3 +55,10 @@ def test_cascade_and_cobwebs_draw_what_they_get():
     axes = figures.cobwebs(CUBIC, [1.2, 1.5], [web, web], [web, web]).axes
     assert [axis.get_visible() for axis in axes] == [True, True, False]
     assert any(np.array_equal(line.get_xydata(), web) for line in axes[0].lines)
+
+
+def test_a_copy_fills_its_panel_from_end_to_end(diagram):
+    panels = figures.self_affine([diagram, diagram], [(0.6, 1.6), (1.0, 1.2)], [(0.0, 1.3), (1.2, 0.6)], "ab").axes
+    assert [axis.get_xlim() for axis in panels] == [(0.6, 1.6), (1.0, 1.2)]
+    low, high = panels[1].get_ylim()
+    assert low > 1.2 and high < 0.6  # upside down, as the box is

@@ -88,9 +88,36 @@ def test_intercepts_give_the_line_in_the_window():
 
 
 def test_tangent_rule_has_no_window():
-    fit = lyapunov.exponents(0.1 * T, "tangent")
+    fit = lyapunov.tangent(0.1 * T)
     assert fit.slope[0] == pytest.approx(0.1) and np.isnan(fit.r2[0]) and fit.kept()[0]
     assert not lyapunov.tangent(0.01 * T).kept()[0]
+
+
+@pytest.mark.parametrize("rule", ["best_fit", "ramp", "tangent"])
+def test_every_named_rule_takes_a_curve_and_not_its_logarithm(rule):
+    for scale in (1e-8, 1.0, 1e3):
+        fit = lyapunov.exponents(scale * np.exp(0.1 * T), rule)
+        assert fit.slope[0] == pytest.approx(0.1) and fit.rule.startswith(rule)
+
+
+def test_slopes_in_given_windows_are_those_of_the_fit():
+    curve = saturating()
+    fit = lyapunov.best_fit(curve)
+    np.testing.assert_allclose(lyapunov.fit_in(np.log(curve), fit.start, fit.stop), fit.slope, rtol=1e-10)
+    start = fit.start.copy()
+    start[7] = -1
+    broken = np.log(curve)
+    broken[:, 7] = np.nan
+    broken[200, 8] = np.inf  # outside its window
+    got = lyapunov.fit_in(broken, start, fit.stop)
+    assert np.isnan(got[7]) and np.array_equal(np.delete(got, 7), np.delete(lyapunov.fit_in(np.log(curve), fit.start, fit.stop), 7))
+    with pytest.raises(ValueError, match="curve 7 is not finite at epoch .* start −1"):
+        lyapunov.fit_in(broken, fit.start, fit.stop)
+    for window in ((5, 5), (-2, 5), (0, 201)):
+        with pytest.raises(ValueError, match="of curve 0: must lie within 0–200"):
+            lyapunov.fit_in(T, *window)
+    with pytest.raises(ValueError, match=r"windows \(2,\), \(2,\) for curves \(201, 1\)"):
+        lyapunov.fit_in(T, [0, 1], [5, 6])
 
 
 def test_summary_of_an_ensemble():
@@ -117,8 +144,9 @@ def test_the_multiverse_has_every_rule():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="unknown window rule 'eye'; known: best_fit, ramp, tangent"):
         lyapunov.exponents(saturating(), "eye")
-    with pytest.raises(ValueError, match="min_length = 300: must be from 2 to 200"):
-        lyapunov.best_fit(saturating(), min_length=300)
+    for bad in (300, 1, 2.5, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"min_length = {bad}: must be a whole number, from 2 to 200"):
+            lyapunov.best_fit(saturating(), min_length=bad)
     broken = saturating()
     broken[70, 3] = np.nan
     with pytest.raises(ValueError, match="curve 3 is not finite at step 70.*diverged"):
@@ -130,5 +158,5 @@ def test_bad_input_is_refused():
         lyapunov.best_fit(np.ones((201, 0)))
     with pytest.raises(ValueError, match="too short"):
         lyapunov.ramp(np.ones(3))
-    with pytest.raises(ValueError, match="all finite"):
+    with pytest.raises(ValueError, match="curve 0 of log_growth is nan at epoch 1; must be all finite.*diverged"):
         lyapunov.tangent([0.0, np.nan])

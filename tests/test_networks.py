@@ -91,16 +91,38 @@ def test_bad_input_is_refused():
         networks.MLP((4, 3), "gelu")
     with pytest.raises(ValueError, match=r"\(4,\)"):
         networks.MLP((4,))
-    for count in (0, -1, 1.5):
-        with pytest.raises(ValueError, match="at least 1"):
+    for count in (0, -1, 1.5, float("nan"), float("inf"), "many"):
+        with pytest.raises(ValueError, match=f"count = {count}: must be a whole number, at least 1"):
             networks.initial(network, count)
+        with pytest.raises(ValueError, match=f"copies = {count}: must be a whole number, at least 1"):
+            networks.perturbed(params, 1e-8, count)
     for bad in (0, -1e-8, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="ε must be positive and finite"):
             networks.perturbed(params, bad)
         with pytest.raises(ValueError, match="positive and finite"):
             networks.initial(network, 2, std=bad)
-    with pytest.raises(ValueError, match="copies = 0"):
-        networks.perturbed(params, 1e-8, 0)
+    with pytest.raises(ValueError, match="start = -1"):
+        networks.initial(network, 2, start=-1)
+
+
+def test_a_module_is_copied_and_never_changed():
+    module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+    network = networks.ModuleNetwork(module)
+    assert all(p.dtype == torch.float32 for p in module.parameters())
+    network.forward(networks.initial(network, 1)[0], torch.ones(2, 4, dtype=torch.float64))
+    assert not any("_module" in name for name in vars(module))
+
+
+def test_a_network_moves_with_what_is_frozen_in_it():
+    module = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5).eval(), nn.Linear(5, 3))
+    module[0].requires_grad_(False)
+    network = networks.ModuleNetwork(module)
+    moved = network.to("meta")  # a device that every machine has
+    held = [*moved._module.parameters(), *moved._module.buffers()]
+    assert {t.device.type for t in held} == {"meta"} and moved.count == network.count == 28
+    assert {t.device.type for t in network._module.parameters()} == {"cpu"}
+    mlp = networks.MLP((4, 3))
+    assert mlp.to("meta") is mlp
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(5)])

@@ -1,17 +1,24 @@
-"""Every notebook: its pair, its parameters, its outputs, its figures."""
+"""Every notebook: its pair, its parameters, its outputs, its figures, and that it computes nothing of its own."""
 
 import ast
+import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from netdyn_lib import profiles
+from netdyn_lib import claims, profiles
 from netdyn_lib.pipeline import notebook, pair
 from netdyn_lib.pipeline.project import Project
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 NAMES = PROJECT.names()
 each = pytest.mark.parametrize("name", NAMES)
+#: What a notebook may import.
+IMPORTS = {"netdyn_lib", "myst_nb"}
+#: Calls that enter or show a number; what stands in them is formatting.
+SHOWING = {"glue", "print", "measure"}
+GLUE = "application/papermill.record"
 
 
 def committed(name):
@@ -85,11 +92,148 @@ def test_figure_names_are_unique():
     assert len(set(names)) == len(names)
 
 
+# What nbval compares
+
+
+@each
+def test_nothing_is_compared_that_depends_on_the_machine(name):
+    bare = [cell.source for cell in code(committed(name)) if varies(cell) and "nbval-ignore-output" not in notebook.tags(cell)]
+    assert bare == [], "tag these cells nbval-ignore-output"
+
+
+def varies(cell):
+    """Whether a cell shows glue, measured claims, or a number to more than six digits."""
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if any(mime.startswith(GLUE) or mime == claims.MIME for mime in data):
+            return True
+        if precise(output.get("text", "") + data.get("text/plain", "")):
+            return True
+    return False
+
+
+def precise(text):
+    """Whether a text holds a decimal number of more than six significant digits."""
+    numbers = re.findall(r"(?<![\w.])\d+\.\d+", text)
+    return any(len(number.replace(".", "").lstrip("0")) > 6 for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0.333333333", True), ("[0.1, 12.345678]", True), ("1e-07 0.3333 0.000123456 120.500", False), ("v1.4.1234567", False)],
+)
+def test_precise(text, expected):
+    assert precise(text) == expected
+
+
+def test_varies():
+    output = nbformat.v4.new_output("display_data", {GLUE + "/text/plain": "'x'"})
+    assert varies(nbformat.v4.new_code_cell(outputs=[output]))
+    output = nbformat.v4.new_output("execute_result", {"text/plain": "a: reproduced", claims.MIME: []})
+    assert varies(nbformat.v4.new_code_cell(outputs=[output]))
+    output = nbformat.v4.new_output("stream", text="a: reproduced\n")
+    assert not varies(nbformat.v4.new_code_cell(outputs=[output]))
+
+
+# What a notebook computes
+
+
 @each
 def test_a_notebook_computes_nothing_of_its_own(name):
-    tree = ast.parse(PROJECT.source(name).read_text(encoding="utf-8"))
-    own = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    assert own == [], "definitions belong in the library"
+    assert own(PROJECT.source(name).read_text(encoding="utf-8")) == []
+
+
+def own(source):
+    """What a notebook's source computes by itself, line by line.
+
+    It defines nothing, and imports the library and glue alone.  Arithmetic is
+    left to the library, except
+
+    * with a literal number or a size (``100 * share``, ``k * sizes.block``),
+    * a sum or a difference of two names (``end - begin``),
+    * in an index, a formatted string, an assertion, and in what is glued,
+      printed or measured.
+
+    Comparisons and ``&``, ``|``, ``~`` choose among results and are free.
+    """
+    found = []
+    _search(ast.parse(source), found)
+    return found
+
+
+def _search(node, found):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | ast.While):
+        found.append(f"line {node.lineno}: {type(node).__name__} belongs in the library")
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+        found += [f"line {node.lineno}: imports {m}" for m in modules if m.partition(".")[0] not in IMPORTS]
+    elif isinstance(node, ast.BinOp) and not _allowed(node):
+        found.append(f"line {node.lineno}: computes {ast.unparse(node)}")
+    if isinstance(node, ast.Assert | ast.FormattedValue) or _shows(node):
+        return
+    children = [node.value] if isinstance(node, ast.Subscript) else ast.iter_child_nodes(node)
+    for child in children:
+        _search(child, found)
+
+
+def _shows(node):
+    return isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in SHOWING
+
+
+def _allowed(node):
+    if isinstance(node.op, ast.BitAnd | ast.BitOr | ast.BitXor) or _given(node.left) or _given(node.right):
+        return True
+    names = isinstance(node.left, ast.Name) and isinstance(node.right, ast.Name)
+    return names and isinstance(node.op, ast.Add | ast.Sub)
+
+
+def _given(node):
+    """A literal number, a size, or arithmetic of these."""
+    if isinstance(node, ast.UnaryOp):
+        return _given(node.operand)
+    if isinstance(node, ast.BinOp):
+        return _given(node.left) and _given(node.right)
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id in ("size", "sizes")
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 100 * y.mean()",
+        "x = z[k // 2 :, a - b]",
+        "x = [k * sizes.block for k in r]",
+        "x = end - begin",
+        "x = (a == 0) & ~b",
+        "card.measure('A', a.value - a.error)",
+        "glue('a', float(a.x / b.x))",
+        "f'{a.x / b.x:.2f}'",
+        "assert abs(a.x - b.x) < 1e-9",
+        "from netdyn_lib.figures import maps",
+    ],
+)
+def test_a_notebook_may(line):
+    assert own(line) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import numpy as np",
+        "from scipy import stats",
+        "import torch.nn",
+        "def f(): pass",
+        "f = lambda x: x",
+        "x = a.y - b.y",
+        "x = a / b",
+        "x = [c / c[0] for c in d]",
+        "x = f(a.y * b.y)[0]",
+        "x = 100 * (a / b)",
+    ],
+)
+def test_a_notebook_may_not(line):
+    assert len(own(line)) == 1
 
 
 def displays(cell):

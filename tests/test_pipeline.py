@@ -105,13 +105,26 @@ def test_the_key_follows_the_modules_a_notebook_imports(project):
     assert execute.key(project, "01_first", parameters) == keys[-1]
 
 
-def test_the_key_follows_claims_only_where_they_are_used(project):
+def test_the_key_follows_the_claims_of_its_chapter(project):
     write(project, "02_second", "# %%\nfrom netdyn_lib import claims\n")
-    before = [execute.key(project, name, {}) for name in project.names()]
-    (project.book / "claims.yml").write_text("# changed\n")
-    after = [execute.key(project, name, {}) for name in project.names()]
-    assert before[0] == after[0]
-    assert before[1] != after[1]
+    path = project.book / "claims.yml"
+    other, own = "- {id: A, chapter: 01_first, quantity: q}\n", "- {id: B, chapter: 02_second, quantity: q}\n"
+
+    def keys(text):
+        path.write_text("papers: {J: a}\nclaims:\n" + text)
+        return [execute.key(project, name, {}) for name in project.names()]
+
+    before = keys(other + own)
+    assert keys(other + "# a remark\n" + own) == before
+    assert keys(other.replace("q", "r") + own) == before
+    after = keys(other + own.replace("q", "r"))
+    assert after[0] == before[0]  # it does not import the claims
+    assert after[1] != before[1]
+    assert keys(other)[1] not in (before[1], after[1])
+    path.write_text("claims: [")
+    assert execute.key(project, "01_first", {}) == before[0]
+    with pytest.raises(PipelineError, match="claims.yml cannot be read"):
+        execute.key(project, "02_second", {})
 
 
 def test_the_key_follows_parameters_results_and_source(project):
@@ -218,6 +231,21 @@ def test_the_commit_says_whether_files_differ(project):
     assert project.commit() == f"{clean}-dirty"
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_is_that_at_the_beginning_of_a_run(project):
+    git = lambda *words: subprocess.run(["git", *words], cwd=project.root, check=True, capture_output=True)  # noqa: E731
+    (project.root / ".gitignore").write_text("_build/\n")
+    touched = project.root / "later"
+    write(project, "01_first", f"# %%\nimport pathlib\npathlib.Path({str(touched)!r}).touch()\n")
+    git("init", "--quiet")
+    git("add", "--all")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "one")
+    clean = project.commit()
+    execute.execute(project, device="cpu", only="01", log=lambda line: None)
+    assert touched.exists() and project.commit() == f"{clean}-dirty"
+    assert notebook.read(project.executed("laptop", "01_first")).metadata.netdyn.commit == clean
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_leaves_nothing_half_written(project, number):
     flag = project.root / "go"
@@ -287,6 +315,17 @@ def test_a_pair_shows_the_default_run(project):
         pair.pair(project, only="02")
 
 
+def test_a_pair_shows_a_run_on_the_processor(project):
+    execute.execute(project, device="cpu", only="01", log=lambda line: None)
+    path = project.executed("laptop", "01_first")
+    nb = notebook.read(path)
+    nb.metadata.netdyn.device = "cuda"
+    path.write_text(notebook.dumps(nb))
+    with pytest.raises(PipelineError, match="01_first was executed on cuda: a pair shows a run on the cpu"):
+        pair.pair(project, only="01")
+    assert not project.committed("01_first").exists()
+
+
 # Gathering
 
 
@@ -339,7 +378,89 @@ def test_a_measurement_of_another_claim_is_refused(measured):
         scorecard.gather({"01_first": nb}, path)
 
 
+def test_a_measurement_by_an_older_library_is_refused(measured):
+    path, nb = measured
+    for row in nb.cells[1].outputs[0].data[claims.MIME]:
+        del row["interval_kind"]
+    with pytest.raises(PipelineError, match="measured 'A' by an older library, without interval_kind: execute the notebook again"):
+        scorecard.gather({"01_first": nb}, path)
+
+
+def test_a_page_shows_what_was_measured(measured):
+    path, nb = measured
+    rows = scorecard.gather({"01_first": nb}, path)
+    assert fragments.fill("A is {measured}`A`, B {measured}`B`.", rows) == "A is 0.5, B 2."
+    with pytest.raises(PipelineError, match="book/index.md shows what was measured of 'C', which no chapter has measured"):
+        fragments.fill("{measured}`C`", rows, "book/index.md")
+
+
 # The site
+
+
+@pytest.fixture
+def site_project(project, measured):
+    """A repository with a whole site in _build, and all that another build needs."""
+    path, nb = measured
+    project.source("02_second").unlink()
+    figure = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}}})
+    figure.outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGVsbG8="})]
+    nb.cells.append(figure)
+    nb.metadata.netdyn |= {"seed": 0, "duration_s": 1.0, "executed": "2026-01-01", "versions": {"python": "3"}}
+    write_whole(project.executed("laptop", "01_first"), notebook.dumps(nb))
+    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (project.root / "_config.yml").write_text("title: t\n")
+    (project.book / "index.md").write_text("---\nfront_figure: fig-x\n---\n# Title\n\n{measured}`A`\n")
+    for file in ("html/index.html", "html/notebooks/01_first.html", "claims.json"):
+        write_whole(project.build / file, f"the old {file}")
+    return project
+
+
+def whole(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def half_built(words, **options):
+    """In place of jupyter-book: begins a site, then is interrupted."""
+    folder = Path(words[words.index("--path-output") + 1])
+    write_whole(folder / "_build" / "html" / "index.html", "half")
+    raise KeyboardInterrupt
+
+
+def half_moved(path, target):
+    """In place of Path.rename: the old site goes aside, then is interrupted before the new one comes."""
+    if path.name == Path(target).name == "html":
+        raise KeyboardInterrupt
+    os.rename(path, target)
+
+
+def built(words, **options):
+    folder = Path(words[words.index("--path-output") + 1])
+    write_whole(folder / "_build" / "html" / "index.html", "new")
+    return subprocess.CompletedProcess(words, 0, "", "")
+
+
+def test_an_interrupted_build_leaves_the_old_site_whole(site_project, monkeypatch):
+    html, before = site_project.build / "html", whole(site_project.build / "html")
+    monkeypatch.setattr(site, "_add_mathjax", lambda target: None)
+    silent = {"log": lambda line: None}
+    with monkeypatch.context() as patched:
+        patched.setattr(site.subprocess, "run", half_built)
+        with pytest.raises(KeyboardInterrupt):
+            site.build(site_project, **silent)
+    assert whole(html) == before
+    monkeypatch.setattr(site.subprocess, "run", built)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", half_moved)
+        with pytest.raises(KeyboardInterrupt):
+            site.build(site_project, **silent)
+    assert whole(html) == before
+    assert (site_project.build / "claims.json").read_text() == "the old claims.json"
+    # And the next build is not disturbed by what was left.
+    site.build(site_project, **silent)
+    assert whole(html).keys() == {"index.html", "claims.json"}
+    assert (html / "index.html").read_text() == "new"
+    assert "0.5" in (site_project.build / "source-book" / "book" / "index.md").read_text()
+    assert not (site_project.build / "html.old").exists()
 
 
 def test_contents_and_notebooks_name_the_same(project):

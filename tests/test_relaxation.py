@@ -19,28 +19,31 @@ def test_decay_rate_of_an_exponential():
     assert relaxation.decay_rate(T, 1 / (1.0 + T), 500, 990) < 0.1 * relaxation.decay_rate(T, 1 / (1.0 + T), 0, 100)
 
 
-def test_normality():
-    rng = np.random.default_rng(0)
-    assert relaxation.normality(rng.standard_normal(200))[0] > 0.01
-    assert relaxation.normality(rng.standard_exponential((2, 200))).max() < 1e-6
-
-
-def test_first_hit_and_sustained_arrival():
-    curve = np.array([0, 1, 0, 1, 1, 1, 0.0])
-    curves = np.stack([curve, np.zeros(7)], 1)
-    assert relaxation.first_hit(range(0, 70, 10), curves, 0.9)[0] == 10
-    assert relaxation.first_hit(range(0, 70, 10), curves, 0.9, sustained=3)[0] == 30
-    assert np.isnan(relaxation.first_hit(range(7), curves, 0.9)[1])
+def test_a_curve_that_diverged_does_rise():
+    curves = np.stack([1 / (1.0 + T)] * 3, 1)
+    curves[50:, 1], curves[50:, 2] = np.nan, np.inf
+    assert relaxation.non_increasing(curves).tolist() == [True, False, False]
+    assert not relaxation.non_increasing([np.inf, 1.0])
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="NaN or infinite values from epoch 1"):
-        relaxation.non_increasing([1.0, np.nan])
+    with pytest.raises(ValueError, match="holds nan from epoch 1, NaN or infinite: the network diverged"):
+        relaxation.turns([1.0, np.nan])
+    with pytest.raises(ValueError, match="nothing to compare"):
+        relaxation.non_increasing([1.0])
+    with pytest.raises(ValueError, match="last = nan"):
+        relaxation.log_epochs(np.nan, 5)
     with pytest.raises(ValueError, match="nothing to compare"):
         relaxation.turns([1.0])
     with pytest.raises(ValueError, match="a rate needs 2"):
         relaxation.decay_rate(T, np.exp(-T / 100.0), 3, 4)
     with pytest.raises(ValueError, match="reaches zero"):
         relaxation.decay_rate(T, np.maximum(0, 500.0 - T), 0, 100)
-    with pytest.raises(ValueError, match="sustained = 9"):
-        relaxation.first_hit(range(3), [0, 1, 1], 1, sustained=9)
+
+
+def test_a_zigzag_is_evened_out():
+    observed = relaxation.with_successors([0, 3, 4])
+    values = np.where(observed % 2 == 0, 1.0, 3.0)
+    np.testing.assert_allclose(relaxation.two_epoch_mean(observed, values, [0, 3, 4]), 2)
+    with pytest.raises(ValueError, match="epoch 7 was not observed"):
+        relaxation.two_epoch_mean(observed, values, [0, 7])

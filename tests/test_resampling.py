@@ -147,3 +147,9 @@ def test_the_critical_bandwidth_of_two_point_masses_is_half_their_distance():
 def test_the_test_of_modes_refuses_bad_input(values, options, match):
     with pytest.raises(ValueError, match=match):
         resampling.modality(values, **options)
+
+
+def test_normality():
+    rng = np.random.default_rng(0)
+    assert resampling.normality(rng.standard_normal(200))[0] > 0.01
+    assert resampling.normality(rng.standard_exponential((2, 200))).max() < 1e-6

@@ -1,6 +1,7 @@
 """The website, built once from the committed notebooks with warnings as errors."""
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +17,7 @@ NAMES = PROJECT.names()
 CLAIMS = PROJECT.book / "claims.yml"
 each = pytest.mark.parametrize("name", NAMES)
 #: Traces of something that went wrong, or that was not meant for readers.
-BANNED = ("np.float64(", "np.int64(", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
+BANNED = ("np.float64(", "np.int64(", "Measurement(", "{measured}", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
 
 
 @pytest.fixture(scope="session")
@@ -128,6 +129,11 @@ def test_claims_can_be_downloaded(html, pages):
         assert row["verdict"] == known[row["id"]].judge(row["measured"])
         if row["low"] is not None and row["high"] is not None:
             assert row["low"] <= row["high"]
+
+
+def test_the_scorecard_page_names_every_field():
+    text = (PROJECT.book / "scorecard.md").read_text(encoding="utf-8")
+    assert re.findall(r"`(\w+)`", text.partition("the fields")[2].partition("\n\n")[0]) == list(scorecard.FIELDS)
 
 
 def test_the_front_page_has_a_figure_and_the_scorecard_in_brief(html, pages):

@@ -1,7 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import data, devices, profiles, tasks
+from netdyn_lib import data, descent, devices, losses, networks, profiles, tasks
+
+X, Y = torch.arange(24.0).reshape(6, 4), torch.tensor([0, 1, 2] * 2)
+LABELS, NUMBERS = losses.CrossEntropy(), losses.HalfSquaredError()
+MLP, LINEAR = networks.MLP((4, 3)), torch.nn.Linear(4, 3)
 
 
 def test_iris_is_the_papers_task():
@@ -64,3 +69,58 @@ def test_a_gpu_that_is_not_there_is_refused():
 def test_auto_is_a_device_that_exists():
     assert devices.resolve("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert devices.resolve(torch.device("cpu")).type == "cpu"
+
+
+def test_a_task_moves_its_network_too():
+    module = torch.nn.Sequential(torch.nn.Linear(4, 5).requires_grad_(False), torch.nn.Linear(5, 3))
+    task = tasks.custom("mine", module, LABELS, X, Y)
+    assert task.to("cpu").network is not task.network
+    torch.testing.assert_close(task.to("cpu").objective(task.initial(1)[0]), task.objective(task.initial(1)[0]))
+
+
+def test_tasks_say_what_they_are():
+    assert "40/41/39 by class" in repr(tasks.get("iris"))
+    line = tasks.custom("line", networks.MLP((4, 2)), NUMBERS, X, torch.zeros(6, 2))
+    assert "targets (6, 2)" in repr(line) and "'line'" in repr(line)
+    with pytest.raises(ValueError, match="no classes to count"):
+        line.split.class_counts()
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8, torch.int64])
+def test_labels_of_any_integer_type_are_labels(kind):
+    task = tasks.custom("mine", networks.MLP((4, 3)), LABELS, X, Y.to(kind))
+    record = descent.run(descent.GradientDescent(task, 0.1), task.initial(2), 3, observe=("loss", "accuracy"))
+    assert task.y.dtype == torch.int64 and np.isfinite(record["loss"]).all()
+
+
+def test_numbers_to_approximate_may_be_integers():
+    task = tasks.custom("mine", networks.MLP((4, 1)), NUMBERS, X, Y)
+    assert task.y.dtype == torch.float64 and task.split.classes == ()
+
+
+def put(values, index, value):
+    values = torch.as_tensor(values, dtype=torch.float64).clone()
+    values[index] = value
+    return values
+
+
+@pytest.mark.parametrize("network, loss, x, y, more, match", [
+    (MLP, LABELS, X, Y.double(), {}, r"torch.float64: cross-entropy needs \(6,\) integer class labels"),
+    (MLP, LABELS, X, Y[:, None], {}, r"shape \(6, 1\)"),
+    (MLP, LABELS, X, Y + 1, {}, "labels from 1 to 3 for a network of 3 outputs: must be 0 to 2"),
+    (MLP, LABELS, X, Y - 1, {}, "labels from -1 to 1"),
+    (MLP, LABELS, put(X, (2, 1), float("nan")), Y, {}, r"x holds nan at \[2, 1\]"),
+    (MLP, LABELS, put(X, (2, 1), float("inf")), Y, {}, r"x holds inf at \[2, 1\]"),
+    (MLP, NUMBERS, X, put(torch.zeros(6, 3), (5, 0), float("nan")), {}, r"y holds nan at \[5, 0\]"),
+    (MLP, NUMBERS, X, torch.zeros(6, 2), {}, r"targets of shape \(6, 2\) for 6 samples and 3 outputs"),
+    (MLP, LABELS, X[:, :3], Y, {}, r"inputs of shape \(6, 3\) for MLP\(4-3, sigmoid\): expected \(N, 4\)"),
+    (LINEAR, LABELS, X[:, :3], Y, {}, r"inputs of shape \(6, 3\) for ModuleNetwork\(Linear, 15 parameters\): it does not take"),
+    (torch.nn.Sequential(LINEAR, torch.nn.Flatten(0)), LABELS, X, Y, {}, r"to \(3,\): expected \(N, C\)"),
+    (MLP, LABELS, X, Y[:5], {}, "6 inputs but 5 targets"),
+    (MLP, LABELS, X, Y, {"x_test": X}, "give both, or neither"),
+    (MLP, LABELS, X, Y, {"x_test": put(X, 0, float("nan")), "y_test": Y}, "x_test holds nan"),
+    (MLP, LABELS, X, Y, {"x_test": X[:3], "y_test": Y}, "3 inputs but 6 targets"),
+])
+def test_bad_samples_are_refused(network, loss, x, y, more, match):
+    with pytest.raises(ValueError, match=match):
+        tasks.custom("mine", network, loss, x, y, **more)

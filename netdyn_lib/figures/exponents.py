@@ -101,8 +101,12 @@ def window_choices(epochs, distance, fits):
     return fig
 
 
-def agreement(ball, tangent, error):
-    """Exponents of the same windows from ε-balls and from tangent vectors, (n,) each; and the log distance error over time (T, n)."""
+def agreement(ball, tangent, distance, log_growth):
+    """Exponents of the same windows from ε-balls and from tangent vectors, (n,) each; and how far their curves are apart.
+
+    ``distance`` (T, n) is the copies', ``log_growth`` (T, n) the tangent vectors'.
+    """
+    error = np.log(distance / distance[0]) - log_growth
     with style.figure(1, 2, height=2.8) as (fig, axes):
         left, right = axes[0]
         low, high = min(ball.min(), tangent.min()), max(ball.max(), tangent.max())
@@ -118,11 +122,8 @@ def agreement(ball, tangent, error):
     return fig
 
 
-def rates_over_time(edges, intervals):
-    """Mean tangent growth rate in successive stretches of training, with 95% intervals.
-
-    ``edges`` (k + 1,) epochs, ``intervals`` k Intervals.
-    """
+def rates_over_time(stretches, intervals):
+    """Mean tangent growth rate in ``stretches`` of training, pairs of epochs, with an Interval for each."""
     middle = np.array([i.estimate for i in intervals])
     errors = np.abs(np.array([(i.low, i.high) for i in intervals]).T - middle)
     with style.figure(1, 1, height=2.6, width=5.2) as (fig, axes):
@@ -130,7 +131,7 @@ def rates_over_time(edges, intervals):
         axis.errorbar(range(len(middle)), middle, errors, fmt="o", color=PALETTE[0], capsize=3)
         axis.axhline(0, color="black", lw=0.8)
         axis.set(xlabel="epochs $t$", ylabel="growth rate (per epoch)")
-        axis.set_xticks(range(len(middle)), [f"{a:,}–\n{b:,}" for a, b in zip(edges, edges[1:])])
+        axis.set_xticks(range(len(middle)), [f"{a:,}–\n{b:,}" for a, b in stretches])
     return fig
 
 
@@ -150,12 +151,12 @@ def sharpness(epochs, scaled, loss):
     return fig
 
 
-def histograms(fits, kept, bins=np.linspace(0, 1.2, 49)):
+def histograms(fits, kept, top=1.2):
     """The distribution of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,) bool."""
     with style.figure(1, 1, height=2.6, width=5.4) as (fig, axes):
         axis = axes[0, 0]
         for k, (rule, fit) in enumerate(fits.items()):
-            sns.kdeplot(x=fit.slope[kept[rule]], ax=axis, color=PALETTE[k], cut=0, label=rule.replace("_", " "), clip=(0, bins[-1]))
-        axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density", xlim=(0, bins[-1]))
+            sns.kdeplot(x=fit.slope[kept[rule]], ax=axis, color=PALETTE[k], cut=0, label=rule.replace("_", " "), clip=(0, top))
+        axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density", xlim=(0, top))
         axis.legend()
     return fig

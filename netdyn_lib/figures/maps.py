@@ -172,8 +172,8 @@ def self_affine(diagrams, ends, boxes, titles, height=2.8):
     ----------
     diagrams : sequence of netdyn_lib.maps.Diagram
     ends : sequence of (float, float)
-        For each the superstable and the closing learning rate; they are drawn
-        at the same places of every panel.
+        For each the superstable and the closing learning rate, which are the
+        left and the right edge of its panel.
     boxes : sequence of (float, float)
         For each the range of w; upside down where it decreases.
     titles : sequence of str
@@ -183,8 +183,7 @@ def self_affine(diagrams, ends, boxes, titles, height=2.8):
             room = 0.04 * (box[1] - box[0])
             box = (box[0] - room, box[1] + room)
             _draw(axis, diagram, (min(box), max(box)))
-            reach = stop - start
-            axis.set(xlim=(start - 0.1 * reach, stop + 0.04 * reach), ylim=box)
+            axis.set(xlim=(start, stop), ylim=box)
             axis.set(xlabel=r"learning rate $\eta$", title=title)
             axis.xaxis.set_major_locator(MaxNLocator(3))
             axis.yaxis.set_major_locator(MaxNLocator(4))

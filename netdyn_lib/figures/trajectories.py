@@ -2,6 +2,7 @@
 
 import numpy as np
 import seaborn as sns
+import torch
 from matplotlib.ticker import MaxNLocator
 
 from . import style
@@ -20,25 +21,25 @@ def _loss_axis(axis, epochs, loss, label=True):
     return twin
 
 
-def trained_networks(layers, epochs, loss_epochs, loss):
+def trained_networks(network, weights, loss, shown):
     """D's Fig. 1 drawn anew: one network at several epochs above its loss curve.
 
-    ``layers`` holds, for each of the ``epochs``, the weight matrices (units,
-    inputs); line widths show |w|, colours its sign.
+    ``weights`` (T, P) and ``loss`` (T,) at every epoch, ``shown`` the epochs
+    drawn; line widths show |w|, colours its sign.
     """
+    layers = [[w.numpy() for w, _ in network.unpack(torch.as_tensor(weights[t]))] for t in shown]
     with style.figure(2, 1, height=2.3) as (fig, axes):
         top, below = axes[:, 0]
         scale = max(np.abs(w).max() for ws in layers for w in ws)
-        for k, weights in enumerate(layers):
-            _draw_network(top, weights, 3.2 * k, scale)
-            top.text(3.2 * k + 1, -0.62, f"$t$ = {epochs[k]:,}", ha="center", va="top")
+        for k, matrices in enumerate(layers):
+            _draw_network(top, matrices, 3.2 * k, scale)
+            top.text(3.2 * k + 1, -0.62, f"$t$ = {shown[k]:,}", ha="center", va="top")
         for k in range(len(layers) - 1):
             top.annotate("", (3.2 * k + 2.85, 0), (3.2 * k + 2.35, 0), arrowprops={"arrowstyle": "->", "color": MUTED})
         top.set_axis_off()
         top.set_ylim(-0.8, 0.6)
-        below.plot(loss_epochs, loss, color=LOSS)
-        shown = np.searchsorted(loss_epochs, epochs)
-        below.plot(epochs, loss[shown], "o", color=PALETTE[0], zorder=3)
+        below.plot(loss, color=LOSS)
+        below.plot(shown, loss[list(shown)], "o", color=PALETTE[0], zorder=3)
         below.set(xlabel="epoch $t$", ylabel="training loss $L$")
         below.set_ylim(bottom=0)
     return fig
@@ -57,15 +58,18 @@ def _draw_network(axis, weights, left, scale):
         axis.plot(np.full(len(y), left + layer), y, "o", color="white", mec="black", ms=5, zorder=3)
 
 
-def flowers(x, y, wrong, classes, features):
-    """D's Fig. 2: samples ``x`` (N, 4) in two planes of features, crosses where ``wrong`` (N,)."""
+def flowers(split, wrong, wrong_test):
+    """D's Fig. 2: all samples in two planes of features, crosses where a network is wrong, (N,) bool for training and test."""
+    x = np.concatenate([split.x.cpu(), split.x_test.cpu()])
+    y = np.concatenate([split.y.cpu(), split.y_test.cpu()])
+    wrong = np.concatenate([wrong, wrong_test])
     with style.figure(1, 2, height=2.9) as (fig, axes):
         for axis, (i, j) in zip(axes[0], ((0, 1), (2, 3))):
-            for k, name in enumerate(classes):
+            for k, name in enumerate(split.classes):
                 right, missed = (y == k) & ~wrong, (y == k) & wrong
                 axis.plot(x[right, i], x[right, j], "o", ms=4, alpha=0.75, color=PALETTE[k], label=name)
                 axis.plot(x[missed, i], x[missed, j], "x", ms=8, mew=2, color=PALETTE[k])
-            axis.set(xlabel=f"{features[i]} (cm)", ylabel=f"{features[j]} (cm)")
+            axis.set(xlabel=f"{split.features[i]} (cm)", ylabel=f"{split.features[j]} (cm)")
         axes[0, 0].plot([], [], "x", color="black", mew=2, label="misclassified")
         axes[0, 0].legend(loc="upper right", handletextpad=0.1)
         style.letter(axes)
@@ -100,32 +104,32 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None, colum
 
 
 def radii(epochs, by_radius):
-    """D's Fig. 4 in one scale: mean distance over ε for each ε, and their deviation from the median curve.
+    """D's Fig. 4 in one scale: mean distance over ε for each ε, and their deviation from the curve of the second ε.
 
     ``by_radius`` maps ε to distances (T, M).
     """
     scaled = {r: d.mean(1) / r for r, d in by_radius.items()}
-    middle = np.median(list(scaled.values()), axis=0)
+    reference = list(scaled)[1]
     with style.figure(1, 2, height=2.7) as (fig, axes):
         left, right = axes[0]
         for k, (radius, curve) in enumerate(scaled.items()):
             label = f"$\\epsilon = 10^{{{np.log10(radius):.0f}}}$"
             left.plot(epochs, by_radius[radius] / radius, color=PALETTE[k], lw=0.4, alpha=0.35)
             left.plot(epochs, curve, color=PALETTE[k], lw=2.4 - 0.5 * k, label=label)
-            right.semilogy(epochs, np.abs(curve / middle - 1) + 1e-16, color=PALETTE[k], label=label)
+            if radius != reference:
+                right.semilogy(epochs[1:], np.abs(curve / scaled[reference] - 1)[1:], color=PALETTE[k])
         left.set(xlabel="epoch $t$", ylabel="$d(t)/\\epsilon$")
         left.set_ylim(bottom=0)
         right.set(xlabel="epoch $t$", ylabel="relative deviation")
-        right.legend(loc="lower right")
+        left.legend(loc="lower right", ncols=2)
         style.letter(axes)
     return fig
 
 
-def weights(importance, displacement, path, is_weight):
-    """D's Fig. 5: importance of the first layer's weights (units, inputs), and displacement against path.
-
-    ``displacement``, ``path``, ``is_weight`` are (P,).
-    """
+def weights(network, importance, displacement, path):
+    """D's Fig. 5: importance of the first layer's weights, and displacement against path; all are (P,)."""
+    importance = network.unpack(torch.as_tensor(importance))[0][0].numpy()  # (units, inputs)
+    is_weight = network.is_weight
     with style.figure(1, 2, height=3.0, width_ratios=(1, 1.25)) as (fig, axes):
         left, right = axes[0]
         bound = np.abs(importance).max()
@@ -208,15 +212,16 @@ def share_against_rate(rates, shares, paper_rates=()):
     return fig
 
 
-def decays(epochs, curves, names, ylabel="$\\bar d(t)/\\bar d(0)$"):
-    """Median and 5–95% band over networks for several conditions: ``curves`` is a list of (T, n)."""
+def decays(epochs, curves):
+    """Distance relative to its start, median and 5–95% band over networks: ``curves`` maps weight decay λ to (T, n)."""
     with style.figure(1, 1, height=2.8, width=5.2) as (fig, axes):
         axis = axes[0, 0]
-        for k, (values, name) in enumerate(zip(curves, names)):
+        for k, (decay, values) in enumerate(curves.items()):
+            values = values / values[:1]
             low, high = np.percentile(values, [5, 95], axis=1)
             axis.fill_between(epochs, low, high, color=PALETTE[k], alpha=0.12, lw=0)
-            axis.semilogy(epochs, np.median(values, axis=1), color=PALETTE[k], label=name)
-        axis.set(xlabel="epoch $t$", ylabel=ylabel)
+            axis.semilogy(epochs, np.median(values, axis=1), color=PALETTE[k], label=f"$\\lambda$ = {decay:g}")
+        axis.set(xlabel="epoch $t$", ylabel="$\\bar d(t)/\\bar d(0)$")
         axis.legend(loc="best")
     return fig
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 import nbformat
+import yaml
 
 from . import notebook
 from .imports import closure
@@ -33,8 +34,8 @@ def key(project, name, parameters):
     """Hash of all that decides what a notebook's run gives.
 
     The source, the parameters, the versions, the published results, every
-    module of the library that the source imports (directly or not), and the
-    claims if :mod:`netdyn_lib.claims` is among those.
+    module of the library that the source imports (directly or not), and, if
+    :mod:`netdyn_lib.claims` is among those, the claims of this chapter.
 
     Parameters
     ----------
@@ -47,22 +48,32 @@ def key(project, name, parameters):
     Raises
     ------
     PipelineError
-        When the source, or a module it imports, is not Python.
+        When the source, or a module it imports, is not Python, or the claims
+        are not YAML.
     """
     source = project.source(name).read_text(encoding="utf-8")
     try:
         files = closure(source, project.package)
     except SyntaxError as error:
         raise PipelineError(f"{name}: {error.filename}, line {error.lineno}: {error.msg}") from None
-    if project.package / "claims.py" in files:
-        files.append(project.book / "claims.yml")
+    claims = _claims(project, name) if project.package / "claims.py" in files else None
     files += sorted(path for path in (project.book / "results").rglob("*") if path.is_file())
     digest = hashlib.sha256()
-    digest.update(json.dumps([source, parameters, versions()], sort_keys=True).encode())
+    digest.update(json.dumps([source, parameters, versions(), claims], sort_keys=True, default=str).encode())
     for path in files:
         digest.update(f"\n{path.relative_to(project.root)}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _claims(project, name):
+    """The papers, and the claims of one chapter, as they stand in the claims file."""
+    path = project.book / "claims.yml"
+    try:
+        whole = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return [whole.get("papers"), [entry for entry in whole.get("claims") or [] if entry.get("chapter") == name]]
+    except (OSError, AttributeError, yaml.YAMLError) as error:
+        raise PipelineError(f"{path} cannot be read: {error}") from None
 
 
 def plan(project, name, profile, device, seed=None):
@@ -137,11 +148,12 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
             continue
         shown = ", ".join(f"{k} {provenance[k]}" for k in ("profile", "device", "seed"))
         log(f"{head}: executing ({shown})")
+        commit = project.commit()  # now: files may change while the notebook runs
         began = time.monotonic()
         run = _run(project, name, nb, parameters, profile)
         duration = time.monotonic() - began
         run.metadata.netdyn = provenance | {
-            "commit": project.commit(),
+            "commit": commit,
             "duration_s": round(duration, 1),
             "executed": datetime.now(UTC).strftime("%Y-%m-%d"),
         }

@@ -1,6 +1,7 @@
 """Generated parts of pages: the scorecard, its summary, the runs, the front figure."""
 
 import base64
+import re
 
 from netdyn_lib import claims
 
@@ -45,6 +46,27 @@ def table(rows, notebooks):
             body = f'<div class="scorecard-frame">{claims.table(mine)}</div>'
             parts.append(f"## {_link(name, nb)}\n\n```{{raw}} html\n{body}\n```\n")
     return "\n".join(parts) or "No claim has been measured.\n"
+
+
+def fill(text, rows, page="a page"):
+    """A page's text with each ``{measured}`` role replaced by what was measured.
+
+    >>> fill("about {measured}`A`", [{"id": "A", "measured": 0.3136}])
+    'about 0.31'
+
+    Raises
+    ------
+    PipelineError
+        For a claim that no row measures.
+    """
+    values = {row["id"]: f"{row['measured']:.2g}" for row in rows}
+
+    def value(match):
+        if match[1] not in values:
+            raise PipelineError(f"{page} shows what was measured of {match[1]!r}, which no chapter has measured")
+        return values[match[1]]
+
+    return re.sub(r"\{measured\}`([^`]+)`", value, text)
 
 
 def runs(notebooks):

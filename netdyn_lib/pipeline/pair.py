@@ -18,9 +18,10 @@ def pair(project, profile="laptop", only="", log=print):
     Raises
     ------
     PipelineError
-        When a notebook has not been executed as it stands, or was executed
-        with other parameters than its own defaults (the pair would show
-        outputs that its cells do not give).
+        When a notebook has not been executed as it stands, was executed with
+        other parameters than its own defaults (the pair would show outputs
+        that its cells do not give), or not on the processor, where ``make
+        test`` replays it.
     """
     for name in project.names(only):
         source = notebook.read_source(project.source(name))
@@ -48,6 +49,8 @@ def _check_defaults(name, defaults, ran):
                 f"{name} was executed with {parameter} {ran[parameter]!r}, but its own default is "
                 f"{defaults[parameter]!r}: a pair shows the default run"
             )
+    if ran["device"] != "cpu":
+        raise PipelineError(f"{name} was executed on {ran['device']}: a pair shows a run on the cpu, where it is replayed")
 
 
 def merge(source, run, name):

@@ -98,11 +98,15 @@ def write_whole(path, text):
 
 
 def replace_folder(new, old):
-    """Put the finished folder ``new`` in the place of ``old``."""
+    """Put the finished folder ``new`` in the place of ``old``; an interruption leaves one or the other there."""
     new, old = Path(new), Path(old)
     aside = old.with_name(old.name + ".old")
     shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
-        old.rename(aside)
-    new.rename(old)
+    try:
+        if old.exists():
+            old.rename(aside)
+        new.rename(old)
+    finally:
+        if not old.exists() and aside.exists():
+            aside.rename(old)
     shutil.rmtree(aside, ignore_errors=True)

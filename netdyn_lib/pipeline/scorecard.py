@@ -20,6 +20,7 @@ FIELDS = (
     "measured",
     "low",
     "high",
+    "interval_kind",
     "verdict",
     "rule",
     "saw",
@@ -27,6 +28,9 @@ FIELDS = (
     "device",
     "commit",
 )
+#: Those that come from the notebook's run, and those that a measurement does not carry.
+RUN = ("profile", "device", "commit")
+ADDED = ("reference", "chapter", *RUN)
 
 
 def gather(notebooks, path):
@@ -49,8 +53,9 @@ def gather(notebooks, path):
     ------
     PipelineError
         For a measurement of a claim that the file does not have or that
-        stands there in other words, for a claim measured twice, and for a
-        claims file that cannot be read.
+        stands there in other words, for a claim measured twice, for a
+        measurement by an older library, and for a claims file that cannot be
+        read.
     """
     try:
         known = claims.load(path)
@@ -69,8 +74,13 @@ def gather(notebooks, path):
                 )
             if row["id"] in found:
                 raise PipelineError(f"the claim {row['id']!r} is measured twice, in {found[row['id']]['chapter']} and {name}")
+            lacking = [field for field in FIELDS if field not in row and field not in ADDED]
+            if lacking:
+                raise PipelineError(
+                    f"{name} measured {row['id']!r} by an older library, without {', '.join(lacking)}: execute the notebook again"
+                )
             whole = row | {"reference": references.get(row["paper"], row["paper"]), "chapter": name}
-            whole |= {k: nb.metadata.netdyn[k] for k in ("profile", "device", "commit")}
+            whole |= {k: nb.metadata.netdyn[k] for k in RUN}
             found[row["id"]] = {field: whole[field] for field in FIELDS}
     return [found[id] for id in known if id in found]
 

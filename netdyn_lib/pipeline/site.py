@@ -139,7 +139,9 @@ def stage(project, notebooks, rows, source):
         (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
     made = source / "book" / "_generated"
     made.mkdir()
-    front = yaml.safe_load((project.book / "index.md").read_text(encoding="utf-8").split("---")[1])["front_figure"]
+    index = (project.book / "index.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(index.split("---")[1])["front_figure"]
+    (source / "book" / "index.md").write_text(fragments.fill(index, rows, "book/index.md"), encoding="utf-8")
     png, figure = fragments.front(notebooks, front)
     (made / "front.png").write_bytes(png)
     texts = {

@@ -1,0 +1,44 @@
+"""Threads that advance parts of an ensemble side by side."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+
+_settling = threading.Lock()
+
+
+@contextmanager
+def pool(count, alone):
+    """A pool of ``count`` threads; where ``alone``, PyTorch computes in each with that one thread.
+
+    Parts of an ensemble run side by side, so each keeps to its thread; it also
+    makes results independent of the number of threads.  PyTorch's number of
+    threads outside the pool stays as it is.
+
+    Yields
+    ------
+    concurrent.futures.ThreadPoolExecutor
+    """
+    with ThreadPoolExecutor(count) as executor:
+        if alone:
+            with _settling, ThreadPoolExecutor(1) as outside:
+                outside.submit(_settle, executor, count).result()
+        yield executor
+
+
+def _settle(executor, count):
+    # PyTorch keeps the number for each thread that has asked for it, and one for
+    # threads yet to come.  Setting a worker's sets that one too; this thread,
+    # which nobody else uses, sets it back.
+    number = torch.get_num_threads()
+    together = threading.Barrier(count)
+
+    def enter(_):
+        torch.get_num_threads()  # a thread that has never asked would still take the common number later
+        torch.set_num_threads(1)
+        together.wait()  # until every thread of the pool has started
+
+    list(executor.map(enter, range(count)))
+    torch.set_num_threads(number)
