@@ -15,6 +15,10 @@ FRESH ?=
 SEED ?=
 JOBS ?= 2
 
+# Threads that wait for others must sleep: where several processes share the
+# cores, each with a thread on every core, spinning makes them three times slower.
+export OMP_WAIT_POLICY ?= passive
+
 VENV := .venv
 PY := $(VENV)/bin/python
 PIPELINE := $(PY) -m netdyn_lib.pipeline
@@ -56,9 +60,6 @@ notebooks: $(STAMP)
 	$(PIPELINE) execute $(RUN) $(WHICH)
 	$(PIPELINE) pair $(WHICH)
 
-# Several processes share the cores here, and each starts a thread on every core:
-# threads that wait must sleep, or two processes take three times as long.
-test: export OMP_WAIT_POLICY := passive
 # The committed outputs are of a run on the processor, so GPUs are hidden.
 test: export CUDA_VISIBLE_DEVICES :=
 test: $(STAMP)

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch.func import grad, hessian, vmap
 
+from . import threads
 from .derivatives import directional
 
 _DENSE = 400  # parameters up to which a Hessian is formed whole
@@ -29,8 +30,10 @@ def hessians(objective, params):
         raise ValueError(f"params of shape {tuple(params.shape)}: expected (E, P), of at least 1 network")
     size = params.shape[1]
     step = max(1, _VALUES // (size * size))
-    parts = [vmap(hessian(objective))(params[a : a + step]) for a in range(0, len(params), step)]
-    dense = torch.cat(parts)
+    rows = range(0, len(params), step)
+    # Many small operations: threads would wait for each other more than they help.
+    with threads.pool(1, alone=params.device.type == "cpu") as pool:
+        dense = torch.cat(list(pool.map(lambda a: vmap(hessian(objective))(params[a : a + step]), rows)))
     return (dense + dense.transpose(1, 2)) / 2
 
 

@@ -77,7 +77,9 @@ class HalfSquaredError:
             For targets that are NaN or infinite, or of another shape.
         """
         if y.shape != (samples, outputs) and not (outputs == 1 and y.shape == (samples,)):
-            raise ValueError(f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: expected {(samples, outputs)}")
+            raise ValueError(
+                f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: expected {(samples, outputs)}"
+            )
         return finite(y.to(torch.float64), "y", "a target cannot be missing; leave that sample out")
 
     def encode(self, y, classes):

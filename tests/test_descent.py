@@ -1,10 +1,18 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import descent, losses, lyapunov, networks, observables, tasks
+from netdyn_lib import descent, ensembles, losses, lyapunov, networks, observables, tasks
 
 IRIS = tasks.get("iris")
+
+
+def quadratic(features=1):
+    """A linear network with weight and bias, whose loss is a quadratic of curvature 8 along (1, 1), and 0 at the origin."""
+    x = torch.ones(4, features, dtype=torch.float64)
+    return tasks.custom("quadratic", networks.MLP((features, 1)), losses.HalfSquaredError(), x, torch.zeros(4, 1, dtype=torch.float64))
 
 
 def balls(count=4, copies=5):
@@ -128,8 +136,7 @@ def test_observed_values_are_those_of_the_weights():
 
 
 def test_an_overflow_is_recorded_and_leaves_the_others_alone():
-    x = torch.ones(4, 1, dtype=torch.float64)
-    linear = tasks.custom("quadratic", networks.MLP((1, 1)), losses.HalfSquaredError(), x, torch.zeros(4, 1, dtype=torch.float64))
+    linear = quadratic()
     rates = (0.01, 1e3, 0.02)  # |1 − ηλ| with λ = 8 on (w, b): the second one overflows
     start = torch.ones(3, 2, dtype=torch.float64)
     record = descent.run(descent.GradientDescent(linear, rates), start, 300)
@@ -143,12 +150,49 @@ def test_an_overflow_is_recorded_and_leaves_the_others_alone():
 
 
 def test_a_copy_that_diverges_is_told_from_its_reference():
-    x = torch.ones(4, 1, dtype=torch.float64)
-    linear = tasks.custom("quadratic", networks.MLP((1, 1)), losses.HalfSquaredError(), x, torch.zeros(4, 1, dtype=torch.float64))
+    linear = quadratic()
     group = torch.tensor([[[0.0, 0.0], [1e-8, 0.0]]], dtype=torch.float64)  # the reference is the fixed point itself
     record = descent.run(descent.GradientDescent(linear, 1e3), group, 200, observe=("distance", "loss"))
     assert record.diverged_at[0, 0] == -1 and record.diverged_at[0, 1] > 0
     assert np.isfinite(record["loss"][:, 0, 0]).all() and np.isnan(record["distance"][-1, 0, 0])
+    assert record.alive.tolist() == [False]
+
+
+def two_of_three_overflow(epochs, **options):
+    """Runs whose second and third networks overflow at about epochs 79 and 154."""
+    gd = descent.GradientDescent(quadratic(), (0.01, 1e3, 12.7))
+    return descent.run(gd, torch.ones(3, 2, dtype=torch.float64), epochs, **options)
+
+
+def test_diverged_networks_can_be_left_out():
+    record = two_of_three_overflow(300)
+    assert record.alive.tolist() == [True, False, False]
+    assert np.isfinite(record["loss"][:, record.alive]).all()
+
+
+def test_one_block_is_gone_through_twice_for_one_divergence(monkeypatch):
+    watched = []
+    iterate = ensembles.Simulation._iterate
+
+    def counted(self, chunk, epochs, last, watch=False):
+        watched.append(self.epoch if watch else None)
+        return iterate(self, chunk, epochs, last, watch)
+
+    monkeypatch.setattr(ensembles.Simulation, "_iterate", counted)
+    record = two_of_three_overflow(1000)
+    assert [w for w in watched if w is not None] == [0, 100]
+    step = two_of_three_overflow(300, observe=("weights",))["weights"]  # each first NaN where it is said to be
+    assert [int(np.argmax(np.isnan(step[:, k, 0]))) for k in (1, 2)] == record.diverged_at[1:].tolist()
+
+
+def test_a_function_of_ones_own_survives_a_divergence():
+    def seven(s):
+        return s.params.sum((1, 2))[:, None].expand(-1, 7)
+
+    record = two_of_three_overflow(300, observe=(seven, "loss"))
+    assert record["seven"].shape == (301, 3, 7)
+    for k in range(3):
+        assert np.array_equal(np.isnan(record["seven"][:, k, 0]), np.isnan(record["loss"][:, k]))
 
 
 def test_a_stream_holds_one_block_at_a_time():
@@ -159,10 +203,159 @@ def test_a_stream_holds_one_block_at_a_time():
     assert times.tolist() == list(range(951))
 
 
+@pytest.mark.parametrize("every", [1, 7, 100, 101, 150, 250, 1000])
+def test_observing_seldom(every):
+    gd, start = descent.GradientDescent(IRIS, 0.5), balls(2, copies=2)
+    names = ("loss", "distance", "weights", "mean_distance")
+    full = descent.run(gd, start, 305, observe=names)
+    record = descent.run(gd, start, 305, observe=names, every=every)
+    assert record.epochs.tolist() == list(range(0, 306, every))
+    for name in names:
+        assert np.array_equal(record[name], full[name][::every])
+    assert torch.equal(record.final, full.final)
+
+
+def test_observing_at_chosen_epochs():
+    gd, start = descent.GradientDescent(IRIS, 0.5), balls(2, copies=2)
+    full = descent.run(gd, start, 305, observe=("weights", "accuracy"))
+    for at in ([305], [0], [250, 3, 3, 120], np.array([100, 101, 200]), range(0, 306, 61)):
+        record = descent.run(gd, start, 305, observe=("weights", "accuracy"), at=at)
+        assert record.epochs.tolist() == sorted(set(at))
+        for name in ("weights", "accuracy"):
+            assert np.array_equal(record[name], full[name][record.epochs])
+        assert torch.equal(record.final, full.final)
+    blocks = [b.epochs.tolist() for b, _ in descent.stream(gd, start, 305, at=[7, 300])]
+    assert blocks == [[7], [300]]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+@pytest.mark.parametrize("copies", [0, 2])
+def test_displacement_and_path_length_are_those_of_the_weights(decay, copies):
+    gd = descent.GradientDescent(IRIS, 2.0, decay)
+    start = balls(7, copies) if copies else IRIS.initial(7)
+    options = {"workers": 2, "chunk": 3}
+    full = descent.run(gd, start, 230, observe=("weights",), **options)
+    at = [0, 1, 99, 100, 230]
+    record = descent.run(gd, start, 230, observe=("displacement", "path_length", "loss"), at=at, **options)
+    weights = full["weights"]
+    travelled = np.concatenate([np.zeros_like(weights[:1]), np.abs(np.diff(weights, axis=0)).cumsum(0)])
+    assert record["path_length"].shape == (5, *start.shape)
+    np.testing.assert_allclose(record["displacement"], np.abs(weights - weights[0])[at], rtol=1e-14)
+    np.testing.assert_allclose(record["path_length"], travelled[at], rtol=1e-12)
+    assert torch.equal(record.final, full.final)
+
+
+def test_the_path_is_not_walked_twice_where_a_network_diverges():
+    record = two_of_three_overflow(200, observe=("weights", "path_length"))
+    travelled = np.abs(np.diff(record["weights"][:, 0], axis=0)).sum(0)
+    np.testing.assert_allclose(record["path_length"][-1, 0], travelled, rtol=1e-12)
+
+
+def test_the_callers_gradients_and_threads_are_left_alone():
+    def fresh():
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        return seen[0]
+
+    module = tasks.custom("module", torch.nn.Linear(4, 3), losses.CrossEntropy(), IRIS.x, IRIS.y)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            for task in (IRIS, module):
+                start = task.initial(3).requires_grad_()
+                gd = descent.GradientDescent(task, torch.tensor(0.5, requires_grad=True))
+                for block, simulation in descent.stream(gd, start, 150, workers=2, chunk=1):
+                    assert torch.is_grad_enabled() and not simulation.params.requires_grad
+                    assert fresh() == torch.get_num_threads() == threads
+                assert fresh() == torch.get_num_threads() == threads
+                assert torch.is_grad_enabled() and start.requires_grad
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_worker_computes_with_one_thread():
+    seen = []
+
+    def threads(s):
+        seen.append(torch.get_num_threads())
+        return s.params[..., 0]
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        descent.run(descent.GradientDescent(IRIS, 0.5), IRIS.initial(4), 5, observe=threads, workers=2, chunk=2)
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
+@pytest.mark.parametrize("count, copies, workers", [(100, 0, 2), (500, 5, 2), (7, 5, 1), (41, 5, 2), (1, 0, 2), (30, 0, 2)])
+def test_chunks_are_alike_and_busy_every_worker(count, copies, workers):
+    start = balls(count, copies) if copies else IRIS.initial(count)
+    simulation = ensembles.Simulation(descent.GradientDescent(IRIS, 0.5), start, workers=workers)
+    sizes = [rows.stop - rows.start for rows in simulation._rows]
+    assert sum(sizes) == count and max(sizes) - min(sizes) <= 1
+    assert max(sizes) * (1 + copies) <= 120
+    if count * (1 + copies) >= 80 * workers or count == 100:
+        assert len(sizes) % workers == 0
+    if count == 30:
+        assert len(sizes) == 1  # too few to be worth a thread
+    assert torch.equal(simulation.params, start)
+
+
+def test_a_module_has_the_same_exponents_within_the_stated_tolerance():
+    """0.02 per epoch, 1e-5 in the median: other products differ in the last bits, and chaos amplifies them."""
+    module = tasks.custom("module", IRIS.network.module(), losses.CrossEntropy(), IRIS.x, IRIS.y)
+    start = balls(12, copies=1)
+    parameters = [[torch.cat([p.flatten() for p in IRIS.network.module(w).parameters()]).detach() for w in group] for group in start]
+    reordered = torch.stack([torch.stack(group) for group in parameters])
+
+    def fit(task, groups, **options):
+        gd = descent.GradientDescent(task, 1.0)
+        return lyapunov.best_fit(descent.run(gd, groups, 200, observe=("mean_distance",), **options)["mean_distance"]).slope
+
+    fast = fit(IRIS, start)
+    for options in ({"workers": 1, "chunk": 12}, {"workers": 2, "chunk": 5}):
+        error = np.abs(fit(module, reordered, **options) - fast)
+        assert error.max() < 0.02 and np.median(error) < 1e-5
+
+
+def test_a_start_in_single_precision_is_taken_as_double():
+    gd, start = descent.GradientDescent(IRIS, 0.1), IRIS.initial(2).float()
+    record = descent.run(gd, start, 20)
+    assert record.final.dtype == torch.float64
+    assert torch.equal(record.final, descent.run(gd, start.double(), 20).final)
+    assert float(gd.learning_rate) == 0.1  # and not the single nearest to it
+
+
 @pytest.mark.parametrize("bad", [0, -1.0, float("nan"), float("inf"), (1.0, -1.0), ()])
 def test_impossible_learning_rates_are_refused(bad):
     with pytest.raises(ValueError, match="η must be positive and finite"):
         descent.GradientDescent(IRIS, bad)
+
+
+def test_the_learning_rate_at_fault_is_named():
+    with pytest.raises(ValueError, match=r"learning_rate\[2\] = -0.5: η must be positive and finite \(descent would climb the loss\)"):
+        descent.GradientDescent(IRIS, [1.0, 0.1, -0.5, 0.0])
+    with pytest.raises(ValueError, match=r"learning_rate = nan: η must be positive and finite \(where it was computed"):
+        descent.GradientDescent(IRIS, float("nan"))
+    with pytest.raises(ValueError, match=r"shape \(2, 1\): η must be positive and finite, a number or a sequence"):
+        descent.GradientDescent(IRIS, [[1.0], [2.0]])
+    with pytest.raises(ValueError, match="1 learning rates for 2 initial conditions: give a number for all"):
+        descent.run(descent.GradientDescent(IRIS, [1.0]), IRIS.initial(2), 1)
+    with pytest.raises(ValueError, match="rates = 1.0: give a sequence"):
+        descent.each_rate(IRIS.initial(2), 1.0)
+
+
+@pytest.mark.parametrize("name", ["epochs", "every", "workers", "chunk"])
+@pytest.mark.parametrize("bad", [-1, 1.5, float("nan"), float("inf"), "ten"])
+def test_numbers_that_are_no_whole_numbers_are_refused(name, bad):
+    options = {"epochs": 1, name: bad}
+    with pytest.raises(ValueError, match=f"{name} = {bad}: must be a whole number, at least"):
+        descent.run(descent.GradientDescent(IRIS, 1.0), IRIS.initial(2), **options)
 
 
 def test_bad_input_is_refused():
@@ -178,8 +371,20 @@ def test_bad_input_is_refused():
         descent.run(gd, start, 1, observe=("colour",))
     with pytest.raises(ValueError, match="needs perturbed copies"):
         descent.run(gd, start[:, 0], 1, observe=("distance",))
-    with pytest.raises(ValueError, match="every = 0"):
-        descent.run(gd, start, 1, every=0)
+    for name in ("every", "workers", "chunk"):
+        with pytest.raises(ValueError, match=f"{name} = 0: must be a whole number, at least 1"):
+            descent.run(gd, start, 1, **{name: 0})
+    for bad in ([-1], [6], [2.5], [1, float("nan")]):
+        with pytest.raises(ValueError, match=f"epoch in at = {bad[-1]}: must be a whole number, from 0 to 5"):
+            descent.stream(gd, start, 5, at=bad)
+    with pytest.raises(ValueError, match="at names no epoch"):
+        descent.run(gd, start, 5, at=[])
+    with pytest.raises(ValueError, match="not both"):
+        descent.run(gd, start, 5, every=2, at=[1])
+    with pytest.raises(ValueError, match="accuracy needs class labels"):
+        descent.run(descent.GradientDescent(quadratic(), 0.1), torch.ones(1, 2), 1, observe=("accuracy",))
+    with pytest.raises(ValueError, match="distance needs perturbed copies"):
+        descent.run(gd, start[:, :1], 1, observe="mean_distance")
     with pytest.raises(ValueError, match="epochs = -1"):
         descent.run(gd, start, -1)
     with pytest.raises(ValueError, match="3 learning rates for 2 initial conditions"):

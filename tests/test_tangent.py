@@ -76,10 +76,41 @@ def test_frozen_growth_is_exact_on_a_quadratic():
     np.testing.assert_allclose(predicted, record["mean_distance"], rtol=1e-6)
 
 
+@pytest.mark.parametrize("count", [64, 70])
+@pytest.mark.parametrize("derivative", [False, True])
+def test_each_initial_condition_keeps_its_learning_rate(count, derivative):
+    task = quadratic_task()
+    params, rates = task.initial(count), torch.linspace(0.002, 0.03, count, dtype=torch.float64)
+    directions = tangent.random_directions(params, 2)
+    gd = descent.GradientDescent(task, rates)
+    product = tangent.by_derivative(gd.step) if derivative else gd.product
+    together = tangent.growth(product, params, directions, 12)
+    for k, rate in enumerate(rates.tolist()):
+        alone = tangent.growth(descent.GradientDescent(task, rate).product, params[k : k + 1], directions[k : k + 1], 12)
+        np.testing.assert_allclose(together.log_norm[:, k], alone.log_norm[:, 0], rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(together.final[k], alone.final[0], rtol=1e-9, atol=1e-12)
+
+
+def test_as_many_learning_rates_as_initial_conditions():
+    params = quadratic_task().initial(3)
+    gd = descent.GradientDescent(quadratic_task(), [0.01] * 6)
+    for product in (gd.product, tangent.by_derivative(gd.step)):
+        with pytest.raises(ValueError, match="6 learning rates for 3 initial conditions"):
+            tangent.growth(product, params, tangent.random_directions(params, 2), 1)
+
+
+def test_a_plain_function_is_a_product():
+    start = torch.ones(3, 2, dtype=torch.float64)
+    growth = tangent.growth(lambda w, v: (w, 2 * v), start, tangent.random_directions(start, 2), 5)
+    np.testing.assert_allclose(growth.exponent(), np.log(2))
+
+
 def test_windows_for_each_initial_condition():
     growth = tangent.Growth(np.arange(12.0).reshape(6, 2, 1) ** 2, np.ones((2, 1)), None, None)
     got = growth.exponent(np.array([0, 2]), np.array([5, 4]))
     np.testing.assert_allclose(got[:, 0], [(10**2 - 0) / 5, (9**2 - 5**2) / 2])
+    got = growth.exponent(np.array([-1, 2]), np.array([-1, 4]))
+    assert np.isnan(got[0, 0]) and got[1, 0] == (9**2 - 5**2) / 2
 
 
 def test_bad_input_is_refused():
@@ -92,3 +123,30 @@ def test_bad_input_is_refused():
     for window in ((3, 3), (-1, 2), (0, 5)):
         with pytest.raises(ValueError, match="must lie within 0–4"):
             growth.exponent(*window)
+    with pytest.raises(ValueError, match="window 3–2: must lie within 0–4"):
+        growth.exponent(np.array([-1, 3]), np.array([-1, 2]))
+    some = torch.ones(2, 1, 4, dtype=torch.float64)
+    for epochs in (-1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match=f"epochs = {epochs}: must be a whole number, at least 0"):
+            tangent.growth(None, params, some, epochs)
+    for shape in ((0, 1, 4), (2, 0, 4)):
+        with pytest.raises(ValueError, match="no tangent vector to follow"):
+            tangent.growth(None, params[: shape[0]], torch.ones(shape, dtype=torch.float64), 1)
+
+
+def test_bad_input_to_frozen_growth_is_refused():
+    hessian, directions = torch.eye(4, dtype=torch.float64), torch.ones(2, 4, dtype=torch.float64)
+    for rate in (0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"learning_rate = {rate}: η must be positive and finite"):
+            tangent.frozen_growth(hessian, directions, [0, 1], rate)
+    for epoch in (-1, 0.5, float("nan")):
+        with pytest.raises(ValueError, match=f"epoch = {epoch}: must be a whole number"):
+            tangent.frozen_growth(hessian, directions, [0, epoch], 0.1)
+    for wrong in (directions[:0], directions[:, 1:]):
+        with pytest.raises(ValueError, match=r"expected \(k, P\), k > 0"):
+            tangent.frozen_growth(hessian, wrong, [0, 1], 0.1)
+    task = quadratic_task()
+    ball = networks.perturbed(task.initial(2), 1e-6, 1)
+    for wrong in (ball[:0], ball[:, :1]):
+        with pytest.raises(ValueError, match="n and M at least 1"):
+            tangent.frozen_distance(task.objective, wrong, [0, 1], 0.1)
