@@ -17,6 +17,7 @@ _MODULES = (
     "bands",
     "bifurcations",
     "cascades",
+    "checks",
     "claims",
     "curvature",
     "data",
@@ -46,6 +47,7 @@ _MODULES = (
     "switching",
     "tangent",
     "tasks",
+    "threads",
     "trajectories",
     "windows",
 )
