@@ -92,6 +92,11 @@ class Measurement:
     def verdict(self):
         return self.claim.judge(self.measured)
 
+    @property
+    def decisive(self):
+        """Whether both ends of the interval would have the same verdict; a measurement without one is."""
+        return all(self.claim.judge(v) == self.verdict for v in (self.low, self.high) if v is not None)
+
     def row(self):
         """The measurement as plain data, one row of the scorecard."""
         plain = {k: v for k, v in asdict(self.claim).items() if k not in ("reproduced", "partly")}
@@ -225,9 +230,14 @@ class Scorecard:
             raise ValueError(f"{self.chapter} does not say what was seen instead (saw=): {', '.join(silent)}")
         return rows
 
-    def verdicts(self):
-        """One line for each claim: its id and verdict.  Raises ValueError as :meth:`rows`."""
-        return "\n".join(f"{m.claim.id}: {m.verdict}" for m in self._complete())
+    def verdicts(self, decisive=False):
+        """One line for each claim: its id and verdict.
+
+        With ``decisive``, only for claims whose whole interval has that verdict:
+        those that another processor, on which a chaotic run ends otherwise, may be
+        expected to give as well.  Raises ValueError while a claim is unmeasured.
+        """
+        return "\n".join(f"{m.claim.id}: {m.verdict}" for m in self._complete() if m.decisive or not decisive)
 
     def rows(self):
         """The scorecard as a list of plain dicts.

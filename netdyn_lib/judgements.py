@@ -92,13 +92,23 @@ def contracting(multipliers, band):
     return (np.asarray(multipliers) < 1 - band).sum(1)
 
 
-def near_edge(epochs, scaled, window, within=0.2):
-    """Is the median of ``scaled`` (T, n), sharpness in units of 2/η, over a window of epochs within a share of 1?"""
+def late_level(epochs, scaled, window):
+    """Median over a window of epochs, (n,), of ``scaled`` (T, n), such as sharpness in units of 2/η."""
     epochs = np.asarray(epochs)
     inside = (epochs >= window[0]) & (epochs <= window[1])
     if not inside.any():
         raise ValueError(f"no observation between epochs {window[0]} and {window[1]}")
-    return np.abs(np.median(scaled[inside], axis=0) - 1) <= within
+    return np.median(scaled[inside], axis=0)
+
+
+def near_edge(epochs, scaled, window, within=0.2):
+    """Is the late level of sharpness, in units of 2/η, within a share of 1?"""
+    return np.abs(late_level(epochs, scaled, window) - 1) <= within
+
+
+def beyond_edge(epochs, scaled, window):
+    """Is the late level of sharpness, in units of 2/η, above 1?"""
+    return late_level(epochs, scaled, window) > 1
 
 
 def below_edge(epochs, scaled, epoch, share=0.5):

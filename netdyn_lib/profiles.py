@@ -101,7 +101,7 @@ _PAPER = {
 
 _LAPTOP = {
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
-    "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=20, sharp_times=30),
+    "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),
     "04_iris_eta5": dict(conditions=300, balanced=100, gains=900, starts=8, side=120),
 }

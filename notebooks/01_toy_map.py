@@ -306,4 +306,4 @@ card.measure("J-appA-large-rate", early_chaos, saw="the first positive exponents
 card
 
 # %%
-print(card.verdicts())
+print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")

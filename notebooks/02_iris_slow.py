@@ -364,4 +364,4 @@ card.measure("D-sec5-regularisation", *effect, saw="Only the strongest decay tri
 card
 
 # %%
-print(card.verdicts())
+print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")

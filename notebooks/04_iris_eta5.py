@@ -605,4 +605,4 @@ card.measure("D-fig12-onsets", *pooled, saw="They are outer weights of units tha
 card
 
 # %%
-print(card.verdicts())
+print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")

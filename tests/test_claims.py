@@ -150,3 +150,11 @@ def test_the_books_claims_are_complete():
         assert all((claim.figure, claim.statement, claim.quantity)), claim.id
     assert {claim.chapter for claim in known.values()} == chapters
     assert all(f"{{{key}," in references for key in papers.values())
+
+
+def test_a_verdict_is_decisive_where_the_whole_interval_shares_it(card):
+    assert entered(card, "A", 1.0, 0.95, 1.05).decisive
+    assert not entered(card, "A", 1.0, 0.8, 1.05).decisive
+    assert entered(card, "B", 0).decisive  # no interval, nothing to cross
+    card.measure("A", 1.0, 0.8, 1.05)
+    assert card.verdicts() == "A: reproduced\nB: reproduced" and card.verdicts(decisive=True) == "B: reproduced"

@@ -39,6 +39,7 @@ def test_multipliers():
 def test_the_edge():
     scaled = np.stack([np.linspace(3, 1, 11), np.linspace(1, 0.2, 11)], 1)
     assert judgements.near_edge(T, scaled, (90, 100)).tolist() == [True, False]
+    assert judgements.beyond_edge(T, scaled, (50, 100)).tolist() == [True, False]
     assert judgements.below_edge(T, scaled, 100).tolist() == [False, True]
     with pytest.raises(ValueError, match="no observation between epochs 91 and 99"):
         judgements.near_edge(T, scaled, (91, 99))
