@@ -143,7 +143,8 @@ for name, value in zip(("small", "small-low", "small-high"), largest):
 
 # %% [markdown]
 # The mean of the kept exponents is {glue:text}`edge-lambda:.3f`
-# (95%: {glue:text}`edge-lambda-low:.3f` to {glue:text}`edge-lambda-high:.3f`), close to the paper's 0.33;
+# (95%: {glue:text}`edge-lambda-low:.3f` to {glue:text}`edge-lambda-high:.3f`), close to the paper's 0.33 but not up to it:
+# the interval holds the chance of initial conditions, not the choice of a window (below);
 # a share {glue:text}`edge-kept:.2f` ({glue:text}`edge-kept-low:.2f` to {glue:text}`edge-kept-high:.2f`) is kept.
 #
 # The kept exponents of {numref}`fig-edge-exponents` have one mode (Silverman's test: p = {glue:text}`edge-p-modes:.2f`); all of them together
