@@ -155,7 +155,7 @@ for name, value in zip(("small", "small-low", "small-high"), largest):
 # Nor does the exponent settle as the radius shrinks, as the paper reports. It goes on rising, from {glue:text}`edge-small:.3f`
 # ({glue:text}`edge-small-low:.3f` to {glue:text}`edge-small-high:.3f`) at $10^{-6}$ to {glue:text}`edge-smallest:.3f`
 # ({glue:text}`edge-smallest-low:.3f` to {glue:text}`edge-smallest-high:.3f`) at $10^{-14}$, ever more slowly.
-# A smaller ball grows for longer before it saturates, and the rule then has more windows to choose its straightest from.
+# A likely reason, not tested here: a smaller ball grows for longer before it saturates, and the rule then has more windows to choose its straightest from.
 
 # %% [markdown]
 # ## One sentence, many numbers
@@ -217,7 +217,7 @@ draw.agreement(same_copy.slope[kept], in_window[kept], alone, linear)
 # %% [markdown]
 # In the median, the two exponents differ by {glue:text}`edge-difference:.4f` per epoch ({numref}`fig-edge-agreement`, left), and
 # the growth curves agree until the distance is of the size of the weights themselves (right).
-# What is left off the diagonal are windows that reach to where a distance saturates, and windows in which copies that are already far apart meet other curvature than their reference.
+# For the points off the diagonal we have no count of causes; windows that reach into saturation are the obvious one.
 
 # %% [markdown]
 # ## How long does the chaos last?
