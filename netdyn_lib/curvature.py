@@ -1,17 +1,25 @@
 """Curvature of the training loss: Hessian products, spectra, sharpness.
 
-Functions here see an *objective*, any function from a parameter vector (P,) to
-a scalar, such as ``task.objective``.
+Most functions here see an *objective*, any function from a parameter vector
+(P,) to a scalar, such as ``task.objective``.  :class:`TrainingHessian` takes a
+task, and goes through its samples block by block: for training sets whose
+activations do not fit into memory at once.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch.func import grad, hessian, vmap
 
-from . import threads
+from . import sharpness as eigen
+from . import gradients, threads
+from .checks import floats, whole
 from .derivatives import directional
+from .networks import MLP
 
+#: Samples whose activations are in memory at a time.
+BLOCK = 8192
 _DENSE = 400  # parameters up to which a Hessian is formed whole
 _VALUES = 100_000  # entries of Hessians computed at a time; intermediate values are some hundred times as many
 
@@ -55,11 +63,14 @@ def sharpness(objective, params, tolerance=1e-6):
     """Largest algebraic eigenvalue of the Hessian of each network: (E,) array for ``params`` (E, P).
 
     Up to 400 parameters from the dense spectrum, beyond by Lanczos on
-    Hessian–vector products (ARPACK, which='LA', relative ``tolerance``).
+    Hessian–vector products (:func:`netdyn_lib.sharpness.lanczos`, relative
+    ``tolerance``).  Raises ValueError for parameters that are not finite, and
+    RuntimeError where Lanczos does not converge.
     """
     if params.shape[1] <= _DENSE:
         return spectra(objective, params)[:, -1]
-    return np.array([_lanczos(objective, p, tolerance) for p in params])
+    with threads.pool(1, alone=params.device.type == "cpu") as pool:
+        return np.array(list(pool.map(lambda p: _largest(objective, p, tolerance), params)))
 
 
 def along(objective, weights, device="cpu"):
@@ -72,15 +83,14 @@ def along(objective, weights, device="cpu"):
     return sharp.reshape(np.shape(weights)[:2])
 
 
-def _lanczos(objective, params, tolerance):
-    def matvec(v):
-        v = torch.as_tensor(np.asarray(v).ravel(), dtype=params.dtype, device=params.device)
-        return hessian_vector_product(objective, params, v).cpu().numpy()
-
-    size = len(params)
-    operator = LinearOperator((size, size), matvec=matvec, dtype=np.float64)
-    start = np.random.default_rng(0).standard_normal(size)  # a fixed start, so that reruns agree
-    return float(eigsh(operator, k=1, which="LA", tol=tolerance, v0=start, return_eigenvectors=False)[0])
+def _largest(objective, params, tolerance):
+    found = eigen.lanczos(lambda v: hessian_vector_product(objective, params, v.to(params.device)), len(params), None, tolerance)
+    if not found.converged:
+        raise RuntimeError(
+            f"Lanczos did not converge in {found.products} products: λ ≥ {found.value:.6g}, residual {found.residual:.1e}; "
+            "the largest eigenvalues may lie close together: raise tolerance"
+        )
+    return found.value
 
 
 def multipliers(objective, params, learning_rate):
@@ -97,3 +107,73 @@ def local_exponents(eigenvalues, learning_rate):
     """Growth rate per step along each Hessian eigenvector, ln|1 − ηλ| (H, theorem 2.1); −inf where ηλ = 1."""
     with np.errstate(divide="ignore"):
         return np.log(np.abs(1 - learning_rate * np.asarray(eigenvalues)))
+
+
+class TrainingHessian:
+    """Hessian of a task's training loss as a linear operator, its samples taken in blocks.
+
+    H = Σ_b c_b H_b + λI, with c_b the share of the samples in block b for a
+    loss that is a mean over samples (cross-entropy) and 1 for one that is
+    a sum (half squared error).  A perceptron's products are in closed form
+    (:meth:`netdyn_lib.gradients.MLPGradient.product`), any other module's
+    forward-over-reverse.
+
+    Parameters
+    ----------
+    task : Task
+    block : int
+        Samples in a block, at most.
+    weight_decay : float, optional
+        λ of the penalty (λ/2)‖W‖²; the task's own, or 0, where not given.
+
+    Raises
+    ------
+    ValueError
+        For a block of less than one sample.
+    """
+
+    def __init__(self, task, block=BLOCK, weight_decay=None):
+        whole(block, "block", 1, cause="samples")
+        self.size = task.network.count
+        self.device = task.x.device
+        self.weight_decay = float(getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay)
+        product = _closed_form if isinstance(task.network, MLP) else _automatic
+        whole_weight = task.loss.weight(len(task.x))
+        self._blocks = []
+        for x, y in zip(task.x.split(block), task.y.split(block)):
+            part = replace(task, split=replace(task.split, x=x, y=y))
+            self._blocks.append((whole_weight / task.loss.weight(len(x)), product(part)))
+
+    def at(self, params):
+        """The product v ↦ H(W) v at one network W, ``params`` (P,); (P,) to (P,), on the device of v.
+
+        Raises ValueError for parameters that are not (P,) or not finite.
+        """
+        params = floats(params, self.device)
+        if params.shape != (self.size,):
+            raise ValueError(f"params of shape {tuple(params.shape)}: expected ({self.size},), one network")
+        if not bool(params.isfinite().all()):
+            raise ValueError("parameters are not finite: the network diverged, and has no Hessian")
+
+        def matvec(v):
+            direction = v.to(self.device)
+            total = self.weight_decay * direction
+            for share, product in self._blocks:
+                total = total + share * product(params, direction)
+            return total.to(v.device)
+
+        return matvec
+
+
+def _closed_form(task):
+    product = gradients.MLPGradient(task).product
+    return lambda params, v: product(params[None], v[None])[1][0]
+
+
+def _automatic(task):
+    return lambda params, v: hessian_vector_product(task.objective, params, v)
+
+
+def operator(task, params, block=BLOCK):
+    """The Hessian of the training loss at one network, as v ↦ Hv; see :class:`TrainingHessian`."""
+    return TrainingHessian(task, block).at(params)

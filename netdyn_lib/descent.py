@@ -32,8 +32,8 @@ class GradientDescent:
     task : Task
     learning_rate : float or sequence of float
         η, a number for all, or a sequence of one for each initial condition, (n,).
-    weight_decay : float
-        λ of the penalty (λ/2)‖W‖² over all parameters.
+    weight_decay : float, optional
+        λ of the penalty (λ/2)‖W‖² over all parameters; by default the task's own.
 
     Raises
     ------
@@ -41,7 +41,8 @@ class GradientDescent:
         For η that is not positive and finite, or λ that is negative or not finite.
     """
 
-    def __init__(self, task, learning_rate, weight_decay=0.0):
+    def __init__(self, task, learning_rate, weight_decay=None):
+        weight_decay = getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay
         if not (weight_decay >= 0 and math.isfinite(weight_decay)):
             raise ValueError(f"weight_decay = {weight_decay}: must be zero or positive, and finite")
         self.task = task
@@ -140,7 +141,7 @@ class Record:
         return values.reshape(len(values), count, -1, *values.shape[2:])
 
 
-def stream(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=None, progress=None, *, at=None):
+def stream(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=None, progress=None, *, at=None, stop=None):
     """Iterate an ensemble and yield its observations block by block.
 
     Memory does not grow with the number of epochs: a block holds at most 101
@@ -153,7 +154,7 @@ def stream(descent, start, epochs, observe=("loss",), every=1, workers=None, chu
     """
     epochs = whole(epochs, "epochs")
     every = whole(every, "every", 1)
-    simulation = Simulation(descent, start, observe, every, workers, chunk, _chosen(at, every, epochs))
+    simulation = Simulation(descent, start, observe, every, workers, chunk, _chosen(at, every, epochs), stop)
     return _blocks(simulation, epochs, progress)
 
 
@@ -185,7 +186,7 @@ def _blocks(simulation, epochs, progress):
                 return
 
 
-def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=None, progress=None, *, at=None):
+def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=None, progress=None, *, at=None, stop=None):
     """Iterate an ensemble and keep what was observed.
 
     Parameters
@@ -210,6 +211,9 @@ def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=
         Show a progress bar; by default on a terminal only.
     at : sequence of int, optional
         The epochs to observe, in place of ``every``; taken in order, each once.
+    stop : callable, optional
+        Asked before every epoch; where it answers true, the run is given up
+        with :class:`~netdyn_lib.ensembles.Stopped`.
 
     Returns
     -------
@@ -223,7 +227,7 @@ def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=
         whole number from 0 to ``epochs``, or together with ``every``.
     """
     blocks = []
-    for block, simulation in stream(descent, start, epochs, observe, every, workers, chunk, progress, at=at):
+    for block, simulation in stream(descent, start, epochs, observe, every, workers, chunk, progress, at=at, stop=stop):
         blocks.append(block)
     times = np.concatenate([b.epochs for b in blocks])
     values = {k: np.concatenate([b.values[k] for b in blocks]) for k in blocks[0].values}

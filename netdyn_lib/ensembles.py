@@ -40,6 +40,10 @@ class Block:
     values: dict
 
 
+class Stopped(Exception):
+    """A run was asked to stop, and did between two epochs."""
+
+
 class _Worker(threading.local):
     """The stepper of one thread."""
 
@@ -74,6 +78,9 @@ class Simulation:
         Initial conditions in one chunk, at most; chosen by size where not given.
     at : collection of int, optional
         The epochs to observe, in place of ``every``.
+    stop : callable, optional
+        Asked before every epoch of every chunk; where it answers true,
+        :meth:`advance` raises :class:`Stopped`.
 
     Raises
     ------
@@ -84,7 +91,7 @@ class Simulation:
         least 1.
     """
 
-    def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None, at=None):
+    def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None, at=None, stop=None):
         task = descent.task
         device = task.x.device
         start = floats(start, device)
@@ -96,18 +103,19 @@ class Simulation:
         if start.numel() == 0:
             raise ValueError(f"start has shape {tuple(start.shape)}: an ensemble of zero networks")
         self.descent, self.epoch = descent, 0
-        self.every, self._at = whole(every, "every", 1), at
+        self.every, self._at, self._stop = whole(every, "every", 1), at, stop
         self._flat = start.dim() == 2
         groups = start.unsqueeze(1) if self._flat else start  # (n, 1 + M, P)
         self._observe = observables.collect(observe, task, copies=groups.shape[1] - 1)
         self.workers = whole(workers, "workers", 1) if workers is not None else self._cores(device)
         rates = descent.rates(len(groups), device)
-        self._rows = self._split(len(groups), chunk, task, groups.shape[1])
+        self._worker = _Worker(task)
+        mine = self._worker.stepper()
+        self._rows = self._split(len(groups), chunk, device, 8 * groups.shape[1] * mine.values_per_network)
         needs = {what for what in ("start", "path") if self._any_needs(what)}
-        self._chunks = [_Chunk(groups[rows], rates[rows], needs) for rows in self._rows]
+        self._chunks = [_Chunk(groups[rows], rates[rows], needs, mine.padded) for rows in self._rows]
         self._needs_output = self._any_needs("output")
         self.diverged_at = np.full(groups.shape[:2], -1)
-        self._worker = _Worker(task)
 
     @staticmethod
     def _cores(device):
@@ -116,12 +124,12 @@ class Simulation:
     def _any_needs(self, what):
         return any(observables.needs(f, what) for f in self._observe.values())
 
-    def _split(self, count, chunk, task, copies):
+    def _split(self, count, chunk, device, group_bytes):
         """Slices of the initial conditions, alike in size; where that pays, as many for each worker."""
         if chunk is not None:
             number = math.ceil(count / whole(chunk, "chunk", 1))
         else:
-            largest = self._chunk_size(task, copies)
+            largest = self._chunk_size(device, group_bytes)
             number = math.ceil(count / largest)
             shared = self.workers * math.ceil(number / self.workers)
             number = max(number, min(shared, count // max(1, math.ceil(_WORTH * largest))))
@@ -130,13 +138,12 @@ class Simulation:
         return [slice(a, b) for a, b in zip(ends[:-1], ends[1:])]
 
     @staticmethod
-    def _chunk_size(task, copies):
-        per_group = 8 * copies * steppers.of(task).values_per_network
-        if task.x.device.type == "cuda":
-            budget = _GPU_SHARE * torch.cuda.mem_get_info(task.x.device)[0]
+    def _chunk_size(device, group_bytes):
+        if device.type == "cuda":
+            budget = _GPU_SHARE * torch.cuda.mem_get_info(device)[0]
         else:
             budget = _CACHE_BYTES
-        return max(1, int(budget // per_group))
+        return max(1, int(budget // group_bytes))
 
     @property
     def params(self):
@@ -180,6 +187,8 @@ class Simulation:
         stepper = self._worker.stepper()
         rows = {name: [] for name in self._observe}
         for t in range(self.epoch, self.epoch + epochs + last):
+            if self._stop is not None and self._stop():
+                raise Stopped(f"stopped before epoch {t}")
             stop = t == self.epoch + epochs
             look = self.observes(t)
             if watch:
@@ -207,22 +216,23 @@ class Simulation:
 class _Chunk:
     """Some groups of networks that advance together, as rows of one matrix.
 
-    One more row, a copy of the first, follows them.  Vectorised loops finish
+    Where ``padded``, one more row, a copy of the first, follows them.  Vectorised loops finish
     the last few elements of an array with scalar code that may round
     differently; with the extra row those elements are never a real network's,
     and a network's numbers do not depend on its place in the batch.
 
-    ``state`` (E + 1, P) are the parameters now; where they are needed, ``start``
+    ``state`` (E + 1, P), or (E, P), are the parameters now; where they are needed, ``start``
     those at epoch 0 and ``path`` Σ|w(t + 1) − w(t)| up to now.
     """
 
-    def __init__(self, groups, rates, needs=()):
+    def __init__(self, groups, rates, needs=(), padded=True):
         self._shape = groups.shape
         flat = groups.flatten(0, 1)
         self.real = len(flat)
-        self.state = torch.cat([flat, flat[:1]])  # (E + 1, P)
+        more = slice(0, int(padded))
+        self.state = torch.cat([flat, flat[more]])  # (E + 1, P)
         rates = rates.repeat_interleave(groups.shape[1])
-        self.rates = torch.cat([rates, rates[:1]])[:, None]  # (E + 1, 1)
+        self.rates = torch.cat([rates, rates[more]])[:, None]  # (E + 1, 1)
         self.start = self.state.clone() if "start" in needs else None
         self.path = torch.zeros_like(self.state) if "path" in needs else None
         self.diverged_at = np.full(groups.shape[:2], -1)

@@ -5,7 +5,8 @@ one epoch, and returns a tensor whose first axis is the chunk's groups.  Those
 with a name can be asked for by name.
 
 A function of one's own may carry attributes.  ``per`` says what its second axis
-is: ``"network"`` (1 + M, the reference and its copies), ``"copy"`` (M) or
+is: ``"network"`` (1 + M, the reference and its copies), ``"copy"`` (M),
+``"reference"`` (none: it looks at the reference alone) or
 ``"group"`` (something else, or none); it decides what becomes NaN once a network has
 diverged.  Without it, any network that diverges blanks its whole group.
 ``needs_output``, ``needs_start``, ``needs_path``, ``needs_labels`` and
@@ -14,7 +15,7 @@ of the ensemble.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -108,6 +109,29 @@ _NAMED = {
 }
 
 
+def of_reference(name):
+    """A named observable of one network, looked at in the references alone: (g,), called ``reference_…``.
+
+    Raises
+    ------
+    ValueError
+        For an observable that is not one value for each network.
+    """
+    name, function = named(name)
+    if getattr(function, "per", None) != "network":
+        raise ValueError(f"{name} is not observed for each network: it has no value for a reference alone")
+
+    def reference(s):
+        parts = {k: getattr(s, k) for k in ("params", "output", "start", "path")}
+        return function(replace(s, **{k: v if v is None else v[:, :1] for k, v in parts.items()}))[:, 0]
+
+    reference.__name__ = f"reference_{name}"
+    reference.per = "reference"
+    for what in ("output", "start", "path", "labels"):
+        setattr(reference, f"needs_{what}", needs(function, what))
+    return reference
+
+
 def named(name):
     """An observable's name and function, from its name or the function itself.
 
@@ -141,8 +165,8 @@ def collect(observe, task, copies):
     for name, function in map(named, (observe,) if isinstance(observe, str) or callable(observe) else observe):
         if found.setdefault(name, function) is not function:
             raise ValueError(f"two observables are called {name!r}: give one another __name__")
-        if getattr(function, "per", None) not in (None, "network", "copy", "group"):
-            raise ValueError(f"{name} is declared per {function.per!r}; known: network, copy, group")
+        if getattr(function, "per", None) not in (None, "network", "copy", "reference", "group"):
+            raise ValueError(f"{name} is declared per {function.per!r}; known: network, copy, reference, group")
         if needs(function, "labels"):
             _check_labels(task, name)
         if needs(function, "copies") and not copies:
@@ -177,7 +201,7 @@ def look(name, observable, snapshot, gone=None):
         raise ValueError(f"observable {name} has shape {tuple(value.shape)}; expected {axes} first, {per or 'group'} by {per or 'group'}")
     if gone is None or not value.is_floating_point():
         return value
-    mask = {"network": lambda: gone, "copy": lambda: gone[:, 1:] | gone[:, :1]}.get(per, lambda: gone.any(1))()
+    mask = {"network": lambda: gone, "copy": lambda: gone[:, 1:] | gone[:, :1], "reference": lambda: gone[:, 0]}.get(per, lambda: gone.any(1))()
     return value.masked_fill(mask.view(mask.shape + (1,) * (value.dim() - mask.dim())), math.nan)
 
 

@@ -10,7 +10,63 @@ from types import SimpleNamespace
 
 PROFILES = ("laptop", "paper")
 
+# J's learning rates, from the authors' published generator; the sigmoid's go on to where its arrivals rise.
+_RATES = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0)
+_FURTHER = (*_RATES, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0)
+
+# Sweeps by name, as in J: see netdyn_lib.sweeps.Sweep.  A cap is ours: J states none.
+_SWEEPS = {
+    "digits": dict(task="digits", rates=_RATES, conditions=50, cap=2000, block=10),
+    "digits-sigmoid": dict(task="digits-sigmoid", rates=_FURTHER, conditions=50, cap=2000, block=10),
+    "digits-relu": dict(task="digits-relu", rates=_RATES, conditions=50, cap=2000, block=10),
+    "digits-deep": dict(task="digits-deep", rates=_RATES, conditions=50, cap=4000, block=10),
+    "digits-l2-1e-3": dict(task="digits-l2-1e-3", rates=_RATES, conditions=50, cap=2000, block=10),
+    "digits-l2-1e-5": dict(task="digits-l2-1e-5", rates=_RATES, conditions=50, cap=2000, block=10),
+    "digits-cnn": dict(task="digits-cnn", rates=_RATES[4:12], conditions=40, cap=2000, block=5),
+    "iris": dict(task="iris", rates=_RATES, conditions=500, cap=4000, block=100),
+    "mnist": dict(task="mnist", rates=_RATES, conditions=50, cap=2000, block=5),
+    "mnist-sigmoid": dict(task="mnist-sigmoid", rates=_FURTHER, conditions=50, cap=2000, block=5),
+    "mnist-relu": dict(task="mnist-relu", rates=_RATES, conditions=50, cap=2000, block=5),
+    "mnist-deep": dict(task="mnist-deep", rates=_RATES, conditions=50, cap=20_000, block=5),
+    "mnist-l2-1e-3": dict(task="mnist-l2-1e-3", rates=_RATES, conditions=50, cap=2000, block=5),
+    "mnist-l2-1e-5": dict(task="mnist-l2-1e-5", rates=_RATES, conditions=50, cap=2000, block=5),
+    # At 1e18 operations the whole grid would take a day on a GPU: every other rate.
+    "mnist-cnn": dict(task="mnist-cnn", rates=_RATES[1::2], conditions=40, cap=2000, block=5),
+    "mnist-cnn-sd": dict(task="mnist-cnn-sd", rates=_RATES[1::2], conditions=40, cap=2000, block=5),
+    "cifar10": dict(task="cifar10", rates=_RATES, conditions=50, cap=2000, block=5),
+    # What two processor cores can do with all 60,000 images in an hour.
+    "mnist-few": dict(task="mnist", rates=(0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0), conditions=4, copies=2, epochs=60, cap=300, block=1),
+    "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1),  # J, Figs. 2 and 3
+    "sharpness": dict(
+        task="digits", rates=(1.0, 2.5, 5.0, 7.5), conditions=10, copies=1, epochs=1000, block=5,
+        sharp_at=(0, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000), sharp_conditions=10,
+    ),
+}
+
+# What the laptop profile changes of them.
+_LAPTOP_SWEEPS = {
+    "digits": dict(conditions=10, copies=2, epochs=100, cap=300, block=5),
+    "digits-sigmoid": dict(rates=_FURTHER[6::4], conditions=6, copies=1, epochs=80, cap=200, block=6),
+    "digits-relu": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
+    "digits-deep": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
+    "digits-l2-1e-3": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
+    "digits-l2-1e-5": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
+    "digits-cnn": dict(rates=_RATES[5:12:2], conditions=2, copies=1, epochs=60, cap=100, block=2),
+    "iris": dict(conditions=40, copies=3, cap=1000, block=20),
+    "mnist": dict(
+        rates=(0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0), conditions=6, copies=3, epochs=60, cap=60,
+        samples=6000, test_samples=2000, block=2,
+    ),
+    "cifar10": dict(
+        rates=(0.5, 2.5, 10.0, 20.0), conditions=2, copies=1, epochs=40, cap=40, samples=2000, test_samples=1000, block=1,
+    ),
+    "sharpness": dict(conditions=3, epochs=300, sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3, block=3),
+}
+
 _PAPER = {
+    "05_mnist_cifar": dict(
+        sweeps=_SWEEPS,
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -100,6 +156,9 @@ _PAPER = {
 }
 
 _LAPTOP = {
+    "05_mnist_cifar": dict(
+        sweeps={name: entry | _LAPTOP_SWEEPS.get(name, {}) for name, entry in _SWEEPS.items()},
+    ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),

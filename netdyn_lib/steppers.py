@@ -7,6 +7,8 @@ rounding, for PyTorch may fold a stack into one product.
 A stepper belongs to one thread.  ``forward(params)`` returns the output
 (E, C, N) of a stack of networks ``params`` (E, P), and ``subtract(params, rates)``
 then moves them down their gradient, W ← W − η ∇L(W), with ``rates`` (E, 1).
+``padded`` says whether a stack needs one more row, which is no network's, for
+its numbers not to depend on their place in it.
 """
 
 import copy
@@ -16,7 +18,7 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from . import gradients
+from . import blocked, gradients
 from .networks import MLP
 
 
@@ -28,6 +30,8 @@ class MLPStepper:
     of the parameters: on a processor, memory and bookkeeping would otherwise
     cost more than the products of such small matrices.
     """
+
+    padded = True
 
     def __init__(self, task):
         self.task, self.network, self.loss = task, task.network, task.loss
@@ -113,6 +117,8 @@ class _Space:
 class ModuleStepper:
     """Descent of stacked networks of any kind."""
 
+    padded = True
+
     def __init__(self, task):
         # A module of its own: a functional call lends the module its parameters
         # while it lasts, so two threads must not share one.
@@ -125,20 +131,7 @@ class ModuleStepper:
     @property
     def values_per_network(self):
         """Intermediate values held for one network, counted in one forward pass of one sample."""
-        total = []
-        module = getattr(self.task.network, "_module", None)
-        parts = [m for m in module.modules() if not list(m.children())] if isinstance(module, nn.Module) else []
-
-        def note(_module, _inputs, output):
-            total.append(output.numel() if torch.is_tensor(output) else 0)
-
-        hooks = [m.register_forward_hook(note) for m in parts]
-        if parts:
-            with torch.no_grad():
-                module(self.task.x[:1])
-        for hook in hooks:
-            hook.remove()
-        return 3 * len(self.task.x) * (sum(total) + self.task.x[0].numel()) + 2 * self.task.network.count
+        return len(self.task.x) * values_per_sample(self.task) + 2 * self.task.network.count
 
     def forward(self, params):
         return self._forward(params).transpose(1, 2)
@@ -147,6 +140,32 @@ class ModuleStepper:
         params -= rates * self._gradient(params)
 
 
+def values_per_sample(task):
+    """Intermediate values that one network holds for one sample of a task, to descend."""
+    if isinstance(task.network, MLP):
+        return 3 * sum(task.network.sizes[1:])
+    total = []
+    module = getattr(task.network, "_module", None)
+    parts = [m for m in module.modules() if not list(m.children())] if isinstance(module, nn.Module) else []
+
+    def note(_module, _inputs, output):
+        total.append(output.numel() if torch.is_tensor(output) else 0)
+
+    hooks = [m.register_forward_hook(note) for m in parts]
+    if parts:
+        with torch.no_grad():
+            module(task.x[:1])
+    for hook in hooks:
+        hook.remove()
+    return 3 * (sum(total) + task.x[0].numel())
+
+
 def of(task):
-    """The stepper for a task's network: closed form for an MLP, automatic for any other."""
-    return (MLPStepper if isinstance(task.network, MLP) else ModuleStepper)(task)
+    """The stepper for a task: closed form for an MLP, automatic for any other; in blocks where the samples are many."""
+    per_sample = values_per_sample(task)
+    single = isinstance(task.network, MLP) and len(task.network.shapes) == 1  # without a hidden layer, little to keep
+    if single or len(task.x) <= blocked.size(task, per_sample):
+        return (MLPStepper if isinstance(task.network, MLP) else ModuleStepper)(task)
+    if isinstance(task.network, MLP):
+        return blocked.BlockedMLPStepper(task)
+    return blocked.BlockedModuleStepper(task, per_sample)

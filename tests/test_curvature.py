@@ -1,8 +1,11 @@
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, tasks
+from netdyn_lib import curvature, losses, sharpness, tasks
 
 MATRIX = torch.tensor([[3.0, 1.0, 0.0], [1.0, -5.0, 0.5], [0.0, 0.5, 1.0]], dtype=torch.float64)
 
@@ -28,7 +31,64 @@ def test_lanczos_equals_the_dense_spectrum():
     iris = tasks.get("iris")
     params = iris.initial(3)
     dense = curvature.spectra(iris.objective, params)[:, -1]
-    np.testing.assert_allclose([curvature._lanczos(iris.objective, p, 1e-9) for p in params], dense, rtol=1e-7)
+    found = [sharpness.lanczos(curvature.operator(iris, p), 83, tolerance=1e-9).value for p in params]
+    np.testing.assert_allclose(found, dense, atol=1e-8, rtol=0)
+
+
+def test_sharpness_of_many_parameters_is_the_operators():
+    digits = tasks.get("digits")
+    params = digits.initial(1)
+    found = sharpness.lanczos(curvature.operator(digits, params[0]), digits.network.count)
+    assert curvature.sharpness(digits.objective, params)[0] == pytest.approx(found.value, rel=1e-6)
+
+
+def test_unconverged_sharpness_says_so(monkeypatch):
+    digits = tasks.get("digits")
+    monkeypatch.setattr(sharpness, "lanczos", functools.partial(sharpness.lanczos, most=5))
+    with pytest.raises(RuntimeError, match="did not converge in 5 products"):
+        curvature.sharpness(digits.objective, digits.initial(1))
+
+
+def variants(loss):
+    """One network as perceptron and as module, to learn labels or numbers."""
+    iris = tasks.get("iris")
+    y = iris.y if loss.name == "cross-entropy" else torch.nn.functional.one_hot(iris.y, 3).double()
+    return [tasks.custom("t", n, loss, iris.x, y) for n in (iris.network, iris.network.module())]
+
+
+def as_module(params):
+    """A perceptron's parameters (P,) in a module's order."""
+    return torch.cat([part.flatten() for pair in tasks.get("iris").network.unpack(params) for part in pair])
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name)
+def test_products_are_the_same_in_blocks_in_closed_form_and_by_autograd(loss, decay):
+    closed, automatic = variants(loss)
+    params, v = closed.initial(2)
+    dense = curvature.hessians(closed.objective, params[None])[0] + decay * torch.eye(83, dtype=torch.float64)
+    expected = dense @ v
+    scale = expected.norm()
+    for block in (8192, 50, 7):  # 120 samples: whole, and with a smaller last block
+        got = curvature.TrainingHessian(closed, block, decay).at(params)(v)
+        other = curvature.TrainingHessian(automatic, block, decay).at(as_module(params))(as_module(v))
+        assert float((got - expected).norm() / scale) < 1e-12
+        assert float((other - as_module(got)).norm() / scale) < 1e-12
+
+
+def test_a_penalty_shifts_the_hessian():
+    iris = tasks.get("iris")
+    params, v = iris.initial(2)
+    plain = curvature.operator(iris, params)(v)
+    penalised = dataclasses.replace(iris, weight_decay=0.5)
+    torch.testing.assert_close(curvature.operator(penalised, params)(v) - plain, 0.5 * v)
+    torch.testing.assert_close(curvature.TrainingHessian(penalised, weight_decay=0.0).at(params)(v), plain)
+
+
+@pytest.mark.parametrize("params, message", [(torch.full((83,), np.nan), "not finite"), (torch.zeros(2, 83), r"expected \(83,\)")])
+def test_an_operator_wants_one_finite_network(params, message):
+    with pytest.raises(ValueError, match=message):
+        curvature.operator(tasks.get("iris"), params)
 
 
 def test_hessian_agrees_with_finite_differences():

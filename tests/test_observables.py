@@ -118,7 +118,7 @@ def test_bad_input_is_refused():
         return s.params
 
     odd.per = "colour"
-    with pytest.raises(ValueError, match="odd is declared per 'colour'; known: network, copy, group"):
+    with pytest.raises(ValueError, match="odd is declared per 'colour'; known: network, copy, reference, group"):
         observables.collect(odd, iris, 0)
 
 

@@ -1,8 +1,11 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import data, descent, devices, losses, networks, profiles, tasks
+from netdyn_lib import archives, data, descent, devices, losses, networks, profiles, tasks
 
 X, Y = torch.arange(24.0).reshape(6, 4), torch.tensor([0, 1, 2] * 2)
 LABELS, NUMBERS = losses.CrossEntropy(), losses.HalfSquaredError()
@@ -124,3 +127,112 @@ def put(values, index, value):
 def test_bad_samples_are_refused(network, loss, x, y, more, match):
     with pytest.raises(ValueError, match=match):
         tasks.custom("mine", network, loss, x, y, **more)
+
+
+@pytest.mark.parametrize("name, count", [
+    ("iris", 83), ("iris-balanced", 83),
+    ("mnist", 50_890), ("mnist-sigmoid", 50_890), ("mnist-relu", 50_890), ("mnist-l2-1e-3", 50_890), ("mnist-l2-1e-5", 50_890),
+    ("mnist-deep", 26_506), ("mnist-cnn", 9_098), ("mnist-cnn-sd", 9_098), ("cifar10", 789_258),
+    ("digits", 2_410), ("digits-deep", 1_482), ("digits-cnn", 1_898),
+])
+def test_architectures_are_the_papers_and_need_no_data(monkeypatch, name, count):
+    monkeypatch.setattr(archives, "load", None)
+    assert tasks.recipe(name).architecture().count == count
+
+
+def test_recipes_hold_what_the_papers_say():
+    known = {name: tasks.recipe(name) for name in tasks.names()}
+    assert all(recipe.source and recipe.data in data.names() for recipe in known.values())
+    assert known["cifar10"].target_accuracy == 0.3 and known["mnist"].target_accuracy == known["iris"].target_accuracy == 0.9
+    assert {name for name, recipe in known.items() if recipe.target_accuracy == 0.8} == {"mnist-cnn", "mnist-cnn-sd", "digits-cnn"}
+    assert {name: recipe.std for name, recipe in known.items() if recipe.std != 1} == {
+        "mnist-cnn": 0.1, "mnist-cnn-sd": 0.01, "digits-cnn": 0.1,
+    }
+    decays = {name: recipe.weight_decay for name, recipe in known.items() if recipe.weight_decay}
+    assert decays == {f"{name}-l2-{text}": float(text) for name in ("mnist", "digits") for text in ("1e-3", "1e-5")}
+    for name in ("digits", "mnist"):
+        kinds = [known[f"{name}{more}"].architecture().activation.name for more in ("", "-sigmoid", "-relu", "-deep")]
+        assert kinds == ["tanh", "sigmoid", "relu", "tanh"]
+
+
+@pytest.mark.parametrize("name", [name for name in tasks.names() if name.startswith(("iris", "digits"))])
+def test_embedded_tasks_train(name):
+    task = tasks.get(name, samples=60, test_samples=20)
+    assert len(task.x) == 60 and len(task.x_test) == 20 and task.split.full_test in (30, 360)
+    assert task.weight_decay == tasks.recipe(name).weight_decay
+    gd = descent.GradientDescent(task, 0.1)
+    record = descent.run(gd, task.initial(2), 3, observe=("loss", "test_accuracy"))
+    assert np.isfinite(record["loss"]).all() and (record["loss"][-1] < record["loss"][0]).all()
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist-l2-1e-3", "mnist-cnn", "cifar10"])
+def test_image_tasks_train(name):
+    source = tasks.recipe(name).data
+    if not archives.available(source):
+        pytest.skip(f"{archives.about(source).title} is not at hand: set NETDYN_DATA")
+    task = tasks.get(name, samples=50, test_samples=20)
+    gd = descent.GradientDescent(task, 0.01)
+    record = descent.run(gd, task.initial(2), 3, observe=("loss",))
+    assert np.isfinite(record["loss"]).all() and (record["loss"][-1] < record["loss"][0]).all()
+
+
+@pytest.mark.parametrize("name, size", [("mnist-cnn", 784), ("digits-cnn", 64)])
+def test_the_convolutional_network_has_its_gradient(name, size):
+    network = tasks.recipe(name).architecture()
+    x = torch.rand(5, size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    task = tasks.custom("cnn", network, LABELS, x, torch.arange(5), std=0.1)
+    params, directions = task.initial(3), task.initial(3, seed=1)
+    gradient = torch.func.vmap(torch.func.grad(task.objective))(params)  # (3, P)
+    assert gradient.dtype == torch.float64
+    h = 1e-6
+    for p, g, v in zip(params, gradient, directions):
+        alone = p.clone().requires_grad_()
+        torch.testing.assert_close(g, torch.autograd.grad(task.objective(alone), alone)[0])
+        slope = (task.objective(p + h * v) - task.objective(p - h * v)) / (2 * h)
+        assert float(slope) == pytest.approx(float(g @ v), rel=1e-5)
+
+
+def test_weight_decay_belongs_to_the_map_and_not_to_the_loss():
+    task = tasks.custom("mine", MLP, LABELS, X, Y, weight_decay=0.5)
+    plain, params = tasks.custom("mine", MLP, LABELS, X, Y), task.initial(2)
+    assert task.weight_decay == 0.5 and plain.weight_decay == 0
+    assert task.objective(params[0]) == plain.objective(params[0])
+    step, bare = (descent.GradientDescent(t, 0.1).step(params) for t in (task, plain))
+    torch.testing.assert_close(step, bare - 0.1 * 0.5 * params)
+    for wrong in (-1e-3, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="weight_decay = .*: must be zero or positive, and finite"):
+            tasks.custom("mine", MLP, LABELS, X, Y, weight_decay=wrong)
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    monkeypatch.setattr(tasks, "_RECIPES", dict(tasks._RECIPES))
+
+
+def mine(**changes):
+    entry = {"name": "mine", "data": data.iris, "network": lambda: MLP, "loss": LABELS, "target_accuracy": 0.5}
+    return tasks.Recipe(**{**entry, **changes})
+
+
+def test_a_task_of_ones_own_is_one_entry(registry):
+    tasks.register(mine(std=0.5, weight_decay=0.1, network=lambda: torch.nn.Linear(4, 3)))
+    task = tasks.get("mine", samples=7)
+    assert tasks.names()[-1] == "mine" and task.network.count == 15 and len(task.x) == 7 and len(task.x_test) == 30
+    assert (task.std, task.weight_decay, task.target_accuracy) == (0.5, 0.1, 0.5)
+    with pytest.raises(ValueError, match="a task 'mine' is known already"):
+        tasks.register(mine())
+    with pytest.raises(ValueError, match="task 'other': unknown data set 'svhn'; known: iris"):
+        tasks.register(mine(name="other", data="svhn"))
+    tasks.register(mine(name="wide", network=lambda: networks.MLP((5, 3))))
+    with pytest.raises(ValueError, match=r"inputs of shape \(120, 4\) for MLP\(5-3, sigmoid\)"):
+        tasks.get("wide")
+    with pytest.raises(ValueError, match="samples = 500"):
+        tasks.get("mine", samples=500)
+
+
+def test_the_example_of_the_data_page_runs(registry, capsys):
+    page = Path(__file__).parent.parent / "book" / "data.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
+    (shown,) = re.findall(r"```text\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
+    exec(compile(code, "data.md", "exec"), {})
+    assert capsys.readouterr().out == shown

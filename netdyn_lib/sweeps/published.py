@@ -1,0 +1,179 @@
+"""Published sweeps: one small file each, opened as a dataset, and recomputed in part to see that they still hold.
+
+A file is an archive of :mod:`netdyn_lib.store`: NumPy arrays and JSON, no
+pickle.  It holds ln d̄(t), losses and accuracies in float32 for every initial
+condition, the distances of single copies for a few, arrivals, sharpness, and
+the provenance of every shard, the repeated parts of it once.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from .. import descent, networks, store, tasks
+from . import dataset, responses
+from .grid import Sweep
+from .measuring import OF_REFERENCES
+
+FEW = 3  # initial conditions whose single copies are published
+_DIMS = dataset.DIMS | {"log_mean_distance": ("epoch", "init"), "distance": ("epoch", "few", "perturbation"), "present": ("init",)}
+_WHOLE = {"diverged_at": np.int16, "present": bool}
+
+
+def folder():
+    """``book/results`` of the checkout that this library lies in."""
+    return Path(__file__).resolve().parents[2] / "book" / "results"
+
+
+def path_of(name, root=None):
+    """Where the published results of a sweep lie, whether they exist or not."""
+    return Path(root or folder()) / f"{name}.npz"
+
+
+def write(data, root=None):
+    """Publish a sweep's dataset; the path of its file.
+
+    Raises
+    ------
+    netdyn_lib.store.StoreError
+        Where it cannot be written.
+    """
+    sweep = json.loads(data.attrs["sweep"])
+    arrays = {"log_mean_distance": responses.log_mean_distance(data).astype(np.float32)}
+    arrays["distance"] = data["distance"].transpose("eta", "epoch", "init", "perturbation").values[:, :, :FEW].astype(np.float32)
+    for name in (n for n in data.data_vars if n != "distance"):
+        values = data[name].transpose("eta", *_DIMS[name]).values
+        arrays[name] = values.astype(_WHOLE.get(name, np.float32))
+    metas = json.loads(data.attrs["shards"])
+    path = path_of(sweep["name"], root)
+    store.write_archive(path, arrays, dict(sweep=sweep, provenance=_provenance(metas)))
+    return path
+
+
+def _provenance(metas):
+    """What the shards were computed on: each machine, commit and version once, with how many shards and seconds."""
+    groups = {}
+    for meta in metas:
+        same = {k: meta[k] for k in ("machine", "commit", "data")} | {k: meta["identity"][k] for k in ("task", "versions", "device", "code")}
+        same["content"] = meta["identity"]["data"]
+        group = groups.setdefault(json.dumps(same, sort_keys=True), same | dict(shards=0, seconds=0.0, first=meta["computed"], last=meta["computed"]))
+        group["shards"] += 1
+        group["seconds"] = round(group["seconds"] + meta["seconds"], 2)
+        group["first"], group["last"] = min(group["first"], meta["computed"]), max(group["last"], meta["computed"])
+    return list(groups.values())
+
+
+def names(root=None):
+    """Names of the published sweeps."""
+    return sorted(path.stem for path in Path(root or folder()).glob("*.npz"))
+
+
+def load(name, root=None):
+    """A published sweep as a dataset, as :func:`netdyn_lib.sweeps.dataset.load`'s.
+
+    In place of ``distance`` for all, it has ``log_mean_distance``, ln d̄(t), and
+    ``distance`` for the first few initial conditions (dimension ``few``).
+
+    Raises
+    ------
+    FileNotFoundError
+        Where nothing is published under that name; the message says how to compute it.
+    netdyn_lib.store.DamagedShard
+        For a file that is damaged.
+    """
+    path = path_of(name, root)
+    if not path.exists():
+        raise FileNotFoundError(f"nothing is published of the sweep {name!r}; compute it: {command(name)}")
+    arrays, meta = store.read_archive(path)
+    sweep = meta["sweep"]
+    coords = {
+        "eta": ("eta", np.array(sweep["rates"]), {"long_name": "learning rate η"}),
+        "init": np.arange(sweep["conditions"]),
+        "few": np.arange(arrays["distance"].shape[2]),
+        "perturbation": np.arange(sweep["copies"]),
+        "epoch": np.arange(sweep["epochs"] + 1),
+        "network": np.arange(1 + sweep["copies"]),
+    }
+    if sweep["sharp_at"]:
+        coords["sharp_epoch"] = np.array(sweep["sharp_at"])
+    variables = {k: (("eta", *_DIMS[k]), v) for k, v in arrays.items()}
+    return xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(meta["provenance"])))
+
+
+def command(name, profile="paper"):
+    """The commands that compute a sweep and publish it."""
+    return (
+        f"python -m netdyn_lib.sweeps run {name} --profile {profile} && "
+        f"python -m netdyn_lib.sweeps publish {name} --profile {profile}"
+    )
+
+
+@dataclass(frozen=True)
+class Check:
+    """A small part of a published sweep, recomputed here.
+
+    One initial condition, ``init``, at one learning rate, ``rate``, for so many
+    ``epochs``; ``log_distance`` is the largest difference of ln d̄(t) between
+    published and recomputed, ``loss`` the largest relative difference of the
+    loss; ``agrees`` whether both are within their tolerance.
+    """
+
+    name: str
+    rate: float
+    init: int
+    epochs: int
+    log_distance: float
+    loss: float
+    agrees: bool
+
+    def __str__(self):
+        verdict = "agree" if self.agrees else "DISAGREE"
+        return (
+            f"{self.name}: initial condition {self.init} at η = {self.rate:g}, {self.epochs} epochs recomputed and published {verdict} "
+            f"(ln d̄ to {self.log_distance:.0e}, loss to {self.loss:.0e})"
+        )
+
+
+def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
+    """Recompute a part of a published sweep, chosen by a token, and compare.
+
+    Another processor or PyTorch rounds otherwise, and chaos amplifies what it
+    rounds: over few epochs by so little that the tolerance, of ln d̄ and of the
+    relative loss, is far above it, and far below any real change.
+
+    Parameters
+    ----------
+    name : str
+        A published sweep.
+    token : str
+        Anything that changes from build to build, such as the commit: its hash
+        chooses the initial condition and the learning rate among those published.
+    epochs : int
+
+    Returns
+    -------
+    Check
+
+    Raises
+    ------
+    netdyn_lib.archives.MissingData
+        Where the sweep's data cannot be had.
+    """
+    data = load(name, root)
+    sweep = Sweep(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(data.attrs["sweep"]).items()})
+    there = np.argwhere(data["present"].values & (data["diverged_at"] < 0).all("network").values)
+    which, init = there[int(store.key({"token": str(token), "sweep": name}), 16) % len(there)]
+    epochs = min(epochs, sweep.epochs)
+    task = tasks.get(sweep.task, device=device, samples=sweep.samples, test_samples=sweep.test_samples)
+    start = networks.initial(task.network, 1, sweep.seed, task.std, int(init))
+    ball = networks.perturbed(start, sweep.radius, sweep.copies, sweep.seed, int(init))
+    gd = descent.GradientDescent(task, sweep.rates[which])
+    run = descent.run(gd, ball, epochs, ("mean_distance", OF_REFERENCES[0]))
+    here = {"eta": which, "init": init, "epoch": slice(0, epochs + 1)}
+    published = data.isel(here)
+    far = float(np.abs(np.log(run["mean_distance"][:, 0]) - published["log_mean_distance"].values).max())
+    loss = float(np.abs(run["reference_loss"][:, 0] / published["loss"].values - 1).max())
+    return Check(name, sweep.rates[which], int(init), epochs, far, loss, bool(far < tolerance and loss < tolerance))

@@ -1,0 +1,103 @@
+"""Descent by blocks of samples: the same gradients and outputs, whatever the blocks and the batch."""
+
+import pytest
+import torch
+from torch import nn
+
+from netdyn_lib import blocked, descent, gradients, losses, networks, steppers, tasks
+
+
+def problem(sizes=(12, 7, 5, 3), activation="tanh", samples=90, silent=(), loss=None):
+    """A classification, or a regression, of random inputs, some of them always zero."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(samples, sizes[0], generator=draw, dtype=torch.float64)
+    x[:, list(silent)] = 0
+    if loss is None:
+        loss, y = losses.CrossEntropy(), torch.randint(sizes[-1], (samples,), generator=draw)
+    else:
+        y = torch.rand(samples, sizes[-1], generator=draw, dtype=torch.float64)
+    return tasks.custom("random", networks.MLP(sizes, activation), loss, x, y)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks of at most 20 samples."""
+    monkeypatch.setattr(blocked, "_VALUES", 0)
+    monkeypatch.setattr(blocked, "_LEAST", 20)
+
+
+@pytest.mark.parametrize("sizes", [(12, 7, 3), (12, 7, 5, 3), (12, 7, 6, 5, 3)])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
+@pytest.mark.parametrize("silent", [(), (0, 5, 11)])
+@pytest.mark.parametrize("alone", [True, False])
+def test_gradient_and_output_are_those_of_all_samples_at_once(sizes, activation, silent, alone):
+    task = problem(sizes, activation, silent=silent)
+    params = task.initial(4)
+    stepper = blocked.BlockedMLPStepper(task)
+    stepper._alone = alone  # a GPU's way is one batched product
+    expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
+    torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
+    gradient = gradients.ModuleGradient(task)(params)
+    moved = params.clone()
+    stepper.subtract(moved, torch.full((4, 1), 0.5, dtype=torch.float64))
+    torch.testing.assert_close(moved, params - 0.5 * gradient, rtol=1e-13, atol=1e-14)
+    # Weights of an input that is always zero stay where they are, to the last bit.
+    first = [task.network.unpack(p)[0][0][..., list(silent)] for p in (params, moved)]
+    assert torch.equal(*first)
+
+
+def test_summed_loss():
+    task = problem(loss=losses.HalfSquaredError())
+    params = task.initial(2)
+    for stepper in (blocked.BlockedMLPStepper(task), blocked.BlockedModuleStepper(task, steppers.values_per_sample(task))):
+        stepper.forward(params)
+        moved = params.clone()
+        stepper.subtract(moved, torch.full((2, 1), 0.1, dtype=torch.float64))
+        torch.testing.assert_close(moved, params - 0.1 * gradients.ModuleGradient(task)(params), rtol=1e-12, atol=1e-13)
+
+
+def test_any_module_by_blocks():
+    module = nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3))
+    like = problem((12, 3))
+    task = tasks.custom("convolution", module, losses.CrossEntropy(), like.x, like.y)
+    params = task.initial(3)
+    stepper = steppers.of(task)
+    assert isinstance(stepper, blocked.BlockedModuleStepper)
+    expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
+    torch.testing.assert_close(stepper.forward(params), expected)
+    moved = params.clone()
+    stepper.subtract(moved, torch.full((3, 1), 0.5, dtype=torch.float64))
+    torch.testing.assert_close(moved, params - 0.5 * gradients.ModuleGradient(task)(params), rtol=1e-12, atol=1e-13)
+
+
+def test_blocks_cover_every_sample_once_and_are_alike():
+    task = problem(samples=91)
+    parts = blocked.slices(task, blocked.size(task, 100))
+    assert [k for s in parts for k in range(s.start, s.stop)] == list(range(91))
+    lengths = [s.stop - s.start for s in parts]
+    assert max(lengths) <= 20
+    assert max(lengths) - min(lengths) <= len(parts)
+
+
+def test_few_samples_and_no_hidden_layer_need_no_blocks(monkeypatch):
+    assert isinstance(steppers.of(problem(samples=20)), steppers.MLPStepper)
+    assert isinstance(steppers.of(problem((12, 3))), steppers.MLPStepper)
+    assert isinstance(steppers.of(problem()), blocked.BlockedMLPStepper)
+
+
+def test_a_network_does_not_depend_on_its_batch_nor_on_threads():
+    task = problem((12, 7, 3))
+    ball = networks.perturbed(task.initial(5), 1e-8, 2)
+    gd = descent.GradientDescent(task, 5.0)
+    whole = descent.run(gd, ball, 60, ("distance", "loss"), workers=2)
+    part = descent.run(gd, ball[2:4], 60, ("distance", "loss"), workers=1, chunk=1)
+    assert (whole["distance"][:, 2:4] == part["distance"]).all()
+    assert (whole["loss"][:, 2:4] == part["loss"]).all()
+    alone = descent.run(gd, ball[3, 1:2], 60, ("loss",))
+    assert (whole["loss"][:, 3, 1] == alone["loss"][:, 0]).all()
+
+
+def test_memory_of_a_block_does_not_grow_with_the_samples():
+    few, many = (blocked.BlockedMLPStepper(problem(samples=n)) for n in (40, 4000))
+    grown = many.values_per_network - few.values_per_network
+    assert grown == many.target.numel() - few.target.numel()
