@@ -51,7 +51,7 @@ _LAPTOP_SWEEPS = {
     "digits-deep": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
     "digits-l2-1e-3": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
     "digits-l2-1e-5": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
-    "digits-cnn": dict(rates=_RATES[5:12:2], conditions=2, copies=1, epochs=60, cap=100, block=2),
+    "digits-cnn": dict(rates=_RATES[5:12:2], conditions=2, copies=1, epochs=60, cap=100, samples=480, block=2),
     "iris": dict(conditions=40, copies=3, cap=1000, block=20),
     "mnist": dict(
         rates=(0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0), conditions=6, copies=3, epochs=60, cap=60,

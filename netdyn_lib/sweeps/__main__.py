@@ -59,6 +59,7 @@ def main(argv=None):
 def _run(sweeps, words):
     import time
 
+    from ..archives import MissingData
     from .running import run
 
     began = time.monotonic()
@@ -69,7 +70,12 @@ def _run(sweeps, words):
             print(f"{sweep.name}: not begun, time limit", flush=True)
             incomplete = True
             continue
-        done = run(sweep, words.store, words.device, words.scheduler, words.workers, left)
+        try:
+            done = run(sweep, words.store, words.device, words.scheduler, words.workers, left)
+        except MissingData as error:  # the other sweeps may have theirs
+            print(f"{sweep.name}: {error}", file=sys.stderr, flush=True)
+            incomplete = True
+            continue
         line = f"{sweep.name}: {done.kept} shards kept, {done.computed} computed in {done.seconds:.0f} s"
         line += f", {done.elsewhere} computed by another process" if done.elsewhere else ""
         line += f", {done.missing} missing ({done.stopped})" if done.missing else ""
