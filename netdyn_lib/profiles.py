@@ -39,6 +39,11 @@ _SWEEPS = {
     "cifar10": dict(task="cifar10", rates=_RATES, conditions=50, cap=2000, block=5),
     # Published from two processor cores: few initial conditions, fewer rates, and but for the first fewer images.
     "mnist-few": dict(task="mnist", rates=(0.01, *_COARSE), **_FEW),
+    "mnist-6000-few": dict(task="mnist", rates=(0.1, *_COARSE), samples=6000, **_FEW),
+    "mnist-sharpness": dict(
+        task="mnist", rates=(2.5, 5.0, 7.5, 10.0), conditions=3, copies=1, epochs=300, block=1, samples=6000,
+        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3,
+    ),
     "mnist-sigmoid-few": dict(task="mnist-sigmoid", rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), samples=6000, **_FEW),
     "mnist-relu-few": dict(task="mnist-relu", rates=(0.01, 0.05, 0.1, *_COARSE), samples=6000, **_FEW),
     "mnist-deep-few": dict(task="mnist-deep", rates=(0.1, *_COARSE), samples=6000, **_FEW | dict(cap=1000)),
