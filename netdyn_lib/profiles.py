@@ -19,7 +19,7 @@ _FEW = dict(conditions=4, copies=2, epochs=60, cap=300, block=1)
 
 # Sweeps by name, as in J: see netdyn_lib.sweeps.Sweep.  A cap is ours: J states none.
 _SWEEPS = {
-    "digits": dict(task="digits", rates=_RATES, conditions=50, cap=2000, block=10),
+    "digits": dict(task="digits", rates=_RATES, conditions=50, cap=1000, block=10),
     "digits-sigmoid": dict(task="digits-sigmoid", rates=_FURTHER, conditions=50, cap=2000, block=10),
     "digits-relu": dict(task="digits-relu", rates=_RATES, conditions=50, cap=2000, block=10),
     "digits-deep": dict(task="digits-deep", rates=_RATES, conditions=50, cap=4000, block=10),
@@ -38,7 +38,7 @@ _SWEEPS = {
     "mnist-cnn-sd": dict(task="mnist-cnn-sd", rates=_RATES[1::2], conditions=40, cap=2000, block=5),
     "cifar10": dict(task="cifar10", rates=_RATES, conditions=50, cap=2000, block=5),
     # Published from two processor cores: few initial conditions, fewer rates, and but for the first fewer images.
-    "mnist-few": dict(task="mnist", rates=(0.01, *_COARSE), **_FEW),
+    "mnist-few": dict(task="mnist", rates=(0.01, *_COARSE), **_FEW | dict(cap=200)),
     "mnist-6000-few": dict(task="mnist", rates=(0.1, *_COARSE), samples=6000, **_FEW),
     "mnist-sharpness": dict(
         task="mnist", rates=(2.5, 5.0, 7.5, 10.0), conditions=3, copies=1, epochs=300, block=1, samples=6000,
@@ -46,11 +46,11 @@ _SWEEPS = {
     ),
     "mnist-sigmoid-few": dict(task="mnist-sigmoid", rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), samples=6000, **_FEW),
     "mnist-relu-few": dict(task="mnist-relu", rates=(0.01, 0.05, 0.1, *_COARSE), samples=6000, **_FEW),
-    "mnist-deep-few": dict(task="mnist-deep", rates=(0.1, *_COARSE), samples=6000, **_FEW | dict(cap=1000)),
+    "mnist-deep-few": dict(task="mnist-deep", rates=(0.1, *_COARSE), samples=6000, **_FEW | dict(cap=600)),
     "mnist-l2-1e-3-few": dict(task="mnist-l2-1e-3", rates=_COARSE, samples=6000, **_FEW),
     "mnist-l2-1e-5-few": dict(task="mnist-l2-1e-5", rates=_COARSE, samples=6000, **_FEW),
     "mnist-cnn-few": dict(task="mnist-cnn", rates=(0.1, 0.5, 1.0, 2.5, 5.0), samples=1000, **_FEW | dict(conditions=3, copies=1, cap=200)),
-    "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=10_000, **_FEW | dict(conditions=3, copies=1, cap=60)),
+    "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=5000, **_FEW | dict(conditions=3, copies=1, cap=60)),
     "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1),  # J, Figs. 2 and 3
     "sharpness": dict(
         task="digits", rates=(1.0, 2.5, 5.0, 7.5), conditions=10, copies=1, epochs=1000, block=5,
