@@ -15,7 +15,7 @@ _RATES = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 
 _FURTHER = (*_RATES, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0)
 
 _COARSE = (0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0)
-_FEW = dict(conditions=4, copies=2, epochs=60, cap=300, block=1)
+_FEW = dict(conditions=3, copies=2, epochs=60, cap=300, block=1)
 
 # Sweeps by name, as in J: see netdyn_lib.sweeps.Sweep.  A cap is ours: J states none.
 _SWEEPS = {
@@ -81,6 +81,21 @@ _LAPTOP_SWEEPS = {
 _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
+        losses=(0.01, 7.5, 20.0),  # J, Fig. 1
+        growth=10.0,  # J, Figs. 2 and 3
+        fastest=7.5,  # J, Fig. 5
+        tangent_rates=(0.5, 2.5, 5.0, 10.0, 20.0),
+        tangent_conditions=20,
+        tangent_epochs=200,
+        search_low=0.1,  # J's bracket: p = 0 here,
+        search_high=10.0,  # and nearly 1 here
+        search_conditions=50,
+        search_epochs=100,
+        level=0.9,
+        default=0.5,  # the learning rate of one who does not search
+        races=50,  # fresh initial conditions on which what was found is tried
+        race_cap=1000,
+        checked=5,  # epochs recomputed of each published sweep
     ),
     "02_iris_slow": dict(
         learning_rate=0.01,
@@ -173,6 +188,11 @@ _PAPER = {
 _LAPTOP = {
     "05_mnist_cifar": dict(
         sweeps={name: entry | _LAPTOP_SWEEPS.get(name, {}) for name, entry in _SWEEPS.items()},
+        tangent_conditions=4,
+        tangent_epochs=100,
+        search_conditions=12,
+        races=12,
+        race_cap=300,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
