@@ -49,7 +49,7 @@ _SWEEPS = {
     "mnist-deep-few": dict(task="mnist-deep", rates=(0.1, *_COARSE), samples=6000, test_samples=2000, **_FEW | dict(cap=600)),
     "mnist-l2-1e-3-few": dict(task="mnist-l2-1e-3", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
     "mnist-l2-1e-5-few": dict(task="mnist-l2-1e-5", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
-    "mnist-cnn-few": dict(task="mnist-cnn", rates=(0.1, 0.5, 1.0, 2.5, 5.0), samples=1000, **_FEW | dict(conditions=3, copies=1, cap=200)),
+    "mnist-cnn-few": dict(task="mnist-cnn", rates=(0.1, 0.5, 1.0, 2.5, 5.0), samples=500, test_samples=1000, **_FEW | dict(conditions=2, copies=1, cap=200)),
     "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=5000, **_FEW | dict(conditions=3, copies=1, cap=60)),
     "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1),  # J, Figs. 2 and 3
     "sharpness": dict(
