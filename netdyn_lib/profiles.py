@@ -47,10 +47,10 @@ _SWEEPS = {
     "mnist-sigmoid-few": dict(task="mnist-sigmoid", rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
     "mnist-relu-few": dict(task="mnist-relu", rates=(0.01, 0.05, 0.1, *_COARSE), samples=6000, **_FEW),
     "mnist-deep-few": dict(task="mnist-deep", rates=(0.1, *_COARSE), samples=6000, test_samples=2000, **_FEW | dict(cap=600)),
-    "mnist-l2-1e-3-few": dict(task="mnist-l2-1e-3", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
-    "mnist-l2-1e-5-few": dict(task="mnist-l2-1e-5", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
-    "mnist-cnn-few": dict(task="mnist-cnn", rates=(0.1, 0.5, 1.0, 2.5, 5.0), samples=500, test_samples=1000, **_FEW | dict(conditions=2, copies=1, cap=200)),
-    "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=5000, **_FEW | dict(conditions=3, copies=1, cap=60)),
+    "mnist-l2-1e-3-few": dict(task="mnist-l2-1e-3", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(conditions=2, cap=200)),
+    "mnist-l2-1e-5-few": dict(task="mnist-l2-1e-5", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(conditions=2, cap=200)),
+    "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=5000, **_FEW | dict(conditions=2, copies=1, cap=60)),
+    "mnist-6000-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1, samples=6000, test_samples=1000),
     "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1),  # J, Figs. 2 and 3
     "sharpness": dict(
         task="digits", rates=(1.0, 2.5, 5.0, 7.5), conditions=10, copies=1, epochs=1000, block=5,
@@ -82,6 +82,7 @@ _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
         losses=(0.01, 7.5, 20.0),  # J, Fig. 1
+        regimes=(0.01, 1.0, 5.0),  # D's on Iris
         growth=10.0,  # J, Figs. 2 and 3
         fastest=7.5,  # J, Fig. 5
         tangent_rates=(0.5, 2.5, 5.0, 10.0, 20.0),
