@@ -16,8 +16,8 @@ class Arrivals:
 
     ``first`` (n,) is the first epoch at the target, ``sustained`` (n,) the first
     of so many epochs in a row; NaN for a network that did not arrive within
-    ``followed`` (n,) epochs.  Such a network is censored: it arrives later, or
-    never.
+    ``followed`` (n,) epochs: the cap, or where it overflowed.  Such a network is censored: it
+    arrives later, or never.  One that did arrive was followed until that was certain.
     """
 
     first: np.ndarray
@@ -39,7 +39,8 @@ def search(descent, start, target, cap, sustained=20, seen=None, workers=None, s
     cap : int
         Epochs after which a network is given up.
     sustained : int
-        Epochs in a row, at the target or above, that end the search.
+        Epochs in a row, at the target or above, that end the search; all of them
+        within the cap, so that a sustained arrival is never later than cap − sustained + 1.
     seen : array, optional
         Test accuracies (T, n) at epochs 0 … T − 1, where they are known; ``start``
         are then the parameters at epoch T − 1.
@@ -51,7 +52,7 @@ def search(descent, start, target, cap, sustained=20, seen=None, workers=None, s
     Arrivals
     """
     count = len(start)
-    curves = [[] for _ in range(count)] if seen is None else [list(c) for c in np.asarray(seen).T]
+    curves = [[] for _ in range(count)] if seen is None else [list(c) for c in np.asarray(seen)[: cap + 1].T]
     first, lasting = np.full(count, np.nan), np.full(count, np.nan)
     params = start.clone()
     remaining = np.arange(count)
@@ -74,5 +75,7 @@ def search(descent, start, target, cap, sustained=20, seen=None, workers=None, s
         for column, k in enumerate(remaining):
             # Epoch 0 of a stretch is the last of the one before.
             curves[k] += list(record["test_accuracy"][1 if curves[k] else 0 :, column])
-    followed = np.array([len(c) - 1 for c in curves])
+    lengths = np.array([len(c) - 1 for c in curves])
+    # Not to the end of a stretch: where a network arrived cannot depend on how often one looks.
+    followed = np.where(np.isnan(lasting), lengths, lasting + sustained - 1).astype(int)
     return Arrivals(first, lasting, followed)

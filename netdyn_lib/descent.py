@@ -178,7 +178,11 @@ def _blocks(simulation, epochs, progress):
         while True:
             count = min(_BLOCK, remaining)
             remaining -= count
-            block = simulation.advance(count, pool, last=remaining == 0)
+            try:
+                block = simulation.advance(count, pool, last=remaining == 0)
+            except BaseException:  # an interrupt, too: leaving the pool waits for its threads
+                simulation.abandon()
+                raise
             if block is not None:
                 yield block, simulation
             bar.update(count)

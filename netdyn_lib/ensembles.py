@@ -104,6 +104,7 @@ class Simulation:
             raise ValueError(f"start has shape {tuple(start.shape)}: an ensemble of zero networks")
         self.descent, self.epoch = descent, 0
         self.every, self._at, self._stop = whole(every, "every", 1), at, stop
+        self._abandoned = False
         self._flat = start.dim() == 2
         groups = start.unsqueeze(1) if self._flat else start  # (n, 1 + M, P)
         self._observe = observables.collect(observe, task, copies=groups.shape[1] - 1)
@@ -151,6 +152,10 @@ class Simulation:
         groups = torch.cat([c.groups() for c in self._chunks])
         return groups.squeeze(1) if self._flat else groups
 
+    def abandon(self):
+        """Make whatever :meth:`advance` is still at in other threads stop before its next epoch."""
+        self._abandoned = True
+
     def observes(self, t):
         """Whether epoch ``t`` is one to observe."""
         return t % self.every == 0 if self._at is None else t in self._at
@@ -187,7 +192,7 @@ class Simulation:
         stepper = self._worker.stepper()
         rows = {name: [] for name in self._observe}
         for t in range(self.epoch, self.epoch + epochs + last):
-            if self._stop is not None and self._stop():
+            if self._abandoned or (self._stop is not None and self._stop()):
                 raise Stopped(f"stopped before epoch {t}")
             stop = t == self.epoch + epochs
             look = self.observes(t)

@@ -146,3 +146,8 @@ def orders_apart(first, second):
 def difference(first, second):
     """Absolute difference of two measures of the same networks, (n,) each."""
     return np.abs(np.asarray(first) - np.asarray(second))
+
+
+def converges_erratically(loss, share=0.5, last=10):
+    """Does the loss (T, n) rise at least once, and stay below a share of its first value over the ``last`` observations?"""
+    return (np.asarray(loss[-last:]) < share * np.asarray(loss[0])).all(0) & ~relaxation.non_increasing(loss)

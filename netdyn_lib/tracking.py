@@ -14,6 +14,7 @@ from . import sharpness as eigen
 from . import threads
 from .checks import floats
 from .curvature import BLOCK, TrainingHessian
+from .ensembles import Stopped
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Track:
     converged: np.ndarray
 
 
-def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=True, block=BLOCK, weight_decay=None):
+def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=True, block=BLOCK, weight_decay=None, stop=None):
     """Sharpness along trajectories, each epoch started from the eigenvector of the one before.
 
     Parameters
@@ -48,6 +49,8 @@ def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=Tr
         False starts every epoch anew, from one fixed random vector.
     block, weight_decay
         As for :class:`TrainingHessian`.
+    stop : callable, optional
+        As for :func:`along_descent`.
 
     Returns
     -------
@@ -69,6 +72,8 @@ def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=Tr
     vectors, epochs, rows = {}, [], []
 
     def solve(k, params):
+        if stop is not None and stop():
+            raise Stopped(f"stopped before the sharpness of network {k}, after {len(rows)} epochs of them")
         found = _solve(hessian_of, params, method, vectors.get(k) if warm else None, cold, tolerance, most)
         if found.vector is not None:
             vectors[k] = found.vector
@@ -100,7 +105,7 @@ def _solve(hessian_of, params, method, start, cold, tolerance, most):
         return diverged
 
 
-def along_descent(descent, start, epochs, at, **options):
+def along_descent(descent, start, epochs, at, stop=None, **options):
     """Sharpness while an ensemble descends, without storing its trajectory.
 
     The weights observed within 100 epochs are held at a time.  The penalty is
@@ -115,6 +120,9 @@ def along_descent(descent, start, epochs, at, **options):
         Steps taken.
     at : sequence of int
         The epochs at which sharpness is wanted.
+    stop : callable, optional
+        Asked before every epoch and every network; where it answers true, all is
+        given up with :class:`~netdyn_lib.ensembles.Stopped`.
     options
         ``method``, ``tolerance``, ``most``, ``warm``, ``block`` of :func:`track`.
 
@@ -129,6 +137,6 @@ def along_descent(descent, start, epochs, at, **options):
     """
     if np.ndim(start) != 2:
         raise ValueError(f"start has shape {tuple(np.shape(start))}: expected (n, P), references without copies")
-    blocks = engine.stream(descent, start, epochs, observe=("weights",), at=at)
+    blocks = engine.stream(descent, start, epochs, observe=("weights",), at=at, stop=stop)
     states = (pair for block, _ in blocks for pair in zip(block.epochs, block.values["weights"]))
-    return track(descent.task, states, weight_decay=descent.weight_decay, **options)
+    return track(descent.task, states, stop=stop, weight_decay=descent.weight_decay, **options)

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -391,3 +392,30 @@ def test_bad_input_is_refused():
         descent.run(descent.GradientDescent(IRIS, (1.0, 1.0, 1.0)), start, 1)
     with pytest.raises(KeyError, match="'norm' was not observed; observed: loss"):
         descent.run(gd, start, 1)["norm"]
+
+
+def test_an_interrupt_stops_the_other_threads_too(iris):
+    """Leaving a pool waits for its threads, so they are told to stop before their next epoch."""
+    seen = []
+
+    def watch(s):
+        first = bool((s.params[0, 0] == start[0]).all())
+        if s.epoch == 0 and first:
+            watch.first = s.params.data_ptr()
+        if s.epoch == 3 and s.params.data_ptr() == watch.first:
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+        seen.append(s.epoch)
+        return s.params[:, 0, 0]
+
+    watch.first = None
+    start = iris.initial(2)
+    with pytest.raises(KeyboardInterrupt):
+        descent.run(descent.GradientDescent(iris, 1.0), start, 100, observe=(watch,), workers=2, chunk=1)
+    assert max(seen) < 50
+
+
+def test_a_run_that_is_asked_to_stop_does(iris):
+    answers = iter([False] * 5 + [True])
+    with pytest.raises(ensembles.Stopped, match="stopped before epoch 5"):
+        descent.run(descent.GradientDescent(iris, 1.0), iris.initial(1), 100, workers=1, stop=lambda: next(answers))

@@ -12,8 +12,8 @@ import nbformat
 import pytest
 
 from netdyn_lib import claims
+from netdyn_lib.fingerprint import imported
 from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
-from netdyn_lib.pipeline.imports import closure
 from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
 
 HEADER = """# ---
@@ -88,7 +88,7 @@ def write(project, name, cells):
     ],
 )
 def test_imports_are_followed(project, source, modules):
-    found = closure(source, project.package)
+    found = imported(source, project.package)
     assert [str(path.relative_to(project.package).with_suffix("")) for path in found] == modules
 
 
@@ -488,3 +488,33 @@ def test_files_and_folders_are_replaced_whole(tmp_path):
     replace_folder(tmp_path / "b", tmp_path / "a")
     assert (tmp_path / "a" / "file").read_text() == "three"
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "file"]
+
+
+# Notebooks that depend on the images at hand
+
+
+def test_a_run_is_of_the_images_that_were_at_hand(monkeypatch):
+    project = Project(Path(__file__).resolve().parents[1])
+    monkeypatch.setattr(execute.archives, "available", lambda name: False)
+    without = [execute.key(project, name, {}) for name in ("01_toy_map", "05_mnist_cifar")]
+    monkeypatch.setattr(execute.archives, "available", lambda name: True)
+    with_images = [execute.key(project, name, {}) for name in ("01_toy_map", "05_mnist_cifar")]
+    assert without[0] == with_images[0]
+    assert without[1] != with_images[1]
+
+
+def test_notes_of_a_run_reach_the_log():
+    printed = nbformat.v4.new_output("stream", text="NOTE: MNIST is not at hand\nother\n")
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[printed]), nbformat.v4.new_markdown_cell("NOTE: no")])
+    assert execute.notes(nb) == ["NOTE: MNIST is not at hand"]
+
+
+def test_published_results_are_listed_with_their_provenance(tmp_path):
+    assert fragments.published(tmp_path) == "Nothing is published yet.\n"
+    project = Project(Path(__file__).resolve().parents[1])
+    text = fragments.published(project.book / "results")
+    for path in (project.book / "results").glob("*.npz"):
+        assert f"<results/{path.name}>" in text
+    (tmp_path / "x.npz").write_bytes(b"nothing")
+    with pytest.raises(PipelineError, match="x.npz"):
+        fragments.published(tmp_path)

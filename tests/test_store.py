@@ -16,7 +16,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from netdyn_lib import store
+from netdyn_lib import locks, npz
 from netdyn_lib.store import DamagedShard, Store, StoreError, key, read_archive, write_archive
 
 ARRAYS = {
@@ -33,7 +33,7 @@ META = {"task": "iris", "η": 5.0, "sizes": [4, 3], "more": {"none": None, "yes"
 PRELUDE = """
 import json, os, resource, signal, sys, time
 import numpy as np
-from netdyn_lib import store
+from netdyn_lib import locks
 from netdyn_lib.store import Store, StoreError
 
 def work(key):
@@ -372,7 +372,7 @@ def test_a_process_killed_inside_a_write_leaves_what_was(tmp_path, place, refere
 
 def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
     young, old = tmp_path / ".a.7.0123abcd-1.partial", tmp_path / ".b.7.0123abcd-1.partial"
-    ours = tmp_path / f".c.7.{store._HOST}-1.partial"
+    ours = tmp_path / f".c.7.{npz.HOST}-1.partial"
 
     def lay():
         for path in (young, old, ours):
@@ -383,7 +383,7 @@ def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
     Store(tmp_path)
     assert partials(tmp_path) == [young.name]
     lay()
-    monkeypatch.setattr(store, "fcntl", None)
+    monkeypatch.setattr(locks, "fcntl", None)
     Store(tmp_path)
     assert partials(tmp_path) == [young.name, ours.name]
 
@@ -458,15 +458,15 @@ def test_a_shard_written_meanwhile_is_not_claimed(tmp_path):
 
 
 def test_a_claim_is_not_of_a_file_that_its_owner_just_removed(tmp_path, monkeypatch):
-    shards, lock = Store(tmp_path), store._lock
+    shards, lock = Store(tmp_path), locks.lock
 
     def late(fd, wait=False):
         # Between the opening of the file and its lock, who had it ends and removes it.
-        monkeypatch.setattr(store, "_lock", lock)
+        monkeypatch.setattr(locks, "lock", lock)
         (tmp_path / "locks" / "a.lock").unlink()
         return lock(fd, wait)
 
-    monkeypatch.setattr(store, "_lock", late)
+    monkeypatch.setattr(locks, "lock", late)
     with shards.claim("a") as mine, shards.claim("a") as other:
         assert mine and not other
     assert list((tmp_path / "locks").iterdir()) == []
@@ -474,15 +474,15 @@ def test_a_claim_is_not_of_a_file_that_its_owner_just_removed(tmp_path, monkeypa
 
 def test_a_write_outlives_a_sweep_of_its_file(tmp_path, monkeypatch):
     """A store that is opened just before the new file is locked takes it for left behind."""
-    shards, lock = Store(tmp_path), store._lock
+    shards, lock = Store(tmp_path), locks.lock
 
     def late(fd, wait=False):
-        monkeypatch.setattr(store, "_lock", lock)
+        monkeypatch.setattr(locks, "lock", lock)
         Store(tmp_path)
         assert partials(tmp_path) == []
         return lock(fd, wait)
 
-    monkeypatch.setattr(store, "_lock", late)
+    monkeypatch.setattr(locks, "lock", late)
     shards.write("a", ARRAYS, META)
     assert shards.read("a").meta == META and partials(tmp_path) == []
 
@@ -512,9 +512,9 @@ def test_threads_that_claim_exclude_each_other(tmp_path):
 @pytest.mark.parametrize("refusal", ["missing", errno.ENOLCK, errno.ENOTSUP])
 def test_where_nothing_can_be_locked_everybody_computes(tmp_path, monkeypatch, refusal):
     if refusal == "missing":
-        monkeypatch.setattr(store, "fcntl", None)
+        monkeypatch.setattr(locks, "fcntl", None)
     else:
-        monkeypatch.setattr(store.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(refusal, "refused")))
+        monkeypatch.setattr(locks.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(refusal, "refused")))
     shards = Store(tmp_path)
     with shards.claim("a") as one, shards.claim("a") as other:
         assert one and other

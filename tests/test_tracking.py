@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, descent, losses, tasks, tracking
+from netdyn_lib import curvature, descent, ensembles, losses, tasks, tracking
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +84,10 @@ def test_diverged_networks_have_no_sharpness():
 def test_wrong_trajectories(call, message):
     with pytest.raises(ValueError, match=message):
         call(tasks.get("iris"))
+
+
+def test_asked_to_stop_it_does_between_two_networks():
+    task = tasks.get("iris")
+    answers = iter([False] * 3 + [True] * 100)
+    with pytest.raises(ensembles.Stopped):
+        tracking.along_descent(descent.GradientDescent(task, 1.0), task.initial(3), 4, [0, 2, 4], stop=lambda: next(answers))

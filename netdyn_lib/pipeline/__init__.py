@@ -5,7 +5,6 @@ Makefile calls it as ``python -m netdyn_lib.pipeline``; see ``--help``.
 
 * :mod:`.project`: where things lie, and writing files whole or not at all;
 * :mod:`.notebook`: a notebook's source, parameters, identifiers, provenance;
-* :mod:`.imports`: which modules of the library a notebook depends on;
 * :mod:`.execute`: papermill over every notebook that changed;
 * :mod:`.pair`: the committed ``.ipynb`` of each source;
 * :mod:`.scorecard`: every measured claim, gathered;

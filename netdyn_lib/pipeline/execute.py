@@ -11,8 +11,9 @@ from importlib import metadata
 import nbformat
 import yaml
 
+from .. import archives
+from ..fingerprint import imported
 from . import notebook
-from .imports import closure
 from .project import PipelineError, write_whole
 
 #: Packages whose version decides a result.
@@ -33,9 +34,10 @@ def versions():
 def key(project, name, parameters):
     """Hash of all that decides what a notebook's run gives.
 
-    The source, the parameters, the versions, the published results, every
-    module of the library that the source imports (directly or not), and, if
-    :mod:`netdyn_lib.claims` is among those, the claims of this chapter.
+    The source, the parameters, the versions, every module of the library that
+    the source imports (directly or not); if :mod:`netdyn_lib.claims` is among
+    those, the claims of this chapter; and if :mod:`netdyn_lib.sweeps` is, the
+    published results, and which image sets are at hand.
 
     Parameters
     ----------
@@ -53,13 +55,16 @@ def key(project, name, parameters):
     """
     source = project.source(name).read_text(encoding="utf-8")
     try:
-        files = closure(source, project.package)
+        files = imported(source, project.package)
     except SyntaxError as error:
         raise PipelineError(f"{name}: {error.filename}, line {error.lineno}: {error.msg}") from None
     claims = _claims(project, name) if project.package / "claims.py" in files else None
-    files += sorted(path for path in (project.book / "results").rglob("*") if path.is_file())
+    images = None
+    if project.package / "sweeps" / "results.py" in files:
+        images = {image: archives.available(image) for image in archives.names()}
+        files += sorted(path for path in (project.book / "results").rglob("*") if path.is_file())
     digest = hashlib.sha256()
-    digest.update(json.dumps([source, parameters, versions(), claims], sort_keys=True, default=str).encode())
+    digest.update(json.dumps([source, parameters, versions(), claims, images], sort_keys=True, default=str).encode())
     for path in files:
         digest.update(f"\n{path.relative_to(project.root)}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -159,8 +164,16 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
         }
         write_whole(target, notebook.dumps(notebook.tidy(run)))
         log(f"{head}: done in {duration:.0f} s")
+        for line in notes(run):
+            log(f"{name}: {line}")
         done.append(name)
     return done
+
+
+def notes(nb):
+    """What an executed notebook wants its reader to know of the run: printed lines that begin with ``NOTE:``."""
+    texts = (o.text for cell in nb.cells for o in cell.get("outputs", ()) if o.get("name") == "stdout")
+    return [line for text in texts for line in text.splitlines() if line.startswith("NOTE:")]
 
 
 def _run(project, name, nb, parameters, profile):

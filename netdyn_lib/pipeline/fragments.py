@@ -1,9 +1,9 @@
-"""Generated parts of pages: the scorecard, its summary, the runs, the front figure."""
+"""Generated parts of pages: the scorecard, its summary, the runs, the published results, the front figure."""
 
 import base64
 import re
 
-from netdyn_lib import claims
+from netdyn_lib import claims, store
 
 from . import notebook, scorecard
 from .project import PipelineError
@@ -89,6 +89,30 @@ def _versions(notebooks):
         which = "all chapters" if len(groups) == 1 else ", ".join(names)
         lines.append(f"- {which}: " + ", ".join(f"{package} {version}" for package, version in versions))
     return "\n".join(lines) + "\n"
+
+
+def published(folder):
+    """The published sweeps in a folder: what each holds, where it comes from, and the file to download."""
+    lines = ["| Sweep | What it holds | Computed | File |", "|:--|:--|:--|:--|"]
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            _, meta = store.read_archive(path)
+        except store.DamagedShard as error:
+            raise PipelineError(str(error)) from None
+        sweep, groups = meta["sweep"], meta["provenance"]
+        rates = f"{len(sweep['rates'])} learning rates from {min(sweep['rates']):g} to {max(sweep['rates']):g}"
+        holds = f"{sweep['task']}: {rates}, {sweep['conditions']} initial conditions, {sweep['copies']} copies, {sweep['epochs']} epochs"
+        size = f"{path.stat().st_size / 1e6:.1f} MB"
+        came = "; ".join(_origin(group) for group in groups)
+        lines.append(f"| {path.stem} | {holds}. {groups[0]['data']} | {came} | {{download}}`{size} <{folder.name}/{path.name}>` |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else "Nothing is published yet.\n"
+
+
+def _origin(group):
+    machine = group["machine"]
+    where = machine["device"] if machine.get("cuda") else machine["processor"]
+    hours = f"{group['seconds'] / 3600:.2g} h" if group["seconds"] > 360 else f"{group['seconds'] / 60:.2g} min"
+    return f"{group['last'][:10]}, {where}, PyTorch {machine['torch']}, commit `{group['commit']}`, {hours}"
 
 
 def front(notebooks, wanted):

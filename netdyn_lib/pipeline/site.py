@@ -149,6 +149,7 @@ def stage(project, notebooks, rows, source):
         "summary.md": fragments.summary(rows, notebooks),
         "scorecard.md": fragments.table(rows, notebooks),
         "runs.md": fragments.runs(notebooks),
+        "published.md": fragments.published(project.book / "results"),
         "claims.json": scorecard.dumps(rows),
     }
     for file, text in texts.items():

@@ -1,13 +1,18 @@
 """Command line of the sweeps: ``python -m netdyn_lib.sweeps --help``."""
 
 import argparse
+import os
 import signal
 import sys
+import threading
 
 from .. import profiles
 from . import named
 
 EXIT_INCOMPLETE = 3
+EXIT_STOPPED = 130
+GRACE = 3.0  # seconds that what is under way may take to stop
+_STOPPED = "\nstopped; finished shards are kept, and the same command goes on from there"
 
 
 def parser():
@@ -41,29 +46,53 @@ def main(argv=None):
     """Run one verb.
 
     The exit status is 0 where all is done, 3 where shards are missing, 1 for an
-    error and 130 after a signal.
+    error and 130 after a signal.  Data that cannot be had are an error of their
+    sweep; the other sweeps are computed.
     """
     words = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's "time is up" is a request like Ctrl-C
     try:
         sweeps = [named.get(name, words.profile, words.seed) for name in (words.names or named.names())]
         return {"run": _run, "list": _list, "publish": _publish}[words.verb](sweeps, words)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; finished shards are kept, and the same command goes on from there", file=sys.stderr)
-        return 130
+        print(_STOPPED, file=sys.stderr)
+        return EXIT_STOPPED
+
+
+def program():
+    """The command line as a program: Ctrl-C and a batch system's "time is up" stop it, soon."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    sys.exit(main())
+
+
+def _interrupt(_number, _frame):
+    # Threads at work look up only every so many epochs, which can take minutes.  Nothing is lost by
+    # leaving them: a shard has its name when it is whole, and the system takes back the claims.
+    def leave():
+        os.write(2, f"{_STOPPED}\n".encode())
+        os._exit(EXIT_STOPPED)
+
+    timer = threading.Timer(GRACE, leave)
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
 
 
 def _run(sweeps, words):
     import time
 
-    from ..archives import MissingData
+    from ..archives import DamagedData, MissingData
+    from ..checks import positive
     from .running import run
 
+    if words.time_limit is not None:
+        positive(words.time_limit, "--time-limit", "seconds")
     began = time.monotonic()
-    incomplete = False
+    incomplete = failed = False
     for sweep in sweeps:
         left = None if words.time_limit is None else words.time_limit - (time.monotonic() - began)
         if left is not None and left <= 0:
@@ -72,27 +101,27 @@ def _run(sweeps, words):
             continue
         try:
             done = run(sweep, words.store, words.device, words.scheduler, words.workers, left)
-        except MissingData as error:  # the other sweeps may have theirs
-            print(f"{sweep.name}: {error}", file=sys.stderr, flush=True)
-            incomplete = True
+        except (MissingData, DamagedData) as error:  # the other sweeps may have theirs
+            print(f"ERROR: {sweep.name}: {error}", file=sys.stderr, flush=True)
+            failed = True
             continue
         line = f"{sweep.name}: {done.kept} shards kept, {done.computed} computed in {done.seconds:.0f} s"
         line += f", {done.elsewhere} computed by another process" if done.elsewhere else ""
         line += f", {done.missing} missing ({done.stopped})" if done.missing else ""
         print(line, flush=True)
         incomplete |= done.missing > 0
-    return EXIT_INCOMPLETE if incomplete else 0
+    return 1 if failed else EXIT_INCOMPLETE if incomplete else 0
 
 
 def _list(sweeps, words):
-    from ..archives import MissingData
+    from ..archives import DamagedData, MissingData
     from .running import plan
 
     incomplete = False
     for sweep in sweeps:
         try:
             found = plan(sweep, words.store, words.device)
-        except MissingData as error:
+        except (MissingData, DamagedData) as error:
             print(f"{sweep.name}: its data cannot be had: {str(error).splitlines()[0]}")
             incomplete = True
             continue
@@ -107,10 +136,12 @@ def _publish(sweeps, words):
     from . import dataset, published
 
     for sweep in sweeps:
-        path = published.write(dataset.load(sweep, words.store, words.device), words.out)
-        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+        data = dataset.load(sweep, words.store, words.device)
+        path = published.write(data, words.out)
+        share = f"{int(data['present'].sum())} of {data['present'].size} initial conditions and learning rates"
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, {share}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -3,56 +3,132 @@
 Workers compute and send back arrays; the process that asked writes them, so a
 cluster needs no common file system.  A shard whose worker dies is computed
 again on another; Dask gives up a shard only after it has taken down several
-workers.
+workers.  Shards are not claimed: a second process on the same store may compute
+what a cluster is at, which is waste and no harm.
 """
 
+import secrets
 import time
+from contextlib import suppress
 
-from dask.distributed import Client, as_completed
+from distributed import Client, wait
 
+from ..ensembles import Stopped
 from .compute import compute
+
+MARGIN = 1.15  # a shard may take this much longer than the longest so far
+_CONNECT = 10  # seconds within which a scheduler must answer
+_POLL = 1.0  # seconds between looks at the clock and the workers
+_GRACE = 5.0  # seconds past the deadline in which workers may say that they stopped
 
 
 def compute_on(scheduler, found, store, workers, deadline, bar, log):
     """Compute the missing shards of a :class:`~netdyn_lib.sweeps.running.Plan`; numbers of shards computed here and elsewhere, and why it stopped.
+
+    Each shard takes one thread of its worker, or as many as ``workers`` says.
 
     Raises
     ------
     RuntimeError
         For a shard that fails on its worker: names the shard, and chains the
         worker's error.  Shards that were finished are kept.
+    ConnectionError
+        Where no scheduler answers at the address.
     """
-    mine = not isinstance(scheduler, Client)
-    client = Client(scheduler) if mine else scheduler
-    computed = elsewhere = 0
-    futures = {}
+    client = scheduler if isinstance(scheduler, Client) else _connected(scheduler)
     try:
-        for shard in found.missing:
-            name = found.keys[shard]
-            future = client.submit(
-                compute, found.recipe, found.sweep, shard, found.device, name, workers=workers, key=f"shard-{name}", pure=True
-            )
-            futures[future] = shard
-        remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
-        try:
-            for future in as_completed(list(futures), timeout=remaining):
-                shard = futures[future]
-                try:
-                    arrays, meta = future.result()
-                except Exception as error:
-                    raise RuntimeError(f"{found.sweep.name}, {shard}: failed on its worker: {error}") from error
-                name = found.keys[shard]
-                if name in store:
-                    elsewhere += 1
-                else:
-                    store.write(name, arrays, meta)
-                    computed += 1
-                future.release()
-                bar.update()
-        except TimeoutError:
-            return computed, elsewhere, "time limit"
-        return computed, elsewhere, ""
+        return _Run(client, found, store, workers or 1, deadline, bar, log).all()
     finally:
-        client.cancel([f for f in futures if not f.done()])
-        if mine:
+        if client is not scheduler:
             client.close()
+
+
+def _connected(address):
+    try:
+        return Client(address, timeout=_CONNECT)
+    except Exception as error:  # which one depends on the address and on Dask's version
+        raise ConnectionError(f"no Dask scheduler answers at {address!r}: {type(error).__name__}: {error}") from error
+
+
+class _Run:
+    """Shards handed out as workers become free, so that none waits in a queue while its time passes."""
+
+    def __init__(self, client, found, store, workers, deadline, bar, log):
+        self.client, self.found, self.store, self.workers = client, found, store, workers
+        self.deadline, self.bar, self.log = deadline, bar, log
+        self.waiting, self.flying = list(found.missing), {}
+        self.computed = self.elsewhere = 0
+        self.longest, self.late, self.lonely = 0.0, False, False
+
+    def all(self):
+        try:
+            while self.waiting or self.flying:
+                self._hand_out()
+                if self.late and (not self.flying or self._left() < -_GRACE):
+                    break
+                for future in self._finished():
+                    self._take(future, self.flying.pop(future))
+        finally:
+            with suppress(Exception):  # where the scheduler is gone, so are its tasks
+                self.client.cancel(list(self.flying))
+        return self.computed, self.elsewhere, "time limit" if self.late else ""
+
+    def _left(self):
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+    def _hand_out(self):
+        free = sum(self.client.nthreads().values()) - len(self.flying)
+        if free + len(self.flying) == 0 and not self.lonely:
+            self.lonely = True
+            self.log(f"{self.found.sweep.name}: the cluster has no workers; waiting for some")
+        self.late = self.late or self._left() < MARGIN * self.longest or self._left() <= 0
+        while self.waiting and free > 0 and not self.late:
+            shard = self.waiting.pop(0)
+            name = self.found.keys[shard]
+            if name in self.store:  # meanwhile, by another process
+                self.elsewhere += 1
+                self.bar.update()
+                continue
+            # A name of its own for each attempt: a worker may still be at one that was given up.
+            future = self.client.submit(
+                on_worker, self.found.recipe, self.found.sweep, shard, self.found.device, name, self._ends(), self.workers,
+                key=f"shard-{name}-{secrets.token_hex(4)}", pure=False,
+            )  # fmt: skip
+            self.flying[future] = shard
+            free -= 1
+
+    def _ends(self):
+        """The deadline by the clock on the wall, which machines share; their other clocks begin when they do."""
+        return None if self.deadline is None else time.time() + self._left()
+
+    def _finished(self):
+        if not self.flying:
+            time.sleep(_POLL)
+            return ()
+        try:
+            return wait(list(self.flying), timeout=_POLL, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            return ()
+
+    def _take(self, future, shard):
+        try:
+            arrays, meta = future.result()
+        except Stopped:
+            self.late = True
+            return
+        except Exception as error:
+            raise RuntimeError(f"{self.found.sweep.name}, {shard}: failed on its worker: {type(error).__name__}: {error}") from error
+        name = self.found.keys[shard]
+        if name in self.store:
+            self.elsewhere += 1
+        else:
+            self.store.write(name, arrays, meta)
+            self.computed += 1
+        self.longest = max(self.longest, meta["seconds"])
+        self.bar.update()
+
+
+def on_worker(recipe, sweep, shard, device, expected, ends, workers):
+    """:func:`~netdyn_lib.sweeps.compute.compute` with a deadline ``ends`` of :func:`time.time`."""
+    deadline = None if ends is None else time.monotonic() + ends - time.time()
+    return compute(recipe, sweep, shard, device, expected, deadline, workers)

@@ -55,7 +55,8 @@ class Sweep:
     ------
     ValueError
         For a learning rate or radius that is not positive and finite, a
-        learning rate that stands twice, or sizes that are no whole numbers.
+        learning rate that stands twice, sizes that are no whole numbers, a cap
+        below the epochs, or epochs of sharpness out of order.
     """
 
     name: str
@@ -75,14 +76,19 @@ class Sweep:
     seed: int = 0
 
     def __post_init__(self):
-        rates = tuple(positive(r, "rates", "a learning rate η") for r in self.rates)
+        try:
+            rates = tuple(positive(r, "rates", "a learning rate η") for r in self.rates)
+        except TypeError:
+            raise ValueError(f"rates = {self.rates!r}: give a sequence of learning rates") from None
         if not rates or len(set(rates)) != len(rates):
             raise ValueError(f"rates {rates}: give at least one learning rate, and each once")
         object.__setattr__(self, "rates", rates)
-        object.__setattr__(self, "sharp_at", tuple(whole(t, "sharp_at", 0, self.epochs) for t in self.sharp_at))
         object.__setattr__(self, "radius", positive(self.radius, "radius", "the perturbation radius ε"))
         for name, least in dict(conditions=1, copies=1, epochs=1, cap=0, sustained=1, sharp_conditions=0, block=1, seed=0).items():
             object.__setattr__(self, name, whole(getattr(self, name), name, least))
+        object.__setattr__(self, "sharp_at", tuple(whole(t, "sharp_at", 0, self.epochs) for t in self.sharp_at))
+        if list(self.sharp_at) != sorted(set(self.sharp_at)):
+            raise ValueError(f"sharp_at = {self.sharp_at}: give the epochs in order, and each once")
         for name in ("samples", "test_samples"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, whole(getattr(self, name), name, 1))

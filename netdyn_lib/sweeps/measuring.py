@@ -5,7 +5,6 @@ import time
 import numpy as np
 
 from .. import arrivals, descent, networks, observables, tracking
-from ..ensembles import Stopped
 
 OF_REFERENCES = tuple(observables.of_reference(name) for name in ("loss", "accuracy", "test_accuracy"))
 
@@ -44,14 +43,11 @@ def measure(task, sweep, shard, workers=None, deadline=None):
     start = networks.initial(task.network, shard.count, sweep.seed, task.std, shard.start)
     ball = networks.perturbed(start, sweep.radius, sweep.copies, sweep.seed, shard.start)
     gd = descent.GradientDescent(task, shard.rate)
-    record = descent.run(gd, ball, sweep.epochs, ("distance", *OF_REFERENCES), workers=workers, stop=stop)
-    found = {
-        "distance": record["distance"],
-        "loss": record["reference_loss"],
-        "accuracy": record["reference_accuracy"],
-        "test_accuracy": record["reference_test_accuracy"],
-        "diverged_at": record.diverged_at,
-    }
+    # A regression has no accuracy.
+    observed = OF_REFERENCES[:1] if task.y.is_floating_point() else OF_REFERENCES
+    record = descent.run(gd, ball, sweep.epochs, ("distance", *observed), workers=workers, stop=stop)
+    found = {"distance": record["distance"], "diverged_at": record.diverged_at}
+    found |= {f.__name__.removeprefix("reference_"): record[f.__name__] for f in observed}
     if sweep.cap:
         last = record.final[:, 0].to(task.x.device)
         arrived = arrivals.search(
@@ -62,8 +58,6 @@ def measure(task, sweep, shard, workers=None, deadline=None):
         found["sharpness"] = np.full((len(sweep.sharp_at), shard.count), np.nan)
         few = sweep.sharp_in(shard)
         if few:
-            if stop is not None and stop():
-                raise Stopped("stopped before the sharpness")
-            track = tracking.along_descent(gd, start[:few], sweep.epochs, sweep.sharp_at)
+            track = tracking.along_descent(gd, start[:few], sweep.epochs, sweep.sharp_at, stop=stop)
             found["sharpness"][:, :few] = track.values
     return found

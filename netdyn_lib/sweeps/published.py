@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import descent, networks, store, tasks
+from .. import archives, descent, networks, store, tasks
 from . import dataset, responses
 from .grid import Sweep
 from .measuring import OF_REFERENCES
 
 FEW = 3  # initial conditions whose single copies are published
 _DIMS = dataset.DIMS | {"log_mean_distance": ("epoch", "init"), "distance": ("epoch", "few", "perturbation"), "present": ("init",)}
-_WHOLE = {"diverged_at": np.int16, "present": bool}
+_WHOLE = {"diverged_at": np.int32, "present": bool}
 
 
 def folder():
@@ -103,6 +103,41 @@ def load(name, root=None):
     return xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(meta["provenance"])))
 
 
+def summary(data):
+    """Where published numbers come from, in a sentence."""
+    groups = json.loads(data.attrs["provenance"])
+    sweep = json.loads(data.attrs["sweep"])
+    there = int(data["present"].sum())
+    hours = sum(g["seconds"] for g in groups) / 3600
+    devices = " and ".join(sorted({f"{g['machine']['device'] or g['device']}" for g in groups}))
+    commits = ", ".join(sorted({g["commit"] for g in groups}))
+    return (
+        f"published.  {groups[0]['data']}; {there} of {len(sweep['rates']) * sweep['conditions']} initial conditions and learning rates, "
+        f"{sweep['copies']} copies, {sweep['epochs']} epochs; {hours:.2g} h on {devices}, commit {commits}, {groups[-1]['last'][:10]}."
+    )
+
+
+def unpublished(root=None):
+    """The book's sweeps at paper scale that are not published, a table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by name: ``operations`` of the exponents and of the arrivals at
+        most, and the ``command`` that computes and publishes them.
+    """
+    import pandas as pd
+
+    from . import costs, named
+
+    rows = {}
+    for name in named.names():
+        if name not in names(root):
+            exponents, arrivals = costs.operations(named.get(name, "paper"))
+            rows[name] = {"operations, exponents": f"{exponents:.1e}", "arrivals, at most": f"{arrivals:.1e}", "command": command(name)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def command(name, profile="paper"):
     """The commands that compute a sweep and publish it."""
     return (
@@ -161,10 +196,14 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
     ------
     netdyn_lib.archives.MissingData
         Where the sweep's data cannot be had.
+    ValueError
+        Where every published initial condition diverged.
     """
     data = load(name, root)
     sweep = Sweep(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(data.attrs["sweep"]).items()})
     there = np.argwhere(data["present"].values & (data["diverged_at"] < 0).all("network").values)
+    if not len(there):
+        raise ValueError(f"{name}: no published initial condition is without divergence, so none can be compared")
     which, init = there[int(store.key({"token": str(token), "sweep": name}), 16) % len(there)]
     epochs = min(epochs, sweep.epochs)
     task = tasks.get(sweep.task, device=device, samples=sweep.samples, test_samples=sweep.test_samples)
@@ -174,6 +213,30 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
     run = descent.run(gd, ball, epochs, ("mean_distance", OF_REFERENCES[0]))
     here = {"eta": which, "init": init, "epoch": slice(0, epochs + 1)}
     published = data.isel(here)
-    far = float(np.abs(np.log(run["mean_distance"][:, 0]) - published["log_mean_distance"].values).max())
+    with np.errstate(divide="ignore", invalid="ignore"):  # copies may meet their reference: −inf in both
+        here, there = np.log(run["mean_distance"][:, 0]), published["log_mean_distance"].values
+        far = float(np.where(here == there, 0.0, np.abs(here - there)).max())
     loss = float(np.abs(run["reference_loss"][:, 0] / published["loss"].values - 1).max())
     return Check(name, sweep.rates[which], int(init), epochs, far, loss, bool(far < tolerance and loss < tolerance))
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A published sweep whose data are not at hand, so that no part of it can be recomputed here."""
+
+    name: str
+    agrees: bool = True
+
+    def __str__(self):
+        return f"NOTE: {self.name} was not recomputed: its images are not at hand on this machine"
+
+
+def check_all(token, epochs=5, root=None, device="cpu"):
+    """:func:`recompute` a part of every published sweep; a list of :class:`Check`, or :class:`Unchecked` where data cannot be had."""
+    found = []
+    for name in names(root):
+        try:
+            found.append(recompute(name, token, epochs, root=root, device=device))
+        except archives.MissingData:
+            found.append(Unchecked(name))
+    return found

@@ -48,7 +48,7 @@ class Arrivals:
     paper takes it; ``never`` the share that do not; ``restricted`` the mean of
     min(τ, cap) over all, which is lower than the true mean but leaves nobody out.
     Lists of :class:`~netdyn_lib.resampling.Interval`.  ``times`` (k, n), NaN for
-    never.
+    never, and for what was not computed: ``present`` (k, n) bool says what was.
     """
 
     rates: np.ndarray
@@ -58,6 +58,7 @@ class Arrivals:
     never: list
     restricted: list
     times: np.ndarray
+    present: np.ndarray
 
 
 def log_mean_distance(data):
@@ -89,35 +90,46 @@ def exponents(data, rule="best_fit", seed=0, **options):
     """
     curves = log_mean_distance(data)
     rows = [_at_rate(c, there, rule, seed, options) for c, there in zip(curves, data["present"].values)]
-    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged", "slopes", "keeps")
-    found = {k: [row[k] for row in rows] for k in keys}
-    arrays = {k: np.array(found[k]) for k in ("sd", "count", "kept", "diverged")}
-    return Exponents(rows[0]["rule"], data["eta"].values, **(found | arrays))
+    return collect(rows, data["eta"].values, rule)
 
 
 def _at_rate(curves, there, rule, seed, options):
     """Exponents of one learning rate; ``curves`` (T, n) and ``there`` (n,)."""
     curves = curves[:, there]
     whole = np.isfinite(curves).all(0)  # −inf: copies that met their reference; they have not grown
-    met = (curves == -np.inf).any(0)
+    met = (curves == -np.inf).any(0) & ~np.isnan(curves).any(0)
     slopes, keeps = np.full(len(whole), np.nan), np.zeros(len(whole), bool)
-    name = rule
+    name = None
     if whole.any():
         fit = lyapunov.exponents(np.exp(curves[:, whole]), rule, **options)
         slopes[whole], keeps[whole], name = fit.slope, fit.kept(), fit.rule
+    return row(slopes, keeps, int((~whole & ~met).sum()), seed, name)
+
+
+def row(slopes, keeps, diverged, seed, rule):
+    """What :class:`Exponents` says of one learning rate: from Λ (n,), NaN for none, and which are kept (n,) bool."""
     kept, known = slopes[keeps], slopes[~np.isnan(slopes)]
     return dict(
-        rule=name,
+        rule=rule,
         exponent=_mean(kept, seed),
         everything=_mean(known, seed),
         share=share_interval(keeps) if len(keeps) else _NOTHING,
         sd=kept.std(ddof=1) if len(kept) > 1 else np.nan,
         count=len(keeps),
         kept=len(kept),
-        diverged=int((~whole & ~met).sum()),
+        diverged=diverged,
         slopes=slopes,
         keeps=keeps,
     )
+
+
+def collect(rows, rates, rule=None):
+    """:class:`Exponents` from a :func:`row` for each of the learning rates."""
+    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged", "slopes", "keeps")
+    found = {k: [r[k] for r in rows] for k in keys}
+    arrays = {k: np.array(found[k]) for k in ("sd", "count", "kept", "diverged")}
+    rule = next((r["rule"] for r in rows if r["rule"]), rule)  # none where nothing was whole
+    return Exponents(rule, np.asarray(rates, dtype=float), **(found | arrays))
 
 
 def _mean(values, seed):
@@ -145,44 +157,35 @@ def arrivals(data, sustained=False, seed=0):
         mean.append(_mean(here[~gone], seed))
         never.append(share_interval(gone) if len(here) else _NOTHING)
         restricted.append(_mean(np.where(gone, cap, here), seed))
-    return Arrivals(data["eta"].values, sustained, cap, mean, never, restricted, np.where(present, times, np.nan))
+    return Arrivals(data["eta"].values, sustained, cap, mean, never, restricted, np.where(present, times, np.nan), present)
 
 
-def fastest(found):
-    """Learning rate of the least ⟨τ⟩, and of the least mean of min(τ, cap); a pair.  Raises ValueError where nothing arrives."""
-    if np.isnan([m.estimate for m in found.mean]).all():
-        raise ValueError(f"no network arrives within {found.cap} epochs at any learning rate")
-    best = [np.nanargmin([i.estimate for i in values]) for values in (found.mean, found.restricted)]
-    return tuple(float(found.rates[k]) for k in best)
+def fit_at(data, rate, rule="best_fit", **options):
+    """The growth windows at one learning rate, a :class:`~netdyn_lib.lyapunov.Fit` of all whole curves.
 
-
-def onset(found, level):
-    """Least learning rate from which on p is at least ``level``, up to the end of the rise.
-
-    The first η at which p ≥ ``level``; NaN where it never is.
+    Curves that are missing, diverged, or whose copies met their reference are
+    left out.  Raises ValueError for a rate that was not swept.
     """
-    reached = [i.estimate >= level for i in found.share]
-    return float(found.rates[int(np.argmax(reached))]) if any(reached) else np.nan
+    rates = data["eta"].values
+    found = np.flatnonzero(np.isclose(rates, rate))
+    if not len(found):
+        raise ValueError(f"η = {rate} was not swept; there are: {rates.tolist()}")
+    curves = log_mean_distance(data)[found[0]]
+    return lyapunov.exponents(np.exp(curves[:, np.isfinite(curves).all(0)]), rule, **options)
 
 
-def best_rate_interval(found, resamples=2000, seed=0, restricted=True):
-    """Bootstrap interval of the fastest learning rate, over initial conditions.
+def losses_at(data, rate):
+    """Training losses of the references at one learning rate, (T, n), those present.  Raises ValueError for a rate that was not swept."""
+    found = np.flatnonzero(np.isclose(data["eta"].values, rate))
+    if not len(found):
+        raise ValueError(f"η = {rate} was not swept; there are: {data['eta'].values.tolist()}")
+    there = data["present"].values[found[0]]
+    return data["loss"].transpose("eta", "epoch", "init").values[found[0]][:, there].astype(float)
 
-    Each resample draws initial conditions anew, the same ones at every rate
-    (rows of a sweep share their initial conditions), and takes the η of the
-    least mean of min(τ, cap), or of τ over arrivals.
 
-    Returns
-    -------
-    Interval
-        Estimate and 2.5th and 97.5th percentile, all of them rates of the grid.
-    """
-    times = found.times[:, ~np.isnan(found.times).all(0)] if not restricted else found.times
-    values = np.where(np.isnan(times), found.cap, times) if restricted else times
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(0, values.shape[1], (resamples, values.shape[1]))
-    with np.errstate(invalid="ignore"):
-        means = np.nanmean(values[:, picks], axis=2) if not restricted else values[:, picks].mean(2)
-    best = found.rates[np.nanargmin(means, axis=0)]
-    whole = np.nanmean(values, axis=1)
-    return Interval(float(found.rates[np.nanargmin(whole)]), *(float(q) for q in np.percentile(best, (2.5, 97.5), method="nearest")))
+def sharpness_at(data, rate):
+    """Sharpness in units of 2/η at the sharp epochs, (k, n), of the networks of which it was taken; and those epochs (k,)."""
+    rates = data["eta"].values
+    near = int(np.abs(np.log(rates / rate)).argmin())
+    scaled = data["sharpness"].transpose("eta", "sharp_epoch", "init").values[near].astype(float) * rates[near] / 2
+    return data["sharp_epoch"].values, scaled[:, ~np.isnan(scaled).all(0)]

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tqdm import tqdm
@@ -64,17 +65,32 @@ def plan(sweep, store, device="auto", log=None):
     task = task_of(recipe, sweep.samples, sweep.test_samples, device)
     found = Plan(sweep, recipe, device, {shard: key(sweep, shard, recipe, task) for shard in sweep.shards()})
     for shard, name in found.keys.items():
+        there = False
         try:
-            if name in store:
-                store.check(name)
-                found.have.append(shard)
-                continue
+            there = _is_good(store, name)
         except DamagedShard as error:
-            store.set_aside(name)
             found.damaged.append(name)
-            (log or _say)(f"{sweep.name}: {error}; it is computed again")
-        found.missing.append(shard)
+            (log or _say)(f"{sweep.name}, {shard}: {error} It counts as missing.")
+        (found.have if there else found.missing).append(shard)
     return found
+
+
+def _is_good(store, name):
+    """Whether a shard is there, as it was written; one that is not is set aside, and raises DamagedShard."""
+    for attempt in (1, 2):
+        if name not in store:
+            return False
+        try:
+            store.check(name)
+            return True
+        except KeyError:
+            return False
+        except DamagedShard:
+            # Another process may have set it aside and computed it again just now: look twice.
+            if attempt == 2:
+                with suppress(KeyError):
+                    store.set_aside(name)
+                raise
 
 
 def run(sweep, store, device="auto", scheduler=None, workers=None, time_limit=None, progress=None, log=None):
@@ -90,7 +106,7 @@ def run(sweep, store, device="auto", scheduler=None, workers=None, time_limit=No
         Address of a Dask scheduler, or a client of one: shards are computed by
         its workers and written here.  Without it they are computed in this process.
     workers : int, optional
-        Threads of one shard.
+        Threads of one shard: by default all of them here, and one on a cluster's worker.
     time_limit : float, optional
         Seconds after which the run stops.  A shard that would not be finished
         by then, judging by the longest so far, is not begun.
@@ -111,6 +127,8 @@ def run(sweep, store, device="auto", scheduler=None, workers=None, time_limit=No
         Where the task's data cannot be had.
     netdyn_lib.store.StoreError
         Where a shard cannot be written; those before it are kept.
+    ConnectionError, RuntimeError
+        Where no scheduler answers, a shard fails on its worker, or Dask is not installed.
     """
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit = {time_limit}: must be a positive number of seconds")
@@ -124,7 +142,10 @@ def run(sweep, store, device="auto", scheduler=None, workers=None, time_limit=No
         if scheduler is None:
             computed, elsewhere, stopped = _here(found, store, workers, deadline, bar)
         else:
-            from . import cluster  # Dask is needed only here
+            try:
+                from . import cluster  # Dask is needed only here
+            except ImportError as error:
+                raise RuntimeError(f"a scheduler needs Dask, which is not installed ({error}): pip install dask distributed") from error
 
             computed, elsewhere, stopped = cluster.compute_on(scheduler, found, store, workers, deadline, bar, log or _say)
     missing = total - len(found.have) - computed - elsewhere

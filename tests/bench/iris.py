@@ -1,24 +1,20 @@
-"""Speed and memory of the engine: ``make bench``.
+"""Many small networks: the papers' work on Iris.
 
-The work is the papers' on Iris: 500 initial conditions, each with 5 perturbed
-copies, 201 epochs at η = 1, distances at every epoch.  The rival does it as
-most scripts do, one ``nn.Module`` after another with ``torch.optim.SGD``, on a
-sample of the same initial conditions.  Ratios are of times per network-step,
-measured in turn in this run.
+500 initial conditions, each with 5 perturbed copies, 201 epochs at η = 1,
+distances at every epoch.  The rival does it as most scripts do, one
+``nn.Module`` after another with ``torch.optim.SGD``, on a sample of the same
+initial conditions.  Ratios are of times per network-step, measured in turn in
+this run.
 """
 
-import os
-import re
-import resource
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from netdyn_lib import descent, networks, tasks
+
+from .measuring import alone, begin_peak, peak, spread, timed
 
 CONDITIONS, COPIES, EPOCHS, RATE = 500, 5, 201, 1.0
 SAMPLE = 1  # groups of 1 + COPIES networks in one pass of the rival
@@ -52,12 +48,6 @@ def engine(task, groups, threads):
     return descent.run(gd, groups, EPOCHS - 1, observe=("distance",), workers=threads)["distance"]
 
 
-def timed(function, *arguments):
-    begin = time.perf_counter()
-    result = function(*arguments)
-    return time.perf_counter() - begin, result
-
-
 def speed(threads):
     torch.set_num_threads(threads)
     task = tasks.get("iris")
@@ -74,11 +64,10 @@ def speed(threads):
         theirs.append(seconds / (SAMPLE * step) * 1e6)
         small = plain < 1e-5  # before chaos has amplified the last bit
         error = np.abs(np.log(distances[:, rows] / plain))[small].max()
-    ratios = np.array(theirs) / np.array(ours)
     print(
         f"{threads} thread(s): engine {np.median(ours):6.1f} µs, loop {np.median(theirs):6.1f} µs a network-step; "
-        f"ratio {np.median(ratios):5.1f} (from {ratios.min():.1f} to {ratios.max():.1f} over {ROUNDS} rounds); "
-        f"|ln d| differs by at most {error:.0e} while d < 1e-5"
+        f"ratio {spread(np.array(theirs) / np.array(ours))}; |ln d| differs by at most {error:.0e} while d < 1e-5",
+        flush=True,
     )
 
 
@@ -107,38 +96,13 @@ def follow(gd, groups, epochs, observe, keep=None):
             keep(block)
 
 
-def begin_peak():
-    """Start measuring the peak anew, and return the memory in use, in MiB.
-
-    The peak of ``getrusage`` is of no use for this: a process inherits that of
-    the one that started it.  Linux keeps another with the memory itself.
-    """
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # no Linux, or not allowed: the peak is then that since the start of the process
-    return peak()
-
-
-def peak():
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
-
-
 def measured(epochs, hoard=False):
     """Memory after set-up and peak of :func:`memory` in a process of its own, in MiB.
 
     Left to itself, glibc keeps up to 64 MiB of freed memory for each thread,
     and gives it back now and then; here it gives back every array at once.
     """
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
-    call = [sys.executable, "-c", f"from tests.bench import memory; memory({epochs}, {hoard})"]
-    here = Path(__file__).resolve().parents[1]
-    done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True, cwd=here, env=environment)
-    return tuple(float(word) for word in done.stdout.split())
+    return alone("iris", f"memory({epochs}, {hoard})", MALLOC_MMAP_THRESHOLD_="65536")
 
 
 def report_memory(lengths=(1000, 10_000)):
@@ -153,14 +117,7 @@ def report_memory(lengths=(1000, 10_000)):
 
 
 def main():
-    print(
-        f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; "
-        f"Iris 4-10-3, {CONDITIONS} × {1 + COPIES} networks, {EPOCHS} epochs"
-    )
+    print(f"Iris 4-10-3, {CONDITIONS} × {1 + COPIES} networks, {EPOCHS} epochs", flush=True)
     for threads in (1, 2):
         speed(threads)
     report_memory()
-
-
-if __name__ == "__main__":
-    main()

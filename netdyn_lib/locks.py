@@ -1,0 +1,77 @@
+"""Locks on files, which the kernel takes back from a process that dies; and what dead processes left behind."""
+
+import errno
+import os
+import time
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+#: Errors of a file system that has no locks, or does not flush folders.
+REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_DAY = 86400.0
+
+
+def lock(fd, wait=False):
+    """True with the lock, False where another has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        return None
+    return True
+
+
+def open_locked(path, wait=False):
+    """The file, opened or made, with its lock: ``(fd, locked)``, ``locked`` as of :func:`lock`; no fd where another has it."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            locked = lock(fd, wait)
+            # Who had it before may have removed the file between our opening and our lock.
+            done = locked is None or (locked and _is_at(fd, path))
+        except BaseException:
+            os.close(fd)
+            raise
+        if done:
+            return fd, locked
+        os.close(fd)
+        if not locked:
+            return None, False
+
+
+def unlock(fd):
+    """Give up the lock and close the file: closing alone leaves the lock to forked processes."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    os.close(fd)
+
+
+def sweep(path, ours):
+    """Remove a file that nobody has locked: ``ours``, of this machine, whose locks can be trusted; or one older than a day."""
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except OSError:  # gone, or not ours to remove
+        return
+    try:
+        locked = lock(fd)
+        old = time.time() - os.fstat(fd).st_mtime > _DAY
+        if locked is not False and _is_at(fd, path) and ((ours and locked) or old):
+            os.unlink(path)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def _is_at(fd, path):
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False

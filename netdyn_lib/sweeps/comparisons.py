@@ -1,0 +1,169 @@
+"""Exponents beside arrivals: do they change at the same learning rate?  Each answer with an interval.
+
+Intervals are percentiles of a bootstrap that draws initial conditions anew, the
+same ones at every learning rate, since the rows of a sweep share them.
+"""
+
+import numpy as np
+
+from ..resampling import Interval, share_interval
+
+_RESAMPLES = 2000
+
+
+def times(arrivals):
+    """min(τ, cap) of every network, (k, n): what it spends if it is given up at the cap.
+
+    Of the n initial conditions that were computed at every learning rate;
+    ValueError where there is none.
+    """
+    whole = _whole(arrivals)
+    return np.where(np.isnan(arrivals.times[:, whole]), arrivals.cap, arrivals.times[:, whole])
+
+
+def _whole(arrivals):
+    whole = np.flatnonzero(arrivals.present.all(0))
+    if not len(whole):
+        raise ValueError("no initial condition was computed at every learning rate: the sweep has hardly begun")
+    return whole
+
+
+def fastest(arrivals, seed=0):
+    """Learning rate of the least mean of min(τ, cap), the smallest of equals; an Interval of rates of the grid."""
+    return _boot(lambda t: float(arrivals.rates[t.mean(1).argmin()]), (times(arrivals),), seed)
+
+
+def share_at_fastest(exponents, arrivals):
+    """p at the learning rate of the least mean of min(τ, cap); an Interval."""
+    return exponents.share[int(times(arrivals).mean(1).argmin())]
+
+
+def rise(arrivals, rate, seed=0):
+    """Mean of min(τ, cap) at a learning rate over its least value; an Interval, at least 1."""
+    k = _index(arrivals.rates, rate)
+    return _boot(lambda t: float(t[k].mean() / t.mean(1).min()), (times(arrivals),), seed)
+
+
+def slowdown(slow, fast, seed=0):
+    """Least mean of min(τ, cap) of one sweep over that of another; an Interval.
+
+    The two have initial conditions of their own, and are resampled apart.
+    """
+    a, b = (_draws(times(x), seed + s, lambda t: t.mean(1).min()) for s, x in enumerate((slow, fast)))
+    ratio = a[0] / b[0]
+    low, high = np.percentile(a[1] / b[1], (2.5, 97.5))
+    return Interval(float(ratio), float(low), float(high))
+
+
+def coincidence(exponents, arrivals, level=0.1, seed=0):
+    """Steps on the grid between the fastest learning rate and the onset of sensitivity; an Interval.
+
+    The onset is the least η with p ≥ ``level``.  Where nothing arrives within the
+    cap at any η, or p never is as large, it is the number of learning rates.
+
+    Raises
+    ------
+    ValueError
+        For exponents and arrivals of different learning rates or initial conditions.
+    """
+    present = arrivals.present
+    if [len(kept) for kept in exponents.keeps] != present.sum(1).tolist():
+        raise ValueError(
+            f"exponents of {[len(k) for k in exponents.keeps]} initial conditions at each rate, and arrivals of {present.sum(1).tolist()}: must be of one sweep"
+        )
+    keeps = np.zeros(present.shape, bool)  # (k, n)
+    for row, there, kept in zip(keeps, present, exponents.keeps):
+        row[there] = kept
+    keeps = keeps[:, _whole(arrivals)]
+
+    def steps(t, k):
+        p = k.mean(1)
+        if (t >= arrivals.cap).all() or (p < level).all():
+            return float(len(p))
+        return float(abs(int(t.mean(1).argmin()) - int((p >= level).argmax())))
+
+    return _boot(steps, (times(arrivals), keeps), seed)
+
+
+def sensitive_while_fast(exponents, arrivals, factor=1.5):
+    """Largest p among the learning rates whose mean of min(τ, cap) is within a factor of the least; an Interval."""
+    means = times(arrivals).mean(1)
+    near = np.flatnonzero(means <= factor * means.min())
+    return exponents.share[max(near, key=lambda k: exponents.share[k].estimate)]
+
+
+def least_share(exponents, low, high=np.inf):
+    """Least p at learning rates from ``low`` to ``high``; the Interval of the rate that has it."""
+    return min(_within(exponents, low, high), key=lambda share: share.estimate)
+
+
+def largest_share(exponents, low, high=np.inf):
+    """Largest p at learning rates from ``low`` to ``high``; the Interval of the rate that has it."""
+    return max(_within(exponents, low, high), key=lambda share: share.estimate)
+
+
+def onset(exponents, level=0.5, seed=0):
+    """Least learning rate with p ≥ ``level``, twice the largest where none has; an Interval of rates."""
+    few = min(len(kept) for kept in exponents.keeps)  # a sweep that was cut short has the first ones at every rate
+    keeps = np.array([kept[:few] for kept in exponents.keeps])
+
+    def first(k):
+        there = k.mean(1) >= level
+        return float(exponents.rates[there.argmax()]) if there.any() else float(2 * exponents.rates[-1])
+
+    return _boot(first, (keeps,), seed)
+
+
+def arrived(arrivals, rate):
+    """Share of networks that arrive within the cap at a learning rate; an Interval."""
+    k = _index(arrivals.rates, rate)
+    return share_interval(~np.isnan(arrivals.times[k, arrivals.present[k]]))
+
+
+def at(exponents, rate):
+    """λ_nMLE at a learning rate; an Interval."""
+    return exponents.exponent[_index(exponents.rates, rate)]
+
+
+def ratio(race, method, rival, seed=0):
+    """Mean of min(τ, cap) of one method's learning rate over a rival's, of a :class:`~netdyn_lib.rivals.Comparison`; an Interval.
+
+    Both trained the same initial conditions, which are resampled together.
+    """
+    spent = [np.where(np.isnan(race.arrivals[m]), race.cap, race.arrivals[m])[None] for m in (method, rival)]
+    return _boot(lambda a, b: float(a.mean() / b.mean()), spent, seed)
+
+
+def worst(*found):
+    """The Interval of the largest estimate."""
+    return max(found, key=lambda interval: interval.estimate)
+
+
+def _within(exponents, low, high):
+    shares = [s for r, s in zip(exponents.rates, exponents.share) if low <= r <= high]
+    if not shares:
+        raise ValueError(f"no learning rate from {low} to {high} among {exponents.rates.tolist()}")
+    return shares
+
+
+def _index(rates, rate):
+    found = np.flatnonzero(np.isclose(rates, rate))
+    if not len(found):
+        raise ValueError(f"η = {rate} was not swept; there are: {np.asarray(rates).tolist()}")
+    return int(found[0])
+
+
+def _boot(statistic, arrays, seed):
+    """Percentile interval of a statistic of arrays (k, n), resampled along their second axis together."""
+    count = arrays[0].shape[1]
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, count, (_RESAMPLES, count))
+    drawn = [statistic(*(a[:, p] for a in arrays)) for p in picks]
+    low, high = np.percentile(drawn, (2.5, 97.5), method="nearest")
+    return Interval(statistic(*arrays), float(low), float(high))
+
+
+def _draws(values, seed, statistic):
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, values.shape[1], (_RESAMPLES, values.shape[1]))
+    return statistic(values), np.array([statistic(values[:, p]) for p in picks])

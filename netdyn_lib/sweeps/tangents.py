@@ -1,0 +1,43 @@
+"""The tangent rule over a sweep's learning rates: exponents without a window."""
+
+import numpy as np
+
+from .. import descent, lyapunov, networks, tangent
+from . import responses
+
+
+def exponents(task, rates, conditions, copies=1, epochs=100, radius=1e-8, seed=0):
+    """λ and p by the tangent rule at several learning rates.
+
+    Tangent vectors start along the displacements of perturbed copies, so that
+    they are the linear counterpart of the same ε-balls; see
+    :func:`netdyn_lib.lyapunov.tangent`.  Of so few initial conditions as this
+    usually takes, intervals are wide.
+
+    Parameters
+    ----------
+    task : Task
+        With a multilayer perceptron, whose products are in closed form.
+    rates : sequence of float
+    conditions, copies : int
+        Initial conditions, and tangent vectors of each.
+    epochs : int
+
+    Returns
+    -------
+    netdyn_lib.sweeps.responses.Exponents
+        p is the share with Λ > 0.05.
+    """
+    start = task.initial(conditions, seed, device=task.x.device)
+    directions = networks.displacements(networks.perturbed(start, radius, copies, seed))
+    rows = []
+    for rate in rates:
+        product = descent.GradientDescent(task, rate).product
+        grown = tangent.mean_growth(tangent.growth(product, start, directions, epochs, order=1, workers=2))  # (T, n)
+        finite = np.isfinite(grown).all(0)
+        slopes, keeps = np.full(conditions, np.nan), np.zeros(conditions, bool)
+        if finite.any():
+            fit = lyapunov.tangent(grown[:, finite])
+            slopes[finite], keeps[finite] = fit.slope, fit.kept()
+        rows.append(responses.row(slopes, keeps, int((~finite).sum()), seed, "tangent"))
+    return responses.collect(rows, rates)

@@ -1,0 +1,391 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Images: sweeps over the learning rate
+#
+# {cite:t}`jimenez2025` train networks on MNIST at learning rates from 0.0005 to 20. Near $\eta = 7.5$, they report, three things
+# come together: nearby networks begin to part exponentially from every initial condition, sharpness approaches $2/\eta$,
+# and training to 90% test accuracy takes the fewest epochs. They call it a sweet spot between exploitation and exploration,
+# find it again with other activations, depths, penalties and data, and propose to search it by bisection before training.
+#
+# This chapter repeats their Figures 1 to 5 and 8 to 14, and D's remark that MNIST behaves like Iris {cite:p}`danovski2024`.
+# Training is full batch in float64, so a sweep at the papers' size is work for a GPU.
+# Three kinds of numbers stand side by side here, and each says what it is:
+# the whole sweep on the handwritten digits that come with scikit-learn, run live on any machine;
+# MNIST and CIFAR-10 at smaller sizes, run live where the data are at hand; and published results with all of MNIST's 60,000 images.
+# How to run, resume and spread a sweep is in {doc}`../book/sweeps`, and where data come from in {doc}`../book/data`.
+
+# %%
+from myst_nb import glue
+
+from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sweetspot, tasks
+from netdyn_lib.figures import sweeps as draw
+from netdyn_lib.figures import sweetspot as draw_search
+from netdyn_lib.sweeps import comparisons, published, responses, results, tangents
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "auto"
+seed = 0
+
+# %%
+size = profiles.sizes("05_mnist_cifar", profile)
+digits = results.live("digits", profile, device, seed)
+digits_paper = results.paper("digits")
+
+# %% tags=["nbval-ignore-output"]
+print(results.notes(digits, digits_paper))
+
+# %% [markdown]
+# ## Handwritten digits, the whole sweep
+#
+# The network is the paper's in small: 64 pixels, 32 tanh units, 10 classes; weights $\mathcal N(0, 1)$, biases zero.
+# Each initial condition has perturbed copies within $\epsilon = 10^{-8}$. $\Lambda$ is the slope of $\ln\bar d(t)$
+# in the window of best exponential fit of at least 20 epochs; $\lambda_{nMLE}$ is the mean of the kept ($R^2 > 0.9$, $\Lambda > 0.05$) and $p$ their share.
+# $\tau$ is the first epoch with 90% test accuracy. A network that does not arrive within the cap is *censored*: it arrives later, or never.
+# A mean over arrivals alone forgets it, so the share that never arrives stands beside each mean, and comparisons use the mean of $\min(\tau, \text{cap})$.
+
+# %%
+exponents = responses.exponents(digits.data, seed=seed)
+first, settled = responses.arrivals(digits.data), responses.arrivals(digits.data, sustained=True)
+by_size = {"here": exponents} | {"published": responses.exponents(d, seed=seed) for d in results.datasets({"published": digits_paper}).values()}
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals; bands are ± one standard deviation. (As J, Fig. 4.)", "name": "fig-images-digits-exponents"}, "image": {"alt": "No exponents at learning rates up to 1; they set in between 2.5 and 5 at about 0.7 per epoch and fall to 0.4 beyond."}}
+draw.exponent_by_rate(by_size)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Above, the share p of sensitive initial conditions; middle, the mean number of epochs to 90% test accuracy over the networks that arrive, by first hit and sustained over 20 epochs; below, the share that never arrives within the cap. (As J, Fig. 5.)", "name": "fig-images-digits-arrivals"}, "image": {"alt": "The share p jumps from zero to one between 2.5 and 5. Arrival takes fewer and fewer epochs up to 2.5; from 5 on hardly any network arrives."}}
+draw.share_and_arrival(by_size, first, settled)
+
+# %%
+digits_fastest = comparisons.fastest(first, seed=seed)
+digits_onset = comparisons.onset(exponents, 0.5, seed=seed)
+digits_share = comparisons.share_at_fastest(exponents, first)
+digits_steps = comparisons.coincidence(exponents, first, seed=seed)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+for name, value in (("fastest", digits_fastest), ("onset", digits_onset), ("share", digits_share)):
+    glue(f"images-digits-{name}", value.estimate, display=False)
+glue("images-digits-never", comparisons.arrived(first, 10.0).estimate, display=False)
+
+# %% [markdown]
+# On the digits training is fastest at $\eta =$ {glue:text}`images-digits-fastest:g`, and half of the initial conditions are sensitive
+# from $\eta =$ {glue:text}`images-digits-onset:g` on. At the fastest rate itself $p$ is {glue:text}`images-digits-share:.2f`:
+# the digits are learned fastest just *before* sensitivity sets in, and once it has, hardly any network learns at all
+# (at $\eta = 10$ a share {glue:text}`images-digits-never:.2f` arrives within the cap).
+
+# %% [markdown]
+# ## MNIST
+#
+# The paper's network has 784 inputs, 64 tanh units and 10 outputs, 50,890 parameters. Published numbers are from all 60,000 images;
+# what runs live takes the first 6,000.
+
+# %%
+mnist = results.live("mnist", profile, device, seed)
+scale = results.paper("mnist-few")
+growth = results.paper("mnist-6000-eta10")
+
+# %% tags=["nbval-ignore-output"]
+print(results.notes(mnist, scale, growth))
+
+# %% [markdown]
+# ### The loss at three learning rates
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial condition, the first one bold. (J, Fig. 1.)", "name": "fig-images-losses"}, "image": {"alt": "Three panels on logarithmic axes. At 0.01 the losses fall slowly and smoothly, at 7.5 they jump and then fall irregularly, at 20 they stay high and irregular."}}
+draw.losses(scale.data, size.losses)
+
+# %% [markdown]
+# D's second supplement looks at MNIST at the learning rates of its regimes on Iris. {numref}`fig-images-regimes` shows how copies part there.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)", "name": "fig-images-regimes"}, "image": {"alt": "Three panels on logarithmic axes. At 0.01 and at 1 distances hardly change; at 5 they grow by many orders of magnitude."}}
+draw.distances(scale.data, size.regimes)
+
+# %%
+slow, middle, large = [responses.losses_at(scale.data, rate) for rate in size.losses]
+falls = resampling.share_interval(relaxation.non_increasing(slow))
+converges = resampling.share_interval(judgements.converges_erratically(middle))
+learns = comparisons.arrived(responses.arrivals(scale.data), max(size.losses))
+
+# %% [markdown]
+# ### Growth at η = 10
+#
+# {numref}`fig-images-growth` is the paper's Figures 2 and 3: copies of one network part exponentially until they are as far apart as weights are large.
+
+# %%
+fit = responses.fit_at(growth.data, size.growth)
+at_ten = responses.exponents(growth.data, seed=seed)
+lam = comparisons.at(at_ten, size.growth)
+ends = resampling.bootstrap_interval(fit.stop[fit.kept()], resampling.median, seed=seed)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, η = 10. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from 1e-4 to more than 1e4 within 20 to 30 epochs, and level off. Exponents scatter around 0.7 per epoch."}}
+draw.divergence(growth.data, size.growth, fit)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+for name, value in zip(("lambda", "lambda-low", "lambda-high"), lam):
+    glue(f"images-{name}", value, display=False)
+glue("images-ends", ends.estimate, display=False)
+glue("images-count", int(at_ten.count[0]), display=False)
+glue("images-initial", len(scale.data.init), display=False)
+glue("images-lambda-all", comparisons.at(responses.exponents(scale.data, seed=seed), size.growth).estimate, display=False)
+glue("images-kept", int(at_ten.kept[0]), display=False)
+
+# %% [markdown]
+# With 6,000 images, over {glue:text}`images-count` initial conditions, {glue:text}`images-kept` of them kept, the mean exponent is
+# {glue:text}`images-lambda:.2f` per epoch (95%: {glue:text}`images-lambda-low:.2f` to {glue:text}`images-lambda-high:.2f`; the paper, with all images: 0.68).
+# With all 60,000 images and only {glue:text}`images-initial` initial conditions it is {glue:text}`images-lambda-all:.2f`.
+# The window of the median network ends at epoch {glue:text}`images-ends:.0f`.
+
+# %% [markdown]
+# ### Exponents, their share, and arrivals against the learning rate
+
+# %%
+mnist_labels = {"published, 60,000 images": scale, "here": mnist}
+mnist_exponents = {label: responses.exponents(d, seed=seed) for label, d in results.datasets(mnist_labels).items()}
+all_images = mnist_exponents["published, 60,000 images"]
+hits, lasting = responses.arrivals(scale.data), responses.arrivals(scale.data, sustained=True)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial conditions: wide or none), ± one standard deviation as bands; published results and, where the data are at hand, those computed here. (J, Fig. 4.)", "name": "fig-images-exponents"}, "image": {"alt": "No exponents up to a learning rate of 1 or 2.5; from 5 on they lie between 0.4 and 0.9 per epoch."}}
+draw.exponent_by_rate(mnist_exponents)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive, and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)", "name": "fig-images-arrivals"}, "image": {"alt": "The share p rises from zero at 1 to one at larger learning rates. Fewest epochs are needed in between."}}
+draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest)
+
+# %%
+fastest = comparisons.fastest(hits, seed=seed)
+fastest_share = comparisons.share_at_fastest(all_images, hits)
+mnist_onset = comparisons.onset(all_images, 0.5, seed=seed)
+none = comparisons.largest_share(all_images, 0, 1)
+everyone = comparisons.least_share(all_images, size.fastest)
+rises = comparisons.rise(hits, max(size.losses), seed=seed)
+both = comparisons.sensitive_while_fast(all_images, hits)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("images-fastest", fastest.estimate, display=False)
+glue("images-fastest-low", fastest.low, display=False)
+glue("images-fastest-high", fastest.high, display=False)
+glue("images-fastest-share", fastest_share.estimate, display=False)
+glue("images-onset", mnist_onset.estimate, display=False)
+glue("images-rise", rises.estimate, display=False)
+
+# %% [markdown]
+# With all images, and only {glue:text}`images-initial` initial conditions, training is fastest at $\eta =$ {glue:text}`images-fastest:g`
+# (bootstrap: {glue:text}`images-fastest-low:g` to {glue:text}`images-fastest-high:g`); $p$ there is {glue:text}`images-fastest-share:.2f`,
+# and it reaches one half at $\eta =$ {glue:text}`images-onset:g`. At $\eta = 20$ networks take {glue:text}`images-rise:.1f` times as long.
+# So the order of events is the paper's, and the question is how near to each other they lie on a grid that doubles or halves from one rate to the next.
+
+# %% [markdown]
+# ## The window rule
+#
+# The papers take the window that yields the best exponential fit; how short it may be they do not say. {numref}`fig-images-rules` applies every rule of
+# {doc}`03_edge_of_stability` to the digits' curves, {numref}`fig-images-rules-mnist` to MNIST's. The tangent rule follows vectors, not copies, on a few initial conditions, and needs no window.
+
+# %%
+task = tasks.get("digits", device=devices.resolve(device))
+rules = {f"best fit, {m}": responses.exponents(digits.data, min_length=m, seed=seed) for m in (10, 20, 30)}
+rules |= {"ramp": responses.exponents(digits.data, "ramp", seed=seed)}
+mnist_rules = {f"best fit, {m}": responses.exponents(scale.data, min_length=m, seed=seed) for m in (10, 20, 30)}
+mnist_rules |= {"ramp": responses.exponents(scale.data, "ramp", seed=seed)}
+rules |= {"tangent": tangents.exponents(task, size.tangent_rates, size.tangent_conditions, epochs=size.tangent_epochs, seed=seed)}
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree on where exponents set in. Beyond, shorter windows give larger exponents."}}
+draw.window_rules(rules)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images, under the rules that need only the published curves: mean of the kept exponents and share kept against the learning rate.", "name": "fig-images-rules-mnist"}, "image": {"alt": "Exponents and share kept against the learning rate under four window rules."}}
+draw.window_rules(mnist_rules)
+
+# %% [markdown]
+# ## Other activations, depths, penalties and data
+#
+# The paper repeats its figure for sigmoid and ReLU, for a second hidden layer, for two strengths of an L2 penalty, for a convolutional network, for Iris and for CIFAR-10.
+# Live, each runs on the digits with few initial conditions; published are most of the same tasks on the first 6,000 images of MNIST
+# and 5,000 of CIFAR-10.
+
+# %%
+variants = {name: results.live(name, profile, device, seed) for name in ("digits-sigmoid", "digits-relu", "digits-deep", "digits-l2-1e-3", "digits-l2-1e-5", "digits-cnn", "iris")}
+variant_rows = {name: (responses.exponents(r.data, seed=seed), responses.arrivals(r.data)) for name, r in variants.items()}
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels. In most rows p rises where, or one step after, the epochs to target are fewest."}}
+draw.robustness(variant_rows)
+
+# %%
+mnist_names = ("mnist-6000-few", "mnist-sigmoid-few", "mnist-relu-few", "mnist-deep-few", "mnist-l2-1e-3-few", "mnist-l2-1e-5-few", "cifar10-few")
+at_scale = {name: results.paper(name) for name in mnist_names}
+scale_rows = {name: (responses.exponents(d, seed=seed), responses.arrivals(d)) for name, d in results.datasets(at_scale).items()}
+print(results.notes(*at_scale.values()))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published results of few initial conditions. Stars mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)", "name": "fig-images-robustness"}, "image": {"alt": "Seven rows of three panels: exponents, share p and epochs to target against the learning rate for each task."}}
+draw.robustness(scale_rows)
+
+# %%
+iris_steps = comparisons.coincidence(*variant_rows["iris"], seed=seed)
+cnn_steps = comparisons.coincidence(*variant_rows["digits-cnn"], seed=seed)
+steps = {name: comparisons.coincidence(*row, seed=seed) for name, row in scale_rows.items()}
+broad = comparisons.rise(scale_rows["mnist-sigmoid-few"][1], 20.0, seed=seed)
+slower = comparisons.slowdown(scale_rows["mnist-deep-few"][1], scale_rows["mnist-6000-few"][1], seed=seed)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("images-iris-steps", iris_steps.estimate, display=False)
+glue("images-cnn-steps", cnn_steps.estimate, display=False)
+for name, value in steps.items():
+    glue(f"images-{name}-steps", value.estimate, display=False)
+for name, (_, reached) in scale_rows.items():
+    glue(f"images-{name}-fastest", comparisons.fastest(reached).estimate, display=False)
+glue("images-slower", slower.estimate, display=False)
+glue("images-broad", broad.estimate, display=False)
+
+# %% [markdown]
+# Count the steps on the grid between the fastest learning rate and the first with $p \ge 0.1$: {glue:text}`images-iris-steps:.0f` on Iris,
+# {glue:text}`images-mnist-sigmoid-few-steps:.0f` with sigmoid, {glue:text}`images-mnist-relu-few-steps:.0f` with ReLU,
+# {glue:text}`images-mnist-deep-few-steps:.0f` with two hidden layers, {glue:text}`images-mnist-l2-1e-3-few-steps:.0f` and {glue:text}`images-mnist-l2-1e-5-few-steps:.0f` with a penalty
+# of $10^{-3}$ and $10^{-5}$, {glue:text}`images-cnn-steps:.0f` for the convolutional network on digits and {glue:text}`images-cifar10-few-steps:.0f` on CIFAR-10
+# (as many as there are rates where nothing arrives or nothing is sensitive).
+# The deep network needs {glue:text}`images-slower:.1f` times the epochs of the shallow one at the best rate of each; the paper: about 20.
+
+# %% [markdown]
+# ### CIFAR-10, live
+
+# %%
+cifar = results.live("cifar10", profile, device, seed)
+cifar_shown = results.best(cifar, at_scale["cifar10-few"])
+
+# %% tags=["nbval-ignore-output"]
+print(results.notes(cifar))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "CIFAR-10, 3072-256-10: test accuracy of the references against epoch, with the target of 30%. Computed here where the data are at hand, else published; the note above says which.", "name": "fig-images-cifar"}, "image": {"alt": "Test accuracy against epoch at several learning rates, jumping irregularly and mostly below 30 percent."}}
+draw.accuracy(cifar_shown.data, cifar_shown.data.eta.values[:4], 0.3)
+
+# %% [markdown]
+# ## Sharpness
+#
+# Sharpness is the largest eigenvalue of the loss's Hessian; below $2/\eta$ descent is stable along every direction {cite:p}`cohen2021`.
+# It is found by Lanczos on Hessian–vector products, each search started from the last eigenvector.
+
+# %%
+sharp = results.live("sharpness", profile, device, seed)
+sharp_mnist = results.paper("mnist-sharpness")
+epochs, scaled = responses.sharpness_at(sharp_mnist.data, fastest.estimate)
+at_edge = resampling.share_interval(judgements.near_edge(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
+level = resampling.median(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits, computed here: sharpness in units of 2/η along training at four learning rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As J, Fig. 14.)", "name": "fig-images-sharpness"}, "image": {"alt": "At 1 and 2.5 sharpness falls from above the edge to about half of it within 300 epochs; at 5 and 7.5 it jumps irregularly, mostly above the edge."}}
+draw.sharpness(sharp.data)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four learning rates. (J, Fig. 14.)", "name": "fig-images-sharpness-mnist"}, "image": {"alt": "Sharpness in units of two over eta against epoch at four learning rates, with the edge of stability dashed."}}
+draw.sharpness(sharp_mnist.data)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("images-at-edge", at_edge.estimate, display=False)
+glue("images-edge-level", float(level), display=False)
+
+# %% [markdown]
+# On MNIST, at the rate of {numref}`fig-images-sharpness-mnist` nearest the fastest one, sharpness is {glue:text}`images-edge-level:.2f` times $2/\eta$ in the median over the second half of 300 epochs,
+# and within 20% of it in a share {glue:text}`images-at-edge:.2f` of the networks.
+
+# %% [markdown]
+# ## Does the search pay?
+#
+# J's last page proposes to find the sweet spot before training by bisection on $p(\eta)$: start where $p = 0$ and where $p \approx 1$, and halve.
+# `netdyn_lib.sweetspot.find` does that for any network and data. Every probe costs $(M + 1)$ networks for each initial condition, and the search pays only if the epochs
+# that it saves exceed its own. Its rivals are one network at each rate of a logarithmic grid, the first to arrive winning, and $2/\text{sharpness}$ at initialisation.
+
+# %%
+spot = sweetspot.find(task, low=size.search_low, high=size.search_high, level=size.level, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
+earlier = sweetspot.find(task, low=size.search_low, high=size.search_high, level=0.1, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Bisection on p(η), digits: each probe with its interval, numbered in order; the final bracket shaded. Grey, p(η) of the sweep.", "name": "fig-images-search"}, "image": {"alt": "Probes close in on the steep rise of p between 2.5 and 4."}}
+draw_search.search(spot, exponents)
+
+# %%
+grid = rivals.log_grid(task, cap=size.race_cap, seed=seed)
+edge = rivals.from_sharpness(task, seed=seed)
+candidates = {"no search": size.default, "bisection, p ≥ 0.9": spot, "bisection, p ≥ 0.1": earlier, "log grid": grid, "2/sharpness": edge}
+race = rivals.compare(task, candidates, "no search", conditions=size.races, cap=size.race_cap, seed=seed)
+rows = {row.method: row for row in race.rows}
+penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What a search costs and saves, digits, fresh initial conditions. Left, mean of min(τ, cap) at the learning rate each method found, and the share that never arrives; right, epochs spent in all, search included, against the number of trainings that follow.", "name": "fig-images-race"}, "image": {"alt": "The rate of the log grid trains fastest, those of the bisection slower; only the log grid's total stays below that of no search after a few trainings."}}
+draw_search.comparison(race)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+for name, method in (("full", "bisection, p ≥ 0.9"), ("onset", "bisection, p ≥ 0.1"), ("grid", "log grid"), ("edge", "2/sharpness"), ("default", "no search")):
+    glue(f"images-{name}-rate", float(rows[method].learning_rate), display=False)
+    glue(f"images-{name}-cost", float(rows[method].cost_epochs), display=False)
+    glue(f"images-{name}-epochs", rows[method].restricted.estimate, display=False)
+    glue(f"images-{name}-even", float(rows[method].break_even), display=False)
+glue("images-default", size.default, display=False)
+
+# %% [markdown]
+# On the digits it does not. Bisection to $p \ge 0.9$ spends {glue:text}`images-full-cost:,.0f` network-epochs to find $\eta =$ {glue:text}`images-full-rate:.2f`,
+# where networks then need {glue:text}`images-full-epochs:.0f` epochs on average; the default, $\eta =$ {glue:text}`images-default:g`, needs {glue:text}`images-default-epochs:.0f` and no search.
+# Bisection to the first onset, $p \ge 0.1$, finds {glue:text}`images-onset-rate:.2f` ({glue:text}`images-onset-epochs:.0f` epochs) and pays after {glue:text}`images-onset-even:.0f` trainings.
+# The log grid finds {glue:text}`images-grid-rate:.2f` ({glue:text}`images-grid-epochs:.0f` epochs) for {glue:text}`images-grid-cost:,.0f` network-epochs and pays after {glue:text}`images-grid-even:.0f`.
+# What is fast can be seen by training; that it is near the onset of sensitivity helps to know where to look, not to look by perturbing copies.
+
+# %% [markdown]
+# ## Published numbers, recomputed
+#
+# Published results are only as good as what still recomputes. In each build one initial condition of each published sweep, chosen by the commit, is followed again for a few epochs.
+
+# %% tags=["nbval-ignore-output"]
+checks = published.check_all(machine.commit(), size.checked)
+print(*checks, sep="\n")
+assert all(check.agrees for check in checks)
+
+# %% [markdown]
+# What of the papers' own sizes is not published yet, what it would cost in floating-point operations, and the command that computes and publishes it:
+
+# %% tags=["nbval-ignore-output"]
+published.unpublished()
+
+# %% [markdown]
+# ## The papers' claims
+#
+# Claims on MNIST and CIFAR-10 are judged on published numbers, so that the verdict is the same on a machine without the images; those on Iris and on the search, live.
+
+# %%
+card = claims.Scorecard("05_mnist_cifar")
+card.measure("J-fig1-small", *falls)
+card.measure("J-fig1-middle", *converges)
+card.measure("J-fig1-large", *learns)
+card.measure("J-fig2-saturation", *ends)
+card.measure("J-fig3-lambda", *lam)
+card.measure("J-fig4-onset", *mnist_onset)
+
+# %%
+card.measure("J-fig5-none", *none)
+card.measure("J-fig5-all", *everyone)
+card.measure("J-fig5-minimum", *fastest)
+card.measure("J-fig5-coincide", *fastest_share)
+card.measure("J-fig5-rise", *rises)
+card.measure("D-S2-mnist", *both)
+
+# %%
+card.measure("J-fig8-iris", *iris_steps)
+card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]))
+card.measure("J-fig9-broad", *broad)
+card.measure("J-fig10-deep", *slower)
+card.measure("J-fig10-coincide", *steps["mnist-deep-few"])
+card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]))
+
+# %%
+card.measure("J-fig12-cnn", *cnn_steps)
+card.measure("J-fig13-cifar", *steps["cifar10-few"])
+card.measure("J-fig14-sharpness", *at_edge)
+card.measure("J-end-bisection", *penalty)
+
+# %% tags=["nbval-ignore-output"]
+card
+
+# %%
+print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")

@@ -1,0 +1,1 @@
+"""Speed and memory of the engine: ``make bench`` runs ``python -m tests.bench``."""

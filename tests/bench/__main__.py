@@ -1,0 +1,13 @@
+"""All of it: small networks on Iris, and networks on all of MNIST where that is at hand."""
+
+import torch
+
+from netdyn_lib import machine
+
+from . import images, iris
+
+if __name__ == "__main__":
+    about = machine.describe()
+    print(f"PyTorch {torch.__version__}, {about['cpu_capability']}, {about['processor']}, {about['cores']} cores", flush=True)
+    iris.main()
+    images.main()

@@ -1,0 +1,46 @@
+"""Small sweeps on few digits, for the tests and for the processes that they start."""
+
+from functools import partial
+
+from netdyn_lib import losses, networks, tasks
+from netdyn_lib.sweeps import Sweep
+
+TASK = "few-digits"
+
+
+def register():
+    """Make the small task known, once in a process."""
+    if TASK not in tasks.names():
+        network = partial(networks.MLP, (64, 8, 10), "tanh")
+        tasks.register(tasks.Recipe(TASK, "digits", network, losses.CrossEntropy(), 0.4))
+
+
+def small(**changes):
+    """Two learning rates, three initial conditions; four shards."""
+    register()
+    sizes = dict(name="small", task=TASK, rates=(0.5, 5.0), conditions=3, copies=2, epochs=12, cap=30, sustained=4, samples=40, test_samples=30, block=2)
+    return Sweep(**(sizes | changes))
+
+
+def same(one, other):
+    """Whether two datasets hold the same numbers to the last bit."""
+    return one.drop_attrs().identical(other.drop_attrs())
+
+
+#: Beginning of a script that has the sweep ``SWEEP`` as "small", with SIZES its changes.
+PRELUDE = """
+import sys
+sys.path.insert(0, {root!r})
+from netdyn_lib import profiles
+from tests.small_sweeps import small
+import dataclasses
+SWEEP = small(**{sizes!r})
+profiles._PAPER["05_mnist_cifar"]["sweeps"] = dict(small=dict((k, v) for k, v in dataclasses.asdict(SWEEP).items() if k not in ("name", "seed")))
+profiles._LAPTOP["05_mnist_cifar"] = dict()
+"""
+
+
+def script(root, body="", **sizes):
+    """Source of a program with the small sweep among the book's; without a body, the command line."""
+    command = "from netdyn_lib.sweeps import __main__\n__main__.program()\n"
+    return PRELUDE.format(root=str(root), sizes=sizes) + (body or command)

@@ -1,0 +1,90 @@
+"""Arrivals: first and sustained, censored at a cap, continued from what was seen."""
+
+import numpy as np
+import pytest
+import torch
+
+from netdyn_lib import arrivals, descent, tasks
+from netdyn_lib.ensembles import Stopped
+from netdyn_lib.observables import first_hit
+
+COUNT, CAP = 8, 120
+
+
+@pytest.fixture(scope="module")
+def task():
+    return tasks.get("iris")
+
+
+@pytest.fixture(scope="module")
+def start(task):
+    return task.initial(COUNT, seed=3)
+
+
+@pytest.fixture(scope="module")
+def record(task, start):
+    return descent.run(descent.GradientDescent(task, 1.0), start, CAP, ("test_accuracy",))
+
+
+def search(task, start, target=0.8, cap=CAP, sustained=20, rate=1.0, **options):
+    return arrivals.search(descent.GradientDescent(task, rate), start, target, cap, sustained, **options)
+
+
+def expected(curves, target, sustained):
+    times = np.arange(len(curves))
+    return first_hit(times, curves, target), first_hit(times, curves, target, sustained)
+
+
+@pytest.mark.parametrize(("target", "sustained"), [(0.8, 20), (0.8, 1), (0.5, 60), (1.01, 20), (0.0, 20)])
+def test_arrivals_are_those_of_the_whole_curve(task, start, record, target, sustained):
+    found = search(task, start, target, sustained=sustained)
+    first, lasting = expected(record["test_accuracy"], target, sustained)
+    np.testing.assert_array_equal(found.first, first)
+    np.testing.assert_array_equal(found.sustained, lasting)
+    assert (found.followed[np.isnan(lasting)] == CAP).all() and (found.followed <= CAP).all()
+
+
+@pytest.mark.parametrize("stretch", [1, 7, 50, 1000])
+def test_the_length_of_a_stretch_does_not_matter(task, start, monkeypatch, stretch):
+    whole = search(task, start)
+    monkeypatch.setattr(arrivals, "_STRETCH", stretch)
+    part = search(task, start)
+    np.testing.assert_array_equal(part.first, whole.first)
+    np.testing.assert_array_equal(part.sustained, whole.sustained)
+
+
+@pytest.mark.parametrize("known", [0, 10, 30, CAP])
+def test_what_was_seen_is_continued_bit_for_bit(task, start, record, known):
+    before = descent.run(descent.GradientDescent(task, 1.0), start, known, ("test_accuracy",))
+    found = search(task, before.final, seen=before["test_accuracy"])
+    whole = search(task, start)
+    np.testing.assert_array_equal(found.first, whole.first)
+    np.testing.assert_array_equal(found.sustained, whole.sustained)
+
+
+def test_a_stretch_at_the_target_must_end_within_the_cap(task, start, record):
+    first, lasting = expected(record["test_accuracy"], 0.8, 20)
+    arrived = np.flatnonzero(~np.isnan(lasting))
+    k = arrived[np.argmax(lasting[arrived])]
+    whole = search(task, start[k : k + 1], cap=int(lasting[k]) + 19)
+    short = search(task, start[k : k + 1], cap=int(lasting[k]) + 18)
+    assert whole.sustained[0] == lasting[k] and np.isnan(short.sustained[0])
+    assert short.first[0] == whole.first[0] == first[k]
+
+
+def test_who_begins_at_the_target_arrives_at_epoch_0(task, start):
+    found = search(task, start, target=0.0)
+    assert (found.first == 0).all() and (found.sustained == 0).all()
+
+
+def test_networks_that_diverge_never_arrive(task, start):
+    wild = start.clone()
+    wild[0] = 1e308
+    wild[1] = torch.nan
+    found = search(task, wild, rate=1e307, target=1.01, cap=60)
+    assert np.isnan(found.first).all() and np.isnan(found.sustained).all()
+
+
+def test_a_search_can_be_stopped(task, start):
+    with pytest.raises(Stopped):
+        search(task, start, stop=lambda: True)

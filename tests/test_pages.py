@@ -1,0 +1,83 @@
+"""The code and the commands on the page about sweeps and in the README are run, or at least understood."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from netdyn_lib import profiles, tasks
+from netdyn_lib.sweeps import __main__ as command_line
+from netdyn_lib.sweeps import named
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "book" / "sweeps.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: What blocks of code need that are shown and not run, and that is not required.
+FOREIGN = {"dask_jobqueue", "dask_cuda"}
+
+
+def blocks():
+    """(what it needs, code) of every block of Python; the first is empty for those that run here."""
+    return re.findall(r"(?:% shown, not run: needs (\w+)\n)?```python\n(.*?)```", PAGE, flags=re.S)
+
+
+def commands(text):
+    """Arguments of every call of the sweeps' command line in the text's blocks of shell commands."""
+    lines = [line for block in re.findall(r"```bash\n(.*?)```", text, flags=re.S) for line in block.splitlines()]
+    return [shlex.split(line.partition("netdyn_lib.sweeps ")[2], comments=True) for line in lines if "netdyn_lib.sweeps " in line]
+
+
+@pytest.fixture
+def own_tasks(monkeypatch):
+    """Tasks that the page registers are forgotten again."""
+    monkeypatch.setattr(tasks, "_RECIPES", dict(tasks._RECIPES))
+
+
+def test_the_page_runs(own_tasks, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    scope = {"__name__": "__main__"}
+    ran = [code for needs, code in blocks() if not needs]
+    assert len(ran) == 5
+    for code in ran:
+        exec(compile(code, "sweeps.md", "exec"), scope)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:3] == ["4 shards computed, 0 missing", "4 shards kept, 0 computed", "('eta', 'epoch', 'init', 'perturbation')"]
+    assert shown[3] == "('init',) 8 initial conditions"
+    assert [line.partition(":")[0] for line in shown[4:6]] == ["η = 0.5", "η = 5"]
+    # The wider sweep on the cluster keeps what the narrower one has.
+    assert shown[6:] == ["('eta', 'epoch', 'init')", "True", "4 shards kept, 2 computed"]
+
+
+def test_what_is_only_shown_is_python_and_needs_what_it_says():
+    shown = [(needs, code) for needs, code in blocks() if needs]
+    assert {needs for needs, _ in shown} == FOREIGN
+    for needs, code in shown:
+        imports = {node.module for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)}
+        assert imports == {"dask.distributed", "netdyn_lib", needs}
+        for name, profile in re.findall(r'sweeps\.get\("(\S+)", "(\w+)"\)', code):
+            assert named.get(name, profile)
+
+
+@pytest.mark.parametrize("text", [PAGE, README], ids=["sweeps.md", "README.md"])
+def test_every_command_is_understood(text):
+    calls = commands(text)
+    assert {words[0] for words in calls} >= {"run", "publish"}
+    for words in calls:
+        understood = command_line.parser().parse_args(words)
+        assert understood.profile in profiles.PROFILES
+        assert set(understood.names) <= set(named.names())
+
+
+def test_the_page_names_every_option_with_its_default():
+    rows = dict(re.findall(r"^\| `(--[\w-]+)` \|.*\| (.+?) \|$", PAGE, flags=re.M))
+    parsed = {}
+    for verb in ("list", "run", "publish"):
+        parsed |= vars(command_line.parser().parse_args([verb, "digits"]))
+    options = {f"--{name.replace('_', '-')}": value for name, value in parsed.items() if name not in ("verb", "names")}
+    assert rows.keys() == options.keys()
+    for name, value in options.items():
+        assert rows[name] in (f"`{value}`", "none" if value is None else "", "all" if value is None else "")
+    codes = re.search(r"exit status is 0 .*?, (\d) where some shards are missing", PAGE)
+    assert int(codes[1]) == command_line.EXIT_INCOMPLETE

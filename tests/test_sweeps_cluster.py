@@ -1,0 +1,119 @@
+"""Sweeps on a Dask cluster of two worker processes: the same numbers, also when a worker is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import dask
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from netdyn_lib import losses, networks, tasks
+from netdyn_lib.store import Store
+from netdyn_lib.sweeps import dataset
+from netdyn_lib.sweeps.running import run
+from tests.small_sweeps import same, small
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("dask")
+    with dask.config.set({"distributed.admin.log-format": "%(message)s"}):
+        with LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            protocol="tcp", host="127.0.0.1", local_directory=str(scratch), silence_logs=50,
+        ) as found:  # fmt: skip
+            yield found
+
+
+def own(name, forward=None):
+    """A task that no worker has registered, its data and its network made by closures."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 5)), np.arange(30) % 3
+    split = tasks.custom(name, networks.MLP((5, 3)), losses.CrossEntropy(), x, y).split
+
+    def network():
+        if forward:
+            forward()
+        return networks.MLP((5, 4, 3), "tanh")
+
+    if name not in tasks.names():
+        tasks.register(tasks.Recipe(name, lambda: split, network, losses.CrossEntropy(), 0.9))
+    return small(task=name, samples=None, test_samples=None)
+
+
+def test_workers_give_the_same_numbers(tmp_path, cluster):
+    sweep = own("own-cluster")
+    here, there = tmp_path / "here", tmp_path / "there"
+    run(sweep, here)
+    done = run(sweep, there, scheduler=cluster.scheduler_address)
+    assert (done.computed, done.missing, done.stopped) == (4, 0, "")
+    assert same(dataset.load(sweep, there), dataset.load(sweep, here))
+    again = run(small(**{**vars(sweep), "rates": (0.5, 1.0, 5.0)}), there, scheduler=cluster.scheduler_address)
+    assert (again.kept, again.computed) == (4, 2)
+
+
+def test_a_worker_that_is_killed_costs_nothing(tmp_path, cluster):
+    sweep = small(conditions=4, block=1, epochs=60, cap=0)
+    run(sweep, tmp_path / "here")
+    with Client(cluster) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+        killed = threading.Timer(0.3, os.kill, (victim, signal.SIGKILL))
+        killed.start()
+        done = run(sweep, tmp_path / "there", scheduler=client)
+        killed.join()
+        assert client.status == "running", "a client that was lent was closed"
+    assert (done.computed, done.missing) == (8, 0)
+    assert same(dataset.load(sweep, tmp_path / "there"), dataset.load(sweep, tmp_path / "here"))
+
+
+def test_an_error_on_a_worker_names_the_shard_and_keeps_the_others(tmp_path, cluster):
+    home = os.getpid()
+
+    def fail():
+        if os.getpid() != home:
+            raise RuntimeError("no memory on this worker")
+
+    sweep = own("own-failing", fail)
+    with pytest.raises(RuntimeError, match=r"small, η = .*, initial conditions .*: failed on its worker: .*no memory on this worker"):
+        run(sweep, tmp_path, scheduler=cluster.scheduler_address)
+
+
+def test_a_time_limit_holds_on_workers(tmp_path, cluster):
+    sweep = small(rates=(0.5, 1.0, 5.0), conditions=1, epochs=3_000_000, cap=0)
+    began = time.monotonic()
+    done = run(sweep, tmp_path, scheduler=cluster.scheduler_address, time_limit=2)
+    assert time.monotonic() - began < 30
+    assert (done.computed, done.missing, done.stopped) == (0, 3, "time limit")
+    # Workers are free again: what was given up does not go on.
+    assert run(small(conditions=1), Store(tmp_path), scheduler=cluster.scheduler_address, time_limit=60).missing == 0
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:nine"])
+def test_an_address_where_nobody_answers_is_a_clear_error(tmp_path, address, monkeypatch):
+    from netdyn_lib.sweeps import cluster as module
+
+    monkeypatch.setattr(module, "_CONNECT", 1)
+    began = time.monotonic()
+    with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
+        run(small(), tmp_path, scheduler=address)
+    assert time.monotonic() - began < 30
+
+
+def test_without_dask_a_scheduler_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "netdyn_lib.sweeps.cluster", raising=False)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    import netdyn_lib.sweeps
+
+    monkeypatch.delattr(netdyn_lib.sweeps, "cluster", raising=False)
+    with pytest.raises(RuntimeError, match="needs Dask.*pip install dask distributed"):
+        run(small(), tmp_path, scheduler="tcp://127.0.0.1:9")
+
+
+def test_dask_leaves_nothing_in_the_checkout():
+    said = subprocess.run(["git", "status", "--short", "--ignored"], capture_output=True, text=True, cwd=os.path.dirname(__file__) + "/..").stdout
+    assert "dask" not in said.replace("tests/", "")

@@ -1,0 +1,100 @@
+"""Exponents beside arrivals: answers that are known by construction."""
+
+import math
+
+import numpy as np
+import pytest
+
+from netdyn_lib.sweeps import comparisons, responses
+
+RATES = (0.5, 1.0, 2.0, 4.0)
+
+
+def exponents(keeps, rates=RATES):
+    """Exponents of which so many of ten initial conditions are kept at each rate."""
+    rows = []
+    for count in keeps:
+        kept = np.arange(10) < count
+        rows.append(responses.row(np.where(kept, 0.5, 0.0), kept, 0, 0, "made"))
+    return responses.collect(rows, rates)
+
+
+def arrivals(means, cap=100, rates=RATES):
+    """Arrivals of ten networks that all take the same time; None for never."""
+    times = np.array([[np.nan if m is None else m] * 10 for m in means], dtype=float)
+    return responses.Arrivals(np.array(rates), False, cap, [], [], [], times, np.ones(times.shape, bool))
+
+
+def test_fastest_counts_those_that_never_arrive_at_the_cap():
+    mixed = arrivals([50, 40, 30, None])
+    mixed.times[2, :5] = np.nan  # half never arrive: 65 on average
+    assert comparisons.fastest(mixed).estimate == 1.0
+    assert comparisons.fastest(arrivals([50, 40, 30, None])).estimate == 2.0
+    assert comparisons.fastest(arrivals([30, 40, 30, 50])).estimate == 0.5  # the smallest of equals
+
+
+@pytest.mark.parametrize(
+    ("kept", "means", "steps"),
+    [
+        ((0, 0, 5, 10), (90, 50, 20, 60), 0),
+        ((0, 0, 5, 10), (90, 20, 50, 60), 1),
+        ((1, 10, 10, 10), (90, 80, 70, 60), 3),
+        ((0, 0, 0, 0), (90, 50, 20, 60), 4),
+        ((0, 0, 5, 10), (None, None, None, None), 4),
+    ],
+)
+def test_coincidence(kept, means, steps):
+    assert comparisons.coincidence(exponents(kept), arrivals(means)).estimate == steps
+
+
+def test_coincidence_of_other_shapes_is_refused():
+    with pytest.raises(ValueError, match="must be of one sweep"):
+        comparisons.coincidence(exponents((0, 1, 2)[:3], RATES[:3]), arrivals([1, 2, 3, 4]))
+
+
+def test_shares_onset_and_rise():
+    found, reached = exponents((0, 2, 6, 10)), arrivals((90, 30, 40, 90))
+    assert comparisons.onset(found, 0.5).estimate == 2.0
+    assert comparisons.onset(exponents((0, 0, 0, 1)), 0.5).estimate == 8.0  # never: twice the largest
+    assert comparisons.share_at_fastest(found, reached).estimate == 0.2
+    assert comparisons.sensitive_while_fast(found, reached).estimate == 0.6
+    assert comparisons.largest_share(found, 0, 1).estimate == 0.2
+    assert comparisons.least_share(found, 2).estimate == 0.6
+    assert comparisons.rise(reached, 4.0).estimate == 3.0
+    assert comparisons.arrived(arrivals([None, 3, 3, 3]), 0.5).estimate == 0
+    assert comparisons.at(found, 4.0).estimate == 0.5
+    assert comparisons.worst(found.share[0], found.share[2]).estimate == 0.6
+    with pytest.raises(ValueError, match="η = 3.0 was not swept"):
+        comparisons.rise(reached, 3.0)
+    with pytest.raises(ValueError, match="no learning rate from 8"):
+        comparisons.least_share(found, 8)
+
+
+def test_intervals_hold_the_estimate_and_widen_with_scatter():
+    scattered = arrivals((90, 30, 40, 90))
+    scattered.times[1] += np.linspace(-8, 8, 10)
+    rise = comparisons.rise(scattered, 4.0)
+    assert rise.low < rise.estimate < rise.high
+    even = comparisons.rise(arrivals((90, 30, 40, 90)), 4.0)
+    assert even.low == even.estimate == even.high
+
+
+def test_slowdown():
+    slow = comparisons.slowdown(arrivals((90, 80, 60, 90)), arrivals((90, 30, 40, 90)))
+    assert slow.estimate == slow.low == slow.high == 2.0
+    assert math.isfinite(slow.estimate)
+
+
+def test_what_was_not_computed_is_no_network_that_never_arrives():
+    cut = arrivals((90, 30, 40, 90))
+    cut.present[2:, 6:] = False
+    cut.times[2:, 6:] = np.nan
+    found = exponents((0, 2, 6, 10))
+    for k in (2, 3):
+        found.keeps[k] = found.keeps[k][:6]
+    assert comparisons.times(cut).shape == (4, 6)
+    assert comparisons.arrived(cut, 4.0).estimate == 1
+    assert comparisons.coincidence(found, cut).estimate == 0
+    cut.present[0] = False
+    with pytest.raises(ValueError, match="hardly begun"):
+        comparisons.times(cut)
