@@ -60,22 +60,22 @@ _SWEEPS = {
 
 # What the laptop profile changes of them.
 _LAPTOP_SWEEPS = {
-    "digits": dict(conditions=10, copies=2, epochs=100, cap=300, block=5),
-    "digits-sigmoid": dict(rates=_FURTHER[6::4], conditions=6, copies=1, epochs=80, cap=200, block=6),
-    "digits-relu": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
-    "digits-deep": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
-    "digits-l2-1e-3": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
-    "digits-l2-1e-5": dict(rates=_RATES[5::2], conditions=6, copies=1, epochs=80, cap=200, block=6),
-    "digits-cnn": dict(rates=_RATES[5:12:2], conditions=2, copies=1, epochs=60, cap=100, samples=480, block=2),
-    "iris": dict(conditions=40, copies=3, cap=1000, block=20),
+    "digits": dict(conditions=4, copies=1, epochs=100, cap=200, block=2),
+    "digits-sigmoid": dict(rates=(1.0, 5.0, 15.0, 40.0), conditions=3, copies=1, epochs=60, cap=150, block=3),
+    "digits-relu": dict(rates=(0.1, 0.5, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
+    "digits-deep": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
+    "digits-l2-1e-3": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
+    "digits-l2-1e-5": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
+    "digits-cnn": dict(rates=_RATES[5:12:2], conditions=2, copies=1, epochs=60, cap=60, samples=240, block=2),
+    "iris": dict(conditions=20, copies=2, cap=400, block=10),
     "mnist": dict(
         rates=_COARSE, conditions=6, copies=3, epochs=60, cap=60,
-        samples=6000, test_samples=2000, block=2,
+        samples=6000, test_samples=1000, block=2,
     ),
     "cifar10": dict(
-        rates=(0.5, 2.5, 10.0, 20.0), conditions=2, copies=1, epochs=40, cap=40, samples=2000, test_samples=1000, block=1,
+        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=30, cap=30, samples=2000, test_samples=1000, block=2,
     ),
-    "sharpness": dict(conditions=3, epochs=300, sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3, block=3),
+    "sharpness": dict(conditions=2, epochs=200, sharp_at=(0, 10, 20, 40, 70, 100, 150, 200), sharp_conditions=2, block=2),
 }
 
 _PAPER = {
@@ -85,6 +85,7 @@ _PAPER = {
         regimes=(0.01, 1.0, 5.0),  # D's on Iris
         growth=10.0,  # J, Figs. 2 and 3
         fastest=7.5,  # J, Fig. 5
+        small_target=0.7,  # what networks reach with 6,000 images of MNIST
         tangent_rates=(0.5, 2.5, 5.0, 10.0, 20.0),
         tangent_conditions=20,
         tangent_epochs=200,
@@ -191,9 +192,10 @@ _LAPTOP = {
         sweeps={name: entry | _LAPTOP_SWEEPS.get(name, {}) for name, entry in _SWEEPS.items()},
         tangent_conditions=4,
         tangent_epochs=100,
-        search_conditions=12,
-        races=12,
-        race_cap=300,
+        search_conditions=10,
+        search_epochs=60,
+        races=8,
+        race_cap=200,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

@@ -209,7 +209,7 @@ draw.window_rules(mnist_rules)
 #
 # The paper repeats its figure for sigmoid and ReLU, for a second hidden layer, for two strengths of an L2 penalty, for a convolutional network, for Iris and for CIFAR-10.
 # Live, each runs on the digits with few initial conditions; published are most of the same tasks on the first 6,000 images of MNIST
-# and 5,000 of CIFAR-10.
+# and 5,000 of CIFAR-10. With so few images no network reaches 90%, so the published rows count epochs to 70%, within the 60 whose accuracies are there.
 
 # %%
 variants = {name: results.live(name, profile, device, seed) for name in ("digits-sigmoid", "digits-relu", "digits-deep", "digits-l2-1e-3", "digits-l2-1e-5", "digits-cnn", "iris")}
@@ -221,10 +221,13 @@ draw.robustness(variant_rows)
 # %%
 mnist_names = ("mnist-6000-few", "mnist-sigmoid-few", "mnist-relu-few", "mnist-deep-few", "mnist-l2-1e-3-few", "mnist-l2-1e-5-few", "cifar10-few")
 at_scale = {name: results.paper(name) for name in mnist_names}
-scale_rows = {name: (responses.exponents(d, seed=seed), responses.arrivals(d)) for name, d in results.datasets(at_scale).items()}
+scale_rows = {
+    name: (responses.exponents(d, seed=seed), responses.arrivals(d, target=size.small_target if name.startswith("mnist") else None))
+    for name, d in results.datasets(at_scale).items()
+}
 print(results.notes(*at_scale.values()))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published results of few initial conditions. Stars mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)", "name": "fig-images-robustness"}, "image": {"alt": "Seven rows of three panels: exponents, share p and epochs to target against the learning rate for each task."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published results of few initial conditions. τ is to 70% test accuracy on MNIST, 30% on CIFAR-10. Stars mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)", "name": "fig-images-robustness"}, "image": {"alt": "Seven rows of three panels: exponents, share p and epochs to target against the learning rate for each task."}}
 draw.robustness(scale_rows)
 
 # %%
@@ -249,8 +252,9 @@ glue("images-broad", broad.estimate, display=False)
 # {glue:text}`images-mnist-sigmoid-few-steps:.0f` with sigmoid, {glue:text}`images-mnist-relu-few-steps:.0f` with ReLU,
 # {glue:text}`images-mnist-deep-few-steps:.0f` with two hidden layers, {glue:text}`images-mnist-l2-1e-3-few-steps:.0f` and {glue:text}`images-mnist-l2-1e-5-few-steps:.0f` with a penalty
 # of $10^{-3}$ and $10^{-5}$, {glue:text}`images-cnn-steps:.0f` for the convolutional network on digits and {glue:text}`images-cifar10-few-steps:.0f` on CIFAR-10
-# (as many as there are rates where nothing arrives or nothing is sensitive).
-# The deep network needs {glue:text}`images-slower:.1f` times the epochs of the shallow one at the best rate of each; the paper: about 20.
+# (as many as there are rates where nothing arrives, or the onset lies outside the grid).
+# To 70% the deep network needs {glue:text}`images-slower:.1f` times the epochs of the shallow one at the best rate of each, counting at most 60; the paper, to 90%: about 20.
+# With ReLU training is fastest far below the onset. On CIFAR-10 networks are sensitive at the smallest rate here already, and none reaches 30% within 60 epochs.
 
 # %% [markdown]
 # ### CIFAR-10, live
@@ -301,7 +305,6 @@ glue("images-edge-level", float(level), display=False)
 
 # %%
 spot = sweetspot.find(task, low=size.search_low, high=size.search_high, level=size.level, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
-earlier = sweetspot.find(task, low=size.search_low, high=size.search_high, level=0.1, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Bisection on p(η), digits: each probe with its interval, numbered in order; the final bracket shaded. Grey, p(η) of the sweep.", "name": "fig-images-search"}, "image": {"alt": "Probes close in on the steep rise of p between 2.5 and 4."}}
 draw_search.search(spot, exponents)
@@ -309,7 +312,7 @@ draw_search.search(spot, exponents)
 # %%
 grid = rivals.log_grid(task, cap=size.race_cap, seed=seed)
 edge = rivals.from_sharpness(task, seed=seed)
-candidates = {"no search": size.default, "bisection, p ≥ 0.9": spot, "bisection, p ≥ 0.1": earlier, "log grid": grid, "2/sharpness": edge}
+candidates = {"no search": size.default, "bisection, p ≥ 0.9": spot, "bracket's lower end": spot.low, "log grid": grid, "2/sharpness": edge}
 race = rivals.compare(task, candidates, "no search", conditions=size.races, cap=size.race_cap, seed=seed)
 rows = {row.method: row for row in race.rows}
 penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
@@ -318,19 +321,20 @@ penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
 draw_search.comparison(race)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, method in (("full", "bisection, p ≥ 0.9"), ("onset", "bisection, p ≥ 0.1"), ("grid", "log grid"), ("edge", "2/sharpness"), ("default", "no search")):
+for name, method in (("full", "bisection, p ≥ 0.9"), ("onset", "bracket's lower end"), ("grid", "log grid"), ("edge", "2/sharpness"), ("default", "no search")):
     glue(f"images-{name}-rate", float(rows[method].learning_rate), display=False)
     glue(f"images-{name}-cost", float(rows[method].cost_epochs), display=False)
     glue(f"images-{name}-epochs", rows[method].restricted.estimate, display=False)
     glue(f"images-{name}-even", float(rows[method].break_even), display=False)
+glue("images-worse", penalty.estimate, display=False)
 glue("images-default", size.default, display=False)
 
 # %% [markdown]
-# On the digits it does not. Bisection to $p \ge 0.9$ spends {glue:text}`images-full-cost:,.0f` network-epochs to find $\eta =$ {glue:text}`images-full-rate:.2f`,
+# Bisection to $p \ge 0.9$ spends {glue:text}`images-full-cost:,.0f` network-epochs to find $\eta =$ {glue:text}`images-full-rate:.2f`,
 # where networks then need {glue:text}`images-full-epochs:.0f` epochs on average; the default, $\eta =$ {glue:text}`images-default:g`, needs {glue:text}`images-default-epochs:.0f` and no search.
-# Bisection to the first onset, $p \ge 0.1$, finds {glue:text}`images-onset-rate:.2f` ({glue:text}`images-onset-epochs:.0f` epochs) and pays after {glue:text}`images-onset-even:.0f` trainings.
-# The log grid finds {glue:text}`images-grid-rate:.2f` ({glue:text}`images-grid-epochs:.0f` epochs) for {glue:text}`images-grid-cost:,.0f` network-epochs and pays after {glue:text}`images-grid-even:.0f`.
-# What is fast can be seen by training; that it is near the onset of sensitivity helps to know where to look, not to look by perturbing copies.
+# At the lower end of its last bracket, {glue:text}`images-onset-rate:.2f`, where fewer are sensitive, they need {glue:text}`images-onset-epochs:.0f`.
+# The log grid finds {glue:text}`images-grid-rate:.2f` ({glue:text}`images-grid-epochs:.0f` epochs) for {glue:text}`images-grid-cost:,.0f` network-epochs and pays after {glue:text}`images-grid-even:.0f` trainings (`inf` would be never).
+# So where bisection ends, training takes {glue:text}`images-worse:.1f` times as long as where the log grid ends, and the search itself costs far more.
 
 # %% [markdown]
 # ## Published numbers, recomputed
@@ -356,33 +360,33 @@ published.unpublished()
 # %%
 card = claims.Scorecard("05_mnist_cifar")
 card.measure("J-fig1-small", *falls)
-card.measure("J-fig1-middle", *converges)
+card.measure("J-fig1-middle", *converges, saw="The loss is irregular, and in some networks has not come down for good within 60 epochs.")
 card.measure("J-fig1-large", *learns)
 card.measure("J-fig2-saturation", *ends)
-card.measure("J-fig3-lambda", *lam)
+card.measure("J-fig3-lambda", *lam, saw=f"With all 60,000 images, of few initial conditions: {comparisons.at(all_images, size.growth).estimate:.2f}.")
 card.measure("J-fig4-onset", *mnist_onset)
 
 # %%
 card.measure("J-fig5-none", *none)
-card.measure("J-fig5-all", *everyone)
+card.measure("J-fig5-all", *everyone, saw=f"Of {len(scale.data.init)} initial conditions one is not sensitive at the largest learning rate.")
 card.measure("J-fig5-minimum", *fastest)
 card.measure("J-fig5-coincide", *fastest_share)
 card.measure("J-fig5-rise", *rises)
 card.measure("D-S2-mnist", *both)
 
 # %%
-card.measure("J-fig8-iris", *iris_steps)
-card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]))
-card.measure("J-fig9-broad", *broad)
-card.measure("J-fig10-deep", *slower)
-card.measure("J-fig10-coincide", *steps["mnist-deep-few"])
-card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]))
+card.measure("J-fig8-iris", *iris_steps, saw="The fastest rate and the onset lie apart.")
+card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]), saw="With ReLU training is fastest some steps below the onset.")
+card.measure("J-fig9-broad", *broad, saw="The mean rises earlier than the paper says.")
+card.measure("J-fig10-deep", *slower, saw="To 70%, and counting at most 60 epochs; networks never reach 90% with 6,000 images.")
+card.measure("J-fig10-coincide", *steps["mnist-deep-few"], saw="The fastest rate and the onset lie apart.")
+card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]), saw="The fastest rate and the onset lie apart.")
 
 # %%
-card.measure("J-fig12-cnn", *cnn_steps)
-card.measure("J-fig13-cifar", *steps["cifar10-few"])
-card.measure("J-fig14-sharpness", *at_edge)
-card.measure("J-end-bisection", *penalty)
+card.measure("J-fig12-cnn", *cnn_steps, saw="On the digits no convolutional network is sensitive at any of these learning rates, or none arrives.")
+card.measure("J-fig13-cifar", *steps["cifar10-few"], saw="Networks are sensitive at the smallest rate already, and none reaches 30% within 60 epochs.")
+card.measure("J-fig14-sharpness", *at_edge, saw=f"The median over networks is {level:.2f} times 2/η.")
+card.measure("J-end-bisection", *penalty, saw=f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}.")
 
 # %% tags=["nbval-ignore-output"]
 card

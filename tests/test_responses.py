@@ -66,3 +66,13 @@ def test_arrivals_are_censored_at_the_cap():
     np.testing.assert_allclose([n.estimate for n in found.never], [4 / 6, 0, 1])
     np.testing.assert_allclose([r.estimate for r in found.restricted], [(220 + 1200) / 6, 50, 300])
     assert responses.arrivals(synthetic([[0.15] * COUNT] * 3, first), sustained=True).mean[1].estimate == 53
+
+
+def test_another_target_is_looked_for_in_the_curves():
+    data = synthetic([[0.15] * COUNT] * 3)
+    epochs = data.sizes["epoch"] - 1
+    rising = np.linspace(0, 1, epochs + 1)[None, :, None] * np.array([1.0, 0.5, 0.1])[:, None, None] * np.ones(COUNT)
+    data["test_accuracy"] = (("eta", "epoch", "init"), rising)
+    found = responses.arrivals(data, target=0.5)
+    assert found.cap == epochs
+    assert [m.estimate for m in found.mean][:2] == [np.ceil(epochs / 2), epochs] and found.never[2].estimate == 1

@@ -59,7 +59,8 @@ def coincidence(exponents, arrivals, level=0.1, seed=0):
     """Steps on the grid between the fastest learning rate and the onset of sensitivity; an Interval.
 
     The onset is the least η with p ≥ ``level``.  Where nothing arrives within the
-    cap at any η, or p never is as large, it is the number of learning rates.
+    cap at any η, or p never is as large, or is so at the smallest η already, so that the
+    onset lies outside the grid, it is the number of learning rates.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def coincidence(exponents, arrivals, level=0.1, seed=0):
 
     def steps(t, k):
         p = k.mean(1)
-        if (t >= arrivals.cap).all() or (p < level).all():
+        if (t >= arrivals.cap).all() or (p < level).all() or p[0] >= level:
             return float(len(p))
         return float(abs(int(t.mean(1).argmin()) - int((p >= level).argmax())))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import lyapunov
+from ..observables import first_hit
 from ..resampling import Interval, bootstrap_interval, share_interval
 
 _NOTHING = Interval(np.nan, np.nan, np.nan)
@@ -138,17 +139,22 @@ def _mean(values, seed):
     return Interval(float(values[0]), np.nan, np.nan) if len(values) else _NOTHING
 
 
-def arrivals(data, sustained=False, seed=0):
+def arrivals(data, sustained=False, seed=0, target=None):
     """⟨τ⟩, and the share that never arrives, at every learning rate of a sweep.
 
     ``sustained`` takes the first of 20 epochs in a row (or as many as the sweep
-    says) at the target, in place of the first epoch.  Raises ValueError for a
-    sweep that searched no arrivals.
+    says) at the target, in place of the first epoch.  Another ``target`` than the
+    task's is looked for in the epochs whose accuracies are there, and these are
+    then the cap.  Raises ValueError for a sweep that searched no arrivals.
     """
-    if "first_hit" not in data:
+    sweep = json.loads(data.attrs["sweep"])
+    if target is not None:
+        curves = data["test_accuracy"].transpose("epoch", "eta", "init").values
+        cap, times = sweep["epochs"], first_hit(data["epoch"].values, curves, target, sweep["sustained"] if sustained else 1)
+    elif "first_hit" in data:
+        cap, times = sweep["cap"], data["sustained_hit" if sustained else "first_hit"].transpose("eta", "init").values
+    else:
         raise ValueError("this sweep searched no arrivals: its cap is 0")
-    cap = json.loads(data.attrs["sweep"])["cap"]
-    times = data["sustained_hit" if sustained else "first_hit"].transpose("eta", "init").values
     present = data["present"].values
     mean, never, restricted = [], [], []
     for row, there in zip(times, present):
