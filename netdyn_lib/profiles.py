@@ -60,20 +60,20 @@ _SWEEPS = {
 
 # What the laptop profile changes of them.
 _LAPTOP_SWEEPS = {
-    "digits": dict(conditions=4, copies=1, epochs=100, cap=200, block=2),
+    "digits": dict(conditions=4, copies=1, epochs=100, cap=150, block=2),
     "digits-sigmoid": dict(rates=(1.0, 5.0, 15.0, 40.0), conditions=3, copies=1, epochs=60, cap=150, block=3),
     "digits-relu": dict(rates=(0.1, 0.5, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
     "digits-deep": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
     "digits-l2-1e-3": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
     "digits-l2-1e-5": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=150, block=3),
-    "digits-cnn": dict(rates=_RATES[5:12:2], conditions=2, copies=1, epochs=60, cap=60, samples=240, block=2),
-    "iris": dict(conditions=20, copies=2, cap=400, block=10),
+    "digits-cnn": dict(rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=40, cap=40, samples=120, block=2),
+    "iris": dict(conditions=20, copies=1, epochs=150, cap=300, block=20),
     "mnist": dict(
         rates=_COARSE, conditions=6, copies=3, epochs=60, cap=60,
         samples=6000, test_samples=1000, block=2,
     ),
     "cifar10": dict(
-        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=30, cap=30, samples=2000, test_samples=1000, block=2,
+        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=20, cap=20, samples=2000, test_samples=1000, block=2,
     ),
     "sharpness": dict(conditions=2, epochs=200, sharp_at=(0, 10, 20, 40, 70, 100, 150, 200), sharp_conditions=2, block=2),
 }
@@ -97,7 +97,8 @@ _PAPER = {
         default=0.5,  # the learning rate of one who does not search
         races=50,  # fresh initial conditions on which what was found is tried
         race_cap=1000,
-        checked=5,  # epochs recomputed of each published sweep
+        checked=5,  # epochs recomputed of a published sweep,
+        checks=100,  # and of how many of those
     ),
     "02_iris_slow": dict(
         learning_rate=0.01,
@@ -190,12 +191,13 @@ _PAPER = {
 _LAPTOP = {
     "05_mnist_cifar": dict(
         sweeps={name: entry | _LAPTOP_SWEEPS.get(name, {}) for name, entry in _SWEEPS.items()},
-        tangent_conditions=4,
+        tangent_conditions=3,
         tangent_epochs=100,
+        checks=2,
         search_conditions=10,
         search_epochs=60,
         races=8,
-        race_cap=200,
+        race_cap=150,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

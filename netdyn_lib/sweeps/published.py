@@ -231,10 +231,14 @@ class Unchecked:
         return f"NOTE: {self.name} was not recomputed: its images are not at hand on this machine"
 
 
-def check_all(token, epochs=5, root=None, device="cpu"):
-    """:func:`recompute` a part of every published sweep; a list of :class:`Check`, or :class:`Unchecked` where data cannot be had."""
+def check_all(token, epochs=5, root=None, device="cpu", most=None):
+    """:func:`recompute` a part of published sweeps, all or at ``most`` so many, chosen by the token.
+
+    A list of :class:`Check`, or :class:`Unchecked` where data cannot be had.
+    """
     found = []
-    for name in names(root):
+    order = sorted(names(root), key=lambda name: store.key({"token": str(token), "of": name}))
+    for name in sorted(order[:most]):
         try:
             found.append(recompute(name, token, epochs, root=root, device=device))
         except archives.MissingData:
