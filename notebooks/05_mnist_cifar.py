@@ -62,7 +62,7 @@ exponents = responses.exponents(digits.data, seed=seed)
 first, settled = responses.arrivals(digits.data), responses.arrivals(digits.data, sustained=True)
 by_size = {"here": exponents} | {"published": responses.exponents(d, seed=seed) for d in results.datasets({"published": digits_paper}).values()}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals; bands are ± one standard deviation. (As J, Fig. 4.)", "name": "fig-images-digits-exponents"}, "image": {"alt": "No exponents at learning rates up to 1; they set in between 2.5 and 5 at about 0.7 per epoch and fall to 0.4 beyond."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals; bands are ± one standard deviation. (As J, Fig. 4.)", "name": "fig-images-digits-exponents"}, "image": {"alt": "No exponents at learning rates up to 1; at 2.5 few initial conditions have one, at 5 all, of about 0.9 per epoch, and beyond they lie between 0.2 and 0.6."}}
 draw.exponent_by_rate(by_size)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Above, the share p of sensitive initial conditions; middle, the mean number of epochs to 90% test accuracy over the networks that arrive, by first hit and sustained over 20 epochs; below, the share that never arrives within the cap. (As J, Fig. 5.)", "name": "fig-images-digits-arrivals"}, "image": {"alt": "The share p jumps from zero to one between 2.5 and 5. Arrival takes fewer and fewer epochs up to 2.5; from 5 on hardly any network arrives."}}
@@ -102,13 +102,13 @@ print(results.notes(mnist, scale, growth))
 # %% [markdown]
 # ### The loss at three learning rates
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial condition, the first one bold. (J, Fig. 1.)", "name": "fig-images-losses"}, "image": {"alt": "Three panels on logarithmic axes. At 0.01 the losses fall slowly and smoothly, at 7.5 they jump and then fall irregularly, at 20 they stay high and irregular."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial condition, the first one bold. (J, Fig. 1.)", "name": "fig-images-losses"}, "image": {"alt": "Three panels on a common logarithmic axis. At 0.01 losses fall slowly and smoothly; at 7.5 they rise tenfold and then fall irregularly below their start; at 20 they rise a hundredfold and stay there."}}
 draw.losses(scale.data, size.losses)
 
 # %% [markdown]
 # D's second supplement looks at MNIST at the learning rates of its regimes on Iris. {numref}`fig-images-regimes` shows how copies part there.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)", "name": "fig-images-regimes"}, "image": {"alt": "Three panels on logarithmic axes. At 0.01 and at 1 distances hardly change; at 5 they grow by many orders of magnitude."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)", "name": "fig-images-regimes"}, "image": {"alt": "Three panels on a common logarithmic axis. At 0.01 and at 1 distances stay as they are; at 5 they grow, in one network about fiftyfold within 60 epochs."}}
 draw.distances(scale.data, size.regimes)
 
 # %%
@@ -128,7 +128,7 @@ at_ten = responses.exponents(growth.data, seed=seed)
 lam = comparisons.at(at_ten, size.growth)
 ends = resampling.bootstrap_interval(fit.stop[fit.kept()], resampling.median, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, η = 10. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from 1e-4 to more than 1e4 within 20 to 30 epochs, and level off. Exponents scatter around 0.7 per epoch."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, η = 10. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several thousand within 20 to 25 epochs, and level off. Exponents scatter between 0.6 and 1 per epoch, most of them above the paper's mean."}}
 draw.divergence(growth.data, size.growth, fit)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -155,10 +155,10 @@ mnist_exponents = {label: responses.exponents(d, seed=seed) for label, d in resu
 all_images = mnist_exponents["published, 60,000 images"]
 hits, lasting = responses.arrivals(scale.data), responses.arrivals(scale.data, sustained=True)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial conditions: wide or none), ± one standard deviation as bands; published results and, where the data are at hand, those computed here. (J, Fig. 4.)", "name": "fig-images-exponents"}, "image": {"alt": "No exponents up to a learning rate of 1 or 2.5; from 5 on they lie between 0.4 and 0.9 per epoch."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial conditions: wide or none), ± one standard deviation as bands; published results and, where the data are at hand, those computed here. (J, Fig. 4.)", "name": "fig-images-exponents"}, "image": {"alt": "No exponents up to a learning rate of 1, small ones of 0.1 to 0.2 at 2.5 and 5, and from 7.5 on exponents between 0.5 and 0.9 per epoch."}}
 draw.exponent_by_rate(mnist_exponents)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive, and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)", "name": "fig-images-arrivals"}, "image": {"alt": "The share p rises from zero at 1 to one at larger learning rates. Fewest epochs are needed in between."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive, and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)", "name": "fig-images-arrivals"}, "image": {"alt": "The share p rises from zero at 1 to one at 7.5. Within 200 epochs networks arrive at 7.5 and, some of them, at 10, and nowhere else."}}
 draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest)
 
 # %%
@@ -198,7 +198,7 @@ mnist_rules = {f"best fit, {m}": responses.exponents(scale.data, min_length=m, s
 mnist_rules |= {"ramp": responses.exponents(scale.data, "ramp", seed=seed)}
 rules |= {"tangent": tangents.exponents(task, size.tangent_rates, size.tangent_conditions, epochs=size.tangent_epochs, seed=seed)}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree on where exponents set in. Beyond, shorter windows give larger exponents."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree that exponents set in between 1 and 5. Beyond, shorter windows give larger exponents, and the tangent rule the smallest."}}
 draw.window_rules(rules)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images, under the rules that need only the published curves: mean of the kept exponents and share kept against the learning rate.", "name": "fig-images-rules-mnist"}, "image": {"alt": "Exponents and share kept against the learning rate under four window rules."}}
@@ -215,7 +215,7 @@ draw.window_rules(mnist_rules)
 variants = {name: results.live(name, profile, device, seed) for name in ("digits-sigmoid", "digits-relu", "digits-deep", "digits-l2-1e-3", "digits-l2-1e-5", "digits-cnn", "iris")}
 variant_rows = {name: (responses.exponents(r.data, seed=seed), responses.arrivals(r.data)) for name, r in variants.items()}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels. In most rows p rises where, or one step after, the epochs to target are fewest."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels. For sigmoid, ReLU, two layers, penalties and Iris p rises near the rates of the fewest epochs; no convolutional network arrives."}}
 draw.robustness(variant_rows)
 
 # %%
@@ -282,10 +282,10 @@ epochs, scaled = responses.sharpness_at(sharp_mnist.data, fastest.estimate)
 at_edge = resampling.share_interval(judgements.near_edge(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
 level = resampling.median(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits, computed here: sharpness in units of 2/η along training at four learning rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As J, Fig. 14.)", "name": "fig-images-sharpness"}, "image": {"alt": "At 1 and 2.5 sharpness falls from above the edge to about half of it within 300 epochs; at 5 and 7.5 it jumps irregularly, mostly above the edge."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits, computed here: sharpness in units of 2/η along training at four learning rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As J, Fig. 14.)", "name": "fig-images-sharpness"}, "image": {"alt": "At 1 and 2.5 sharpness falls from above the edge to about it or below; at 5 and 7.5 it jumps irregularly, by orders of magnitude."}}
 draw.sharpness(sharp.data)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four learning rates. (J, Fig. 14.)", "name": "fig-images-sharpness-mnist"}, "image": {"alt": "Sharpness in units of two over eta against epoch at four learning rates, with the edge of stability dashed."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four learning rates. (J, Fig. 14.)", "name": "fig-images-sharpness-mnist"}, "image": {"alt": "From several times the edge sharpness falls until it stays close to the edge, at 2.5, 5 and 7.5; at 10 it falls later and less evenly."}}
 draw.sharpness(sharp_mnist.data)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -306,18 +306,18 @@ glue("images-edge-level", float(level), display=False)
 # %%
 spot = sweetspot.find(task, low=size.search_low, high=size.search_high, level=size.level, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Bisection on p(η), digits: each probe with its interval, numbered in order; the final bracket shaded. Grey, p(η) of the sweep.", "name": "fig-images-search"}, "image": {"alt": "Probes close in on the steep rise of p between 2.5 and 4."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Bisection on p(η), digits: each probe with its interval, numbered in order; the final bracket shaded. Grey, p(η) of the sweep.", "name": "fig-images-search"}, "image": {"alt": "Probes close in on the steep rise of p between 2 and 3."}}
 draw_search.search(spot, exponents)
 
 # %%
 grid = rivals.log_grid(task, cap=size.race_cap, seed=seed)
 edge = rivals.from_sharpness(task, seed=seed)
-candidates = {"no search": size.default, "bisection, p ≥ 0.9": spot, "bracket's lower end": spot.low, "log grid": grid, "2/sharpness": edge}
+candidates = {"no search": size.default, "bisection, p ≥ 0.9": spot, "bracket's lower end": rivals.Found(spot.low, spot.cost_epochs, "where p is still below 0.9"), "log grid": grid, "2/sharpness": edge}
 race = rivals.compare(task, candidates, "no search", conditions=size.races, cap=size.race_cap, seed=seed)
 rows = {row.method: row for row in race.rows}
 penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What a search costs and saves, digits, fresh initial conditions. Left, mean of min(τ, cap) at the learning rate each method found, and the share that never arrives; right, epochs spent in all, search included, against the number of trainings that follow.", "name": "fig-images-race"}, "image": {"alt": "The rate of the log grid trains fastest, those of the bisection slower; only the log grid's total stays below that of no search after a few trainings."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What a search costs and saves, digits, fresh initial conditions. Left, mean of min(τ, cap) at the learning rate each method found, and the share that never arrives; right, epochs spent in all, search included, against the number of trainings that follow.", "name": "fig-images-race"}, "image": {"alt": "The rates of the log grid and of the bracket's lower end train fastest. The log grid costs least and pays after about ten trainings, the bisection after about a hundred."}}
 draw_search.comparison(race)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]

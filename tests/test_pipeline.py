@@ -127,13 +127,22 @@ def test_the_key_follows_the_claims_of_its_chapter(project):
         execute.key(project, "02_second", {})
 
 
-def test_the_key_follows_parameters_results_and_source(project):
+def test_the_key_follows_parameters_source_and_the_results_it_reads(project):
     keys = {execute.key(project, "01_first", {"seed": seed}) for seed in (0, 1)}
     (project.book / "results" / "x.csv").write_text("1")
     keys.add(execute.key(project, "01_first", {"seed": 0}))
+    assert len(keys) == 2  # it reads no published results
     write(project, "01_first", "# %%\nprint(2)\n")
     keys.add(execute.key(project, "01_first", {"seed": 0}))
-    assert len(keys) == 4
+    home = project.package / "sweeps"
+    home.mkdir(parents=True)
+    for name in ("__init__", "results"):
+        (home / f"{name}.py").write_text("")
+    write(project, "01_first", f"# %%\nfrom {project.package.name}.sweeps import results\n")
+    keys.add(execute.key(project, "01_first", {"seed": 0}))
+    (project.book / "results" / "x.csv").write_text("2")
+    keys.add(execute.key(project, "01_first", {"seed": 0}))
+    assert len(keys) == 5
 
 
 # The source
