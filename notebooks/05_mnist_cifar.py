@@ -91,7 +91,7 @@ glue("images-digits-never", comparisons.arrived(first, 10.0).estimate, display=F
 # The paper's network has 784 inputs, 64 tanh units and 10 outputs, 50,890 parameters. Published numbers are from all 60,000 images;
 # what runs live takes the first 6,000.
 
-# %%
+# %% tags=["nbval-ignore-output", "remove-output"]
 mnist = results.live("mnist", profile, device, seed)
 scale = results.paper("mnist-few")
 growth = results.paper("mnist-6000-eta10")
@@ -259,7 +259,7 @@ glue("images-broad", broad.estimate, display=False)
 # %% [markdown]
 # ### CIFAR-10, live
 
-# %%
+# %% tags=["nbval-ignore-output", "remove-output"]
 cifar = results.live("cifar10", profile, device, seed)
 cifar_shown = results.best(cifar, at_scale["cifar10-few"])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import blocked, losses, networks, steppers, tasks
+from netdyn_lib import blocked, ensembles, losses, networks, steppers, tasks
 from netdyn_lib.store import Store
 from netdyn_lib.sweeps import dataset, measuring, running
 from netdyn_lib.sweeps.running import plan, run
@@ -163,7 +163,7 @@ def test_networks_that_overflow_are_data(tmp_path):
 
 def test_measuring_gives_up_past_its_deadline():
     sweep = small()
-    with pytest.raises(measuring.Stopped):
+    with pytest.raises(ensembles.Stopped):
         measuring.measure(tasks.get(TASK, samples=40), sweep, sweep.shards()[0], deadline=time.monotonic() - 1)
 
 
