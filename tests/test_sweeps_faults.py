@@ -87,6 +87,7 @@ def test_a_signal_does_not_wait_for_minutes_of_work(tmp_path):
     folder, body = tmp_path / "store", ANNOUNCE + "__main__.GRACE = 0.5\nreal = lambda *w: __import__('netdyn_lib').threads.pool(1, False).__enter__().submit(__import__('time').sleep, 600).result()\n" + RUN
     process = start(folder, body=body)
     begun(process, 1)
+    time.sleep(1)  # until it is at work, behind the announcement
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
