@@ -84,7 +84,8 @@ def test_a_signal_stops_cleanly(tmp_path, number, uninterrupted):
 
 def test_a_signal_does_not_wait_for_minutes_of_work(tmp_path):
     """A hundred epochs of large networks take minutes, and threads look up only after them."""
-    folder, body = tmp_path / "store", ANNOUNCE + "__main__.GRACE = 0.5\nreal = lambda *w: __import__('netdyn_lib').threads.pool(1, False).__enter__().submit(__import__('time').sleep, 600).result()\n" + RUN
+    stuck = "import concurrent.futures, time\npool = concurrent.futures.ThreadPoolExecutor(1)\nreal = lambda *w: pool.submit(time.sleep, 600).result()\n"
+    folder, body = tmp_path / "store", ANNOUNCE + "__main__.GRACE = 0.5\n" + stuck + RUN
     process = start(folder, body=body)
     begun(process, 1)
     time.sleep(1)  # until it is at work, behind the announcement
