@@ -18,7 +18,8 @@ def test_missing_images_are_said_and_nothing_takes_their_place(bare, tmp_path):
     found = results.live("mnist", store=tmp_path)
     assert not found.there and not found.live
     assert found.note.startswith("NOTE: MNIST is not at hand")
-    assert published.command("mnist", "laptop") in found.note
+    # No word of publishing: a laptop's sizes must not take the place of the paper's.
+    assert found.note.endswith("python -m netdyn_lib.sweeps run mnist --profile laptop")
     assert results.datasets({"here": found}) == {}
 
 

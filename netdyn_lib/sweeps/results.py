@@ -55,7 +55,7 @@ def live(name, profile="laptop", device="auto", seed=0, store=None):
         run(sweep, store or default_store(), device)
     except archives.MissingData:
         title = archives.about(tasks.recipe(sweep.task).data).title
-        note = f"NOTE: {title} is not at hand on this machine, so the sweep {name!r} was not run.  Where it is: {published.command(name, profile)}"
+        note = f"NOTE: {title} is not at hand on this machine, so the sweep {name!r} was not run.  Where it is: python -m netdyn_lib.sweeps run {name} --profile {profile}"
         return Result(name, None, MISSING, note)
     data = dataset.load(sweep, store or default_store(), device)
     split = tasks.get(sweep.task, samples=sweep.samples, test_samples=sweep.test_samples).split
