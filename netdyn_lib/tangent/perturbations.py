@@ -1,4 +1,4 @@
-"""Tangent dynamics of a descent map: how infinitesimal perturbations grow.
+"""Single tangent vectors along the trajectories of a map: how infinitesimal perturbations grow.
 
 With J(t) = I − η H(W(t)), a tangent vector obeys v(t + 1) = J(t) v(t).  J is
 never formed: the algorithms here see a *product*, a function that takes (W, v)
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from . import threads
-from .checks import positive, whole
-from .curvature import hessians
-from .derivatives import directional
+from .. import threads
+from ..checks import positive, whole
+from ..curvature import hessians
+from ..derivatives import directional
 
 _CHUNK = 64  # tangent vectors advanced together
 

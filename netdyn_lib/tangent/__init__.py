@@ -1,0 +1,10 @@
+"""Tangent dynamics of a map: how infinitesimal perturbations grow, and in which directions.
+
+``perturbations`` follows single vectors; ``operators`` make the tangent map of any map,
+``benettin`` its Lyapunov exponents by QR, ``singular`` by singular values,
+``covariant`` its covariant Lyapunov vectors, ``angles`` what lies between them.
+"""
+
+from .perturbations import Growth, Rows, by_derivative, frozen_distance, frozen_growth, growth, mean_growth, random_directions
+
+__all__ = ["Growth", "Rows", "by_derivative", "frozen_distance", "frozen_growth", "growth", "mean_growth", "random_directions"]
