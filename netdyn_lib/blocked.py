@@ -33,34 +33,56 @@ def slices(task, length):
 
 
 class _Block:
-    """The samples of one block, in the two layouts that products want, and the rows of the whole they are."""
+    """Some samples in the two layouts that products want, and which of the ordered samples they are."""
 
-    def __init__(self, x, rows):
-        self.rows = rows
-        self.x = torch.cat([x, torch.ones_like(x[:, :1])], 1).contiguous()  # (B, d + 1), ones last
-        self.x_t = self.x.T.contiguous()  # (d + 1, B)
+    def __init__(self, x, place):
+        self.place = place
+        self.x = x.contiguous()  # (B, m), ones first
+        self.x_t = self.x.T.contiguous()  # (m, B)
 
     def __len__(self):
         return len(self.x)
 
 
-def _blocks(task, length):
-    """The blocks of a task's samples, and which inputs they hold; made once, for all threads.
+class _Ordered:
+    """A task's samples in blocks, and in an order in which most of their zeros need no product.
 
-    An input that is zero in every sample has no gradient: its weights never
-    move, and it is left out, which changes nothing else.
+    Inputs are ordered by how many samples they are not zero in, samples by the
+    rarest input they have.  Each block then needs only the first m inputs, m far
+    below d for most blocks (MNIST, 6,000 images: 475 of 784 on average).  The
+    weights of an input that is zero in every sample never move.
+
+    ``samples`` (N,) and ``inputs`` (used inputs + 1,), the bias first, are the
+    orders; ``unsorted`` (N,) and ``scattered`` (d + 1,) lead back, ``scattered`` with one past
+    the last for inputs that are never used.
     """
-    kept = vars(task.split)  # so that they live as long as the samples
-    if ("_blocks", length) not in kept:
+
+    def __init__(self, task, length):
         x = task.x.reshape(len(task.x), -1)
-        used = (x != 0).any(0).nonzero()[:, 0]
-        if len(used) == x.shape[1]:
-            used = None
-        parts = [_Block(x[rows] if used is None else x[rows][:, used], rows) for rows in slices(task, length)]
-        if used is not None:
-            used = torch.cat([used, used.new_tensor([x.shape[1]])])  # and the bias
-        kept["_blocks", length] = parts, used
-    return kept["_blocks", length]
+        present = x != 0
+        uses = present.sum(0)
+        order = uses.argsort(descending=True, stable=True)
+        order = order[uses[order] > 0]
+        places = torch.arange(1, len(order) + 1, device=x.device)
+        last = torch.where(present[:, order], places, 0).amax(1) if len(order) else places.new_zeros(len(x))
+        self.samples = last.argsort(stable=True)
+        self.unsorted = self.samples.argsort()
+        self.inputs = torch.cat([order.new_tensor([x.shape[1]]), order])
+        self.scattered = torch.full((x.shape[1] + 1,), len(self.inputs), device=x.device)
+        self.scattered[self.inputs] = torch.arange(len(self.inputs), device=x.device)
+        self.blocks = []
+        for place in slices(task, length):
+            rows = self.samples[place]
+            part = x[rows][:, order[: int(last[rows[-1]])]]
+            self.blocks.append(_Block(torch.cat([torch.ones_like(x[rows, :1]), part], 1), place))
+
+
+def _ordered(task, length):
+    """The samples of a task, ordered once for all threads."""
+    kept = vars(task.split)  # so that they live as long as the samples
+    if ("_ordered", length) not in kept:
+        kept["_ordered", length] = _Ordered(task, length)
+    return kept["_ordered", length]
 
 
 class BlockedMLPStepper:
@@ -76,48 +98,50 @@ class BlockedMLPStepper:
         self.target = task.loss.encode(task.y, task.network.sizes[-1])  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._per_sample = 3 * sum(self.network.sizes[1:])
-        self._blocks, self._used = _blocks(task, size(task, self._per_sample))
-        self._targets = [self.target[:, b.rows].contiguous() for b in self._blocks]
+        self._data = _ordered(task, size(task, self._per_sample))
+        self._blocks = self._data.blocks
+        self._targets = [self.target[:, self._data.samples[b.place]].contiguous() for b in self._blocks]
         self._alone = task.x.device.type == "cpu"
         self.padded = not self._alone
         self._spaces, self._count = {}, None
 
     @property
     def values_per_network(self):
-        """Intermediate values held for one network: those of a block, its output and its gradient."""
-        return self._per_sample * len(self._blocks[0]) + self.target.numel() + 2 * self.network.count
+        """Intermediate values held for one network: those of a block, its output twice and its gradient."""
+        return self._per_sample * len(self._blocks[0]) + 2 * self.target.numel() + 2 * self.network.count
 
     def forward(self, params):
         """Output (E, C, N) of ``params`` (E, P); keeps the gradient for :meth:`subtract`."""
         count = len(params)
         if count != self._count:
             self._output = params.new_empty(count, *self.target.shape)
+            self._sorted = torch.empty_like(self._output)
             self._gradient = torch.zeros_like(params)
             self._count = count
         stacks = [slice(e, e + 1) for e in range(count)] if self._alone else [slice(0, count)]
-        stacks = [_Stack(self.network, params[s], self._gradient[s], self._output[s], self._used) for s in stacks]
+        stacks = [_Stack(self.network, params[s], self._gradient[s], self._sorted[s], self._data) for s in stacks]
         for block, target in zip(self._blocks, self._targets):  # outside, so that a block stays in cache
             for stack in stacks:
                 self._pass(stack, block, target)
         for stack in stacks:
             stack.finish()
-        return self._output
+        return torch.index_select(self._sorted, 2, self._data.unsorted, out=self._output)
 
     def _pass(self, stack, block, target):
         # Hidden values lie sample by sample, outputs class by class: of the layouts
         # that give these products, the fastest (65 against 30 to 40 Gflop/s with MKL).
         space = self._space(stack.count, len(block))
         last = len(stack.weights) - 1
-        below = block.x.expand(stack.count, -1, -1)  # (E, B, d + 1)
+        below = block.x.expand(stack.count, -1, -1)  # (E, B, m)
         for k in range(last):
             if k == 0:
-                torch.bmm(below, stack.first_t, out=space.pre[0])  # (E, B, units)
+                torch.bmm(below, stack.first_t[:, : below.shape[2]], out=space.pre[0])  # (E, B, units)
             else:
                 torch.baddbmm(stack.biases[k].transpose(1, 2), below, stack.weights[k].transpose(1, 2), out=space.pre[k])
             self.network.activation.into(space.pre[k], space.hidden[k])
             below = space.hidden[k]
         output = torch.baddbmm(stack.biases[last], stack.weights[last], below.transpose(1, 2), out=space.output)  # (E, C, B)
-        stack.output[:, :, block.rows] = output
+        stack.output[:, :, block.place] = output
         delta = self.loss.residual(output, target)  # (E, C, B)
         for k in range(last, 0, -1):
             stack.into[k][..., :-1].baddbmm_(delta, space.hidden[k - 1])
@@ -125,7 +149,7 @@ class BlockedMLPStepper:
             back = torch.bmm(delta.transpose(1, 2), stack.weights[k], out=space.delta[k - 1])  # (E, B, units)
             back = self.network.activation.pullback(back, space.hidden[k - 1], grad_input=back)
             delta = back.transpose(1, 2)
-        stack.into_first_t.baddbmm_(block.x_t.expand(stack.count, -1, -1), back)
+        stack.into_first_t[:, : len(block.x_t)].baddbmm_(block.x_t.expand(stack.count, -1, -1), back)
 
     def _space(self, count, samples):
         key = count, samples
@@ -143,22 +167,18 @@ class BlockedMLPStepper:
 class _Stack:
     """Networks that go through the blocks together: their layers, and where gradients add up."""
 
-    def __init__(self, network, params, gradient, output, used):
+    def __init__(self, network, params, gradient, output, data):
         layers = network.matrices(params)
-        self.count, self.output, self._used = len(params), output, used
+        self.count, self.output, self._data = len(params), output, data
         self.weights = [m[..., :-1] for m in layers]  # (E, units, inputs)
         self.biases = [m[..., -1:] for m in layers]  # (E, units, 1)
         self.into = network.matrices(gradient.zero_())
-        first = layers[0] if used is None else layers[0][..., used]
-        self.first_t = first.transpose(1, 2).contiguous()  # (E, d + 1, units)
-        self.into_first_t = torch.zeros_like(self.first_t)
+        self.first_t = layers[0].transpose(1, 2).index_select(1, data.inputs)  # (E, 1 + inputs that are used, units)
+        # One row more, which stays zero: the gradient of inputs that are never used.
+        self.into_first_t = torch.nn.functional.pad(torch.zeros_like(self.first_t), (0, 0, 0, 1))
 
     def finish(self):
-        into = self.into[0].transpose(1, 2)
-        if self._used is None:
-            into.copy_(self.into_first_t)
-        else:
-            into[:, self._used] = self.into_first_t
+        self.into[0].copy_(self.into_first_t.index_select(1, self._data.scattered).transpose(1, 2))
 
 
 class _Space:

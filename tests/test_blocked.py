@@ -100,4 +100,27 @@ def test_a_network_does_not_depend_on_its_batch_nor_on_threads():
 def test_memory_of_a_block_does_not_grow_with_the_samples():
     few, many = (blocked.BlockedMLPStepper(problem(samples=n)) for n in (40, 4000))
     grown = many.values_per_network - few.values_per_network
-    assert grown == many.target.numel() - few.target.numel()
+    assert grown == 2 * (many.target.numel() - few.target.numel())
+
+
+def test_most_blocks_need_few_of_the_inputs_where_samples_are_sparse():
+    dense = problem(samples=200)
+    draw = torch.Generator().manual_seed(1)
+    sparse = dense.x * (torch.rand(200, 12, generator=draw) < torch.linspace(0.05, 1, 12))
+    task = tasks.custom("sparse", dense.network, dense.loss, sparse, dense.y)
+    stepper = blocked.BlockedMLPStepper(task)
+    widths = [block.x.shape[1] - 1 for block in stepper._blocks]
+    assert widths == sorted(widths)
+    assert widths[0] < 12 == widths[-1]
+    assert sum(block.x.count_nonzero() for block in stepper._blocks) == sparse.count_nonzero() + 200  # and the ones
+    params = task.initial(2)
+    expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
+    torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
+    moved = params.clone()
+    stepper.subtract(moved, torch.ones(2, 1, dtype=torch.float64))
+    torch.testing.assert_close(moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14)
+
+
+def test_samples_without_a_zero_keep_their_order():
+    stepper = blocked.BlockedMLPStepper(problem())
+    assert stepper._data.samples.tolist() == list(range(90))
