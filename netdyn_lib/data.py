@@ -7,6 +7,7 @@ image sets come from.
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
@@ -122,7 +123,23 @@ def digits(test=360, seed=42):
     return _split("Digits", datasets.load_digits(), test, seed, False, scale=16.0, unit="images")
 
 
-_EMBEDDED = {"iris": iris, "iris-balanced": lambda: iris(balanced=True), "digits": digits}
+def ridge(samples=100, constant_loss=200.0, seed=0):
+    """A regression in the plane: y ∝ ((x₁ + x₂)/√2)² at points drawn from U(−1, 1)², as many to train as to test.
+
+    S leaves its task open; this one, a ridge function, gives the outcomes that
+    the paper describes.  y is scaled so that the best constant prediction has a
+    training loss ½Σ(y − ȳ)² of ``constant_loss``.
+    """
+    draw = np.random.default_rng([seed, samples])
+    x = draw.uniform(-1, 1, (2, samples, 2))  # to train, to test
+    y = x.sum(2) ** 2 / 2
+    y *= np.sqrt(2 * constant_loss / np.square(y[0] - y[0].mean()).sum())
+    (x, x_test), (y, y_test) = torch.from_numpy(x), torch.from_numpy(y[..., None])
+    known = {"checksum": archives.digest(x.numpy(), y.numpy()), "full_train": samples, "full_test": samples}
+    return Split(x, y, x_test, y_test, (), ("x₁", "x₂"), "drawn by this library", title="Ridge function", unit="points", **known)
+
+
+_EMBEDDED = {"iris": iris, "iris-balanced": lambda: iris(balanced=True), "digits": digits, "ridge": ridge}
 
 
 def names():

@@ -183,8 +183,8 @@ class ModuleNetwork:
 
     def __init__(self, module):
         self._module = module = copy.deepcopy(module).to(torch.float64)
-        self._shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
-        if not self._shapes:
+        self.shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
+        if not self.shapes:
             raise ValueError(f"{type(module).__name__} has no trainable parameter")
         for name, part in module.named_modules():
             if isinstance(part, (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)) and part.training:
@@ -192,7 +192,7 @@ class ModuleNetwork:
                     f"layer {name!r} ({type(part).__name__}) is random or stateful in training, so descent is "
                     "no map of the parameters: remove it, or call module.eval() first"
                 )
-        self.count = sum(s.numel() for s in self._shapes.values())
+        self.count = sum(s.numel() for s in self.shapes.values())
 
     def __repr__(self):
         return f"ModuleNetwork({type(self._module).__name__}, {self.count} parameters)"
@@ -201,13 +201,13 @@ class ModuleNetwork:
     def layout(self):
         """Names of the P parameters in order: ``name[index]``."""
         return tuple(
-            f"{name}[{','.join(map(str, i))}]" for name, s in self._shapes.items() for i in np.ndindex(*s)
+            f"{name}[{','.join(map(str, i))}]" for name, s in self.shapes.items() for i in np.ndindex(*s)
         )
 
     @property
     def is_weight(self):
         """Which of the P parameters are weights (the others are biases); (P,) bool."""
-        return np.repeat([len(s) > 1 for s in self._shapes.values()], [s.numel() for s in self._shapes.values()])
+        return np.repeat([len(s) > 1 for s in self.shapes.values()], [s.numel() for s in self.shapes.values()])
 
     def to(self, device):
         """The same network with its frozen parameters and its buffers on a device."""
@@ -217,8 +217,8 @@ class ModuleNetwork:
 
     def unpack(self, params):
         """Parameters by name: views of ``params`` (P,)."""
-        parts = params.split([s.numel() for s in self._shapes.values()])
-        return {name: part.view(s) for (name, s), part in zip(self._shapes.items(), parts)}
+        parts = params.split([s.numel() for s in self.shapes.values()])
+        return {name: part.view(s) for (name, s), part in zip(self.shapes.items(), parts)}
 
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""

@@ -73,7 +73,7 @@ _LAPTOP_SWEEPS = {
         samples=6000, test_samples=1000, block=2,
     ),
     "cifar10": dict(
-        rates=(0.5, 2.5, 10.0), conditions=2, copies=2, epochs=20, cap=20, samples=2000, test_samples=1000, block=2,
+        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=20, cap=20, samples=2000, test_samples=1000, block=2,
     ),
     "sharpness": dict(conditions=2, epochs=200, sharp_at=(0, 10, 20, 40, 70, 100, 150, 200), sharp_conditions=2, block=2),
 }

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from . import data, losses, networks
+from . import data, initialisations, losses, networks
 from .checks import finite, floats
 from .devices import resolve
 
@@ -38,6 +38,7 @@ class Task:
     target_accuracy: float
     std: float = 1.0
     weight_decay: float = 0.0
+    initialisation: str = "normal"
 
     def __post_init__(self):
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
@@ -64,8 +65,8 @@ class Task:
         return self.loss.value(self.network.forward(params, self.x), self.y)
 
     def initial(self, count, seed=0, start=0, device="cpu"):
-        """Initial conditions of this task, (n, P); see :func:`netdyn_lib.networks.initial`."""
-        return networks.initial(self.network, count, seed, self.std, start, resolve(device))
+        """Initial conditions of this task, (n, P); see :func:`netdyn_lib.initialisations.initial`."""
+        return initialisations.initial(self.network, count, seed, self.initialisation, self.std, start, resolve(device))
 
     def to(self, device):
         """The task with its samples, and what its network holds, on a device."""
@@ -92,6 +93,7 @@ class Recipe:
     std: float = 1.0
     weight_decay: float = 0.0
     source: str = ""
+    initialisation: str = "normal"
 
     def architecture(self):
         """The network, an MLP or ModuleNetwork, made without loading data."""
@@ -139,6 +141,12 @@ def _known():
     yield _cnn("mnist-cnn", "mnist", 28, 0.1, "J, Fig. 12, with 0.01 of N(0, 0.01) taken as the variance")
     yield _cnn("mnist-cnn-sd", "mnist", 28, 0.01, "J, Fig. 12, with 0.01 of N(0, 0.01) taken as the standard deviation")
     yield _mlp("cifar10", "cifar10", (3072, 256, 10), "tanh", "J, Fig. 13", target=0.3)
+    for activation in ("tanh", "relu"):
+        network = partial(networks.MLP, (2, 2, 1), activation)
+        for name, scheme in (("normal", "normal-all"), ("glorot", "glorot")):
+            yield Recipe(
+                f"ridge-{activation}-{name}", "ridge", network, losses.HalfSquaredError(), math.nan, source="S", initialisation=scheme
+            )
 
 
 _RECIPES = {recipe.name: recipe for recipe in _known()}
@@ -190,7 +198,8 @@ def build(known, device="cpu", samples=None, test_samples=None):
     x, y = _samples(network, known.loss, split.x, split.y, "")
     x_test, y_test = _samples(network, known.loss, split.x_test, split.y_test, "_test")
     split = replace(split, x=x, y=y, x_test=x_test, y_test=y_test)
-    return Task(known.name, network, known.loss, split, known.target_accuracy, known.std, known.weight_decay).to(device)
+    settings = known.target_accuracy, known.std, known.weight_decay, known.initialisation
+    return Task(known.name, network, known.loss, split, *settings).to(device)
 
 
 def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=0.9, std=1.0, weight_decay=0.0):

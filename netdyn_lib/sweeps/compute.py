@@ -44,6 +44,7 @@ def identity(sweep, shard, recipe, task):
         std=task.std,
         weight_decay=task.weight_decay,
         target_accuracy=task.target_accuracy,
+        initialisation=task.initialisation,
     )
     own = own_code(getattr(module, "modules", lambda: ())(), task.loss)
     if own:

@@ -40,7 +40,7 @@ def measure(task, sweep, shard, workers=None, deadline=None):
         Past the deadline.
     """
     stop = None if deadline is None else lambda: time.monotonic() > deadline
-    start = networks.initial(task.network, shard.count, sweep.seed, task.std, shard.start)
+    start = task.initial(shard.count, sweep.seed, shard.start)
     ball = networks.perturbed(start, sweep.radius, sweep.copies, sweep.seed, shard.start)
     gd = descent.GradientDescent(task, shard.rate)
     # A regression has no accuracy.

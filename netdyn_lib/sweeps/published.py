@@ -207,7 +207,7 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
     which, init = there[int(store.key({"token": str(token), "sweep": name}), 16) % len(there)]
     epochs = min(epochs, sweep.epochs)
     task = tasks.get(sweep.task, device=device, samples=sweep.samples, test_samples=sweep.test_samples)
-    start = networks.initial(task.network, 1, sweep.seed, task.std, int(init))
+    start = task.initial(1, sweep.seed, int(init))
     ball = networks.perturbed(start, sweep.radius, sweep.copies, sweep.seed, int(init))
     gd = descent.GradientDescent(task, sweep.rates[which])
     run = descent.run(gd, ball, epochs, ("mean_distance", OF_REFERENCES[0]))
