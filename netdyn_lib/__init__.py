@@ -37,6 +37,7 @@ _MODULES = (
     "forecast",
     "gradients",
     "initialisations",
+    "jobs",
     "judgements",
     "kantz",
     "kneading",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netdyn_lib import jobs
 from netdyn_lib.store import DamagedShard, Store
 from netdyn_lib.sweeps import dataset, running
 from netdyn_lib.sweeps.running import plan, run
@@ -150,7 +151,7 @@ def test_a_shard_that_another_holds_is_waited_for_and_taken_over(tmp_path, monke
     """Its owner gives it up, as one that dies does."""
     sweep, store = small(), Store(tmp_path)
     first = next(iter(plan(sweep, store).keys.values()))
-    monkeypatch.setattr(running, "_POLL", 0.02)
+    monkeypatch.setattr(jobs, "_POLL", 0.02)
     with store.claim(first) as mine:
         waits = run(sweep, store, time_limit=4)
         assert mine and (waits.computed, waits.missing, waits.stopped) == (3, 1, "time limit")

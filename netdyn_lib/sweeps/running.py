@@ -2,19 +2,14 @@
 
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tqdm import tqdm
 
-from .. import tasks
+from .. import jobs, tasks
 from ..devices import resolve
-from ..ensembles import Stopped
 from ..store import DamagedShard, Store
 from .compute import compute, key, task_of
-
-_POLL = 0.5  # seconds between looks at shards that another process computes
-_MARGIN = 1.15  # a shard may take this much longer than the longest so far
 
 
 @dataclass(frozen=True)
@@ -67,30 +62,12 @@ def plan(sweep, store, device="auto", log=None):
     for shard, name in found.keys.items():
         there = False
         try:
-            there = _is_good(store, name)
+            there = jobs.is_good(store, name)
         except DamagedShard as error:
             found.damaged.append(name)
             (log or _say)(f"{sweep.name}, {shard}: {error} It counts as missing.")
         (found.have if there else found.missing).append(shard)
     return found
-
-
-def _is_good(store, name):
-    """Whether a shard is there, as it was written; one that is not is set aside, and raises DamagedShard."""
-    for attempt in (1, 2):
-        if name not in store:
-            return False
-        try:
-            store.check(name)
-            return True
-        except KeyError:
-            return False
-        except DamagedShard:
-            # Another process may have set it aside and computed it again just now: look twice.
-            if attempt == 2:
-                with suppress(KeyError):
-                    store.set_aside(name)
-                raise
 
 
 def run(sweep, store, device="auto", scheduler=None, workers=None, time_limit=None, progress=None, log=None):
@@ -156,35 +133,12 @@ def run(sweep, store, device="auto", scheduler=None, workers=None, time_limit=No
 
 def _here(found, store, workers, deadline, bar):
     """Compute what is missing in this process, leaving to other processes the shards that they are at."""
-    computed = elsewhere = 0
-    longest = 0.0
-    waiting = list(found.missing)
-    while waiting:
-        left = []
-        for shard in waiting:
-            name = found.keys[shard]
-            now = time.monotonic()
-            if deadline is not None and now + _MARGIN * longest > deadline:
-                return computed, elsewhere, "time limit"
-            with store.claim(name) as mine:
-                if name in store:  # meanwhile, by another process
-                    elsewhere += 1
-                elif not mine:
-                    left.append(shard)
-                    continue
-                else:
-                    try:
-                        arrays, meta = compute(found.recipe, found.sweep, shard, found.device, name, deadline, workers)
-                    except Stopped:
-                        return computed, elsewhere, "time limit"
-                    store.write(name, arrays, meta)
-                    computed += 1
-                    longest = max(longest, time.monotonic() - now)
-            bar.update()
-        if len(left) == len(waiting):
-            time.sleep(_POLL)
-        waiting = left
-    return computed, elsewhere, ""
+
+    def piece(shard):
+        name = found.keys[shard]
+        return lambda deadline: compute(found.recipe, found.sweep, shard, found.device, name, deadline, workers)
+
+    return jobs.fill(store, {found.keys[shard]: piece(shard) for shard in found.missing}, deadline, bar.update)
 
 
 def _say(line):
