@@ -100,6 +100,20 @@ _PAPER = {
         checked=5,  # epochs recomputed of a published sweep,
         checks=100,  # and of how many of those
     ),
+    "06_prediction": dict(
+        campaigns=("ridge-tanh-normal", "ridge-tanh-glorot", "ridge-relu-normal", "ridge-relu-glorot"),
+        count=8000,  # networks of each (S)
+        learning_rate=0.001,  # the time of a step
+        steps=10_000,
+        times=(1, 2, 5, 10, 15, 20, 50, 100, 200, 500, 1000),  # steps; S's "early" is 15 of them
+        early=0.015,
+        backward=2000,  # steps of future beyond the last of those times
+        block=500,
+        resamples=300,
+        group=10,  # networks of which the best is wanted
+        risk=0.05,
+        checked=20,  # networks of each campaign recomputed
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -199,6 +213,7 @@ _LAPTOP = {
         races=8,
         race_cap=150,
     ),
+    "06_prediction": dict(count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200, 500), backward=300, block=250, checked=5),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),

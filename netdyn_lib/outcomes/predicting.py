@@ -1,0 +1,92 @@
+"""How early, and how well, each predictor knows the outcome; and what stopping early on it would save."""
+
+import numpy as np
+import xarray as xr
+
+from .. import early_stopping, prediction, receiver
+from . import predictors
+
+IDEAL, FAILED = 4.0, 100.0  # S's bounds of the final loss
+
+
+def outcomes(data):
+    """:class:`~netdyn_lib.prediction.Outcomes` of a campaign by S's bounds."""
+    return prediction.outcomes(data["final_loss"].values, IDEAL, FAILED)
+
+
+def course(data, outcome, method="binned", resamples=300, seed=0):
+    """Held-out areas under the curve of all predictors over time, against the loss.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        As :func:`netdyn_lib.outcomes.running.load` gives it.
+    outcome : {"ideal", "failed"}
+        What is told from all else.
+    method, resamples, seed
+        As for :func:`netdyn_lib.receiver.over_time`.
+
+    Returns
+    -------
+    netdyn_lib.receiver.Course
+    """
+    labels = getattr(outcomes(data), outcome)
+    train, test = prediction.split(len(labels), seed, strata=labels)
+    features = predictors.by_name(data)
+    return receiver.over_time(
+        labels, features, train, test, method, baseline="loss", undecided=predictors.undecided(data), resamples=resamples, seed=seed
+    )
+
+
+def table(data, method="binned", resamples=300, seed=0):
+    """:func:`course` for both outcomes as one :class:`xarray.Dataset` over (outcome, predictor, time).
+
+    ``auc`` and ``difference`` (to the loss) have a dimension ``bound``:
+    estimate, low, high; ``runs`` (outcome, time, side) are how many test runs were inside the class and outside.
+    """
+    found = {outcome: course(data, outcome, method, resamples, seed) for outcome in ("ideal", "failed")}
+    names = list(next(iter(found.values())).auc)
+    shape = len(data["time"]), 3
+    nothing = np.full(shape, np.nan)
+
+    def stacked(which):
+        rows = [[np.transpose(tuple(getattr(c, which)[n])[:3]) if n in getattr(c, which) else nothing for n in names] for c in found.values()]
+        return ("outcome", "predictor", "time", "bound"), np.array(rows)
+
+    coords = {"outcome": list(found), "predictor": names, "time": data["time"].values, "bound": ["estimate", "low", "high"], "side": ["in", "out"]}
+    runs = ("outcome", "time", "side"), np.array([c.rows for c in found.values()])
+    attrs = {"method": method, "reasons": sorted({r for c in found.values() for r in c.reasons if r})}
+    return xr.Dataset({"auc": stacked("auc"), "difference": stacked("difference"), "runs": runs}, coords, attrs)
+
+
+def savings(data, time, rules=("loss", "weights", "Hessian", "exponents", "vectors"), group=10, risk=0.05, resamples=300, seed=0):
+    """What stopping early on each rule saves at equal best loss, beside stopping on the loss.
+
+    The loss is its own score; any other rule scores a run by the cross-fitted log-odds
+    that it will *not* be ideal.  Work beyond the training itself is charged: a
+    dense Hessian as 2P epochs, one Hessian–vector product costing about two gradients,
+    and exponents or vectors as one at every step up to ``time``.
+
+    Returns
+    -------
+    netdyn_lib.early_stopping.Comparison
+    """
+    where = int(np.argmin(np.abs(data["time"].values - time)))
+    chosen = data["time"].values[where]
+    labels = ~outcomes(data).ideal
+    train, test = prediction.split(len(labels), seed, strata=labels)
+    features = predictors.by_name(data)
+    scores = {
+        rule: features[rule][where][:, 0]
+        if rule == "loss"
+        else prediction.cross_fitted(features[rule][where], labels, train, test, seed=seed)
+        for rule in rules
+    }
+    steps = data.attrs["steps"]
+    now = chosen / data.attrs["duration"] * steps
+    dense = 2.0 * len(data["index"])
+    work = {"Hessian": dense, "exponents": dense * now, "singular values": dense * now, "vectors": dense * now, "growth": dense * now}
+    overhead = {rule: work[rule] for rule in rules if rule in work}
+    return early_stopping.savings(
+        data["final_loss"].values, scores, now, steps, train, test, group, risk, "loss", overhead, resamples=resamples, seed=seed
+    )

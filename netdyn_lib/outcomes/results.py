@@ -1,0 +1,87 @@
+"""The chapter's campaigns: computed here, beside what is published."""
+
+import numpy as np
+
+from . import campaign, predicting, published, running
+
+
+def live(profile="laptop", seed=0, folder=None):
+    """Every campaign of the book, computed where the store lacks it: name → dataset."""
+    return {name: running.live(name, profile, seed, folder) for name in campaign.names()}
+
+
+def paper(root=None):
+    """Every campaign that is published: name → (data, table)."""
+    return {name: published.load(name, root) for name in campaign.names() if name in published.names(root)}
+
+
+def notes(found, papers):
+    """Where the numbers come from, a line for each campaign."""
+    lines = [f"{name}: {len(data['network']):,} networks computed here" for name, data in found.items()]
+    for name in found:
+        if name in papers:
+            data = papers[name][0]
+            lines.append(f"{name}: {len(data['network']):,} networks published ({data.attrs['provenance']})")
+        else:
+            lines.append(f"NOTE: nothing is published of the campaign {name!r}; compute it: {published.command(name)}")
+    return "\n".join(lines)
+
+
+def losses(found):
+    """Name → (final losses, outcomes), for a figure."""
+    return {name: (data["final_loss"].values, predicting.outcomes(data)) for name, data in found.items()}
+
+
+def exponents(found):
+    """Name → (times, exponents (T, n, P), outcomes), for a figure."""
+    return {name: (data["time"].values, data["exponents"].values, predicting.outcomes(data)) for name, data in found.items()}
+
+
+def angles(found, pairs, time, kind="far"):
+    """Name → (angles (n, k) of some pairs at a time, outcomes), for a figure; ``kind`` far or frozen."""
+    return {
+        name: (data[f"{kind}_angles"].sel(time=time, method="nearest").sel(pair=list(pairs)).values, predicting.outcomes(data))
+        for name, data in found.items()
+    }
+
+
+def tables(found, resamples, seed):
+    """Name → :func:`netdyn_lib.outcomes.predicting.table`."""
+    return {name: predicting.table(data, resamples=resamples, seed=seed) for name, data in found.items()}
+
+
+def savings(found, time, group, risk, resamples, seed):
+    """Name → :func:`netdyn_lib.outcomes.predicting.savings`."""
+    return {
+        name: predicting.savings(data, time, group=group, risk=risk, resamples=resamples, seed=seed) for name, data in found.items()
+    }
+
+
+def ranking(tables, outcome, time):
+    """Areas under the curve at a time, a table: predictors against ensembles, with intervals in words."""
+    import pandas as pd
+
+    columns = {}
+    for name, table in tables.items():
+        part = table["auc"].sel(outcome=outcome).sel(time=time, method="nearest")
+        columns[name] = {p: "{:.2f} ({:.2f}–{:.2f})".format(*part.sel(predictor=p).values) for p in table["predictor"].values.tolist()}
+    return pd.DataFrame(columns)
+
+
+def leads_at(tables, outcome, time):
+    """The best predictor without knowledge of the future, ensemble by ensemble: name → (predictor, area)."""
+    from .predictors import FROM_THE_FUTURE
+
+    found = {}
+    for name, table in tables.items():
+        part = table["auc"].sel(outcome=outcome, bound="estimate").sel(time=time, method="nearest")
+        fair = part.sel(predictor=[p for p in part["predictor"].values.tolist() if p not in FROM_THE_FUTURE])
+        best = int(np.nanargmax(fair.values))
+        found[name] = str(fair["predictor"].values[best]), float(fair.values[best])
+    return found
+
+
+def worst_residual(found):
+    """The median over networks of the largest covariance defect of far-future vectors, over all ensembles."""
+    worst = [np.nanmax(data["far_residual"].values, axis=(0, 2), initial=0.0) for data in found.values()]
+    return float(np.median(np.concatenate(worst)))

@@ -1,0 +1,106 @@
+"""Tangent dynamics of many tiny networks: closed-form Hessians, exponents and covariant vectors of whole ensembles.
+
+1,000 networks 2-2-1 learn 100 points, y ∝ ((x₁ + x₂)/√2)², at η = 0.001.  The
+Hessian's rival is ``torch.func.hessian`` under ``vmap``, on the same stack.
+The ensemble's rival is one network after another with the same calls, on a
+sample of the same networks.  Ratios are of times per network-step, measured in
+turn in this run, on one thread.
+"""
+
+import numpy as np
+import torch
+from torch.func import hessian, vmap
+
+from netdyn_lib import closed_form, descent, losses, networks, tasks
+from netdyn_lib.tangent import benettin, covariant, operators
+
+from .measuring import alone, begin_peak, peak, spread, timed
+
+NETWORKS, SAMPLES, RATE = 1000, 100, 0.001
+STEPS, FUTURE, EVERY = 1000, 100, 10  # steps in all, those of them that only the future of vectors needs, between vectors kept
+SAMPLE = 1  # networks in one pass of the rival that takes one at a time
+HESSIAN_ROUNDS, ROUNDS = 9, 3
+GOAL_HESSIAN, GOAL_ENSEMBLE = 10, 50  # times as fast
+
+
+def regression(activation):
+    """A 2-2-1 network and points in a square whose best constant prediction has a loss of 200."""
+    x = np.random.default_rng(0).uniform(-1, 1, (SAMPLES, 2))
+    y = x.sum(1) ** 2 / 2
+    y *= np.sqrt(400 / np.square(y - y.mean()).sum())
+    return tasks.custom("2-2-1", networks.MLP((2, 2, 1), activation), losses.HalfSquaredError(), x, torch.tensor(y))
+
+
+def hessians(activation):
+    task = regression(activation)
+    params = task.initial(NETWORKS)
+    function, rival = closed_form.OneHiddenLayerHessian(task), vmap(hessian(task.objective))
+    found, known = function(params)[1], rival(params)
+    difference = float((found - known).abs().amax() / known.abs().amax())
+    ours, theirs = [], []
+    for _ in range(HESSIAN_ROUNDS):
+        ours.append(timed(function, params)[0])
+        theirs.append(timed(rival, params)[0])
+    ours, theirs = np.array(ours), np.array(theirs)
+    print(
+        f"{activation}: closed-form gradient and Hessian {NETWORKS / np.median(ours):,.0f} network-steps a second, "
+        f"torch.func.hessian {NETWORKS / np.median(theirs):,.0f}; ratio {spread(theirs / ours)}, goal {GOAL_HESSIAN}; "
+        f"entries differ by at most {difference:.0e} of the largest",
+        flush=True,
+    )
+
+
+def dynamics(task, params, steps):
+    """Exponents (n, P) over ``steps``, and growth (T, n, P) along covariant vectors with some future at each of their times."""
+    advance = operators.of_descent(descent.GradientDescent(task, RATE))
+    last = steps - min(FUTURE, steps // 2)
+    exponents = benettin.spectrum(advance, params, steps, at=[steps], progress=False).exponents()
+    found = covariant.vectors(advance, params, 0, last, backward=steps - last, at=range(0, last + 1, EVERY), keep=False)
+    return exponents, found.growth, found.residuals
+
+
+def ensembles(activation):
+    task = regression(activation)
+    params = task.initial(NETWORKS)
+    dynamics(task, params[:50], 20)
+    ours, theirs, error = [], [], 0.0
+    for k in range(ROUNDS):
+        seconds, (exponents, _, residuals) = timed(dynamics, task, params, STEPS)
+        ours.append(seconds / (NETWORKS * STEPS) * 1e6)
+        rows = range(k * SAMPLE, (k + 1) * SAMPLE)
+        seconds, single = timed(lambda rows: [dynamics(task, params[row : row + 1], STEPS) for row in rows], rows)
+        theirs.append(seconds / (SAMPLE * STEPS) * 1e6)
+        error = max(error, *(float(np.nanmax(np.abs(exponents[row] - one[0][0]))) for row, one in zip(rows, single)))
+    print(
+        f"{activation}: exponents and covariant vectors, all {NETWORKS:,} together {np.median(ours):.1f} µs a network-step, "
+        f"one at a time {np.median(theirs):.0f} µs (of {ROUNDS * SAMPLE} networks); "
+        f"ratio {spread(np.array(theirs) / np.array(ours))}, goal {GOAL_ENSEMBLE}; "
+        f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)",
+        flush=True,
+    )
+
+
+def memory(count, steps):
+    """Run by itself in a fresh process: print the memory after set-up and the peak, in MiB, of :func:`dynamics`."""
+    torch.set_num_threads(1)
+    task = regression("tanh")
+    params = task.initial(count)
+    dynamics(task, params[:50], 20)  # so that set-up includes what is made once
+    before = begin_peak()
+    dynamics(task, params, steps)
+    print(before, peak())
+
+
+def report_memory():
+    before, top = alone("tangents", f"memory({NETWORKS}, {STEPS})")
+    print(f"{NETWORKS:,} networks, {STEPS:,} steps: peak {top:.0f} MiB, {top - before:.0f} MiB over {before:.0f} after set-up", flush=True)
+
+
+def main():
+    torch.set_num_threads(1)
+    print(f"Tangent dynamics, {NETWORKS:,} networks 2-2-1, {SAMPLES} samples, {STEPS:,} steps, 1 thread", flush=True)
+    for activation in ("tanh", "relu"):
+        hessians(activation)
+    for activation in ("tanh", "relu"):
+        ensembles(activation)
+    report_memory()

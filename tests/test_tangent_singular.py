@@ -1,0 +1,188 @@
+"""Singular values of long products against exact ones and arithmetic of many digits."""
+
+import numpy as np
+import pytest
+import torch
+
+from netdyn_lib import ensembles
+from netdyn_lib.systems import SYSTEMS
+from netdyn_lib.tangent import singular
+from netdyn_lib.tangent.benettin import spectrum
+from netdyn_lib.tangent.operators import by_jacobian
+from netdyn_lib.tangent.singular import singular_exponents
+
+HENON, LORENZ, STANDARD, QUADRATIC = (SYSTEMS[k] for k in ("Hénon map", "Lorenz system", "standard map", "quadratic descent"))
+
+
+def sequence(matrices):
+    """The map whose J(t) are ``matrices`` (steps, n, P, P): the state counts steps."""
+    matrices = torch.tensor(np.array(matrices))
+    return by_jacobian(lambda w: (w + 1, matrices[int(w[0, 0])]))
+
+
+def some(n, size):
+    return torch.zeros(n, size, dtype=torch.float64)
+
+
+def singular_values_of_many_digits(matrices, digits):
+    """ln σ of the product of ``matrices`` (steps, P, P), and the right singular vectors as columns."""
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(digits):
+        product = mpmath.eye(len(matrices[0]))
+        for m in matrices:
+            product = mpmath.matrix(m.tolist()) * product
+        _, s, vt = mpmath.svd_r(product)
+        return np.array([float(mpmath.log(x)) for x in s]), np.array(vt.T.tolist(), float)
+
+
+def decaying(decades, steps, n, size=5, seed=0):
+    """Random matrices (steps, n, P, P) whose product spreads over about so many decades."""
+    draw = np.random.default_rng(seed).standard_normal((steps, n, size, size))
+    return (0.3 * draw + np.eye(size)) * np.geomspace(1, 10.0 ** (-decades / steps), size)
+
+
+@pytest.mark.parametrize("decades, steps", [(10, 10), (50, 40), (200, 120), (700, 300)])
+def test_products_against_arithmetic_of_many_digits(decades, steps):
+    n = 2
+    matrices = decaying(decades, steps, n)
+    found = singular_exponents(sequence(matrices), some(n, 5), steps, directions=True)
+    for i in range(n):
+        exact, directions = singular_values_of_many_digits(matrices[:, i], 2 * decades + 30)
+        assert exact[0] - exact[-1] > 2.2 * decades
+        np.testing.assert_allclose(found.log_singular[0, i], exact, rtol=1e-11, atol=1e-11)
+        overlap = found.directions[i].numpy().T @ directions
+        np.testing.assert_allclose(np.abs(overlap), np.eye(5), atol=1e-9)
+
+
+@pytest.mark.parametrize("keep", [np.asarray, np.triu], ids=["full", "triangular"])
+def test_directions_may_change_places(keep):
+    """What shrank most for a while grows most from then on; triangular maps keep subspaces apart, so that nothing mixes them."""
+    steps = 30
+    matrices = keep(np.concatenate([decaying(2 * steps, steps, 1), decaying(-4 * steps, steps, 1, seed=1)]))
+    found = singular_exponents(sequence(matrices), some(1, 5), 2 * steps)
+    exact, _ = singular_values_of_many_digits(matrices[:, 0], 600)
+    np.testing.assert_allclose(found.log_singular[0, 0], exact, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("interval", [1, 2])
+def test_a_diagonal_map_is_exact(interval):
+    """One step spreads over e^±50, the product beyond what doubles hold."""
+    logs = np.array([-50.0, 50.0, 3.0, 0.0])
+    advance = sequence(np.broadcast_to(np.diag(np.exp(logs)), (40, 2, 4, 4)))
+    found = singular_exponents(advance, some(2, 4), 40, at=[0, 1, 10, 40], interval=interval)
+    exact = np.array([0, 1, 10, 40])[:, None] * np.sort(logs)[::-1]
+    np.testing.assert_allclose(found.log_singular[:, 1], exact, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(found.exponents(0.5)[:, 0], 2 * np.broadcast_to(exact[1], (3, 4)), rtol=1e-14)
+    np.testing.assert_array_equal(found.times, [0, 1, 10, 40])
+
+
+def test_gradient_descent_on_a_quadratic_loss_is_exact_from_the_first_step():
+    found = singular_exponents(by_jacobian(QUADRATIC.function), QUADRATIC.start, 60, at=[1, 2, 7, 60])
+    exact = np.broadcast_to(QUADRATIC.exponents, found.exponents().shape)
+    np.testing.assert_allclose(found.exponents(), exact, atol=1e-14)
+
+
+def test_singular_directions_are_those_of_a_short_product():
+    matrices = np.random.default_rng(1).standard_normal((3, 4, 6, 6))
+    found = singular_exponents(sequence(matrices), some(4, 6), 3, at=[1, 3], directions=True)
+    u, s, vt = np.linalg.svd(matrices[2] @ matrices[1] @ matrices[0])
+    np.testing.assert_allclose(found.log_singular[1], np.log(s), atol=1e-11)
+    np.testing.assert_allclose(np.abs(vt @ found.directions.numpy()), np.broadcast_to(np.eye(6), (4, 6, 6)), atol=1e-10)
+    np.testing.assert_allclose(found.log_singular[0], np.log(np.linalg.svd(matrices[0])[1]), atol=1e-13)
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_the_sum_is_that_of_the_determinants(system):
+    w, volume = system.start[:10], 0.0
+    for _ in range(100):
+        w, jacobian = system.function(w)
+        volume = volume + torch.linalg.slogdet(jacobian).logabsdet
+    found = singular_exponents(by_jacobian(system.function), system.start[:10], 100)
+    np.testing.assert_allclose(found.log_singular[0].sum(1), volume.numpy(), rtol=0, atol=1e-10)
+    torch.testing.assert_close(found.final, w, rtol=0, atol=0)
+    assert found.directions is None
+
+
+@pytest.mark.parametrize("system", [HENON, LORENZ, STANDARD], ids=lambda s: s.name)
+def test_exponents_approach_benettins_as_one_over_t(system):
+    advance, start, at = by_jacobian(system.function), system.start[:10], [100, 1000]
+    frames = spectrum(advance, start, 1000, at=at).log_growth[1:]
+    values = singular_exponents(advance, start, 1000, at=at).log_singular
+    apart = np.abs(values - frames).max((1, 2))
+    assert (apart > 1e-3).all() and (apart < 15).all()  # the growths differ by a bounded number
+    assert (values[..., 0] >= frames[..., 0] - 1e-9).all()  # no vector grows more than the longest half-axis
+
+
+def test_equal_singular_values():
+    rng = np.random.default_rng(2)
+    rotations = np.linalg.qr(rng.standard_normal((30, 3, 7, 7)))[0]
+    found = singular_exponents(sequence(2 * rotations), some(3, 7), 30, directions=True)
+    np.testing.assert_allclose(found.log_singular[0], 30 * np.log(2), atol=1e-12)
+    eye = torch.eye(7, dtype=torch.float64).expand(3, 7, 7)
+    torch.testing.assert_close(found.directions.transpose(1, 2) @ found.directions, eye, rtol=0, atol=1e-13)
+
+
+def test_one_dimension():
+    found = singular_exponents(sequence(np.full((5, 2, 1, 1), -3.0)), some(2, 1), 5)
+    np.testing.assert_allclose(found.exponents(), np.full((1, 2, 1), np.log(3)))
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_chunks_change_no_bit(chunk):
+    advance = by_jacobian(LORENZ.function)
+    together = singular_exponents(advance, LORENZ.start[:7], 50, at=[10, 50], directions=True)
+    apart = singular_exponents(advance, LORENZ.start[:7], 50, at=[10, 50], directions=True, chunk=chunk)
+    np.testing.assert_array_equal(apart.log_singular, together.log_singular)
+    assert torch.equal(apart.directions, together.directions)
+
+
+def test_a_trajectory_that_overflows_is_nan_from_there_on():
+    def square(w):
+        return w**2, torch.diag_embed(2 * w)
+
+    start = torch.tensor([[1.0, 1.0], [1e80, 1.0]], dtype=torch.float64)
+    found = singular_exponents(by_jacobian(square), start, 4, at=range(5), directions=True)
+    np.testing.assert_array_equal(found.diverged_at, [-1, 2])
+    np.testing.assert_array_equal(np.isnan(found.log_singular[:, 1, 0]), [False, False, True, True, True])
+    np.testing.assert_allclose(found.log_singular[:, 0], np.log(2) * np.arange(5)[:, None] * [1, 1], atol=1e-12)
+    assert found.directions[1].isnan().all() and found.directions[0].isfinite().all()
+    at_once = singular_exponents(by_jacobian(square), start * torch.tensor([[1.0], [torch.nan]]), 1, at=[0], directions=True)
+    np.testing.assert_array_equal(at_once.diverged_at, [-1, 0])
+    assert at_once.directions[1].isnan().all() and np.isnan(at_once.log_singular[0, 1]).all()
+    overflow = singular_exponents(sequence(np.full((4, 1, 1, 1), 1e200)), some(1, 1), 4, interval=2)
+    np.testing.assert_array_equal(overflow.diverged_at, [2])
+    assert np.isnan(overflow.log_singular).all()
+
+
+def test_a_singular_map_has_minus_infinity_for_what_it_lost():
+    matrices = np.array([np.diag([2.0, 3.0, 5.0])] * 4)
+    matrices[1, 1, 1] = 0.0  # at the second step the second direction is lost
+    found = singular_exponents(sequence(matrices[:, None]), some(1, 3), 4, at=[1, 2, 4], directions=True)
+    np.testing.assert_allclose(found.log_singular[0, 0], np.log([5, 3, 2]), atol=1e-14)
+    for k, t in ((1, 2), (2, 4)):
+        np.testing.assert_allclose(found.log_singular[k, 0], [t * np.log(5), t * np.log(2), -np.inf], atol=1e-13)
+    np.testing.assert_allclose(found.directions[0].abs(), np.eye(3)[[2, 0, 1]].T, atol=1e-14)
+    nothing = singular_exponents(sequence(np.zeros((2, 1, 3, 3))), some(1, 3), 2)
+    assert (nothing.log_singular == -np.inf).all()
+    # The first row of a shear that halts the second variable: rank 1, in coordinates that mix both.
+    shear = singular_exponents(sequence(np.array([[[[3.0, 4.0], [0.0, 0.0]]]] * 3)), some(1, 2), 3, directions=True)
+    np.testing.assert_allclose(shear.log_singular[0, 0], [np.log(45), -np.inf], atol=1e-13)
+    np.testing.assert_allclose(shear.directions[0].abs(), [[0.6, 0.8], [0.8, 0.6]], atol=1e-14)
+
+
+def test_rotations_that_do_not_converge_say_so(monkeypatch):
+    monkeypatch.setattr(singular, "_SWEEPS", 1)
+    with pytest.raises(RuntimeError, match="2 of 2 singular value decompositions did not converge in 1 sweeps"):
+        singular_exponents(sequence(decaying(10, 5, 2)), some(2, 5), 5)
+
+
+def test_bad_input_is_refused_and_a_run_can_be_stopped():
+    advance, start = by_jacobian(HENON.function), HENON.start[:2]
+    with pytest.raises(ValueError, match="step in at = 9: must be a whole number, from 0 to 5"):
+        singular_exponents(advance, start, 5, at=[9])
+    with pytest.raises(ValueError, match="at least 1 initial condition"):
+        singular_exponents(advance, start[:0], 5)
+    with pytest.raises(ValueError, match="dt = -1: the time of a step must be positive"):
+        singular_exponents(advance, start, 5).exponents(dt=-1)
+    with pytest.raises(ensembles.Stopped, match="before step 0"):
+        singular_exponents(advance, start, 5, stop=lambda: True)
