@@ -33,7 +33,7 @@ help:
 	@echo 'make book       install into .venv, execute what changed, build _build/html'
 	@echo 'make test       unit tests, nbval on every notebook, the built pages; on the cpu'
 	@echo 'make notebooks  execute at the laptop profile on the cpu and write the paired notebooks/*.ipynb'
-	@echo 'make bench      speed and memory of the engine, on Iris and, where it is at hand, MNIST'
+	@echo 'make bench      speed and memory of the engine, on Iris, in tangent space and, where it is at hand, on MNIST'
 	@echo 'make clean      remove _build'
 	@echo
 	@echo 'PROFILE=laptop|paper  DEVICE=auto|cpu|cuda  ONLY=01,03  FRESH=1  SEED=0  JOBS=2  PYTHON=python3'

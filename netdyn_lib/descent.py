@@ -171,7 +171,7 @@ def _chosen(at, every, epochs):
 
 
 def _blocks(simulation, epochs, progress):
-    bar = tqdm(total=epochs, unit="epoch", disable=_quiet(progress), leave=False)
+    bar = tqdm(total=epochs, unit="epoch", disable=quiet(progress), leave=False)
     alone = simulation.descent.task.x.device.type == "cpu"
     with bar, threads.pool(simulation.workers, alone) as pool:
         remaining = epochs
@@ -252,7 +252,8 @@ def each_rate(start, rates):
     return torch.cat([start] * len(rates)), rates.repeat_interleave(len(start))
 
 
-def _quiet(progress):
+def quiet(progress):
+    """Whether to show no progress bar: as asked, by default where stderr is no terminal, and in tests."""
     if progress is not None:
         return not progress
     return not sys.stderr.isatty() or "PYTEST_CURRENT_TEST" in os.environ

@@ -2,9 +2,8 @@
 
 A naive Bayes classifier adds up the evidence of features as if they were
 independent in each class (Hastie, Tibshirani and Friedman 2009, section
-6.6.3).  The evidence of one feature is written out here, because
-scikit-learn's classifiers refuse NaN, add the variance of the widest feature
-to all, and remove bins narrower than 1e-8; the tests hold them against these.
+6.6.3).  The classifiers are scikit-learn's CategoricalNB and GaussianNB; what goes
+before them is here, because they refuse NaN and infinite values.
 
 What is not a number.  NaN is *missing*: a value of its own, whose frequency in
 each class is counted.  ±inf is beyond every number.  A value beyond the range
@@ -13,10 +12,10 @@ feature that had none) is no evidence for either class.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.special import ndtri
+from sklearn.naive_bayes import CategoricalNB, GaussianNB
 
 from .checks import whole
 
@@ -157,9 +156,11 @@ def scores(features, labels, train, test, method="binned", bins=10):
     if reason := too_few(labels, train, 2, "train"):
         raise ValueError(reason)
     known = labels[train]
-    evidence = partial(_binned, bins=bins) if method == "binned" else partial(_normal, method=method)
+    x, asked = features[train], features[test]
     total = np.full(len(test), np.log(known.sum() / (~known).sum()))
-    return total + sum(evidence(x[train], known, x[test]) for x in features.T)
+    if method == "binned":
+        return total + _categorical(*_codes(x, asked, bins), known)
+    return total + _categorical(np.isnan(x).astype(int), np.isnan(asked).astype(int), known) + _normal(x, asked, known, method)
 
 
 def cross_fitted(features, labels, train, test, method="binned", bins=10, folds=5, seed=0):
@@ -189,41 +190,59 @@ def _checked(features, labels):
     return features, flags(labels)
 
 
-def _categorical(codes, known, asked, size):
-    """Evidence of categories: ``codes`` of training rows and ``asked`` of test rows, in 0 … size − 1."""
-    counts = np.stack([np.bincount(codes[known == c], minlength=size) for c in (False, True)])  # (2, size)
-    seen = counts.sum(0) > 0
-    share = (counts + 1) / (counts.sum(1, keepdims=True) + seen.sum())
-    return np.where(seen, np.log(share[1] / share[0]), 0.0)[asked]
+def _categorical(codes, asked, known):
+    """Evidence of categories 0, 1, …, ``codes`` (n, f) of training rows and ``asked`` (m, f), summed over features: (m,)."""
+    dense = np.empty_like(codes)
+    seen = []
+    for k, column in enumerate(codes.T):  # a category that nobody has takes no part in the smoothing
+        categories, dense[:, k] = np.unique(column, return_inverse=True)
+        seen.append(categories)
+    model = CategoricalNB(alpha=1.0).fit(dense, known)
+    total = np.zeros(len(asked))
+    for column, categories, chances in zip(asked.T, seen, model.feature_log_prob_):
+        place = np.searchsorted(categories, column).clip(max=len(categories) - 1)
+        total += np.where(categories[place] == column, chances[1, place] - chances[0, place], 0.0)
+    return total
 
 
-def _binned(x, known, asked, bins):
-    present = np.sort(x[~np.isnan(x)])
-    edges = np.unique(present[len(present) * np.arange(1, bins) // bins]) if len(present) else present
-    edges = edges[edges > present[0]] if len(edges) else edges  # no empty bin below the least value
+def _codes(x, asked, bins):
+    """Bins of equally many training values, the same for what is asked; NaN has one of its own: (n, f) and (m, f)."""
+    codes = []
+    for values, others in zip(x.T, asked.T):
+        present = np.sort(values[~np.isnan(values)])
+        edges = np.unique(present[len(present) * np.arange(1, bins) // bins]) if len(present) else present
+        edges = edges[edges > present[0]] if len(edges) else edges  # no empty bin below the least value
+        codes.append([np.where(np.isnan(v), len(edges) + 1, np.searchsorted(edges, v, side="right")) for v in (values, others)])
+    return np.array([c[0] for c in codes]).T, np.array([c[1] for c in codes]).T
 
-    def codes(values):
-        return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
 
-    return _categorical(codes(x), known, codes(asked), len(edges) + 2)
+def _normal(x, asked, known, method):
+    """Evidence of the values that there are, summed over features: (m,).  A class without a variance gives none."""
+    total = np.zeros(len(asked))
+    together = [], []
+    for values, others in zip(x.T, asked.T):
+        there, missing = ~np.isnan(values), np.isnan(others)
+        if min(known[there].sum(), (~known[there]).sum()) < 2:
+            continue
+        pair = (_normal_scores if method == "ranked" else _scaled)(values[there], np.where(missing, values[there][0], others))
+        if pair is None:
+            continue
+        if there.all() and not missing.any():
+            for columns, column in zip(together, pair):
+                columns.append(column)
+        else:
+            total += np.where(missing, 0.0, _gaussian(pair[0][:, None], pair[1][:, None], known[there]))
+    if together[0]:
+        total += _gaussian(np.stack(together[0], 1), np.stack(together[1], 1), known)
+    return total
 
 
-def _normal(x, known, asked, method):
-    missing, unknown = np.isnan(x), np.isnan(asked)
-    total = _categorical(missing.astype(int), known, unknown.astype(int), 2)
-    x, known = x[~missing], known[~missing]
-    if min(known.sum(), (~known).sum()) < 2:
-        return total  # a class without a variance: only whether there is a value counts
-    values = (_normal_scores if method == "ranked" else _scaled)(x, np.where(unknown, x[0], asked))
-    if values is None:
-        return total
-    x, asked = values
-    floor = _FLOOR * x.var()
-    evidence = 0.0
-    for sign, chosen in ((1, x[known]), (-1, x[~known])):
-        variance = chosen.var() + floor
-        evidence = evidence - sign * 0.5 * (np.log(variance) + (asked - chosen.mean()) ** 2 / variance)
-    return np.where(unknown, total, total + evidence)
+def _gaussian(x, asked, known):
+    """Log-odds of scikit-learn's classifier without the odds of the classes, (m,)."""
+    spread = x.std(0)  # the smoothing of variances is of the widest feature: here all are alike
+    model = GaussianNB(priors=(0.5, 0.5), var_smoothing=_FLOOR).fit(x / spread, known)
+    log_odds = model.predict_joint_log_proba(asked / spread)
+    return log_odds[:, 1] - log_odds[:, 0]
 
 
 def _normal_scores(x, asked):

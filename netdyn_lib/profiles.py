@@ -113,6 +113,15 @@ _PAPER = {
         group=10,  # networks of which the best is wanted
         risk=0.05,
         checked=20,  # networks of each campaign recomputed
+        iris_rates=(0.01, 1.0, 5.0),  # D's
+        iris_networks=20,
+        iris_epochs=4000,  # before "late" begins
+        iris_steps=500,  # epochs behind a whole spectrum
+        iris_turn=500,  # epochs of past and of future behind covariant vectors
+        within=1e-3,  # growth per epoch that counts as none
+        leading_rates=(0.5, 2.5, 7.5),  # below, at and above the rate at which the digits are learned fastest
+        leading_networks=5,
+        leading_epochs=200,
     ),
     "02_iris_slow": dict(
         learning_rate=0.01,
@@ -213,7 +222,10 @@ _LAPTOP = {
         races=8,
         race_cap=150,
     ),
-    "06_prediction": dict(count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200, 500), backward=300, block=250, checked=5),
+    "06_prediction": dict(
+        count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200, 500), backward=300, block=250, checked=5,
+        resamples=200, iris_networks=3, iris_steps=200, iris_turn=200, leading_networks=2, leading_epochs=60,
+    ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),

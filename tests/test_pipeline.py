@@ -522,8 +522,10 @@ def test_published_results_are_listed_with_their_provenance(tmp_path):
     assert fragments.published(tmp_path) == "Nothing is published yet.\n"
     project = Project(Path(__file__).resolve().parents[1])
     text = fragments.published(project.book / "results")
-    for path in (project.book / "results").glob("*.npz"):
-        assert f"<results/{path.name}>" in text
+    found = list((project.book / "results").rglob("*.npz"))
+    assert found
+    for path in found:
+        assert f"<results/{path.relative_to(project.book / 'results')}>" in text
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(PipelineError, match="x.npz"):
         fragments.published(tmp_path)

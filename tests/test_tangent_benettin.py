@@ -6,7 +6,8 @@ import torch
 
 from netdyn_lib import curvature, descent, ensembles, losses, networks, tasks
 from netdyn_lib.systems import SYSTEMS
-from netdyn_lib.tangent.benettin import degenerate, kaplan_yorke, near_zero, spectrum
+from netdyn_lib.tangent.benettin import spectrum
+from netdyn_lib.tangent.dimensions import degenerate, kaplan_yorke, near_zero
 from netdyn_lib.tangent.frames import random_orthogonal
 from netdyn_lib.tangent.operators import by_jacobian, by_product
 

@@ -54,14 +54,19 @@ def test_products_against_arithmetic_of_many_digits(decades, steps):
         np.testing.assert_allclose(np.abs(overlap), np.eye(5), atol=1e-9)
 
 
-@pytest.mark.parametrize("keep", [np.asarray, np.triu], ids=["full", "triangular"])
-def test_directions_may_change_places(keep):
-    """What shrank most for a while grows most from then on; triangular maps keep subspaces apart, so that nothing mixes them."""
-    steps = 30
-    matrices = keep(np.concatenate([decaying(2 * steps, steps, 1), decaying(-4 * steps, steps, 1, seed=1)]))
-    found = singular_exponents(sequence(matrices), some(1, 5), 2 * steps)
-    exact, _ = singular_values_of_many_digits(matrices[:, 0], 600)
-    np.testing.assert_allclose(found.log_singular[0, 0], exact, rtol=1e-11, atol=1e-11)
+@pytest.mark.parametrize("seed", [24, 33])
+def test_directions_may_change_places(seed):
+    """What shrinks, and what mixes with what, changes every ten steps: without sorting, these two are off by 7."""
+    rng = np.random.default_rng(seed)
+    matrices = []
+    for t in range(40):
+        if t % 10 == 0:
+            scales, order = 10.0 ** rng.uniform(-3, 3, 4), rng.permutation(4)
+            shape = (np.asarray, np.triu, np.tril)[rng.integers(3)]
+        matrices.append((shape(0.3 * rng.standard_normal((4, 4)) + np.eye(4)) * scales)[order])
+    found = singular_exponents(sequence(np.array(matrices)[:, None]), some(1, 4), 40)
+    exact, _ = singular_values_of_many_digits(matrices, 350)
+    np.testing.assert_allclose(found.log_singular[0, 0], exact, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("interval", [1, 2])
@@ -105,9 +110,9 @@ def test_the_sum_is_that_of_the_determinants(system):
 
 @pytest.mark.parametrize("system", [HENON, LORENZ, STANDARD], ids=lambda s: s.name)
 def test_exponents_approach_benettins_as_one_over_t(system):
-    advance, start, at = by_jacobian(system.function), system.start[:10], [100, 1000]
-    frames = spectrum(advance, start, 1000, at=at).log_growth[1:]
-    values = singular_exponents(advance, start, 1000, at=at).log_singular
+    advance, start, at = by_jacobian(system.function), system.start[:10], [50, 500]
+    frames = spectrum(advance, start, 500, at=at).log_growth[1:]
+    values = singular_exponents(advance, start, 500, at=at).log_singular
     apart = np.abs(values - frames).max((1, 2))
     assert (apart > 1e-3).all() and (apart < 15).all()  # the growths differ by a bounded number
     assert (values[..., 0] >= frames[..., 0] - 1e-9).all()  # no vector grows more than the longest half-axis
@@ -168,6 +173,12 @@ def test_a_singular_map_has_minus_infinity_for_what_it_lost():
     shear = singular_exponents(sequence(np.array([[[[3.0, 4.0], [0.0, 0.0]]]] * 3)), some(1, 2), 3, directions=True)
     np.testing.assert_allclose(shear.log_singular[0, 0], [np.log(45), -np.inf], atol=1e-13)
     np.testing.assert_allclose(shear.directions[0].abs(), [[0.6, 0.8], [0.8, 0.6]], atol=1e-14)
+
+
+def test_a_zero_on_the_diagonal_of_r_with_more_to_its_right():
+    matrix = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
+    found = singular_exponents(sequence(matrix[None, None]), some(1, 3), 1)
+    np.testing.assert_allclose(found.log_singular[0, 0], [np.log(2) / 2, np.log(0.5), -np.inf], atol=1e-14)
 
 
 def test_rotations_that_do_not_converge_say_so(monkeypatch):

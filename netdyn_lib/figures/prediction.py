@@ -13,6 +13,8 @@ _COLOURS = {"ideal": IDEAL, "middle": MIDDLE, "failed": FAILED}
 def outcomes(by_name):
     """Final losses of each ensemble, coloured by outcome, with the shares above.
 
+    Losses below 1e-3 are drawn there.  Runs that diverged have no loss, and appear in the shares alone.
+
     Parameters
     ----------
     by_name : dict
@@ -21,12 +23,12 @@ def outcomes(by_name):
     with style.figure(1, len(by_name), height=2.5, sharey=True) as (fig, axes):
         for axis, (name, (losses, found)) in zip(axes[0], by_name.items()):
             finite = losses[np.isfinite(losses)]
-            low = max(finite.min(), 1e-3)
-            edges = np.geomspace(low, max(finite.max(), 200) * 1.01, 45)
+            low = np.clip(np.min(finite, initial=1.0), 1e-3, None)
+            edges = np.geomspace(low, np.max(finite, initial=200) * 1.01, 45)
             for kind, colour in _COLOURS.items():
                 axis.hist(np.clip(losses[getattr(found, kind) & np.isfinite(losses)], low, None), edges, color=colour)
             lines = [f"{k} {share:.2f}" for k, share in found.shares.items()]
-            axis.set_title("\n".join([name, *lines]), fontsize="small")
+            axis.set_title("\n".join([_title(name), *lines]), fontsize="small")
             axis.set(xscale="log", xlabel="final loss")
         axes[0, 0].set_ylabel("networks")
         key(fig, [(k, dict(color=c, lw=5)) for k, c in _COLOURS.items()])
@@ -34,7 +36,7 @@ def outcomes(by_name):
 
 
 def courses(by_name, directions=(1, 2, 5, 9)):
-    """Finite-time exponents over time, of ideal and of failed runs: median and the middle half.
+    """Finite-time exponents over time, of ideal and of failed runs: median and the middle half of those that have not diverged.
 
     Parameters
     ----------
@@ -52,14 +54,15 @@ def courses(by_name, directions=(1, 2, 5, 9)):
                     chosen = exponents[:, getattr(found, kind)[: exponents.shape[1]], direction - 1]
                     if chosen.shape[1] == 0:
                         continue
-                    low, middle, high = np.nanpercentile(chosen, (25, 50, 75), axis=1)
-                    axis.plot(times, middle, color=_COLOURS[kind], ls="-" if kind == "ideal" else "--")
-                    axis.fill_between(times, low, high, color=_COLOURS[kind], alpha=0.2, lw=0)
+                    some = ~np.isnan(chosen).all(1)
+                    low, middle, high = np.nanpercentile(chosen[some], (25, 50, 75), axis=1, method="nearest")
+                    axis.plot(times[some], middle, color=_COLOURS[kind], ls="-" if kind == "ideal" else "--")
+                    axis.fill_between(times[some], low, high, color=_COLOURS[kind], alpha=0.2, lw=0)
                 axis.set(xscale="log", yscale="symlog")
                 if column == 0:
                     axis.set_ylabel(rf"$\lambda_{direction}$")
                 if row == 0:
-                    axis.set_title(name, fontsize="small")
+                    axis.set_title(_title(name), fontsize="small")
         for axis in axes[-1]:
             axis.set_xlabel("time $t$")
         key(fig, [("ideal", dict(color=IDEAL)), ("failed", dict(color=FAILED, ls="--"))])
@@ -90,7 +93,7 @@ def tangencies(by_name, labels, bins=30):
                 if column == 0:
                     axis.set_ylabel(label)
                 if row == 0:
-                    axis.set_title(name, fontsize="small")
+                    axis.set_title(_title(name), fontsize="small")
         for axis in axes[-1]:
             axis.set(xlabel="angle / degrees", xlim=(0, 90))
         key(fig, [("ideal", dict(color=IDEAL)), ("failed", dict(color=FAILED, ls="--"))])
@@ -131,7 +134,7 @@ def areas(by_name, predictors, early=None, bands=True):
                         axis.fill_between(times, low, high, color=look(k)["color"], alpha=0.12, lw=0)
                 axis.set(xscale="log", ylim=(0.35, 1.02))
                 if row == 0:
-                    axis.set_title(name, fontsize="small")
+                    axis.set_title(_title(name), fontsize="small")
                 if column == 0:
                     axis.set_ylabel(f"AUC, {outcome}")
         for axis in axes[-1]:
@@ -149,10 +152,16 @@ def savings(by_name):
         for axis, (name, found) in zip(axes[0], by_name.items()):
             rules = list(found.rules)
             for k, rule in enumerate(rules):
-                saved = found.rules[rule].saved
-                axis.errorbar(saved.estimate, -k, xerr=[[saved.estimate - saved.low], [saved.high - saved.estimate]], **look(k) | dict(ls=""), capsize=2)
+                middle, low, high = found.rules[rule].saved
+                bar = np.maximum([[middle - low], [high - middle]], 0)  # a percentile interval may lie beside the estimate
+                axis.errorbar(middle, -k, xerr=bar, **look(k) | dict(ls=""), capsize=2)
             axis.set_yticks(-np.arange(len(rules)), rules)
             axis.axvline(0, color=MUTED, lw=0.8)
-            axis.set_title(name, fontsize="small")
-            axis.set_xlabel("share of epochs saved")
+            axis.set_title(_title(name), fontsize="small")
+        fig.supxlabel("share of epochs saved", fontsize="medium")
     return fig
+
+
+def _title(name):
+    """``ridge-tanh-normal`` as ``tanh, normal``."""
+    return name.removeprefix("ridge-").replace("-", ", ")

@@ -27,17 +27,16 @@ def main(argv=None):
 
     lacking = 0
     try:
-        for name in words.names or campaign.names():
-            one = campaign.get(name, words.profile, words.seed)
+        for one in [campaign.get(name, words.profile, words.seed) for name in words.names or campaign.names()]:
             if words.verb == "run":
                 kept, missing = running.run(one, words.store, words.workers, words.time_limit)
-                print(f"{name}: {len(one.blocks()) - missing} of {len(one.blocks())} blocks done, {kept} of them before", flush=True)
+                print(f"{one.name}: {len(one.blocks()) - missing} of {len(one.blocks())} blocks done, {kept} of them before", flush=True)
                 lacking += missing
             else:
                 path = published.write(running.load(one, words.store), one, root=words.out)
                 print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
     except (ValueError, OSError, KeyError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        print(f"ERROR: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)  # a KeyError's text is in quotes
         return 1
     except KeyboardInterrupt:
         print("\nstopped; finished blocks are kept, and the same command goes on from there", file=sys.stderr)

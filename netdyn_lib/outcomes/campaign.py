@@ -32,12 +32,13 @@ class Campaign:
     seed: int = 0
 
     def __post_init__(self):
-        positive(self.learning_rate, "learning_rate", "η")
-        for name in ("count", "steps", "backward", "block"):
-            whole(getattr(self, name), name, 1)
-        times = [whole(t, "time", 1) for t in self.times]
-        if not times or times != sorted(set(times)):
+        object.__setattr__(self, "learning_rate", positive(self.learning_rate, "learning_rate", "η"))
+        for name, least in dict(count=1, steps=1, backward=1, block=1, seed=0).items():
+            object.__setattr__(self, name, whole(getattr(self, name), name, least))
+        times = tuple(whole(t, "time", 1) for t in self.times)
+        if not times or list(times) != sorted(set(times)):
             raise ValueError(f"times = {self.times}: must grow, and there must be at least one")
+        object.__setattr__(self, "times", times)
         whole(times[-1] + self.backward, "last time + backward", 1, self.steps, "steps of training")
 
     @property

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..resampling import Interval
 from ..receiver import percentile_interval
+from ..resampling import Interval
 from . import predicting
 
 #: The pairs in which S sees tangencies with both activations.
@@ -23,36 +23,65 @@ def lead(table, outcome, predictor, time):
 
 
 def worst(tables, outcome, predictors, time):
-    """The least of the areas of some predictors over all ensembles, an Interval."""
-    return min((score(t, outcome, p, time) for t in tables.values() for p in predictors), key=lambda i: i.estimate)
+    """The least of the areas of some predictors over all ensembles, an Interval; those that are not known are left out."""
+    found = [score(t, outcome, p, time) for t in tables.values() for p in predictors]
+    return min(found, key=lambda i: np.inf if np.isnan(i.estimate) else i.estimate)
 
 
 def positive(data, time, resamples=1000, seed=0):
-    """Share with a positive first exponent over [0, t] among failed runs, less that among ideal ones."""
-    first = data["exponents"].sel(time=time, method="nearest").values[:, 0] > 0
-    return _apart(data, first[:, None], lambda failed, ideal: failed.mean(-2)[..., 0] - ideal.mean(-2)[..., 0], resamples, seed)
+    """Share with a positive first exponent over [0, t] among failed runs, less that among ideal ones: from −1 to 1.
+
+    Runs that have diverged by t have no exponent, and are left out.
+    """
+    first = data["exponents"].sel(time=time, method="nearest").values[:, :1]  # (n, 1)
+    return _apart(data, first, lambda failed, ideal: float((failed > 0).mean() - (ideal > 0).mean()), resamples, seed)
 
 
 def less_stable(data, time, resamples=300, seed=0):
-    """Share of the P exponents over [0, t] whose median is larger in failed runs than in ideal ones: 1 is loss of stability in all directions."""
+    """Share of the P exponents over [0, t] whose median is larger in failed runs than in ideal ones: 1 is loss of stability in all directions.
+
+    Runs that have diverged by t have no exponents, and are left out.
+    """
     exponents = data["exponents"].sel(time=time, method="nearest").values
-    return _apart(data, exponents, lambda failed, ideal: (_median(failed) > _median(ideal)).mean(-1), resamples, seed)
+    return _apart(data, exponents, lambda failed, ideal: _share(_median(failed) - _median(ideal)), resamples, seed)
 
 
 def nearer_tangency(data, time, pairs=PAIRS, resamples=300, seed=0):
-    """Share of the pairs of far-future covariant vectors whose median angle at t is smaller in failed runs than in ideal ones."""
+    """Share of the pairs of far-future covariant vectors whose median angle at t is smaller in failed runs than in ideal ones.
+
+    Vectors that are not known, as where the tangent map is singular, are left out of the medians.
+    """
     angles = data["far_angles"].sel(time=time, method="nearest").sel(pair=list(pairs)).values
-    return _apart(data, angles, lambda failed, ideal: (_median(failed) < _median(ideal)).mean(-1), resamples, seed)
+    return _apart(data, angles, lambda failed, ideal: _share(_median(ideal) - _median(failed)), resamples, seed)
+
+
+def saw(table, outcome, time):
+    """What the rivals of an indicator reach at the same time, in words."""
+    found = [f"{name} {score(table, outcome, name, time).estimate:.2f}" for name in ("loss", "weights", "Hessian", "exponents", "vectors")]
+    return f"Areas at that time, {outcome} runs: {', '.join(found)}."
 
 
 def _median(values):
-    return np.nanmedian(values, axis=-2)
+    """Medians of the columns of (rows, f), (f,): NaN for a column without a value."""
+    known = ~np.isnan(values).all(0)
+    median = np.full(values.shape[1], np.nan)
+    median[known] = np.nanmedian(values[:, known], axis=0)
+    return median
+
+
+def _share(differences):
+    """Share of the differences that are positive, of those that are known; NaN where none is."""
+    known = differences[~np.isnan(differences)]
+    return float((known > 0).mean()) if len(known) else np.nan
 
 
 def _apart(data, values, statistic, resamples, seed):
-    """A statistic of the rows of failed and of ideal runs, (…, rows, f) each, with its interval; NaN where a class has fewer than 10."""
-    found = predicting.outcomes(data)
-    failed, ideal = values[found.failed], values[found.ideal]
+    """A statistic of the rows of failed and of ideal runs, (rows, f) each, with its interval.
+
+    Rows without any value are left out; NaN where a class has fewer than 10 others.
+    """
+    found, known = predicting.outcomes(data), ~np.isnan(values).all(1)
+    failed, ideal = values[found.failed & known], values[found.ideal & known]
     if min(len(failed), len(ideal)) < 10:
         return Interval(np.nan, np.nan, np.nan, 0.95)
     rng = np.random.default_rng(seed)

@@ -63,7 +63,8 @@ def savings(data, time, rules=("loss", "weights", "Hessian", "exponents", "vecto
     """What stopping early on each rule saves at equal best loss, beside stopping on the loss.
 
     The loss is its own score; any other rule scores a run by the cross-fitted log-odds
-    that it will *not* be ideal.  Work beyond the training itself is charged: a
+    that it will *not* be ideal.  Ideal runs count as equally good: their losses differ by how far the last digits
+    of a minimum have converged.  Work beyond the training itself is charged: a
     dense Hessian as 2P epochs, one Hessian–vector product costing about two gradients,
     and exponents or vectors as one at every step up to ``time``.
 
@@ -88,5 +89,5 @@ def savings(data, time, rules=("loss", "weights", "Hessian", "exponents", "vecto
     work = {"Hessian": dense, "exponents": dense * now, "singular values": dense * now, "vectors": dense * now, "growth": dense * now}
     overhead = {rule: work[rule] for rule in rules if rule in work}
     return early_stopping.savings(
-        data["final_loss"].values, scores, now, steps, train, test, group, risk, "loss", overhead, resamples=resamples, seed=seed
+        np.maximum(data["final_loss"].values, IDEAL), scores, now, steps, train, test, group, risk, "loss", overhead, resamples=resamples, seed=seed
     )

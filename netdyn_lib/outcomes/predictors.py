@@ -12,9 +12,17 @@ def by_name(data):
     ``exponents`` are Benettin's over [0, t], ``singular values`` their counterpart that needs no
     first frame; ``vectors`` the angles between frozen-future covariant vectors,
     all pairs and splittings, ``growth`` the rates along them, ``vectors 5 to 8`` rates and
-    angles of those alone; ``Hessian`` the eigenvalues at t.
+    angles of those alone; ``Hessian`` the eigenvalues at t.  Rates and exponents are per unit of
+    time, angles in radians; ``loss`` and ``gradient`` are logarithms.  NaN where a network has diverged.
+
+    Raises
+    ------
+    ValueError
+        For networks of fewer than 8 parameters, which have no vectors 5 to 8.
     """
     index = {pair: k for k, pair in enumerate(data["pair"].values.tolist())}
+    if len(data["index"]) < 8:
+        raise ValueError(f"networks of {len(data['index'])} parameters: the predictors look at covariant vectors 5 to 8")
     late = [index[f"({i},{j})"] for i in range(5, 9) for j in range(i + 1, 9)]
     values = {name: data[name].values for name in data.data_vars}
     with np.errstate(divide="ignore"):  # a loss of zero
@@ -36,6 +44,6 @@ def by_name(data):
 
 def undecided(data):
     """Which networks have not diverged by each time, (T, n) bool: the outcome of the others is known."""
-    steps = np.rint(data["time"].values / data["time"].values[0])
+    steps = np.rint(data["time"].values / data.attrs["duration"] * data.attrs["steps"])  # (T,)
     gone = data["diverged_at"].values
     return (gone < 0) | (gone[None] > steps[:, None])

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from .. import store, tasks
+from ..checks import whole
 from . import campaign as grid
 from . import predicting
 from .measuring import measure
@@ -39,16 +40,38 @@ def command(name):
 
 
 def write(data, campaign, resamples=300, root=None, early=0.015):
-    """Publish a campaign's numbers and scores; the path of its file.  Raises StoreError where it cannot be written."""
+    """Publish a campaign's numbers and scores; the path of its file.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        As :func:`netdyn_lib.outcomes.running.load` gives it.
+    campaign : Campaign
+        Of which the data are.
+    resamples : int
+        Of the bootstrap intervals of the scores.
+    root : path-like, optional
+        The folder, :func:`folder` where not given.
+    early : float
+        The time, in units of steps · η, whose nearest is published of every network.
+
+    Raises
+    ------
+    netdyn_lib.store.StoreError
+        Where it cannot be written.
+    """
     scores = predicting.table(data, resamples=resamples, seed=campaign.seed)
+    now = int(np.argmin(np.abs(data["time"].values - early)))
     arrays = {f"score_{name}": scores[name].values.astype(np.float32) for name in scores.data_vars}
-    now = data.sel(time=early, method="nearest")
-    arrays |= {f"early_{name}": now[name].values.astype(np.float16 if "angles" in name else np.float32) for name in _EARLY}
     arrays |= {name: data[name].values.astype(np.int32 if name == "diverged_at" else np.float64) for name in _ALL}
-    arrays["course_exponents"] = data["exponents"].values[:, :_FEW].astype(np.float32)
-    arrays["course_loss"] = data["curve"].values[:, :_FEW].astype(np.float32)
-    arrays["worst_far_residual"] = np.nanmax(data["far_residual"].values, axis=(1, 2)).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is beyond float32 is infinite
+        arrays |= {f"early_{name}": data[name].values[now].astype(np.float16 if "angles" in name else np.float32) for name in _EARLY}
+        arrays["course_exponents"] = data["exponents"].values[:, :_FEW].astype(np.float32)
+        arrays["course_loss"] = data["curve"].values[:, :_FEW].astype(np.float32)
+    worst = np.nanmax(data["far_residual"].values, axis=(1, 2), initial=-np.inf)  # (T,)
+    arrays["worst_far_residual"] = np.where(np.isfinite(worst), worst, np.nan).astype(np.float32)
     meta = dict(
+        early=campaign.times[now],
         campaign=dataclasses.asdict(campaign),
         provenance=data.attrs["provenance"],
         predictors=scores["predictor"].values.tolist(),
@@ -63,7 +86,9 @@ def write(data, campaign, resamples=300, root=None, early=0.015):
 def load(name, root=None):
     """A published campaign: (data, table), two datasets named as :func:`netdyn_lib.outcomes.running.load`'s and :func:`~netdyn_lib.outcomes.predicting.table`'s.
 
-    ``data`` has one time, the early one.
+    ``data`` has numbers of every network (n, …) at one time only, that of the step ``data.attrs["early"]``; of
+    the first hundred networks ``course_exponents`` (T, few, P) at all times and ``course_loss`` (C, few) at the steps of
+    the campaign's curve.
 
     Raises
     ------
@@ -76,7 +101,7 @@ def load(name, root=None):
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the campaign {name!r}; compute it: {command(name)}")
     arrays, meta = store.read_archive(path)
-    campaign = grid.Campaign(**{k: tuple(v) if isinstance(v, list) else v for k, v in meta["campaign"].items()})
+    campaign = grid.Campaign(**meta["campaign"])
     size = arrays["early_hessian"].shape[-1]
     dims = {"loss": ()} | {n: ("pair",) if "angles" in n else ("index",) for n in _EARLY[1:]}
     variables = {n: (("network", *dims[n]), arrays[f"early_{n}"].astype(float)) for n in _EARLY} | {n: ("network", arrays[n]) for n in _ALL}
@@ -85,7 +110,7 @@ def load(name, root=None):
     variables["course_loss"] = ("step", "few"), arrays["course_loss"]
     pairs = [f"({i + 1},{j + 1})" for i, j in zip(*np.triu_indices(size, 1))]
     coords = {"pair": pairs, "index": np.arange(1, size + 1), "time": times, "step": np.array(campaign.curve)}
-    attrs = {"name": name, "campaign": json.dumps(meta["campaign"]), "provenance": meta["provenance"]}
+    attrs = {"name": name, "campaign": json.dumps(meta["campaign"]), "early": meta["early"], "provenance": meta["provenance"]}
     data = xr.Dataset(variables, coords, attrs)
     coords = {"outcome": ["ideal", "failed"], "predictor": meta["predictors"], "time": times, "bound": ["estimate", "low", "high"], "side": ["in", "out"]}
     dims = {"auc": ("outcome", "predictor", "time", "bound"), "runs": ("outcome", "time", "side")}
@@ -99,7 +124,7 @@ class Check:
     """Networks ``first`` … ``first + count − 1`` of a published campaign, recomputed up to the early time.
 
     ``loss`` and ``exponents`` are the largest differences, relative to 1 plus the size of the
-    value; ``agrees`` whether both are below the tolerance.
+    value, infinite where one of the two is not a number; ``agrees`` whether both are below the tolerance.
     """
 
     name: str
@@ -118,18 +143,46 @@ class Check:
 
 
 def recompute(name, token, count=5, tolerance=1e-3, root=None):
-    """Recompute ``count`` networks of a published campaign, chosen by a token such as the commit, and compare."""
+    """Recompute networks of a published campaign and compare.
+
+    Parameters
+    ----------
+    name : str
+    token : object
+        Which networks are chosen: a text such as the commit, or anything that has one.
+    count : int
+        How many, or all where there are fewer.
+    tolerance : float
+        As for :class:`Check`.
+    root : path-like, optional
+        The folder, :func:`folder` where not given.
+
+    Returns
+    -------
+    Check
+
+    Raises
+    ------
+    ValueError
+        For a count below 1; and as :func:`load`.
+    """
     data, _ = load(name, root)
-    campaign = grid.Campaign(**{k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(data.attrs["campaign"]).items()})
-    first = int(store.key({"token": str(token), "campaign": name}), 16) % (campaign.count - count)
-    steps = [t for t in campaign.times if t * campaign.learning_rate <= 0.0151]
-    short = dataclasses.replace(campaign, times=tuple(steps), steps=steps[-1] + 1, backward=1)
+    campaign = grid.Campaign(**json.loads(data.attrs["campaign"]))
+    count = min(whole(count, "count", 1, cause="networks to recompute"), campaign.count)
+    first = int(store.key({"token": str(token), "campaign": name}), 16) % (campaign.count - count + 1)
+    early = data.attrs["early"]
+    times = tuple(t for t in campaign.times if t <= early)
+    short = dataclasses.replace(campaign, times=times, steps=early + 1, backward=1)
     here = measure(tasks.get(campaign.task), short, first, count, workers=1)
     there = data.isel(network=slice(first, first + count))
-
-    def apart(mine, theirs):
-        return float(np.nanmax(np.abs(mine - theirs) / (1 + np.abs(theirs)), initial=0.0))
-
-    loss = apart(here["loss"][-1], there["loss"].values)
-    exponents = apart(here["exponents"][-1], there["exponents"].values)
+    loss, exponents = (_apart(here[n][-1], there[n].values) for n in ("loss", "exponents"))
     return Check(name, first, count, loss, exponents, bool(max(loss, exponents) < tolerance))
+
+
+def _apart(mine, theirs):
+    """The largest of |mine − theirs|/(1 + |theirs|), 0 where both are the same infinity, or both NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mine = mine.astype(np.float32).astype(float)  # as it was published
+        apart = np.abs(mine - theirs) / (1 + np.abs(theirs))
+    same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
+    return float(np.max(np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))))

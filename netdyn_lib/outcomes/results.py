@@ -69,19 +69,50 @@ def ranking(tables, outcome, time):
 
 
 def leads_at(tables, outcome, time):
-    """The best predictor without knowledge of the future, ensemble by ensemble: name → (predictor, area)."""
+    """The best predictor without knowledge of the future, ensemble by ensemble: name → (predictor, area); ("", NaN) with too few runs."""
     from .predictors import FROM_THE_FUTURE
 
     found = {}
     for name, table in tables.items():
         part = table["auc"].sel(outcome=outcome, bound="estimate").sel(time=time, method="nearest")
         fair = part.sel(predictor=[p for p in part["predictor"].values.tolist() if p not in FROM_THE_FUTURE])
+        if np.isnan(fair.values).all():
+            found[name] = "", np.nan
+            continue
         best = int(np.nanargmax(fair.values))
         found[name] = str(fair["predictor"].values[best]), float(fair.values[best])
     return found
 
 
 def worst_residual(found):
-    """The median over networks of the largest covariance defect of far-future vectors, over all ensembles."""
-    worst = [np.nanmax(data["far_residual"].values, axis=(0, 2), initial=0.0) for data in found.values()]
-    return float(np.median(np.concatenate(worst)))
+    """The median over networks of the largest covariance defect of far-future vectors, over all ensembles.
+
+    Networks without any such vector, which diverged at once, are left out; NaN where there is no other.
+    """
+    residuals = [np.moveaxis(data["far_residual"].values, 1, 0) for data in found.values()]  # (n, T, P)
+    worst = np.concatenate([np.nanmax(r, axis=(1, 2), initial=-np.inf) for r in residuals])
+    known = worst[np.isfinite(worst)]
+    return float(np.median(known)) if len(known) else np.nan
+
+
+def scores(papers, otherwise):
+    """Tables of published campaigns, name → table; those given ``otherwise`` where nothing is published."""
+    return {name: papers[name][1] if name in papers else table for name, table in otherwise.items()}
+
+
+def savings_table(found):
+    """Stopping early on each rule, a :class:`pandas.DataFrame` over (ensemble, rule), intervals in words."""
+    import pandas as pd
+
+    def words(interval):
+        return "{:.2f} ({:.2f} to {:.2f})".format(*tuple(interval)[:3])
+
+    rows = {}
+    for name, comparison in found.items():
+        for rule, saving in comparison.rules.items():
+            apart = comparison.saved.get(rule)
+            rows[name, rule] = {
+                "abandoned": words(saving.abandoned), "epochs saved": words(saving.saved), "best missed": words(saving.missed),
+                "more than the loss saves": words(apart) if apart is not None else "",
+            }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -12,6 +12,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from .. import fingerprint, jobs, machine, store, tasks
+from ..checks import positive
 from ..sweeps.compute import versions
 from .measuring import measure
 
@@ -43,7 +44,7 @@ def default_store():
 
 
 def run(campaign, folder=None, workers=None, time_limit=None, progress=None, log=None):
-    """Compute the blocks of a campaign that a store lacks, on the processor; numbers of blocks kept and still missing.
+    """Compute the blocks of a campaign that a store lacks, on the processor.
 
     Small networks gain nothing from a GPU.  Stopped at any moment, it keeps
     finished blocks, and the same call goes on from there.
@@ -62,13 +63,20 @@ def run(campaign, folder=None, workers=None, time_limit=None, progress=None, log
     log : callable, optional
         Receives lines about damaged blocks; printed to stderr by default.
 
+    Returns
+    -------
+    tuple
+        Numbers of blocks that the store had before, and that it still lacks.
+
     Raises
     ------
     ValueError
-        For an unknown task.
+        For an unknown task, or a time limit that is not positive and finite.
     netdyn_lib.store.StoreError
         Where a block cannot be written.
     """
+    if time_limit is not None:
+        time_limit = positive(time_limit, "time_limit", "seconds")
     kept = store.Store(folder or default_store())
     blocks = {store.key(identity(campaign, *rows)): rows for rows in campaign.blocks()}
     wanted = jobs.missing(kept, blocks, log or (lambda line: print(line, file=sys.stderr, flush=True)))
@@ -97,13 +105,22 @@ def _piece(campaign, rows, workers, deadline):
 def load(campaign, folder=None):
     """A campaign's numbers, an :class:`xarray.Dataset` over (time, network, …); times in units of t = steps · η.
 
+    Variables are those of :func:`netdyn_lib.outcomes.measuring.measure`.
+
     Raises
     ------
     KeyError
-        For a block that the store lacks.
+        For blocks that the store lacks; the message says how many.
+    netdyn_lib.store.DamagedShard
+        For a block that is damaged.
     """
     kept = store.Store(folder or default_store())
-    shards = [kept.read(store.key(identity(campaign, *rows))) for rows in campaign.blocks()]
+    names = [store.key(identity(campaign, *rows)) for rows in campaign.blocks()]
+    if lacking := [name for name in names if name not in kept]:
+        raise KeyError(
+            f"the store {kept.folder} lacks {len(lacking)} of {len(names)} blocks of the campaign {campaign.name!r}: run it first"
+        )
+    shards = [kept.read(name) for name in names]
     variables = {}
     for name, dims in _DIMS.items():
         axis = 1 if dims else 0

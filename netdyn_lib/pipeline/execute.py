@@ -31,13 +31,17 @@ def versions():
     return found
 
 
+#: Modules that read published results, and the folder of ``book/results`` they read.
+_READERS = {"sweeps/results.py": ".", "outcomes/published.py": "outcomes", "tangent/leading.py": "leading"}
+
+
 def key(project, name, parameters):
     """Hash of all that decides what a notebook's run gives.
 
     The source, the parameters, the versions, every module of the library that
     the source imports (directly or not); if :mod:`netdyn_lib.claims` is among
-    those, the claims of this chapter; and if :mod:`netdyn_lib.sweeps` is, the
-    published results, and which image sets are at hand.
+    those, the claims of this chapter; the published results that modules among
+    them read; and with the sweeps' also which image sets are at hand.
 
     Parameters
     ----------
@@ -62,7 +66,9 @@ def key(project, name, parameters):
     images = None
     if project.package / "sweeps" / "results.py" in files:
         images = {image: archives.available(image) for image in archives.names()}
-        files += sorted(path for path in (project.book / "results").rglob("*") if path.is_file())
+    for module, folder in _READERS.items():
+        if project.package / module in files:
+            files += sorted(path for path in (project.book / "results" / folder).glob("*") if path.is_file())
     digest = hashlib.sha256()
     digest.update(json.dumps([source, parameters, versions(), claims, images], sort_keys=True, default=str).encode())
     for path in files:

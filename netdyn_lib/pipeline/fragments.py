@@ -92,20 +92,31 @@ def _versions(notebooks):
 
 
 def published(folder):
-    """The published sweeps in a folder: what each holds, where it comes from, and the file to download."""
-    lines = ["| Sweep | What it holds | Computed | File |", "|:--|:--|:--|:--|"]
-    for path in sorted(folder.glob("*.npz")):
+    """The published results in a folder and below it: what each holds, where it comes from, and the file to download."""
+    lines = ["| Name | What it holds | Computed | File |", "|:--|:--|:--|:--|"]
+    for path in sorted(folder.glob("*.npz")) + sorted(folder.glob("*/*.npz")):
         try:
             _, meta = store.read_archive(path)
         except store.DamagedShard as error:
             raise PipelineError(str(error)) from None
+        holds, came = _contents(meta)
+        size = f"{path.stat().st_size / 1e6:.1f} MB"
+        lines.append(f"| {path.stem} | {holds} | {came} | {{download}}`{size} <{folder.name}/{path.relative_to(folder)}>` |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else "Nothing is published yet.\n"
+
+
+def _contents(meta):
+    """What published results hold, and where they come from: of a sweep, a campaign, or leading exponents."""
+    if "sweep" in meta:
         sweep, groups = meta["sweep"], meta["provenance"]
         rates = f"{len(sweep['rates'])} learning rates from {min(sweep['rates']):g} to {max(sweep['rates']):g}"
         holds = f"{sweep['task']}: {rates}, {sweep['conditions']} initial conditions, {sweep['copies']} copies, {sweep['epochs']} epochs"
-        size = f"{path.stat().st_size / 1e6:.1f} MB"
-        came = "; ".join(_origin(group) for group in groups)
-        lines.append(f"| {path.stem} | {holds}. {groups[0]['data']} | {came} | {{download}}`{size} <{folder.name}/{path.name}>` |")
-    return "\n".join(lines) + "\n" if len(lines) > 2 else "Nothing is published yet.\n"
+        return f"{holds}. {groups[0]['data']}", "; ".join(_origin(group) for group in groups)
+    if "campaign" in meta:
+        campaign = meta["campaign"]
+        return f"{campaign['count']:,} networks with their exponents and vectors, {campaign['steps']:,} steps", meta["provenance"]
+    about = meta["attributes"]
+    return f"leading exponents and sharpness, {about['conditions']} networks, {about['epochs']} epochs. {about['data']}", about["provenance"]
 
 
 def _origin(group):

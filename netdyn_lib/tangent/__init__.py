@@ -2,7 +2,9 @@
 
 ``perturbations`` follows single vectors; ``operators`` make the tangent map of any map,
 ``benettin`` its Lyapunov exponents by QR, ``singular`` by singular values,
-``covariant`` its covariant Lyapunov vectors, ``angles`` what lies between them.
+``covariant`` its covariant Lyapunov vectors by Ginelli's method and ``frozen_future``
+without a future, ``angles`` what lies between them; ``dimensions`` reads a spectrum,
+``spectra``, ``neutral`` and ``leading`` look at networks with all this.
 """
 
 from .perturbations import Growth, Rows, by_derivative, frozen_distance, frozen_growth, growth, mean_growth, random_directions

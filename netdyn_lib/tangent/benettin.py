@@ -6,22 +6,15 @@ largest exponents (Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15, 9 and 
 1980; Geist, Parlitz & Lauterborn, Prog. Theor. Phys. 83, 875, 1990).
 """
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from .. import threads
-from ..checks import floats, positive, whole
-from ..descent import _quiet
-from ..ensembles import Stopped
-from .frames import orthonormalise, random_orthogonal
-from .perturbations import Rows, _takes_rows
+from ..checks import positive, whole
+from .frames import orthonormalise
+from .walks import chunked, start_frame, states, timetable
 
-# Frames of a chunk: on a processor they stay in cache.
-_BYTES = {"cpu": 1_000_000, "cuda": 1_000_000_000}
 _BLOCK = 256  # R's whose logarithms are taken together
 
 
@@ -134,7 +127,7 @@ def spectrum(
         has dependent columns, or numbers of steps or exponents that are none.
     """
     params, steps, transient = states(params), whole(steps, "steps"), whole(transient, "transient")
-    frame = _first_frame(params, count, frame)
+    frame = start_frame(params, count, frame)
     interval = whole(interval, "interval", 1)
     marks, kept = timetable(steps, interval, at)
     settling = timetable(transient, interval, None)[0] - transient  # QRs of the transient, at −transient … 0
@@ -172,153 +165,3 @@ def _first(known, seen, marks):
     """The first mark at which any entry of each trajectory is ``seen`` (B, n, k), where none is ``known`` (n,)."""
     here = seen.any(-1)
     return np.where((known < 0) & here.any(0), marks[here.argmax(0)], known)
-
-
-def _first_frame(params, count, frame):
-    n, size = params.shape
-    if frame is None:
-        frame = random_orthogonal(size, count)
-    frame = floats(frame, params.device)
-    if frame.dim() not in (2, 3) or frame.shape[-2] != size or not 1 <= frame.shape[-1] <= size or frame.shape[:-2] not in ((), (n,)):
-        raise ValueError(f"frame of shape {tuple(frame.shape)} for {n} states of {size} numbers: expected (P, k) or (n, P, k), 1 ≤ k ≤ P")
-    if count is not None and whole(count, "count", 1, size) != frame.shape[-1]:
-        raise ValueError(f"count = {count} for a frame of {frame.shape[-1]} columns: leave count out where a frame is given")
-    q, r = orthonormalise(frame.expand(n, *frame.shape[-2:]))
-    if not bool((r.diagonal(dim1=-2, dim2=-1) > 0).all()):
-        raise ValueError("a start frame has columns that depend on each other, or are not finite: they span no k dimensions")
-    return q
-
-
-def states(params):
-    """Initial conditions as float64, (n, P); ValueError for another shape, or none."""
-    params = floats(params)
-    if params.dim() != 2 or params.numel() == 0:
-        raise ValueError(f"params of shape {tuple(params.shape)}: expected (n, P), of at least 1 initial condition")
-    return params
-
-
-def kaplan_yorke(exponents):
-    """Kaplan–Yorke dimension D = j + (λ_1 + … + λ_j)/|λ_{j+1}|, j the most exponents whose sum is not negative.
-
-    Takes (…, P) in any order and returns (…), 0 where all exponents are negative (Kaplan &
-    Yorke, Lecture Notes in Mathematics 730, 204, 1979).  NaN where it is undefined: the sum of
-    all is positive (volumes grow, or exponents are missing), or one is NaN.
-
-    >>> round(float(kaplan_yorke([0.906, 0.0, -14.572])), 4)
-    2.0622
-    """
-    ordered = _descending(exponents)
-    sums = np.concatenate([np.zeros_like(ordered[..., :1]), np.cumsum(ordered, -1)], -1)  # (…, P + 1)
-    # Where the sum of all is zero, the formula with j = P − 1 is its limit P.
-    j = np.clip((sums >= 0).sum(-1) - 1, 0, ordered.shape[-1] - 1)[..., None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dimension = j + np.take_along_axis(sums, j, -1) / np.abs(np.take_along_axis(ordered, j, -1))
-    return np.where(sums[..., -1] <= 0, np.where((ordered == 0).all(-1), ordered.shape[-1], dimension[..., 0]), np.nan)
-
-
-def near_zero(exponents, within):
-    """How many of the exponents (…, P) are 0 to ``within``: (…), as floats, NaN where one of them is NaN."""
-    exponents = np.asarray(exponents, float)
-    return np.where(np.isnan(exponents).any(-1), np.nan, (np.abs(exponents) <= _distance(within)).sum(-1))
-
-
-def degenerate(exponents, within):
-    """Which neighbours of the exponents (…, P), sorted descending, are no more than ``within`` apart: (…, P − 1) bool.
-
-    Their single vectors are undetermined, only the subspace they span is.
-    True too where it is unknown, next to NaN or between two of −inf.
-    """
-    ordered = _descending(exponents)
-    within = _distance(within)
-    with np.errstate(invalid="ignore"):
-        return ~(ordered[..., :-1] - ordered[..., 1:] > within)
-
-
-def _descending(exponents):
-    exponents = np.asarray(exponents, float)
-    if exponents.ndim == 0 or exponents.shape[-1] == 0:
-        raise ValueError(f"exponents of shape {exponents.shape}: expected (…, P), at least 1 exponent")
-    return -np.sort(-exponents, -1)
-
-
-def _distance(within):
-    if not (within >= 0 and np.isfinite(within)):
-        raise ValueError(f"within = {within}: the distance of two exponents must be at least 0, and finite")
-    return within
-
-
-def timetable(steps, interval, at):
-    """Steps (B,) after which frames are made orthonormal, the last step included, and those ``at`` which to keep, or None."""
-    if at is not None:
-        at = np.unique([whole(t, "step in at", 0, steps, "the steps of the run") for t in np.ravel(at).tolist()]).astype(int)
-        if not len(at):
-            raise ValueError("at names no step: nothing would be kept")
-    marks = np.union1d(np.arange(interval, steps + 1, interval), [steps] if at is None else [*at, steps])
-    return marks[marks > 0], at
-
-
-class Walk:
-    """Some trajectories on their way together, watched for states that are not finite."""
-
-    def __init__(self, advance, params, t, before, context):
-        self.params, self.t = params, t
-        self._advance, self._before, self._context = advance, before, context
-        self._gone = torch.full((len(params),), torch.iinfo(torch.int64).max, device=params.device)
-        self._look()
-
-    def to(self, mark, frames):
-        """Images (n, P, k) of ``frames`` after the steps from here to ``mark``; NaN where the state is not finite."""
-        while self.t < mark:
-            self._before(self.t)
-            following, images = self._advance(self.params, frames, **self._context)
-            if following.shape != self.params.shape or images.shape != frames.shape:
-                raise ValueError(
-                    f"advance made states {tuple(following.shape)} and images {tuple(images.shape)} of {tuple(self.params.shape)} "
-                    f"and {tuple(frames.shape)}: shapes must stay (settings for each trajectory need a `rows` keyword, or no chunks)"
-                )
-            self.params, frames = following, images
-            self.t += 1
-            gone = self._look()
-        return torch.where(gone[:, None, None], torch.nan, frames)
-
-    def _look(self):
-        gone = ~self.params.isfinite().all(1)
-        self._gone = torch.where(gone, self._gone.clamp(max=max(self.t, 0)), self._gone)
-        return gone
-
-    def diverged(self, frames):
-        """The first step at which state or frame was not finite, −1 for never, (n,); ``frames`` (n,) the frame's, so too."""
-        gone = self._gone.cpu().numpy()
-        first = np.minimum(gone, np.where(frames < 0, gone, frames))
-        return np.where(first == np.iinfo(np.int64).max, -1, first)
-
-
-def chunked(follow, advance, params, steps, width, chunk, progress, stop, first=0):
-    """``follow(walk, rows)`` of each chunk of trajectories, as a list; frames have ``width`` vectors, steps begin at ``first``."""
-    n, size = params.shape
-    kind = params.device.type
-    takes_rows = _takes_rows(advance)
-    if chunk is None:
-        chunk = max(1, _BYTES.get(kind, _BYTES["cpu"]) // (8 * size * width)) if takes_rows else n
-    chunk = whole(chunk, "chunk", 1)
-    parts = [slice(a, min(a + chunk, n)) for a in range(0, n, chunk)]
-    abandoned = threading.Event()
-    bar = tqdm(total=len(parts) * steps, unit="step", disable=_quiet(progress), leave=False)
-
-    def before(t):
-        if abandoned.is_set() or (stop is not None and stop()):
-            raise Stopped(f"stopped before step {t}")
-        bar.update()
-
-    def one(part):
-        index = torch.arange(part.start, part.stop, device=params.device)
-        context = {"rows": Rows(index, n)} if takes_rows else {}
-        with torch.no_grad():  # here, for each thread has its own
-            return follow(Walk(advance, params[part], first, before, context), part)
-
-    with bar, threads.pool(1, alone=kind == "cpu") as pool:
-        try:
-            return list(pool.map(one, parts))
-        except BaseException:  # an interrupt, too: leaving the pool waits for its thread
-            abandoned.set()
-            raise

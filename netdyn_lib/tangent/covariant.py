@@ -16,9 +16,9 @@ import torch
 from .. import threads
 from ..checks import whole
 from ..ensembles import Stopped
-from .benettin import _first_frame, states
+from .walks import start_frame, states
 from .frames import orthonormalise
-from .perturbations import Rows, _takes_rows
+from .perturbations import Rows, sees_rows
 
 _BYTES = (10_000_000, 1_000_000)  # of the frames of a chunk, on other devices and on a processor
 _KEPT = ("vectors", "frames", "states", "growth", "residuals", "log_growth")
@@ -146,9 +146,9 @@ def vectors(
     params = states(params)
     n, size = params.shape
     plan = _plan(start, stop, forward, backward, at, interval, checkpoint)
-    frame = _first_frame(params, count, frame)
+    frame = start_frame(params, count, frame)
     generic = _generic(frame.shape[2]).to(params)
-    takes_rows = _takes_rows(advance)
+    takes_rows = sees_rows(advance)
     if chunk is None:
         chunk = max(1, _BYTES[params.device.type == "cpu"] // (8 * size * frame.shape[2])) if takes_rows else n
     chunk = whole(chunk, "chunk", 1)

@@ -10,7 +10,7 @@ of them it is given; without it, they are all of them, in order.
 import torch
 
 from ..closed_form import OneHiddenLayerHessian, suits
-from .perturbations import Rows, _takes_rows, by_derivative
+from .perturbations import Rows, sees_rows, by_derivative
 
 _DENSE = 400  # parameters up to which a Jacobian is formed whole
 
@@ -25,7 +25,7 @@ def by_jacobian(function):
         following, jacobian = function(params, **context)
         return following, torch.bmm(jacobian, frames)
 
-    advance = _with_rows(images, _takes_rows(function))
+    advance = _with_rows(images, sees_rows(function))
     advance.jacobian = function
     return advance
 
@@ -35,7 +35,7 @@ def by_product(product):
 
     It may have a keyword ``rows``, as for :func:`netdyn_lib.tangent.growth`.
     """
-    takes_rows = _takes_rows(product)
+    takes_rows = sees_rows(product)
 
     def images(params, frames, rows=None):
         n, size, k = frames.shape
@@ -62,7 +62,7 @@ def of_map(step):
     ``step`` may have a keyword ``rows``, as for :func:`netdyn_lib.tangent.by_derivative`.
     """
     product = by_derivative(step)
-    return by_product(product if _takes_rows(step) else lambda params, vectors: product(params, vectors))
+    return by_product(product if sees_rows(step) else lambda params, vectors: product(params, vectors))
 
 
 def of_descent(descent, closed=None):

@@ -76,7 +76,7 @@ def by_derivative(step):
     conditions differ in more than their parameters, as in their learning
     rates, takes a keyword ``rows``, a :class:`Rows`.
     """
-    takes_rows = _takes_rows(step)
+    takes_rows = sees_rows(step)
 
     def product(params, vectors, rows=None):
         function = (lambda w: step(w, rows=rows)) if takes_rows else step
@@ -85,7 +85,8 @@ def by_derivative(step):
     return product
 
 
-def _takes_rows(function):
+def sees_rows(function):
+    """Whether a map, a product or an advance has a keyword ``rows``, and so wants to know which initial conditions it sees."""
     return "rows" in inspect.signature(function).parameters
 
 
@@ -137,7 +138,7 @@ def growth(product, params, directions, epochs, order=2, workers=1):
     states = params.repeat_interleave(k, 0)  # (n k, P)
     vectors = (directions / lengths).reshape(n * k, size)
     owner = torch.arange(n, device=params.device).repeat_interleave(k)  # (n k,)
-    takes_rows = _takes_rows(product)
+    takes_rows = sees_rows(product)
 
     def follow(part):
         context = {"rows": Rows(owner[part], n)} if takes_rows else {}

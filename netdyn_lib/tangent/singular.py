@@ -8,12 +8,15 @@ no more than 16 orders of magnitude of them.  Here it is kept as
 
 Q orthogonal, m whole numbers, T well conditioned with rows of norm 1/2 … 1: the
 stratification of quantum Monte Carlo (Loh et al., Phys. Rev. B 41, 9301, 1990; with columns
-sorted before the QR, Tomas et al., IPDPS 2012, 308).  Rounding then acts on M as
-multiplication by matrices near the identity, which changes every σ, the smallest
-too, by a relative error of the order of cond(J) times machine precision per step
-(Eisenstat & Ipsen, SIAM J. Numer. Anal. 32, 1972, 1995).  One-sided Jacobi rotations
-keep that accuracy (Demmel & Veselić, SIAM J. Matrix Anal. Appl. 13, 1204, 1992), and on
-scaled columns they know no overflow: the spread of the σ has no bound.
+sorted before the QR, Tomas et al., IPDPS 2012, 308).  One-sided Jacobi rotations
+then find every σ, the smallest too, to high relative accuracy (Demmel & Veselić,
+SIAM J. Matrix Anal. Appl. 13, 1204, 1992).  On rows with their own powers of
+two they know no overflow: the spread of the σ has no bound.
+
+What is found belongs to Jacobians that differ from the given ones in the last bits
+of their norm.  Where each J has a condition number far below 1e16, and directions keep
+their order of growth, that changes every ln σ by some cond(J) · 1e-16 per step.  Where directions
+change places, a product may be so sensitive that no arithmetic in double precision finds it.
 """
 
 import math
@@ -23,7 +26,8 @@ import numpy as np
 import torch
 
 from ..checks import whole
-from .benettin import chunked, over_time, states, timetable
+from .benettin import over_time
+from .walks import chunked, states, timetable
 from .frames import orthonormalise
 
 _SWEEPS = 60  # seven are usual
@@ -126,12 +130,13 @@ class _Product:
 
     def multiply(self, images):
         """Take J Q = ``images`` (n, P, P) in, and return the new Q; NaN where the images are not finite."""
-        order = _descending(self.m, images.abs().amax(1))  # squares could underflow
+        # Unsorted, a row that has shrunk can drown in one that grew, and is lost.
+        order = _descending(self.m, images.abs().amax(1))
         m, t = self.m.gather(1, order), _rows(self.t, order)
         q, r = orthonormalise(images.gather(2, order[:, None, :].expand_as(images)))
         mantissa, power = torch.frexp(r)
         power = torch.where(r == 0, -torch.inf, power + m[:, None, :])  # of R diag(2^m)
-        top = power.amax(2)  # (n, P); a row of zeros has −inf
+        top = power.amax(2)  # (n, P); −inf for a row of zeros, and no other: R_ii may be zero with more to its right
         first = mantissa * _two_to_the(power - _finite(top)[:, :, None])
         self.m, self.t = _level(top, torch.bmm(first, t))
         return q

@@ -1,0 +1,105 @@
+"""The leading exponents of large networks along training, beside what curvature alone would say."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from .. import curvature, descent, machine, store, tracking
+from ..checks import positive, whole
+from . import benettin, operators
+
+
+def along_training(task, rates, conditions, count=3, epochs=60, every=10, seed=0, progress=None):
+    """The k largest finite-time exponents of descent in successive stretches of training, and the sharpness at their ends.
+
+    Exponents are Benettin's, by Hessian–vector products, from one random frame;
+    the first stretch is also that in which the frame turns.
+
+    Parameters
+    ----------
+    task : Task
+    rates : sequence of float
+        Learning rates η.
+    conditions : int
+        Initial conditions at each.
+    count : int
+        k.
+    epochs, every : int
+        Epochs followed, and the length of a stretch; what is left of the epochs after the last whole stretch is not followed.
+    seed : int
+        Of the initial conditions.
+    progress : bool, optional
+        As for :func:`netdyn_lib.tangent.benettin.spectrum`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``exponent`` (eta, stretch, init, index) per epoch; ``sharpness`` (eta, end, init) in
+        units of 2/η, and ``loss`` likewise; coordinate ``end`` is the epoch, with 0 first.
+        NaN from the stretch on in which a network diverged.
+
+    Raises
+    ------
+    ValueError
+        For no rates, numbers that are none, or a stretch longer than the epochs; as
+        :func:`netdyn_lib.tangent.benettin.spectrum` and :class:`netdyn_lib.descent.GradientDescent`.
+    """
+    every = whole(every, "every", 1, whole(epochs, "epochs", 1), "a stretch within the epochs")
+    rates = [positive(rate, "rates", "a learning rate η") for rate in rates]
+    if not rates:
+        raise ValueError("rates is empty: give at least one learning rate")
+    epochs -= epochs % every
+    began = time.monotonic()
+    start = task.initial(conditions, seed, device=task.x.device)
+    ends = np.arange(0, epochs + 1, every)
+    shape = len(rates), len(ends), conditions
+    exponent = np.full((len(rates), len(ends) - 1, conditions, count), np.nan)
+    sharp, losses = np.full(shape, np.nan), np.full(shape, np.nan)
+    for k, rate in enumerate(rates):
+        gd = descent.GradientDescent(task, rate)
+        found = benettin.spectrum(operators.of_descent(gd), start, epochs, count, at=ends, progress=progress)
+        exponent[k] = np.diff(found.log_growth, axis=0) / every
+        sharp[k] = curvature.in_edge_units(tracking.along_descent(gd, start, epochs, ends, tolerance=1e-4).values, rate)
+        losses[k] = descent.run(gd, start, epochs, ("loss",), at=ends)["loss"]
+    variables = {
+        "exponent": (("eta", "stretch", "init", "index"), exponent),
+        "sharpness": (("eta", "end", "init"), sharp),
+        "loss": (("eta", "end", "init"), losses),
+    }
+    coords = {"eta": rates, "end": ends, "stretch": ends[1:] - every / 2, "index": np.arange(1, count + 1)}
+    where = machine.describe(str(task.x.device))
+    about = f"{(time.monotonic() - began) / 3600:.2g} h on {where['device'] or where['processor']}, commit {machine.commit()}, {datetime.now(UTC):%Y-%m-%d}"
+    attrs = {"task": task.name, "data": task.split.provenance(), "conditions": conditions, "epochs": epochs, "seed": seed, "provenance": about}
+    return xr.Dataset(variables, coords, attrs)
+
+
+def published(root=None):
+    """Published leading exponents: name → dataset, of the files ``book/results/leading/NAME.npz``; provenance in its attributes.
+
+    ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
+    """
+    folder = _folder(root)
+    found = {}
+    for path in sorted(folder.glob("*.npz")):
+        arrays, meta = store.read_archive(path)
+        variables = {name: (tuple(meta["dims"][name]), arrays[name].astype(float)) for name in meta["dims"]}
+        coords = {name: arrays[name] for name in ("eta", "end", "stretch", "index")}
+        found[path.stem] = xr.Dataset(variables, coords, meta["attributes"])
+    return found
+
+
+def publish(data, name, root=None):
+    """Write a dataset of :func:`along_training` to ``book/results/leading/NAME.npz``, as float32; its path.
+
+    Raises :class:`netdyn_lib.store.StoreError` where it cannot be written.
+    """
+    arrays = {n: v.values.astype(np.float32) for n, v in data.data_vars.items()} | {n: c.values for n, c in data.coords.items()}
+    meta = dict(dims={n: list(v.dims) for n, v in data.data_vars.items()}, attributes=dict(data.attrs))
+    return store.write_archive(_folder(root) / f"{name}.npz", arrays, meta)
+
+
+def _folder(root):
+    return Path(root or Path(__file__).resolve().parents[2] / "book" / "results" / "leading")

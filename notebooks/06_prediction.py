@@ -1,0 +1,244 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Tangent space: can the outcome be told early?
+#
+# Of many small networks that learn the same thing some end well and some badly. {cite:t}`sharafi2024` (S) ask whether their
+# *tangent dynamics* tells which, long before the end: finite-time Lyapunov exponents, and covariant Lyapunov vectors,
+# the directions along which perturbations grow and shrink. They report that both do, as early as $t = 0.015$ of a training that lasts until $t = 10$.
+# In the journal's version of the paper {cite:p}`sharafi2025` the abstract no longer mentions the vectors.
+#
+# This chapter repeats the experiment and adds what decides its meaning: the obvious rivals at the same time
+# (the loss itself, the curvature at that moment, the weights), a held-out half, vectors that know the future beside vectors that do not, and what stopping early would save.
+# The same tools then look at the networks of the chapters before: how many directions of weight space are neutral, and what they are.
+
+# %%
+from myst_nb import glue
+
+from netdyn_lib import claims, descent, machine, profiles, tasks
+from netdyn_lib.figures import prediction as draw
+from netdyn_lib.figures import tangent as draw_tangent
+from netdyn_lib.outcomes import measures, published, results
+from netdyn_lib.tangent import leading, neutral, spectra
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "auto"
+seed = 0
+
+# %% [markdown]
+# ## The map and its derivative
+#
+# Gradient descent is the map $F(W) = W - \eta\,\nabla L(W)$, and a perturbation $v$ of its weights obeys $v(t+1) = J(t)\,v(t)$ with the
+# Jacobian $J = 1 - \eta H(W(t))$, $H$ the Hessian of the loss. S derive it for three layers; here it is for one hidden layer of any width and activation $\varphi$.
+# Let $\tilde x = (x, 1)$, $z_j = w_j\cdot\tilde x$ and $a_j = \varphi(z_j)$ for the hidden units, $\tilde a = (a, 1)$, and $f_c = u_c\cdot\tilde a$ for the outputs.
+# With $r_c = \partial L/\partial f_c$ and $G_{cd} = \partial^2 L/\partial f_c\,\partial f_d$ for one sample, the chain rule gives three blocks, to be summed over samples:
+#
+# $$
+# \frac{\partial^2 L}{\partial u_c\,\partial u_d} = G_{cd}\,\tilde a\,\tilde a^{\mathsf T},
+# \qquad
+# \frac{\partial^2 L}{\partial w_j\,\partial u_c} = \varphi'(z_j)\,\tilde x\,\Big[\Big(\sum_d u_{dj} G_{dc}\Big)\tilde a + r_c\,e_j\Big]^{\mathsf T},
+# $$
+#
+# $$
+# \frac{\partial^2 L}{\partial w_j\,\partial w_k} = \Big[\varphi'(z_j)\,\varphi'(z_k)\sum_{c,d} u_{cj}\,G_{cd}\,u_{dk} + \delta_{jk}\,\varphi''(z_j)\sum_c u_{cj}\,r_c\Big]\,\tilde x\,\tilde x^{\mathsf T},
+# $$
+#
+# $e_j$ the unit vector of unit $j$. For half the squared error $G$ is the identity and $r$ the residual. With ReLU $\varphi'' = 0$ but at the kink, where it does not exist.
+# The library sums these for whole ensembles at once ({mod}`netdyn_lib.closed_form`); the tests hold them against automatic differentiation, to $10^{-12}$.
+#
+# ## 8,000 networks with nine weights
+#
+# Two inputs, two hidden units, one output. S leave open what the networks learn; here they learn $y \propto (x_1 + x_2)^2$ at 100 random points,
+# scaled such that the best constant has a loss $C = \frac12\sum (f - y)^2$ of 200, with $\eta = dt = 0.001$ until $t = 10$. As in S a run is *ideal* when it ends with $C < 4$ and has *failed* when $C > 100$;
+# one that overflows has failed. Four ensembles: tanh and ReLU, with weights and biases from $\mathcal N(0, 1)$ or Glorot's uniform weights.
+
+# %%
+size = profiles.sizes("06_prediction", profile)
+here = results.live(profile, seed)
+papers = results.paper()
+
+# %% tags=["nbval-ignore-output"]
+print(results.notes(here, papers))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Final loss of the networks of each ensemble, computed here, by outcome; shares above.", "name": "fig-prediction-outcomes"}, "image": {"alt": "Four histograms on a logarithmic axis of final loss. With tanh the losses form two groups, one below one and one between 100 and 200, with nothing between; with ReLU there are narrow peaks near 3, near 60 and above 100."}}
+draw.outcomes(results.losses(here))
+
+# %% [markdown]
+# Gradient descent in this network has a handful of endings: both hidden units in use, one, or none.
+# With tanh there is no middle; with ReLU a unit that is off for every point has no gradient and stays off.
+#
+# ## Exponents of ideal and of failed runs
+#
+# Benettin's exponents $\lambda_1 \ge \dots \ge \lambda_9$ over $[0, t]$, per unit of time, come from the QR decomposition of $J(t-1)\cdots J(0)\,Q_0$ {cite:p}`benettin1980`.
+# $Q_0$ is one random orthogonal matrix, the same for all: the identity would be no generic choice, for ReLU units that are off keep apart from the others.
+# Exponents from singular values need no $Q_0$ and stand beside them in what follows.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Exponents 1, 2, 5 and 9 over [0, t]: median and middle half of ideal (blue) and failed runs (orange, dashed).", "name": "fig-prediction-exponents"}, "image": {"alt": "Sixteen panels, four exponents by four ensembles, over logarithmic time. Early exponents are large in either direction and shrink; the last is far below zero; ideal runs have larger first exponents than failed ones with tanh, and lower last ones."}}
+draw.courses(results.exponents(here))
+
+# %%
+positive = {name: measures.positive(data, 0.2, seed=seed) for name, data in here.items()}
+stability = {name: measures.less_stable(data, 0.2, seed=seed) for name, data in here.items()}
+tangencies = {name: measures.nearer_tangency(data, 0.2, seed=seed) for name, data in here.items()}
+
+# %% [markdown]
+# "Failed runs have positive exponents" does not hold: the difference of shares in the claims below is not positive where both kinds of run are frequent.
+# A run that gets somewhere leaves a steep and saddle-like region, where it has both larger positive and more negative exponents than one that stays on a plateau.
+#
+# ## Covariant vectors
+#
+# Vectors $v_i(t)$ that $J$ carries onto each other, $J(t)\,v_i(t) \parallel v_i(t+1)$, are determined by the past, which fixes the span of the first $i$,
+# and by the future, which fixes that of $v_i$ and all after it. Ginelli's method {cite:p}`ginelli2013` goes forth by QR and back by $R^{-1}$; its vectors therefore *know the end of the run*, in part.
+# What S do without a far future is not described in what we have. Our variant, the *frozen future*, takes $J$ to stay what it is at $t$:
+#
+# $$
+# v_i = \operatorname{span}(q_1, \dots, q_i)\,\cap\,\operatorname{span}(e_i, \dots, e_9),
+# $$
+#
+# with $q_i$ the columns of $Q(t)$ and $e_i$ the eigenvectors of $J(t)$ by descending $|$multiplier$|$. Where multipliers coincide single vectors are not determined; those are left out.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Angle between pairs of far-future covariant vectors at t = 0.2, of ideal (blue) and failed runs (orange, dashed): the pairs in which S see tangencies.", "name": "fig-prediction-tangencies"}, "image": {"alt": "Twenty-four small histograms, six pairs by four ensembles, over angles from 0 to 90 degrees. Most distributions are broad, and those of failed runs have more weight near 90 degrees than those of ideal ones."}}
+draw.tangencies(results.angles(here, measures.PAIRS, 0.2), measures.PAIRS)
+
+# %% [markdown]
+# Angles near zero are tangencies. $J$ is symmetric, so near a fixed point, whether good or bad, the vectors become its eigenvectors and orthogonal:
+# a run that has come to rest on a plateau has *larger* angles.
+# The covariance defect, the distance between $J v_i(t)$ and $v_i(t+1)$, has a median of {glue:text}`prediction-residual:.1e`.
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("prediction-residual", results.worst_residual(here), display=False)
+
+# %% [markdown]
+# ## What predicts, and when
+#
+# At each time a naive Bayes classifier (ten bins for each feature) is fitted to one half of an ensemble; the area under its ROC curve (AUC) is measured on the other half,
+# with a bootstrap interval. One half is chance, 1 certainty.
+
+# %%
+tables = results.tables(here, size.resamples, seed)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Computed here. Area under the ROC curve over the time at which one predicts, for ideal (top) and failed runs (bottom), with 95% intervals; dashed, S's t = 0.015.", "name": "fig-prediction-auc"}, "image": {"alt": "Eight panels of curves that rise from between 0.5 and 0.9 to one. The Hessian and the weights are highest at the earliest times; the loss starts lowest and is highest after t = 0.2."}}
+draw.areas(tables, ("loss", "weights", "Hessian", "exponents", "vectors", "growth", "vectors 5 to 8"), size.early)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Published, 8,000 networks each: the same areas, and those of singular values and of the gradient's norm.", "name": "fig-prediction-auc-paper"}, "image": {"alt": "The same eight panels with narrower intervals. The Hessian leads before t = 0.05 and the loss after t = 0.2."}}
+draw.areas(results.scores(papers, tables), ("loss", "gradient", "weights", "Hessian", "exponents", "singular values", "vectors"), size.early)
+
+# %% tags=["nbval-ignore-output"]
+results.ranking(results.scores(papers, tables), "failed", size.early)
+
+# %% tags=["nbval-ignore-output"]
+results.ranking(results.scores(papers, tables), "ideal", size.early)
+
+# %% [markdown]
+# So exponents do predict, moderately, and long before the loss does. But what they know at $t = 0.015$, fifteen steps into training, is what the *initial* curvature knows:
+# the Hessian at that moment, or simply the weights, do as well or better, without any product of Jacobians; and from $t = 0.2$ on the loss itself knows more than any of them.
+#
+# ## What leaks
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Vectors and growth rates with a frozen future, beside those of Ginelli's method, which know the steps to come.", "name": "fig-prediction-leak"}, "image": {"alt": "Eight panels. The far-future vectors lie well above the frozen-future ones at early times, and near one where the others are at 0.7."}}
+draw.areas(tables, ("vectors", "vectors, far future", "growth", "growth, far future", "loss"), size.early)
+
+# %% [markdown]
+# Far-future vectors look like excellent early predictors. They are not predictors: they were computed from the steps that follow.
+# Where a study reports covariant vectors at an early time, what it knew of the future has to be said.
+#
+# ## Would it save training?
+#
+# Train ten networks for the sake of the best. At $t = 0.015$ a rule gives each a score, and those above a threshold are abandoned;
+# the threshold is the lowest that misses the best network in at most 5% of groups, learned on one half and used on the other. Ideal runs count as equally good.
+# A dense Hessian is charged as $2P$ epochs, and exponents as one Hessian at every step.
+
+# %%
+saved = results.savings(here, size.early, size.group, size.risk, size.resamples, seed)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Share of all epochs saved by stopping at t = 0.015 on each rule, at equal best loss, with 95% intervals; computed here.", "name": "fig-prediction-savings"}, "image": {"alt": "Four panels of points with bars. All rules save some share; those of the Hessian, the weights and the exponents overlap, and the loss saves least with tanh."}}
+draw.savings(saved)
+
+# %% tags=["nbval-ignore-output"]
+results.savings_table(saved)
+
+# %% [markdown]
+# ## How many directions are neutral?
+#
+# D conjecture that many directions of weight space do not matter: perturbations along them neither grow nor shrink {cite:p}`danovski2024`.
+# The whole spectrum of the Iris network answers: 83 exponents, late in training at each of D's learning rates. Those below {glue:text}`prediction-within:g` per epoch in magnitude count as neutral.
+
+# %%
+iris = tasks.get("iris")
+late = spectra.late_states(iris, size.iris_rates, size.iris_networks, size.iris_epochs, seed)
+exponents = spectra.early_and_late(iris, late, size.iris_steps, seed)
+directions = {rate: neutral.directions(descent.GradientDescent(iris, rate), params, size.iris_turn, size.iris_turn, size.within) for rate, params in late.items()}
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("prediction-within", size.within, display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Iris, whole spectra of 83 exponents. Left: over the first epochs; middle: late in training, one line for each network. Right: how much of each weight's axis lies in the span of the neutral covariant vectors.", "name": "fig-prediction-iris"}, "image": {"alt": "Three rows for learning rates 0.01, 1 and 5. Late spectra are flat at zero but for a few exponents at the ends; most weights lie almost wholly in the neutral span."}}
+draw_tangent.iris(exponents, directions)
+
+# %% tags=["nbval-ignore-output"]
+spectra.table(exponents, directions, size.within)
+
+# %% [markdown]
+# D's conjecture holds, and more strongly than they say: nearly all directions are neutral at every learning rate. At $\eta = 5$ what is left is two-dimensional, the map of the logits that chapter 4 finds.
+# They are not single weights, though. Were the neutral span one of weight axes, each weight would lie in it wholly or not at all; the *concentration* in the table would be 1.
+# A Kaplan–Yorke dimension is a property of an attractor. Where all but two exponents are zero it says only that the neutral directions are there; the table has it where it is defined.
+#
+# ## The leading exponents of larger networks
+#
+# The largest exponents of the digits' network (2,410 weights) along training, by Hessian–vector products, below, at and above the fastest learning rate, beside sharpness in units of $2/\eta$.
+# Were the top eigenvector of the Hessian to stay where it is, the first exponent would be $\ln|1 - \eta\,\lambda_{\max}|$.
+
+# %%
+digits = leading.along_training(tasks.get("digits"), size.leading_rates, size.leading_networks, epochs=size.leading_epochs, seed=seed, progress=False)
+mnist = leading.published()
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Above: the three largest exponents in successive stretches of training, mean over networks, and what the sharpness at the stretch's end would give if directions stood still (grey, dotted); below: sharpness times η/2. Digits, computed here; MNIST, published, where there is any.", "name": "fig-prediction-leading"}, "image": {"alt": "At the low rate exponents are zero and sharpness is below one. At the middle rate they start near a half per epoch and fall to zero as sharpness falls to one. At the high rate they stay positive and sharpness jumps about."}}
+draw_tangent.leading({"digits": digits} | mnist)
+
+# %% [markdown]
+# Sharpness above $2/\eta$ makes the leading exponent positive, but smaller than the frozen value: directions turn, and a product of Jacobians grows less than the product of their norms.
+#
+# ## Published numbers, recomputed
+
+# %% tags=["nbval-ignore-output"]
+checks = [published.recompute(name, machine.commit(), size.checked) for name in published.names()]
+print(*checks, sep="\n")
+assert all(check.agrees for check in checks)
+
+# %% [markdown]
+# ## The paper's claims
+#
+# One claim for each ensemble. The rules were written before these numbers were computed.
+
+# %%
+card = claims.Scorecard("06_prediction")
+for name, table in tables.items():
+    card.measure(f"S-exponents-{name}".replace("ridge-", ""), *measures.score(table, "failed", "exponents", size.early), saw=measures.saw(table, "failed", size.early))
+    card.measure(f"S-vectors-{name}".replace("ridge-", ""), *measures.score(table, "failed", "vectors", size.early), saw=measures.saw(table, "failed", size.early))
+    card.measure(f"S-ideal-{name}".replace("ridge-", ""), *measures.score(table, "ideal", "vectors 5 to 8", size.early), saw=measures.saw(table, "ideal", size.early))
+
+# %%
+for name in here:
+    card.measure(f"S-positive-{name}".replace("ridge-", ""), *positive[name], saw="Ideal runs have positive exponents as often, or more often.")
+    card.measure(f"S-directions-{name}".replace("ridge-", ""), *stability[name], saw="Some exponents are larger in failed runs and some in ideal ones.")
+    card.measure(f"S-tangencies-{name}".replace("ridge-", ""), *tangencies[name], saw="Median angles of failed runs are mostly larger: their vectors are nearly orthogonal.")
+card.measure("S-very-high", *measures.worst(tables, "failed", ("exponents", "vectors", "growth"), size.early), saw="The least of the twelve areas; see the tables above.")
+
+# %% tags=["nbval-ignore-output"]
+card
+
+# %%
+print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")
