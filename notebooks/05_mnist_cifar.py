@@ -72,7 +72,6 @@ draw.share_and_arrival(by_size, first, settled)
 digits_fastest = comparisons.fastest(first, seed=seed)
 digits_onset = comparisons.onset(exponents, 0.5, seed=seed)
 digits_share = comparisons.share_at_fastest(exponents, first)
-digits_steps = comparisons.coincidence(exponents, first, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in (("fastest", digits_fastest), ("onset", digits_onset), ("share", digits_share)):

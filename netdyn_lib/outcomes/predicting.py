@@ -59,9 +59,10 @@ def table(data, method="binned", resamples=300, seed=0):
     return xr.Dataset({"auc": stacked("auc"), "difference": stacked("difference"), "runs": runs}, coords, attrs)
 
 
-def savings(data, time, rules=("loss", "weights", "Hessian", "exponents", "vectors"), group=10, risk=0.05, resamples=300, seed=0):
+def savings(data, time, rules=("random", "loss", "weights", "Hessian", "exponents", "vectors"), group=10, risk=0.05, resamples=300, seed=0):
     """What stopping early on each rule saves at equal best loss, beside stopping on the loss.
 
+    ``"random"`` abandons runs by lot: with many ideal runs in a group, that saves much already.
     The loss is its own score; any other rule scores a run by the cross-fitted log-odds
     that it will *not* be ideal.  Ideal runs count as equally good: their losses differ by how far the last digits
     of a minimum have converged.  Work beyond the training itself is charged: a
@@ -77,10 +78,9 @@ def savings(data, time, rules=("loss", "weights", "Hessian", "exponents", "vecto
     labels = ~outcomes(data).ideal
     train, test = prediction.split(len(labels), seed, strata=labels)
     features = predictors.by_name(data)
+    own = {"random": np.random.default_rng([seed, len(labels)]).random(len(labels)), "loss": features["loss"][where][:, 0]}
     scores = {
-        rule: features[rule][where][:, 0]
-        if rule == "loss"
-        else prediction.cross_fitted(features[rule][where], labels, train, test, seed=seed)
+        rule: own[rule] if rule in own else prediction.cross_fitted(features[rule][where], labels, train, test, seed=seed)
         for rule in rules
     }
     steps = data.attrs["steps"]
