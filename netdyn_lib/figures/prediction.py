@@ -55,7 +55,7 @@ def courses(by_name, directions=(1, 2, 5, 9)):
                     if chosen.shape[1] == 0:
                         continue
                     some = ~np.isnan(chosen).all(1)
-                    low, middle, high = np.nanpercentile(chosen[some], (25, 50, 75), axis=1, method="nearest")
+                    low, middle, high = np.nanpercentile(chosen[some], (25, 50, 75), axis=1, method="nearest")  # no mean of −∞ and a number
                     axis.plot(times[some], middle, color=_COLOURS[kind], ls="-" if kind == "ideal" else "--")
                     axis.fill_between(times[some], low, high, color=_COLOURS[kind], alpha=0.2, lw=0)
                 axis.set(xscale="log", yscale="symlog")

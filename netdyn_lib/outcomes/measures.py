@@ -38,7 +38,7 @@ def positive(data, time, resamples=1000, seed=0):
 
 
 def less_stable(data, time, resamples=300, seed=0):
-    """Share of the P exponents over [0, t] whose median is larger in failed runs than in ideal ones: 1 is loss of stability in all directions.
+    """Share of the P exponents over [0, t] whose median is larger in failed runs than in ideal ones: 1 is loss of all stability.
 
     Runs that have diverged by t have no exponents, and are left out.
     """
@@ -59,6 +59,32 @@ def saw(table, outcome, time):
     """What the rivals of an indicator reach at the same time, in words."""
     found = [f"{name} {score(table, outcome, name, time).estimate:.2f}" for name in ("loss", "weights", "Hessian", "exponents", "vectors")]
     return f"Areas at that time, {outcome} runs: {', '.join(found)}."
+
+
+def saw_positive(data, time):
+    """How many failed and how many ideal runs have a positive first exponent, in words."""
+    first = data["exponents"].sel(time=time, method="nearest").values[:, 0]
+    found = predicting.outcomes(data)
+    shares = [float((first[rows & ~np.isnan(first)] > 0).mean()) for rows in (found.failed, found.ideal)]
+    return "Of failed runs {:.2f} have a positive first exponent, of ideal ones {:.2f}.".format(*shares)
+
+
+def saw_stability(data, time):
+    """Which exponents are larger in failed runs than in ideal ones, by their medians, in words."""
+    exponents = data["exponents"].sel(time=time, method="nearest").values
+    return f"Larger in failed runs: {_larger(data, exponents, range(1, exponents.shape[1] + 1), 1)} of the nine exponents."
+
+
+def saw_tangencies(data, time, pairs=PAIRS):
+    """Which pairs of vectors have the smaller angle in failed runs, by their medians, in words."""
+    angles = data["far_angles"].sel(time=time, method="nearest").sel(pair=list(pairs)).values
+    return f"Smaller in failed runs: the angles of {_larger(data, angles, pairs, -1)}; of the other pairs larger."
+
+
+def _larger(data, values, names, sign):
+    found = predicting.outcomes(data)
+    apart = sign * (_median(values[found.failed]) - _median(values[found.ideal]))
+    return ", ".join(str(name) for name, difference in zip(names, apart) if difference > 0) or "none"
 
 
 def _median(values):

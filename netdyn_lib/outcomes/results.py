@@ -68,22 +68,6 @@ def ranking(tables, outcome, time):
     return pd.DataFrame(columns)
 
 
-def leads_at(tables, outcome, time):
-    """The best predictor without knowledge of the future, ensemble by ensemble: name → (predictor, area); ("", NaN) with too few runs."""
-    from .predictors import FROM_THE_FUTURE
-
-    found = {}
-    for name, table in tables.items():
-        part = table["auc"].sel(outcome=outcome, bound="estimate").sel(time=time, method="nearest")
-        fair = part.sel(predictor=[p for p in part["predictor"].values.tolist() if p not in FROM_THE_FUTURE])
-        if np.isnan(fair.values).all():
-            found[name] = "", np.nan
-            continue
-        best = int(np.nanargmax(fair.values))
-        found[name] = str(fair["predictor"].values[best]), float(fair.values[best])
-    return found
-
-
 def worst_residual(found):
     """The median over networks of the largest covariance defect of far-future vectors, over all ensembles.
 
@@ -116,3 +100,12 @@ def savings_table(found):
                 "more than the loss saves": words(apart) if apart is not None else "",
             }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def range_at(tables, outcome, predictor, time):
+    """Least and largest area under the curve of a predictor over the ensembles, at a time; without those with too few runs."""
+    found = [
+        float(table["auc"].sel(outcome=outcome, predictor=predictor, bound="estimate").sel(time=time, method="nearest"))
+        for table in tables.values()
+    ]
+    return float(np.nanmin(found)), float(np.nanmax(found))

@@ -27,7 +27,7 @@ _DIMS = {
 
 @functools.cache
 def _code():
-    return fingerprint.code(fingerprint.closure(("outcomes.measuring", "networks", "losses")))
+    return fingerprint.code(fingerprint.closure(("outcomes.measuring", "initialisations", "networks", "losses")))
 
 
 def identity(campaign, start, count):

@@ -85,7 +85,7 @@ def key(sweep, shard, recipe, task):
 @functools.cache
 def code():
     """Hash of the code that decides a shard's numbers."""
-    return fingerprint.code(fingerprint.closure(("sweeps.measuring", "networks", "losses")))
+    return fingerprint.code(fingerprint.closure(("sweeps.measuring", "initialisations", "networks", "losses")))
 
 
 def compute(recipe, sweep, shard, device, expected, deadline=None, workers=None):

@@ -92,11 +92,11 @@ def published(root=None):
 
 
 def publish(data, name, root=None):
-    """Write a dataset of :func:`along_training` to ``book/results/leading/NAME.npz``, as float32; its path.
+    """Write a dataset of :func:`along_training` to ``book/results/leading/NAME.npz``; its path.
 
     Raises :class:`netdyn_lib.store.StoreError` where it cannot be written.
     """
-    arrays = {n: v.values.astype(np.float32) for n, v in data.data_vars.items()} | {n: c.values for n, c in data.coords.items()}
+    arrays = {n: v.values for n, v in data.data_vars.items()} | {n: c.values for n, c in data.coords.items()}
     meta = dict(dims={n: list(v.dims) for n, v in data.data_vars.items()}, attributes=dict(data.attrs))
     return store.write_archive(_folder(root) / f"{name}.npz", arrays, meta)
 
