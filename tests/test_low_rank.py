@@ -1,0 +1,196 @@
+"""The low-rank spectrum of a mini-batch against the dense one."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.func import grad, hessian
+
+from netdyn_lib import curvature, initialisations, losses, low_rank, networks, tasks
+
+LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
+ACTIVATIONS = ("relu", "tanh", "sigmoid")
+
+
+def task_of(sizes=(30, 6, 4), activation="tanh", loss=LOSSES[0], samples=5, x=None):
+    rng = np.random.default_rng(sum(sizes))
+    x = rng.standard_normal((samples, sizes[0])) if x is None else x
+    labels = loss.name == "cross-entropy"
+    y = rng.integers(0, sizes[-1], len(x)) if labels else rng.standard_normal((len(x), sizes[-1]))
+    return tasks.custom("t", networks.MLP(sizes, activation), loss, x, torch.tensor(y))
+
+
+def batch_of(task, scheme="pytorch"):
+    """One network, its dense Hessian (P, P) and gradient (P,) by torch.func, and the low-rank spectrum."""
+    params = initialisations.initial(task.network, 1, 0, scheme)[0]
+    return params, hessian(task.objective)(params), grad(task.objective)(params), low_rank.spectrum(task, params)
+
+
+def assert_same(found, dense, tolerance=1e-10):
+    """All P eigenvalues, orthonormal eigenvectors, and H itself, relative to the largest eigenvalue."""
+    known = torch.linalg.eigvalsh(dense).numpy()
+    scale = np.abs(known).max()
+    assert scale > 1e-3, "nothing to compare"
+    everything = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
+    np.testing.assert_allclose(everything, known, rtol=0, atol=tolerance * min(1, scale))
+    assert np.all(np.diff(found.values) >= 0)
+    vectors = found.dense_vectors()
+    torch.testing.assert_close(vectors.T @ vectors, torch.eye(len(found.values), dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close(found.product(torch.eye(found.size, dtype=torch.float64)), dense, atol=tolerance * scale, rtol=0)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda l: l.name)
+def test_it_is_the_dense_spectrum(loss, activation):
+    _, dense, gradient, found = batch_of(task_of(activation=activation, loss=loss))
+    assert found.size == 214 and len(found.values) == 5 * 6 + 28
+    assert_same(found, dense)
+    # No part of the gradient lies outside.
+    inside = found.expand(found.project(gradient))
+    assert float((inside - gradient).norm() / gradient.norm()) < 1e-13
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_eigenspaces_are_those_of_the_dense_matrix(activation):
+    """Projectors, for a sign and a rotation within an eigenvalue are free; only where a gap tells spaces apart."""
+    _, dense, _, found = batch_of(task_of(activation=activation))
+    values, vectors = torch.linalg.eigh(dense)
+    ours, compared = found.dense_vectors(), 0
+    for k, value in enumerate(found.values):
+        gap = np.sort(np.abs(values.numpy() - value))[1]
+        if gap > 1e-4:
+            one = ours[:, k]
+            theirs = vectors[:, (values - value).abs().argmin()]
+            assert float((torch.outer(one, one) - torch.outer(theirs, theirs)).norm()) < 1e-10
+            compared += 1
+    assert compared > 15
+    for sign in (-1, 1):  # and the whole negative and positive space
+        ours_ = ours[:, torch.from_numpy(sign * found.values > 1e-10)]
+        theirs_ = vectors[:, sign * values > 1e-10]
+        assert ours_.shape[1] > 10
+        torch.testing.assert_close(ours_ @ ours_.T, theirs_ @ theirs_.T, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda l: l.name)
+@pytest.mark.parametrize("sizes", [(12, 5, 4, 3), (9, 3)], ids=str)
+def test_other_depths(sizes, loss):
+    _, dense, _, found = batch_of(task_of(sizes, "tanh", loss, samples=3))
+    deeper = sum(b * (a + 1) for a, b in zip(sizes[1:-1], sizes[2:]))
+    assert len(found.values) == 3 * sizes[1] + deeper
+    assert_same(found, dense)
+
+
+def test_closed_form_and_automatic_are_the_same_matrix(monkeypatch):
+    task = task_of(activation="sigmoid", samples=7)
+    params = task.initial(1)[0]
+    closed = low_rank.spectrum(task, params).values
+    monkeypatch.setattr(low_rank, "_VALUES", 3000)  # blocks of samples
+    blocks = low_rank.spectrum(task, params).values
+    monkeypatch.setattr(low_rank, "_one_hidden", low_rank._automatic)
+    np.testing.assert_allclose(closed, low_rank.spectrum(task, params).values, atol=1e-13)
+    np.testing.assert_allclose(closed, blocks, atol=1e-13)
+
+
+def test_the_papers_network_has_370_dimensions():
+    """Residuals |Hv − λv| by products of the whole network of 5,350 parameters; what lies outside is annihilated."""
+    rng = np.random.default_rng(0)
+    task = task_of((256, 20, 10), "relu", x=rng.uniform(size=(8, 256)))
+    params = initialisations.initial(task.network, 1, 0, "pytorch")[0]
+    found = low_rank.spectrum(task, params)
+    assert (found.size, len(found.values), found.frame.shape) == (5350, 370, (257, 8))
+    matvec = curvature.operator(task, params)
+    for k in (0, 1, 100, 200, 368, 369):
+        unit = torch.zeros(370, dtype=torch.float64)
+        unit[k] = 1
+        v = found.expand(unit)
+        assert float((matvec(v) - found.values[k] * v).norm()) < 1e-13 and float(v.norm()) == pytest.approx(1)
+    v = torch.from_numpy(rng.standard_normal(5350))
+    outside = v - found.expand(found.project(v))
+    assert float(outside.norm()) > 60 and float(matvec(outside).norm()) < 1e-12
+    torch.testing.assert_close(matvec(v), found.product(v), atol=1e-12, rtol=0)
+    counts = found.classes(1e-3).counts()
+    # Rounding makes zeros; no sign is counted among them.
+    assert counts["negative"] + counts["positive"] + counts["neutral"] == 370 and counts["neutral"] > 50
+    assert found.classes(1e-3, 1e-14 * found.values[-1]).counts() == counts
+    gradient = grad(task.objective)(params)
+    assert low_rank.overlap(found.project(gradient), found.classes(1e-3))["neutral"] < 1e-20
+
+
+def test_inputs_that_depend_on_each_other_span_less():
+    rng = np.random.default_rng(1)
+    few = rng.standard_normal((2, 30))
+    x = np.stack([few[0], few[1], few[0], 0.3 * few[0] + 0.7 * few[1]])  # an average keeps the bias's 1
+    _, dense, gradient, found = batch_of(task_of(x=x))
+    assert found.frame.shape == (31, 2) and len(found.values) == 2 * 6 + 28
+    assert_same(found, dense)
+    # More samples than inputs: nothing is left out.
+    _, dense, _, found = batch_of(task_of((3, 4, 2), samples=11))
+    assert found.frame.shape == (4, 4) and len(found.values) == found.size == 26
+    assert_same(found, dense)
+
+
+def test_a_module_keeps_its_own_order():
+    task = task_of((30, 6, 4), "relu", samples=4)
+    module = nn.Sequential(nn.Flatten(), *task.network.module(task.initial(1, seed=2)[0]))
+    flat = torch.cat([p.detach().flatten() for p in module.parameters()])
+
+    shapes = {k: p.shape for k, p in module.named_parameters()}
+
+    def objective(values):
+        parts = zip(shapes.items(), values.split([s.numel() for s in shapes.values()]))
+        output = torch.func.functional_call(module, {k: v.view(s) for (k, s), v in parts}, (task.x,))
+        return task.loss.value(output, task.y)
+
+    found = low_rank.of_module(module, task.loss, task.x.view(4, 5, 6), task.y)
+    assert_same(found, hessian(objective)(flat))
+    for parts in ([nn.Linear(3, 2, bias=False)], [nn.Linear(3, 2), nn.ReLU()], [nn.Linear(3, 2), nn.GELU(), nn.Linear(2, 2)]):
+        with pytest.raises(ValueError, match="no plain perceptron"):
+            low_rank.of_module(nn.Sequential(*parts), task.loss, task.x, task.y)
+
+
+def test_any_network_has_a_dense_spectrum(monkeypatch):
+    known = task_of((6, 3, 2))
+    other = tasks.custom("m", known.network.module(), known.loss, known.x, known.y)
+    params = other.initial(1)[0]
+    found = low_rank.spectrum(other, params)
+    assert len(found.values) == found.size == 29
+    assert_same(found, hessian(other.objective)(params))
+    monkeypatch.setattr(low_rank, "DENSE", 28)
+    with pytest.raises(ValueError, match="at most 28 parameters"):
+        low_rank.spectrum(other, params)
+
+
+def test_classes_are_theorem_2_1():
+    values = np.array([-3.0, -1e-15, 0.0, 1e-15, 0.5, 3.9999, 4.0001])
+    known = low_rank.classes(values, 0.5)
+    exponents = curvature.local_exponents(values, 0.5)
+    np.testing.assert_array_equal(known.chaotic, exponents > 1e-9)
+    np.testing.assert_array_equal(known.neutral, np.abs(values) < 1e-12)
+    assert known.counts() == {"chaotic": 2, "negative": 1, "positive": 3, "neutral": 3}
+    shares = low_rank.overlap([1.0, 0, 2, 0, 0, 0, 2], known)
+    assert shares == pytest.approx({"chaotic": 5 / 9, "negative": 1 / 9, "positive": 4 / 9, "neutral": 4 / 9})
+    assert all(np.isnan(share) for share in low_rank.overlap(np.zeros(7), known).values())
+
+
+def test_local_exponents_of_the_range():
+    _, _, _, found = batch_of(task_of())
+    np.testing.assert_allclose(found.local_exponents(0.1), np.log(np.abs(1 - 0.1 * found.values)), atol=1e-15)
+
+
+def test_bad_input_is_refused():
+    task = task_of((6, 3, 2))
+    params = task.initial(1)
+    with pytest.raises(ValueError, match=r"expected \(29,\)"):
+        low_rank.spectrum(task, params)
+    with pytest.raises(ValueError, match="not finite: the network diverged"):
+        low_rank.spectrum(task, params[0] * np.nan)
+    with pytest.raises(FloatingPointError, match="loss overflows"):
+        low_rank.spectrum(task_of((6, 3, 2), "relu", LOSSES[1]), params[0] * 1e160)
+    with pytest.raises(ValueError, match=r"expected \(…, 29\)"):
+        low_rank.spectrum(task, params[0]).project(torch.zeros(28))
+    with pytest.raises(ValueError, match="learning_rate = 0: γ must be positive"):
+        low_rank.classes([1.0], 0)
+    with pytest.raises(ValueError, match="zero = -1"):
+        low_rank.classes([1.0], 1, -1)
+    with pytest.raises(ValueError, match="no class"):
+        low_rank.classes([np.nan], 1)
