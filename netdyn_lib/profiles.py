@@ -60,12 +60,12 @@ _SWEEPS = {
 
 # What the laptop profile changes of them.
 _LAPTOP_SWEEPS = {
-    "digits": dict(conditions=4, copies=1, epochs=100, cap=100, block=2),
-    "digits-sigmoid": dict(rates=(1.0, 5.0, 15.0, 40.0), conditions=3, copies=1, epochs=60, cap=100, block=3),
-    "digits-relu": dict(rates=(0.1, 0.5, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=100, block=3),
-    "digits-deep": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=100, block=3),
-    "digits-l2-1e-3": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=100, block=3),
-    "digits-l2-1e-5": dict(rates=(0.5, 1.0, 2.5, 7.5), conditions=3, copies=1, epochs=60, cap=100, block=3),
+    "digits": dict(conditions=3, copies=1, epochs=100, cap=100, block=3),
+    "digits-sigmoid": dict(rates=(1.0, 5.0, 15.0, 40.0), conditions=2, copies=1, epochs=60, cap=100, block=2),
+    "digits-relu": dict(rates=(0.1, 0.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
+    "digits-deep": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
+    "digits-l2-1e-3": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
+    "digits-l2-1e-5": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
     "digits-cnn": dict(rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=40, cap=40, samples=120, block=2),
     "iris": dict(conditions=20, copies=1, epochs=150, cap=300, block=20),
     "mnist": dict(
@@ -73,9 +73,9 @@ _LAPTOP_SWEEPS = {
         samples=6000, test_samples=1000, block=2,
     ),
     "cifar10": dict(
-        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=20, cap=20, samples=2000, test_samples=1000, block=2,
+        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=12, cap=12, samples=2000, test_samples=1000, block=2,
     ),
-    "sharpness": dict(conditions=2, epochs=200, sharp_at=(0, 10, 20, 40, 70, 100, 150, 200), sharp_conditions=2, block=2),
+    "sharpness": dict(conditions=2, epochs=100, sharp_at=(0, 10, 20, 40, 70, 100), sharp_conditions=2, block=2),
 }
 
 _PAPER = {
@@ -215,7 +215,7 @@ _LAPTOP = {
     "05_mnist_cifar": dict(
         sweeps={name: entry | _LAPTOP_SWEEPS.get(name, {}) for name, entry in _SWEEPS.items()},
         tangent_conditions=3,
-        tangent_epochs=100,
+        tangent_epochs=60,
         checks=2,
         search_conditions=10,
         search_epochs=60,
