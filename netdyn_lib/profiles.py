@@ -73,7 +73,7 @@ _LAPTOP_SWEEPS = {
         samples=6000, test_samples=1000, block=2,
     ),
     "cifar10": dict(
-        rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=12, cap=12, samples=2000, test_samples=1000, block=2,
+        rates=(0.5, 10.0), conditions=2, copies=1, epochs=12, cap=12, samples=2000, test_samples=1000, block=2,
     ),
     "sharpness": dict(conditions=2, epochs=100, sharp_at=(0, 10, 20, 40, 70, 100), sharp_conditions=2, block=2),
 }
@@ -219,12 +219,12 @@ _LAPTOP = {
         checks=2,
         search_conditions=10,
         search_epochs=60,
-        races=8,
-        race_cap=150,
+        races=6,
+        race_cap=100,
     ),
     "06_prediction": dict(
-        count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200, 500), backward=300, block=250, checked=5,
-        resamples=200, iris_networks=3, iris_steps=200, iris_turn=200, leading_networks=2, leading_epochs=60,
+        count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200), backward=200, block=250, checked=5,
+        resamples=200, iris_networks=2, iris_steps=200, iris_turn=200, leading_networks=2, leading_epochs=60,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

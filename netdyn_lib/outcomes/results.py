@@ -1,13 +1,46 @@
 """The chapter's campaigns: computed here, beside what is published."""
 
-import numpy as np
+import subprocess
+import sys
 
+import numpy as np
+import torch
+
+from ..checks import whole
 from . import campaign, predicting, published, running
 
 
-def live(profile="laptop", seed=0, folder=None):
-    """Every campaign of the book, computed where the store lacks it: name → dataset."""
-    return {name: running.live(name, profile, seed, folder) for name in campaign.names()}
+def live(profile="laptop", seed=0, folder=None, processes=None):
+    """Every campaign of the book, computed where the store lacks it: name → dataset.
+
+    Networks this small keep Python busier than the processor, so threads gain
+    little: ``processes`` share the work by sharing the store, one for each of
+    PyTorch's threads where not given.  One that fails leaves its part to this one.
+
+    Raises
+    ------
+    ValueError
+        For an unknown profile.
+    netdyn_lib.store.StoreError
+        Where a block cannot be written.
+    """
+    processes = torch.get_num_threads() if processes is None else whole(processes, "processes", 1)
+    folder = folder or running.default_store()
+    campaigns = {name: campaign.get(name, profile, seed) for name in campaign.names()}
+    lacking = any(running.lacks(one, folder) for one in campaigns.values())
+    command = [sys.executable, "-m", "netdyn_lib.outcomes", "run", "--profile", profile, "--seed", str(seed), "--workers", "1"]
+    others = [
+        subprocess.Popen([*command, "--store", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range((processes - 1) * lacking)
+    ]
+    try:
+        for one in campaigns.values():
+            running.run(one, folder, workers=1 if others else None)
+    finally:
+        for process in others:
+            process.terminate()
+            process.wait()
+    return {name: running.load(one, folder) for name, one in campaigns.items()}
 
 
 def paper(root=None):

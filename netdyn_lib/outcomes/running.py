@@ -88,6 +88,12 @@ def run(campaign, folder=None, workers=None, time_limit=None, progress=None, log
     return len(blocks) - len(wanted), len(wanted) - computed - elsewhere
 
 
+def lacks(campaign, folder=None):
+    """Whether a store lacks a block of a campaign; damaged ones are found by :func:`run`."""
+    kept = store.Store(folder or default_store())
+    return any(store.key(identity(campaign, *rows)) not in kept for rows in campaign.blocks())
+
+
 def _piece(campaign, rows, workers, deadline):
     began = time.monotonic()
     stop = None if deadline is None else lambda: time.monotonic() > deadline
