@@ -224,7 +224,7 @@ _LAPTOP = {
     ),
     "06_prediction": dict(
         count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200), backward=200, block=250, checked=5,
-        resamples=200, iris_networks=2, iris_steps=200, iris_turn=200, leading_networks=2, leading_epochs=60,
+        resamples=200, iris_networks=2, iris_steps=150, iris_turn=150, leading_networks=2, leading_epochs=40,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
