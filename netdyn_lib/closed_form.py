@@ -34,9 +34,12 @@ class OneHiddenLayerHessian:
     """Gradient and Hessian of the training loss of stacked perceptrons with one hidden layer, in closed form.
 
     Without weight decay: a penalty (λ/2)‖W‖² adds λW and λI.  A network's
-    numbers do not depend on which others are in the stack (but for the last bit
-    of a sigmoid), and the gradient is computed as :func:`netdyn_lib.gradients.of` does.  Networks go by in chunks
-    and samples in blocks: memory beside the result stays within some tens of MB.
+    numbers do not depend on which others are in the stack, but for the last bit
+    of what holds an exponential (a sigmoid, a softmax): at the end of a thread's
+    share of a tensor it is computed one by one, elsewhere in SIMD registers.
+    The gradient is computed as :func:`netdyn_lib.gradients.of` does.  Networks
+    go by in chunks and samples in blocks: memory beside the result stays within
+    some tens of MB.
 
     At the kink of a ReLU there is no second derivative; what is returned is the
     one from the side of negative inputs, as if that unit were off for that

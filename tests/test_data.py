@@ -63,7 +63,7 @@ def test_more_than_there_are_is_refused(images, few, match):
 
 
 def test_unknown_sets_list_the_known():
-    assert data.names()[:4] == ("iris", "iris-balanced", "digits", "mnist")
+    assert data.names()[:5] == ("iris", "iris-balanced", "digits", "ridge", "mnist")
     with pytest.raises(ValueError, match="unknown data set 'svhn'; known: iris, .*usps"):
         data.get("svhn")
 

@@ -134,9 +134,9 @@ def test_savings_are_points_with_bars_from_above():
     fig = figures.savings({"ridge-tanh-normal": several, "two": several})
     one, two = fig.axes
     for k, (middle, low, high) in enumerate([(0.3, 0.1, 0.4), (0.5, 0.45, 0.7)]):
-        line, _, (bar,) = one.containers[k].lines
-        assert line.get_xydata().tolist() == [[middle, -k]]
-        np.testing.assert_allclose(bar.get_segments()[0], [[low, -k], [high, -k]])
+        bar, point = one.lines[2 * k : 2 * k + 2]
+        assert point.get_xydata().tolist() == [[middle, -k]]
+        np.testing.assert_allclose(bar.get_xydata(), [[low, -k], [high, -k]])
     assert [a.get_title() for a in (one, two)] == ["tanh, normal", "two"] and fig.get_supxlabel() == "share of epochs saved"
     assert [t.get_text() for t in one.get_yticklabels()] == ["rule 0", "rule 1"]
 
@@ -147,5 +147,5 @@ def test_savings_beside_their_interval_or_unknown_are_drawn():
     fig = figures.savings({"one": comparison(Interval(0.5, 0.1, 0.4), Interval(np.nan, np.nan, np.nan))})
     fig.canvas.draw()
     (axis,) = fig.axes
-    assert axis.containers[0].lines[0].get_xydata().tolist() == [[0.5, 0]]
-    np.testing.assert_allclose(axis.containers[0].lines[2][0].get_segments()[0], [[0.1, 0], [0.5, 0]])
+    assert axis.lines[1].get_xydata().tolist() == [[0.5, 0]]
+    np.testing.assert_allclose(axis.lines[0].get_xydata(), [[0.1, 0], [0.4, 0]])

@@ -51,7 +51,7 @@ def test_features_of_every_predictor_are_those_of_the_dataset():
     data = synthetic(count=4)
     found = predictors.by_name(data)
     widths = {
-        "loss": 1, "gradient": 1, "weights": 9, "Hessian": 9, "exponents": 9, "singular values": 9, "vectors": 44, "growth": 9,
+        "loss": 1, "gradient": 1, "weights": 9, "Hessian": 9, "exponents": 9, "singular values": 9, "vectors": 44, "growth": 9, "degeneracy": 1,
         "vectors 5 to 8": 10, "vectors, far future": 44, "growth, far future": 9,
     }  # fmt: skip
     assert {name: values.shape for name, values in found.items()} == {name: (3, 4, width) for name, width in widths.items()}
@@ -205,12 +205,12 @@ def alternating(values):
 @pytest.mark.parametrize(("failed", "ideal", "wanted"), [(1, -1, [1, 1, 0]), (-1, 1, [-1, 0, 1])])
 def test_marks_are_shares_that_are_known(failed, ideal, wanted):
     values = alternating((failed, ideal))
-    found = marks(synthetic(exponents=values[..., :9], far_angles=values))
+    found = marks(synthetic(exponents=values[..., :9], singular=values[..., :9], far_angles=values))
     assert [tuple(i) for i in found] == [(w,) * 3 for w in wanted] and found[0].level == 0.95
 
 
 def test_marks_of_noise_are_between():
-    for found, low, high in zip(marks(synthetic(exponents=alternating((-0.05, -0.05))[..., :9])), (-0.3, 0, 0), (0.3, 1, 1)):
+    for found, low, high in zip(marks(synthetic(exponents=alternating((-0.05, -0.05))[..., :9], singular=alternating((-0.05, -0.05))[..., :9])), (-0.3, 0, 0), (0.3, 1, 1)):
         assert low <= found.low <= found.estimate <= found.high <= high and found.low < found.high
 
 
@@ -220,6 +220,14 @@ def test_nearer_tangency_looks_at_the_pairs_of_the_paper():
     data = synthetic(far_angles=values)
     assert measures.nearer_tangency(data, 0.015, resamples=5).estimate == 1
     assert 0 <= measures.nearer_tangency(data, 0.015, pairs=("(1,2)", "(8,9)"), resamples=5).low <= 1
+
+
+def test_angles_of_equal_multipliers_take_no_part():
+    values = alternating((1, -1))
+    known = synthetic(far_angles=values)
+    assert measures.nearer_tangency(known, 0.015, resamples=5).estimate == 0
+    assert np.isnan(tuple(measures.nearer_tangency(synthetic(far_angles=values, frozen_angles=np.full_like(values, np.nan)), 0.015))).all()
+    assert np.isnan(measures.determined(synthetic(frozen_angles=np.full_like(values, np.nan)), 0.015, measures.PAIRS)).all()
 
 
 def test_marks_need_ten_runs_of_a_class():
@@ -235,9 +243,9 @@ def test_runs_without_numbers_are_left_out_of_marks():
     values = alternating((1, -1))
     values[:, :120:2] = np.nan
     values[:, :, 7] = np.nan  # a pair that nobody has
-    assert [i.estimate for i in marks(synthetic(exponents=values[..., [0] * 9], far_angles=values))] == [1, 1, 0]
+    assert [i.estimate for i in marks(synthetic(exponents=values[..., [0] * 9], singular=values[..., [0] * 9], far_angles=values))] == [1, 1, 0]
     values[:, :190:2] = np.nan  # five are left
-    for found in marks(synthetic(exponents=values[..., :9], far_angles=values)):
+    for found in marks(synthetic(exponents=values[..., :9], singular=values[..., :9], far_angles=values)):
         assert np.isnan(tuple(found)).all()
 
 
@@ -269,7 +277,7 @@ def test_results_hand_figures_what_they_draw():
     times, exponents, _ = results.exponents({"a": data})["a"]
     assert np.array_equal(times, data["time"]) and np.array_equal(exponents, data["exponents"])
     for kind in ("far", "frozen"):
-        values, _ = results.angles({"a": data}, ("(1,2)", "(5,6)"), 0.02, kind)["a"]
+        values, _ = results.angles({"a": data}, ("(1,2)", "(5,6)"), 0.016, kind)["a"]
         assert np.array_equal(values, data[f"{kind}_angles"].values[1][:, [0, angles.labels(9).index("(5,6)")]])
 
 

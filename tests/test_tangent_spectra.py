@@ -59,7 +59,7 @@ def test_a_table_has_a_row_for_each_network(task, late, found):
     directions = {rate: neutral.directions(descent.GradientDescent(task, rate), states, 150, 50, 1e-6) for rate, states in late.items()}
     table = spectra.table(found, directions, 1e-6)
     assert table.index.tolist() == [(0.1, 0), (0.1, 1), (1e4, 0), (1e4, 1)] and table.index.names == ["η", "network"]
-    assert table.columns.tolist() == ["neutral early", "neutral late", "largest late", "Kaplan–Yorke", "concentration", "angle"]
+    assert table.columns.tolist() == ["neutral early", "neutral late", "largest late", "Kaplan–Yorke", "weights of the others", "angle"]
     # One exponent of zero and none above: the dimension of a line of fixed points.
-    assert table.loc[(0.1, 1)].tolist() == [0, 1, 0, 1, 1, 90]
+    assert table.loc[(0.1, 1)].tolist() == [0, 1, 0, 1, 3, 90]
     assert table.loc[1e4].isna().all(axis=None)

@@ -6,19 +6,21 @@ from ..receiver import percentile_interval
 from ..resampling import Interval
 from . import predicting
 
+#: How far from the time asked for a measured one may be, as a share of it.
+NEAR = 0.2
 #: The pairs in which S sees tangencies with both activations.
 PAIRS = ("(1,2)", "(1,3)", "(2,3)", "(3,4)", "(4,5)", "(5,6)")
 
 
 def score(table, outcome, predictor, time):
     """The area under the curve of a predictor at a time, an Interval."""
-    found = table["auc"].sel(outcome=outcome, predictor=predictor).sel(time=time, method="nearest").values
+    found = table["auc"].sel(outcome=outcome, predictor=predictor).sel(time=time, method="nearest", tolerance=NEAR * time).values
     return Interval(*map(float, found), 0.95)
 
 
 def lead(table, outcome, predictor, time):
     """By how much a predictor's area exceeds the loss's at a time, an Interval, paired over networks."""
-    found = table["difference"].sel(outcome=outcome, predictor=predictor).sel(time=time, method="nearest").values
+    found = table["difference"].sel(outcome=outcome, predictor=predictor).sel(time=time, method="nearest", tolerance=NEAR * time).values
     return Interval(*map(float, found), 0.95)
 
 
@@ -29,11 +31,11 @@ def worst(tables, outcome, predictors, time):
 
 
 def positive(data, time, resamples=1000, seed=0):
-    """Share with a positive first exponent over [0, t] among failed runs, less that among ideal ones: from −1 to 1.
+    """Share with a positive largest exponent, by singular values, over [0, t] among failed runs, less that among ideal ones: from −1 to 1.
 
     Runs that have diverged by t have no exponent, and are left out.
     """
-    first = data["exponents"].sel(time=time, method="nearest").values[:, :1]  # (n, 1)
+    first = data["singular"].sel(time=time, method="nearest", tolerance=NEAR * time).values[:, :1]  # (n, 1)
     return _apart(data, first, lambda failed, ideal: float((failed > 0).mean() - (ideal > 0).mean()), resamples, seed)
 
 
@@ -42,17 +44,29 @@ def less_stable(data, time, resamples=300, seed=0):
 
     Runs that have diverged by t have no exponents, and are left out.
     """
-    exponents = data["exponents"].sel(time=time, method="nearest").values
+    exponents = data["exponents"].sel(time=time, method="nearest", tolerance=NEAR * time).values
     return _apart(data, exponents, lambda failed, ideal: _share(_median(failed) - _median(ideal)), resamples, seed)
 
 
 def nearer_tangency(data, time, pairs=PAIRS, resamples=300, seed=0):
     """Share of the pairs of far-future covariant vectors whose median angle at t is smaller in failed runs than in ideal ones.
 
-    Vectors that are not known, as where the tangent map is singular, are left out of the medians.
+    Vectors that are not known, as where the tangent map is singular, or that :func:`determined` finds
+    undetermined are left out of the medians.
     """
-    angles = data["far_angles"].sel(time=time, method="nearest").sel(pair=list(pairs)).values
+    angles = determined(data, time, pairs)
     return _apart(data, angles, lambda failed, ideal: _share(_median(ideal) - _median(failed)), resamples, seed)
+
+
+def determined(data, time, pairs, kind="far"):
+    """Angles (n, k) of some pairs of covariant vectors at a time; NaN where J does not tell its directions apart.
+
+    Where neighbouring multipliers of J(t) coincide, as those of ReLU units that
+    are off, a single vector is one of many, and what Ginelli's method gives is a
+    trace of the matrix that it starts from.
+    """
+    now = data.sel(time=time, method="nearest", tolerance=NEAR * time).sel(pair=list(pairs))
+    return np.where(np.isnan(now["frozen_angles"].values), np.nan, now[f"{kind}_angles"].values)
 
 
 def saw(table, outcome, time):
@@ -62,22 +76,22 @@ def saw(table, outcome, time):
 
 
 def saw_positive(data, time):
-    """How many failed and how many ideal runs have a positive first exponent, in words."""
-    first = data["exponents"].sel(time=time, method="nearest").values[:, 0]
+    """How many failed and how many ideal runs have a positive largest exponent, by singular values, in words."""
+    first = data["singular"].sel(time=time, method="nearest", tolerance=NEAR * time).values[:, 0]
     found = predicting.outcomes(data)
     shares = [float((first[rows & ~np.isnan(first)] > 0).mean()) for rows in (found.failed, found.ideal)]
-    return "Of failed runs {:.2f} have a positive first exponent, of ideal ones {:.2f}.".format(*shares)
+    return "Of failed runs {:.2f} have a positive largest exponent, of ideal ones {:.2f}.".format(*shares)
 
 
 def saw_stability(data, time):
     """Which exponents are larger in failed runs than in ideal ones, by their medians, in words."""
-    exponents = data["exponents"].sel(time=time, method="nearest").values
+    exponents = data["exponents"].sel(time=time, method="nearest", tolerance=NEAR * time).values
     return f"Larger in failed runs: {_larger(data, exponents, range(1, exponents.shape[1] + 1), 1)} of the nine exponents."
 
 
 def saw_tangencies(data, time, pairs=PAIRS):
     """Which pairs of vectors have the smaller angle in failed runs, by their medians, in words."""
-    angles = data["far_angles"].sel(time=time, method="nearest").sel(pair=list(pairs)).values
+    angles = determined(data, time, pairs)
     return f"Smaller in failed runs: the angles of {_larger(data, angles, pairs, -1)}; of the other pairs larger."
 
 

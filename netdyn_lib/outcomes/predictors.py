@@ -12,7 +12,7 @@ def by_name(data):
     ``exponents`` are Benettin's over [0, t], ``singular values`` their counterpart that needs no
     first frame; ``vectors`` the angles between frozen-future covariant vectors,
     all pairs and splittings, ``growth`` the rates along them, ``vectors 5 to 8`` rates and
-    angles of those alone; ``Hessian`` the eigenvalues at t.  Rates and exponents are per unit of
+    angles of those alone; ``degeneracy`` how many of the angles are undetermined; ``Hessian`` the eigenvalues at t.  Rates and exponents are per unit of
     time, angles in radians; ``loss`` and ``gradient`` are logarithms.  NaN where a network has diverged.
 
     Raises
@@ -36,6 +36,7 @@ def by_name(data):
         "singular values": values["singular"],
         "vectors": np.concatenate([values["frozen_angles"], values["frozen_splitting"]], 2),
         "growth": values["frozen_growth"],
+        "degeneracy": np.isnan(values["frozen_angles"]).sum(2, keepdims=True).astype(float),
         "vectors 5 to 8": np.concatenate([values["frozen_growth"][..., 4:8], values["frozen_angles"][..., late]], 2),
         "vectors, far future": np.concatenate([values["far_angles"], values["far_splitting"]], 2),
         "growth, far future": values["far_growth"],

@@ -19,7 +19,7 @@ from . import campaign as grid
 from . import predicting
 from .measuring import measure
 
-_EARLY = ("loss", "exponents", "singular", "hessian", "frozen_angles", "far_angles", "frozen_growth", "far_growth")
+_EARLY = ("loss", "weights", "exponents", "singular", "hessian", "frozen_angles", "far_angles", "frozen_growth", "far_growth")
 _FEW = 100  # networks whose exponents are published at all times
 _ALL = ("final_loss", "diverged_at")
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from ..checks import whole
-from . import campaign, predicting, published, running
+from . import campaign, measures, predicting, published, running
+from .measures import NEAR
 
 
 def live(profile="laptop", seed=0, folder=None, processes=None):
@@ -71,11 +72,8 @@ def exponents(found):
 
 
 def angles(found, pairs, time, kind="far"):
-    """Name → (angles (n, k) of some pairs at a time, outcomes), for a figure; ``kind`` far or frozen."""
-    return {
-        name: (data[f"{kind}_angles"].sel(time=time, method="nearest").sel(pair=list(pairs)).values, predicting.outcomes(data))
-        for name, data in found.items()
-    }
+    """Name → (angles (n, k) of some pairs at a time, outcomes), for a figure; as :func:`netdyn_lib.outcomes.measures.determined`."""
+    return {name: (measures.determined(data, time, pairs, kind), predicting.outcomes(data)) for name, data in found.items()}
 
 
 def tables(found, resamples, seed):
@@ -96,7 +94,7 @@ def ranking(tables, outcome, time):
 
     columns = {}
     for name, table in tables.items():
-        part = table["auc"].sel(outcome=outcome).sel(time=time, method="nearest")
+        part = table["auc"].sel(outcome=outcome).sel(time=time, method="nearest", tolerance=NEAR * time)
         columns[name] = {p: "{:.2f} ({:.2f}–{:.2f})".format(*part.sel(predictor=p).values) for p in table["predictor"].values.tolist()}
     return pd.DataFrame(columns)
 
@@ -138,7 +136,7 @@ def savings_table(found):
 def range_at(tables, outcome, predictor, time):
     """Least and largest area under the curve of a predictor over the ensembles, at a time; without those with too few runs."""
     found = [
-        float(table["auc"].sel(outcome=outcome, predictor=predictor, bound="estimate").sel(time=time, method="nearest"))
+        float(table["auc"].sel(outcome=outcome, predictor=predictor, bound="estimate").sel(time=time, method="nearest", tolerance=NEAR * time))
         for table in tables.values()
     ]
     return float(np.nanmin(found)), float(np.nanmax(found))

@@ -34,7 +34,7 @@ def identity(campaign, start, count):
     """Everything that determines the numbers of a block, as plain data."""
     task = tasks.get(campaign.task)
     settings = {k: v for k, v in dataclasses.asdict(campaign).items() if k not in _FREE}
-    what = dict(network=repr(task.network), loss=task.loss.name, initialisation=task.initialisation, data=task.split.checksum)
+    what = dict(network=repr(task.network), loss=task.loss.name, initialisation=task.initialisation, std=task.std, weight_decay=task.weight_decay, data=task.split.checksum)
     return dict(task=what, campaign=settings, rows=[start, count], versions=versions(), code=_code())
 
 

@@ -38,6 +38,13 @@ class Directions:
         return np.where(np.isfinite(self.shares).all(1), self.neutral.sum(1), np.nan)
 
     @property
+    def active_weights(self):
+        """How many weights hold the directions that are not neutral: the participation ratio (Σ a)²/Σ a² of a = 1 − share, (n,); NaN for none."""
+        active = 1 - self.shares
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(active.sum(1) > 1e-9, np.square(active.sum(1)) / np.square(active).sum(1), np.nan)
+
+    @property
     def concentration(self):
         """1 where the neutral span is one of parameter axes, its dimension's share of P where it favours none: Σ share²/Σ share, (n,).
 

@@ -46,8 +46,8 @@ def table(spectra, directions, within):
     """One row for each learning rate and network: neutral exponents, what their directions are, and dimensions.
 
     Columns: ``neutral early``, ``neutral late``, ``largest late`` exponent, ``Kaplan–Yorke`` dimension (NaN
-    where it is not defined), and of the neutral covariant vectors ``concentration`` on single weights and ``angle``
-    in degrees to the others.  A :class:`pandas.DataFrame`.
+    where it is not defined), and of the neutral covariant vectors ``angle``
+    in degrees to the others, and ``weights of the others``, how many weights effectively hold those that are not neutral.  A :class:`pandas.DataFrame`.
     """
     import pandas as pd
 
@@ -60,7 +60,7 @@ def table(spectra, directions, within):
             rows.append(
                 {
                     "η": rate, "network": k, "neutral early": early[k], "neutral late": late[k], "largest late": found.late[k].max().round(4),
-                    "Kaplan–Yorke": np.round(dimension[k], 1), "concentration": known.concentration[k].round(2),
+                    "Kaplan–Yorke": np.round(dimension[k], 1), "weights of the others": known.active_weights[k].round(1),
                     "angle": np.degrees(known.splitting[k]).round(0),
                 }  # fmt: skip
             )
