@@ -13,10 +13,12 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = (
+    "active_inputs",
     "ageing",
     "archives",
     "arrivals",
     "bands",
+    "batch_noise",
     "bifurcations",
     "bisection",
     "blocked",
@@ -25,12 +27,14 @@ _MODULES = (
     "claims",
     "closed_form",
     "cocycles",
+    "confined",
     "curvature",
     "data",
     "derivatives",
     "descent",
     "devices",
     "early_stopping",
+    "eigenclasses",
     "ensembles",
     "figures",
     "fingerprint",
@@ -75,6 +79,7 @@ _MODULES = (
     "threads",
     "tracking",
     "trajectories",
+    "twins",
     "windows",
 )
 

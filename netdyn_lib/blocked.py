@@ -16,8 +16,13 @@ from dataclasses import replace
 import torch
 from torch.func import grad, vmap
 
+from . import active_inputs
+
 _VALUES = 400_000  # intermediate values of one network in a block: some megabytes
 _LEAST = 250  # samples in a block: fewer make matrix products slow
+_ALIKE = 500  # samples in a block of alike ones: fewer share more zeros, more make faster products
+_STACK = 8  # networks of a group that go through a block as one
+_WORTH = 0.15  # share of the inputs that smaller blocks of alike samples must save
 
 
 def size(task, values_per_sample):
@@ -33,10 +38,13 @@ def slices(task, length):
 
 
 class _Block:
-    """Some samples in the two layouts that products want, and which of the ordered samples they are."""
+    """Some samples in the two layouts that products want, and which of the ordered samples they are.
 
-    def __init__(self, x, place):
-        self.place = place
+    ``active`` (m,) are the rows of the first layer's weights, bias first, that they meet.
+    """
+
+    def __init__(self, x, active, place):
+        self.place, self.active = place, active
         self.x = x.contiguous()  # (B, m), ones first
         self.x_t = self.x.T.contiguous()  # (m, B)
 
@@ -47,34 +55,45 @@ class _Block:
 class _Ordered:
     """A task's samples in blocks, and in an order in which most of their zeros need no product.
 
-    Inputs are ordered by how many samples they are not zero in, samples by the
-    rarest input they have.  Each block then needs only the first m inputs, m far
-    below d for most blocks (MNIST, 6,000 images: 475 of 784 on average).  The
-    weights of an input that is zero in every sample never move.
+    On a processor samples with alike zeros make a block
+    (:func:`netdyn_lib.active_inputs.groups`) where that saves enough: each block then
+    needs only the inputs that some sample of it has, 394 of 784 on average for
+    6,000 images of MNIST.  The weights of an input that is zero in every sample never move.
 
-    ``samples`` (N,) and ``inputs`` (used inputs + 1,), the bias first, are the
-    orders; ``unsorted`` (N,) and ``scattered`` (d + 1,) lead back, ``scattered`` with one past
+    ``samples`` (N,) is the order and ``unsorted`` (N,) leads back; ``inputs`` (used inputs + 1,) are those that
+    some sample has, the bias first, and ``scattered`` (d + 1,) leads back, with one past
     the last for inputs that are never used.
     """
 
     def __init__(self, task, length):
         x = task.x.reshape(len(task.x), -1)
-        present = x != 0
-        uses = present.sum(0)
-        order = uses.argsort(descending=True, stable=True)
-        order = order[uses[order] > 0]
-        places = torch.arange(1, len(order) + 1, device=x.device)
-        last = torch.where(present[:, order], places, 0).amax(1) if len(order) else places.new_zeros(len(x))
-        self.samples = last.argsort(stable=True)
+        used = (x != 0).any(0).nonzero()[:, 0]
+        x = x[:, used]
+        parts = _parts(x, length)
+        self.samples = torch.cat(parts)
         self.unsorted = self.samples.argsort()
-        self.inputs = torch.cat([order.new_tensor([x.shape[1]]), order])
-        self.scattered = torch.full((x.shape[1] + 1,), len(self.inputs), device=x.device)
+        self.inputs = torch.cat([used.new_tensor([len(task.x[0].reshape(-1))]), used])
+        self.scattered = torch.full((int(self.inputs[0]) + 1,), len(self.inputs), device=x.device)
         self.scattered[self.inputs] = torch.arange(len(self.inputs), device=x.device)
-        self.blocks = []
-        for place in slices(task, length):
-            rows = self.samples[place]
-            part = x[rows][:, order[: int(last[rows[-1]])]]
-            self.blocks.append(_Block(torch.cat([torch.ones_like(x[rows, :1]), part], 1), place))
+        self.blocks, start = [], 0
+        for rows in parts:
+            part = x[rows]
+            active = (part != 0).any(0).nonzero()[:, 0]
+            with_ones = torch.cat([torch.ones_like(part[:, :1]), part[:, active]], 1)
+            self.blocks.append(_Block(with_ones, torch.cat([active.new_zeros(1), active + 1]), slice(start, start + len(rows))))
+            start += len(rows)
+
+
+def _parts(x, length):
+    """Rows of each block of the samples ``x`` (N, used inputs): as they come, or grouped where that saves :data:`_WORTH` of the inputs."""
+    plain = list(torch.arange(len(x), device=x.device).split(length))
+    active = (x != 0).cpu().numpy()
+    if x.device.type != "cpu" or active.mean() > 1 - _WORTH:  # a GPU wants large blocks; and dense samples share no zeros
+        return plain
+    found = active_inputs.groups(active, min(length, _ALIKE))
+    if active_inputs.mean_union(active, found) > (1 - _WORTH) * active_inputs.mean_union(active, plain):
+        return plain
+    return [torch.from_numpy(rows) for rows in found]
 
 
 def _ordered(task, length):
@@ -88,12 +107,13 @@ def _ordered(task, length):
 class BlockedMLPStepper:
     """Descent of stacked multilayer perceptrons by closed-form backpropagation, block by block.
 
-    On a processor each network goes through a block alone: its matrices are
-    large enough to be worth a call each, and its numbers then cannot depend on
-    which others share its batch.  On a GPU the stack is one batched product.
+    On a processor ``together`` networks that follow each other, such as a reference and its
+    copies, go through a block as one: what they share, the samples, is then read
+    once for all.  Their numbers then do not depend on
+    which others share their batch.  On a GPU the whole stack goes as one.
     """
 
-    def __init__(self, task):
+    def __init__(self, task, together=1):
         self.task, self.network, self.loss = task, task.network, task.loss
         self.target = task.loss.encode(task.y, task.network.sizes[-1])  # (C, N)
         self._weight = task.loss.weight(len(task.x))
@@ -102,6 +122,7 @@ class BlockedMLPStepper:
         self._blocks = self._data.blocks
         self._targets = [self.target[:, self._data.samples[b.place]].contiguous() for b in self._blocks]
         self._alone = task.x.device.type == "cpu"
+        self._together = together
         self.padded = not self._alone
         self._spaces, self._count = {}, None
 
@@ -118,7 +139,7 @@ class BlockedMLPStepper:
             self._sorted = torch.empty_like(self._output)
             self._gradient = torch.zeros_like(params)
             self._count = count
-        stacks = [slice(e, e + 1) for e in range(count)] if self._alone else [slice(0, count)]
+        stacks = [slice(*ends) for ends in _ends(count, self._together)] if self._alone else [slice(0, count)]
         stacks = [_Stack(self.network, params[s], self._gradient[s], self._sorted[s], self._data) for s in stacks]
         for block, target in zip(self._blocks, self._targets):  # outside, so that a block stays in cache
             for stack in stacks:
@@ -132,13 +153,13 @@ class BlockedMLPStepper:
         # that give these products, the fastest (65 against 30 to 40 Gflop/s with MKL).
         space = self._space(stack.count, len(block))
         last = len(stack.weights) - 1
-        below = block.x.expand(stack.count, -1, -1)  # (E, B, m)
-        for k in range(last):
-            if k == 0:
-                torch.bmm(below, stack.first_t[:, : below.shape[2]], out=space.pre[0])  # (E, B, units)
-            else:
-                torch.baddbmm(stack.biases[k].transpose(1, 2), below, stack.weights[k].transpose(1, 2), out=space.pre[k])
-            self.network.activation.into(space.pre[k], space.hidden[k])
+        first = stack.first_t.index_select(0, block.active)  # (m, E units)
+        torch.mm(block.x, first, out=space.first)  # (B, E units)
+        self.network.activation.into(space.first, space.first_hidden)
+        below = space.hidden[0]  # (E, B, units)
+        for k in range(1, last):
+            torch.baddbmm(stack.biases[k].transpose(1, 2), below, stack.weights[k].transpose(1, 2), out=space.pre[k - 1])
+            self.network.activation.into(space.pre[k - 1], space.hidden[k])
             below = space.hidden[k]
         output = torch.baddbmm(stack.biases[last], stack.weights[last], below.transpose(1, 2), out=space.output)  # (E, C, B)
         stack.output[:, :, block.place] = output
@@ -147,9 +168,12 @@ class BlockedMLPStepper:
             stack.into[k][..., :-1].baddbmm_(delta, space.hidden[k - 1])
             stack.into[k][..., -1] += delta.sum(-1)
             back = torch.bmm(delta.transpose(1, 2), stack.weights[k], out=space.delta[k - 1])  # (E, B, units)
-            back = self.network.activation.pullback(back, space.hidden[k - 1], grad_input=back)
-            delta = back.transpose(1, 2)
-        stack.into_first_t[:, : len(block.x_t)].baddbmm_(block.x_t.expand(stack.count, -1, -1), back)
+            if k > 1:
+                delta = self.network.activation.pullback(back, space.hidden[k - 1], grad_input=back).transpose(1, 2)
+        # From here on one matrix again, as the samples are.
+        space.first.view(len(block), stack.count, -1).copy_(back.transpose(0, 1))
+        back = self.network.activation.pullback(space.first, space.first_hidden, grad_input=space.first)
+        stack.into_first_t.index_add_(0, block.active, torch.mm(block.x_t, back, out=first))
 
     def _space(self, count, samples):
         key = count, samples
@@ -164,6 +188,14 @@ class BlockedMLPStepper:
         params.addcmul_(self._gradient, rates, value=-self._weight)
 
 
+def _ends(count, together):
+    """(start, stop) of stacks of networks: groups of ``together``, and of at most :data:`_STACK` in a group."""
+    for a in range(0, count, together):
+        stop = min(a + together, count)
+        for b in range(a, stop, _STACK):
+            yield b, min(b + _STACK, stop)
+
+
 class _Stack:
     """Networks that go through the blocks together: their layers, and where gradients add up."""
 
@@ -173,20 +205,28 @@ class _Stack:
         self.weights = [m[..., :-1] for m in layers]  # (E, units, inputs)
         self.biases = [m[..., -1:] for m in layers]  # (E, units, 1)
         self.into = network.matrices(gradient.zero_())
-        self.first_t = layers[0].transpose(1, 2).index_select(1, data.inputs)  # (E, 1 + inputs that are used, units)
+        # Of the first layer, network beside network: (1 + inputs that are used, E units).
+        self.first_t = layers[0].flatten(0, 1).T.index_select(0, data.inputs)
         # One row more, which stays zero: the gradient of inputs that are never used.
         self.into_first_t = torch.nn.functional.pad(torch.zeros_like(self.first_t), (0, 0, 0, 1))
 
     def finish(self):
-        self.into[0].copy_(self.into_first_t.index_select(1, self._data.scattered).transpose(1, 2))
+        rows = self.into_first_t.index_select(0, self._data.scattered)  # (d + 1, E units)
+        self.into[0].copy_(rows.T.unflatten(0, (self.count, -1)))
 
 
 class _Space:
-    """The arrays of one block for ``count`` networks."""
+    """The arrays of one block for ``count`` networks.
+
+    ``first`` and ``first_hidden`` (B, E units) hold the first hidden layer as its product with the samples gives it;
+    ``hidden[0]`` (E, B, units) is a view of the latter.
+    """
 
     def __init__(self, like, sizes, count, samples):
-        self.pre = [like.new_empty(count, samples, units) for units in sizes[1:-1]]
-        self.hidden = [like.new_empty(count, samples, units) for units in sizes[1:-1]]
+        self.first = like.new_empty(samples, count * sizes[1])
+        self.first_hidden = torch.empty_like(self.first)
+        self.pre = [like.new_empty(count, samples, units) for units in sizes[2:-1]]
+        self.hidden = [self.first_hidden.view(samples, count, -1).transpose(0, 1), *map(torch.empty_like, self.pre)]
         self.delta = [like.new_empty(count, samples, units) for units in sizes[1:-1]]
         self.output = like.new_empty(count, sizes[-1], samples)
 

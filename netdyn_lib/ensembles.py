@@ -5,10 +5,12 @@ chunks side by side.
 
 With an :class:`~netdyn_lib.networks.MLP` on a processor, a network's numbers
 are the same to the last bit whatever chunk, batch or number of threads it runs
-in.  With any other module, or on a GPU, PyTorch may compute another batch by
-other products.  The last bits then differ, chaos amplifies the difference, and
-trajectories part; exponents, fitted before that matters, agree to 0.02 per
-epoch for each initial condition, and to 1e-5 in the median (Iris at η = 1).
+in; where samples are so many that they go in blocks, that holds for groups (a
+reference and its copies), not for a network in a group and alone.  With any
+other module, or on a GPU, PyTorch may compute another batch by other products.
+The last bits then differ, chaos amplifies the difference, and trajectories
+part; exponents, fitted before that matters, agree to 0.02 per epoch for each
+initial condition, and to 1e-5 in the median (Iris at η = 1).
 """
 
 import math
@@ -45,15 +47,15 @@ class Stopped(Exception):
 
 
 class _Worker(threading.local):
-    """The stepper of one thread."""
+    """The stepper of one thread, for groups of ``together`` networks."""
 
-    def __init__(self, task):
-        self._task = task
+    def __init__(self, task, together):
+        self._task, self._together = task, together
         self._stepper = None
 
     def stepper(self):
         if self._stepper is None:
-            self._stepper = steppers.of(self._task)
+            self._stepper = steppers.of(self._task, self._together)
         return self._stepper
 
 
@@ -110,7 +112,7 @@ class Simulation:
         self._observe = observables.collect(observe, task, copies=groups.shape[1] - 1)
         self.workers = whole(workers, "workers", 1) if workers is not None else self._cores(device)
         rates = descent.rates(len(groups), device)
-        self._worker = _Worker(task)
+        self._worker = _Worker(task, groups.shape[1])
         mine = self._worker.stepper()
         self._rows = self._split(len(groups), chunk, device, 8 * groups.shape[1] * mine.values_per_network)
         needs = {what for what in ("start", "path") if self._any_needs(what)}

@@ -1,8 +1,9 @@
 """One step of descent in place: what the engine repeats.
 
 The closed form of an MLP gives a network the same numbers, to the last bit, in
-any stack on a processor; automatic differentiation of other modules only to
-rounding, for PyTorch may fold a stack into one product.
+any stack on a processor; where samples go in blocks, in any stack of whole
+groups of one size (a reference and its copies).  Automatic differentiation of
+other modules does so only to rounding, for PyTorch may fold a stack into one product.
 
 A stepper belongs to one thread.  ``forward(params)`` returns the output
 (E, C, N) of a stack of networks ``params`` (E, P), and ``subtract(params, rates)``
@@ -160,12 +161,15 @@ def values_per_sample(task):
     return 3 * (sum(total) + task.x[0].numel())
 
 
-def of(task):
-    """The stepper for a task: closed form for an MLP, automatic for any other; in blocks where the samples are many."""
+def of(task, together=1):
+    """The stepper for a task: closed form for an MLP, automatic for any other; in blocks where the samples are many.
+
+    Stacks are of groups of ``together`` networks that follow each other.
+    """
     per_sample = values_per_sample(task)
     single = isinstance(task.network, MLP) and len(task.network.shapes) == 1  # without a hidden layer, little to keep
     if single or len(task.x) <= blocked.size(task, per_sample):
         return (MLPStepper if isinstance(task.network, MLP) else ModuleStepper)(task)
     if isinstance(task.network, MLP):
-        return blocked.BlockedMLPStepper(task)
+        return blocked.BlockedMLPStepper(task, together)
     return blocked.BlockedModuleStepper(task, per_sample)
