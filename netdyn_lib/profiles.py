@@ -66,8 +66,8 @@ _LAPTOP_SWEEPS = {
     "digits-deep": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
     "digits-l2-1e-3": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
     "digits-l2-1e-5": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
-    "digits-cnn": dict(rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=40, cap=40, samples=120, block=2),
-    "iris": dict(conditions=20, copies=1, epochs=150, cap=300, block=20),
+    "digits-cnn": dict(rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=30, cap=30, samples=120, block=2),
+    "iris": dict(conditions=10, copies=1, epochs=150, cap=300, block=10),
     "mnist": dict(
         rates=_COARSE, conditions=6, copies=3, epochs=60, cap=60,
         samples=6000, test_samples=1000, block=2,
@@ -119,6 +119,10 @@ _PAPER = {
         iris_steps=500,  # epochs behind a whole spectrum
         iris_turn=500,  # epochs of past and of future behind covariant vectors
         within=1e-3,  # growth per epoch that counts as none
+        phase_networks=100,  # followed at η = 5, by the blocks of chapter 4
+        phase_epochs=6000,
+        phase_turn=240,  # epochs of past and of future behind the vectors of a block
+        phase_blocks=10,  # of each kind of phase
         leading_rates=(0.5, 2.5, 7.5),  # below, at and above the rate at which the digits are learned fastest
         leading_networks=5,
         leading_epochs=200,
@@ -224,7 +228,8 @@ _LAPTOP = {
     ),
     "06_prediction": dict(
         count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200), backward=200, block=250, checked=5,
-        resamples=200, iris_networks=2, iris_steps=150, iris_turn=150, leading_networks=2, leading_epochs=40,
+        resamples=200, iris_networks=2, iris_steps=150, iris_turn=150,
+        phase_networks=20, phase_epochs=3000, phase_turn=120, phase_blocks=2, leading_networks=2, leading_epochs=40,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

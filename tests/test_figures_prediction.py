@@ -149,3 +149,31 @@ def test_savings_beside_their_interval_or_unknown_are_drawn():
     (axis,) = fig.axes
     assert axis.lines[1].get_xydata().tolist() == [[0.5, 0]]
     np.testing.assert_allclose(axis.lines[0].get_xydata(), [[0.1, 0], [0.4, 0]])
+
+
+def over_time(lost=False):
+    """Savings of two rules, the second at a loss late."""
+    values = np.array([[0.1, 0.3, 0.5], [0.6, 0.4, -1.5]])[..., None] + np.array([0, -0.05, 0.1])
+    coords = dict(rule=["loss", "vectors"], time=TIMES, bound=["estimate", "low", "high"])
+    return xr.Dataset({"saved": (tuple(coords), np.full_like(values, np.nan) if lost else values)}, coords)
+
+
+@pytest.mark.filterwarnings("error")
+def test_savings_over_time_are_lines_with_bands():
+    data = over_time()
+    fig = figures.savings_over_time({"ridge-tanh-normal": data, "two": over_time(lost=True)}, early=0.015)
+    one, two = labelled(fig)
+    lines = [line for line in drawn(one) if len(line.get_xdata()) == len(TIMES)]
+    for line, band, rule in zip(lines, one.collections, ("loss", "vectors"), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), TIMES)
+        np.testing.assert_array_equal(line.get_ydata(), data["saved"].sel(rule=rule, bound="estimate"))
+        edges = band.get_paths()[0].vertices
+        for time, (low, high) in zip(TIMES, data["saved"].sel(rule=rule, bound=["low", "high"]).values):
+            here = edges[edges[:, 0] == time, 1]
+            assert (here.min(), here.max()) == (low, high)
+    assert one.get_xscale() == "log" and one.get_ylim() == (-0.1, 1) and one.get_xlabel() == "decision time $t$"
+    assert one.get_ylabel() == "share of epochs saved" and [a.get_title() for a in (one, two)] == ["tanh, normal", "two"]
+    assert any(np.all(np.array(line.get_xdata()) == 0.015) for line in one.lines)
+    assert two.texts[0].get_text() == "too few runs" and not drawn(two) and legends(fig) == ["loss", "vectors"]
+    (axis,) = labelled(figures.savings_over_time({"one": data}, bottom=-2))
+    assert axis.get_ylim() == (-2, 1) and len(axis.lines) == 3

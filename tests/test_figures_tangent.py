@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from netdyn_lib.figures import tangent as figures
+from netdyn_lib.tangent.intermittent import Blocks
 from netdyn_lib.tangent.neutral import Directions
 from netdyn_lib.tangent.spectra import Stretches
 from tests.examples import labelled
@@ -52,6 +53,48 @@ def test_iris_of_networks_that_overflowed():
     lost = np.full((2, SIZE), np.nan)
     axes = labelled(figures.iris({1e4: Stretches(lost, lost)}, {1e4: directions(lost)}))
     assert len(axes) == 3 and sum(p.get_height() for p in axes[2].patches) == 0
+
+
+def blocks(kinds):
+    """Of networks of seven weights, the first three inner, with three vectors that are not neutral: of rates 0.2, −0.1 and −0.3."""
+    m = len(kinds)
+    growth = np.tile([0.2, 0, 1e-4, 0, -0.1, -0.3, 0], (m, 1))
+    flat = np.abs(growth) < 1e-3
+    draw = np.random.default_rng(0)
+    local = np.where(flat[:, None], np.nan, draw.normal(size=(m, 60, SIZE)))
+    nothing = np.full(m, np.nan)
+    found = Directions(growth, flat, np.zeros((m, SIZE)), nothing, growth, nothing)
+    numbers = np.arange(m)
+    return Blocks(np.array(kinds), numbers, 60 * numbers, found, 1e-3, nothing, nothing, local, draw.uniform(size=(m, SIZE)), *[nothing] * 4, 3)
+
+
+def test_phases_has_a_row_for_each_kind_there_is():
+    found = blocks([0, 3, 3, 4])
+    axes = np.reshape(labelled(fig := figures.phases(found)), (3, 3))
+    assert [a.get_ylabel() for a in axes[:, 0]] == ["fixed", "irregular", "burst"]
+    for row, members in zip(axes, ([0], [1, 2], [3])):
+        spectra = [line for line in row[0].lines if line.get_linestyle() == "None"]
+        shares = [line for line in row[2].lines if len(line.get_xdata()) == SIZE]
+        for k, spectrum, share in zip(members, spectra, shares, strict=True):
+            np.testing.assert_array_equal(spectrum.get_xdata(), np.arange(1, SIZE + 1))
+            np.testing.assert_array_equal(spectrum.get_ydata(), np.sort(found.directions.growth[k])[::-1])
+            np.testing.assert_array_equal(share.get_ydata(), found.weights[k])
+        most, least = curves(row[1])
+        np.testing.assert_array_equal(most.get_ydata(), found.local[members[0], :, 0])
+        np.testing.assert_array_equal(least.get_ydata(), found.local[members[0], :, 5])
+        (border,) = [line for line in row[2].lines if len(line.get_xdata()) == 2]
+        assert border.get_xdata()[0] == 3.5 and row[0].get_yscale() == "symlog"
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["grows most", "grows least"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_phases_where_one_direction_or_none_is_not_neutral():
+    found = blocks([1, 2])
+    found.local[0, :, [4, 5]] = found.local[1] = np.nan
+    axes = np.reshape(labelled(figures.phases(found)), (2, 3))
+    (only,) = curves(axes[0, 1])
+    np.testing.assert_array_equal(only.get_ydata(), found.local[0, :, 0])
+    assert not curves(axes[1, 1])
 
 
 def along(rates, count=3, lost=()):

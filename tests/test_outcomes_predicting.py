@@ -1,5 +1,7 @@
 """What tells the outcome: on synthetic campaigns of which it is known."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,7 +10,7 @@ from netdyn_lib.outcomes import measures, predicting, predictors, results, runni
 from netdyn_lib.tangent import angles
 from tests.test_outcomes_campaign import small
 
-RULES = ["random", "loss", "weights", "Hessian", "exponents", "vectors"]
+RULES = ["random", "loss", "loss, fitted", "weights", "Hessian", "exponents", "vectors"]
 STEPS, TIMES = 1000, np.array([5, 15, 50])  # steps; a step takes 0.001
 CURVE = small(steps=STEPS).curve
 
@@ -162,7 +164,7 @@ def test_savings_are_of_the_runs_abandoned_less_the_work():
     found = predicting.savings(data, 0.016, resamples=20)
     assert list(found.rules) == RULES and found.baseline == "loss"
     now = 15
-    for rule, work in {"random": 0, "loss": 0, "weights": 0, "Hessian": 18, "exponents": 18 * now, "vectors": 18 * now}.items():
+    for rule, work in {"random": 0, "loss": 0, "loss, fitted": 0, "weights": 0, "Hessian": 18, "exponents": 18 * now, "vectors": 18 * now}.items():
         saving = found.rules[rule]
         assert saving.saved.estimate == pytest.approx(saving.abandoned.estimate * (1 - now / STEPS) - work / STEPS)
     # Who knows the outcome abandons the 0.7 that fail; a lot q with 0.7 + 0.3 q = 0.05^(1/10), for ideal runs are equally good.
@@ -179,6 +181,39 @@ def test_savings_of_other_rules_and_of_a_known_loss():
     assert list(found.rules) == ["loss", "gradient"]
     assert found.rules["loss"].abandoned.estimate == pytest.approx(0.05**0.1, abs=0.08)
     assert found.rules["gradient"].abandoned.estimate < 0.6
+
+
+def test_a_fitted_loss_knows_what_a_small_loss_means():
+    """Where failed runs begin with the smaller loss, stopping those of large loss is worse than by lot."""
+    failed = np.arange(400) % 10 < 7
+    loss = np.where(failed, 1.0, 2.0) + np.random.default_rng(0).random((3, 400)) / 10
+    found = predicting.savings(synthetic(count=400, failed=failed, loss=loss), 0.015, resamples=20)
+    assert found.rules["loss, fitted"].abandoned.estimate > 0.65 > 0.3 > found.rules["loss"].abandoned.estimate
+
+
+def test_savings_over_time_are_those_of_each_time():
+    data = synthetic(("hessian",), count=400, failed=np.arange(400) % 10 < 7)
+    found = predicting.savings_over_time(data, resamples=20, seed=3)
+    assert found["saved"].dims == ("rule", "time", "bound") and found.attrs == {"group": 10, "risk": 0.05, "reason": ""}
+    assert found["rule"].values.tolist() == RULES and found["bound"].values.tolist() == ["estimate", "low", "high"]
+    np.testing.assert_array_equal(found["time"], data["time"])
+    for time in data["time"].values:
+        one, here = predicting.savings(data, time, resamples=20, seed=3), found.sel(time=time)
+        for rule in RULES:
+            np.testing.assert_array_equal(here["saved"].sel(rule=rule), tuple(one.rules[rule].saved))
+            np.testing.assert_array_equal(here["missed"].sel(rule=rule), tuple(one.rules[rule].missed))
+            np.testing.assert_array_equal(here["difference"].sel(rule=rule), tuple(one.saved[rule]) if rule != "loss" else [np.nan] * 3)
+    two = predicting.savings_over_time(data, ("loss", "gradient"), group=5, risk=0.1, resamples=5)
+    assert two["rule"].values.tolist() == ["loss", "gradient"] and (two.attrs["group"], two.attrs["risk"]) == (5, 0.1)
+
+
+@pytest.mark.parametrize("ideal", [0, 18, 182, 200])
+def test_savings_over_time_of_too_few_runs_are_nan_with_a_reason(ideal):
+    found = predicting.savings_over_time(synthetic(failed=np.arange(200) >= ideal), resamples=5)
+    assert all(np.isnan(found[name]).all() for name in ("saved", "missed", "difference"))
+    assert found.attrs["reason"].startswith("train: ")
+    enough = predicting.savings_over_time(synthetic(failed=np.arange(200) >= np.clip(ideal, 20, 180)), resamples=5)
+    assert enough.attrs["reason"] == "" and np.isfinite(enough["saved"]).all()
 
 
 def test_savings_without_both_classes_are_one_error():
@@ -249,6 +284,69 @@ def test_runs_without_numbers_are_left_out_of_marks():
         assert np.isnan(tuple(found)).all()
 
 
+# Convergence of vectors, tangencies
+
+
+def of_campaign(data, **changes):
+    """A dataset that says which campaign it is of."""
+    settings = dict(task="a", seed=0, learning_rate=0.001, times=TIMES.tolist(), backward=20)
+    return data.assign_attrs(campaign=json.dumps(settings | changes))
+
+
+def test_the_share_of_unconverged_angles_is_of_those_determined_in_both():
+    angle = np.full((3, 10, 36), 0.5)
+    paper = of_campaign(synthetic(count=10, far_angles=angle), backward=400)
+    other = angle[:, :6].copy()
+    other[1, :3, :2] += np.radians(6)  # six of 36 angles, and
+    other[1, 3:, :2] -= np.radians(4)
+    here = of_campaign(synthetic(count=6, far_angles=other))
+    found = measures.unconverged(here, paper, 0.015)
+    assert found.estimate == pytest.approx(6 / 36) and 0 <= found.low < found.estimate < found.high <= 1
+    assert measures.unconverged(here, paper, 0.015, degrees=3).estimate == pytest.approx(12 / 36)
+    assert measures.unconverged(here, paper, 0.015, degrees=7) == measures.unconverged(here, paper, 0.05)
+    assert measures.unconverged(here, paper, 0.015, ("(1,2)",)).estimate == 0.5
+    for data in (here, paper):  # a pair that one of the two does not determine takes no part
+        undetermined = data.copy(deep=True)
+        undetermined["frozen_angles"][1, :3, 0] = np.nan
+        both = (undetermined, paper) if data is here else (here, undetermined)
+        assert measures.unconverged(*both, 0.015).estimate == pytest.approx(3 / 33)
+    assert measures.future(here, 0.015) == pytest.approx(0.055) and measures.future(paper, 0.05) == pytest.approx(0.4)
+
+
+def test_unconverged_angles_of_nobody_are_nan():
+    data = of_campaign(synthetic(count=5, far_angles=np.full((3, 5, 36), np.nan)))
+    assert np.isnan(tuple(measures.unconverged(data, data, 0.015))).all()
+
+
+@pytest.mark.parametrize("changes", [dict(seed=1), dict(task="b"), dict(learning_rate=0.002)])
+def test_vectors_of_other_networks_are_not_compared(changes):
+    data = synthetic(count=5)
+    (name,) = changes
+    with pytest.raises(ValueError, match=f"{name} = .* here, .* there: networks of different campaigns"):
+        measures.unconverged(of_campaign(data), of_campaign(data, **changes), 0.015)
+    with pytest.raises(ValueError, match="time = 0.015: measured at 0.015 here, at 0.016 there"):
+        measures.unconverged(of_campaign(data), of_campaign(data.assign_coords(time=[0.005, 0.016, 0.05])), 0.015)
+    with pytest.raises(ValueError, match="no attribute 'campaign'"):
+        measures.unconverged(data, of_campaign(data), 0.015)
+
+
+@pytest.mark.filterwarnings("error")
+def test_tangencies_are_shares_of_determined_angles():
+    angle = np.full((3, 20, 36), np.radians(50))
+    failed = np.arange(20) % 2 == 0
+    angle[1, failed, 0] = np.radians(9)
+    angle[1, :4, 1] = np.radians(9)
+    data = synthetic(count=20, far_angles=angle)
+    data["frozen_angles"][1, :2, 1] = np.nan
+    data["frozen_angles"][1, failed, 8] = np.nan  # (2,3)
+    found = results.tangencies({"a": data}, 0.015)
+    assert found.index.tolist() == [("a", pair) for pair in measures.PAIRS]
+    assert found.loc[("a", "(1,2)")].to_dict() == {"failed, below 10°": 1, "ideal, below 10°": 0, "failed, determined": 10, "ideal, determined": 10}
+    assert found.loc[("a", "(1,3)")].tolist() == pytest.approx([1 / 9, 1 / 9, 9, 9])
+    assert np.isnan(found.loc[("a", "(2,3)"), "failed, below 10°"]) and found.loc[("a", "(2,3)"), "failed, determined"] == 0
+    assert results.tangencies({"a": data}, 0.015, below=60, pairs=["(8,9)"]).loc[("a", "(8,9)"), "ideal, below 60°"] == 1
+
+
 # What the chapter shows of them
 
 
@@ -301,6 +399,34 @@ def test_results_of_every_ensemble():
     middle, low, high = saved["a"].rules["Hessian"].saved
     assert words.loc[("a", "Hessian"), "epochs saved"] == f"{middle:.2f} ({low:.2f} to {high:.2f})"
     assert words.loc[("a", "loss"), "more than the loss saves"] == ""
+
+
+def test_results_are_judged_on_what_is_published():
+    here, there = synthetic(count=4), synthetic(count=6)
+    found = results.judged({"a": (there, None, None), "c": (there, None, None)}, {"a": here, "b": here})
+    assert list(found) == ["a", "b"] and found["a"] is there and found["b"] is here
+
+
+def test_stopping_is_what_is_published_for_the_same_group_and_risk():
+    data = synthetic(("hessian",))
+    there = predicting.savings_over_time(data, resamples=3)
+    papers = {"a": (None, None, there)}
+    found = results.stopping(papers, {"a": data, "b": data}, 10, 0.05, 5, 1)
+    assert list(found) == ["a", "b"] and found["a"] is there
+    assert found["b"].equals(predicting.savings_over_time(data, resamples=5, seed=1))
+    (other,) = results.stopping(papers, {"a": data}, 5, 0.05, 3, 0).values()
+    assert other.attrs["group"] == 5 and not other.equals(there)
+
+
+@pytest.mark.filterwarnings("error")
+def test_best_savings_are_at_the_time_of_the_largest_estimate():
+    saved = np.array([[[0.1, 0, 0.9], [0.3, 0.2, 0.4], [0.2, 0.1, 0.3]], [[np.nan] * 3, [-0.2, -0.3, -0.1], [-0.3, -0.4, -0.2]]])  # (rule, time, bound)
+    coords = {"rule": ["loss", "vectors"], "time": TIMES / STEPS, "bound": ["estimate", "low", "high"]}
+    data = xr.Dataset({name: (tuple(coords), values) for name, values in (("saved", saved), ("missed", saved / 10))}, coords)
+    found = results.best_savings({"a": data, "lost": data * np.nan})
+    assert found.loc[("a", "loss")].tolist() == [0.015, "0.30 (0.20 to 0.40)", "0.03 (0.02 to 0.04)"]
+    assert found.loc[("a", "vectors")].tolist() == [0.015, "-0.20 (-0.30 to -0.10)", "-0.02 (-0.03 to -0.01)"]
+    assert np.isnan(found.loc[("lost", "loss"), "best time"]) and found.loc[("lost", "loss"), "epochs saved"] == ""
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,10 +1,12 @@
 """Published campaigns: written and read again, recomputed, altered, damaged and missing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from netdyn_lib import profiles
-from netdyn_lib.outcomes import predicting, published, results, running
+from netdyn_lib.outcomes import measures, predicting, published, results, running
 from netdyn_lib.store import DamagedShard, read_archive, write_archive
 from tests.test_outcomes_campaign import small
 from tests.test_outcomes_predicting import CURVE, STEPS, TIMES, synthetic
@@ -37,19 +39,28 @@ def test_what_is_read_is_what_was_written(tmp_path):
     campaign = small(name="made-up", count=150, times=tuple(TIMES.tolist()), steps=STEPS)
     path = published.write(data, campaign, resamples=7, root=tmp_path)
     assert path == tmp_path / "made-up.npz" and published.names(tmp_path) == ["made-up"]
-    found, table = published.load("made-up", tmp_path)
-    now = data.sel(time=0.015)
-    for name in ("loss", "exponents", "singular", "hessian", "frozen_growth", "far_growth"):
+    found, table, savings = published.load("made-up", tmp_path)
+    now, then = data.isel(time=1), data.isel(time=[1, 2])  # 0.05 is the nearest to 0.2
+    for name in ("loss", "weights", "hessian", "frozen_growth", "far_growth"):
         assert found[name].dims == now[name].dims
         np.testing.assert_allclose(found[name], now[name], rtol=1e-6)
+    for name in ("exponents", "singular"):
+        assert found[name].dims == then[name].dims
+        np.testing.assert_allclose(found[name], then[name], rtol=1e-6)
     for name in ("frozen_angles", "far_angles"):
-        assert found[name].dims == ("network", "pair")
-        np.testing.assert_allclose(found[name], now[name], rtol=1e-3)
+        assert found[name].dims == then[name].dims
+        np.testing.assert_allclose(found[name][0], now[name], rtol=1e-3)
+        pairs = list(measures.PAIRS)
+        np.testing.assert_allclose(found[name][1].sel(pair=pairs), data[name][2].sel(pair=pairs), rtol=1e-3)
+        assert np.isnan(found[name][1].drop_sel(pair=pairs)).all()
     np.testing.assert_array_equal(found["final_loss"], data["final_loss"])
     np.testing.assert_array_equal(found["diverged_at"], data["diverged_at"])
     np.testing.assert_allclose(found["course_exponents"], data["exponents"][:, :100], rtol=1e-6)
-    for name in ("pair", "index", "time"):
+    for name in ("pair", "index"):
         np.testing.assert_array_equal(found[name], data[name])
+    assert found["course_exponents"].dims == ("moment", "few", "index") and found.sizes["moment"] == 3
+    np.testing.assert_allclose(found["moment"], data["time"])
+    np.testing.assert_allclose(found["time"], [0.015, 0.05])
     assert found.attrs["provenance"] == "made up" and found.attrs["early"] == 15
     wanted = predicting.table(data, resamples=7)
     assert set(table.data_vars) == set(wanted.data_vars)
@@ -58,13 +69,66 @@ def test_what_is_read_is_what_was_written(tmp_path):
         np.testing.assert_allclose(table[name], wanted[name], rtol=1e-6)
     for name in table.coords:
         np.testing.assert_array_equal(table[name], wanted[name])
+    wanted = predicting.savings_over_time(data, resamples=7)
+    assert set(savings.data_vars) == set(wanted.data_vars) and savings.attrs == wanted.attrs
+    for name in wanted.data_vars:
+        assert savings[name].dims == wanted[name].dims
+        np.testing.assert_allclose(savings[name], wanted[name], rtol=1e-6, atol=1e-9)
+    for name in savings.coords:
+        np.testing.assert_array_equal(savings[name], wanted[name])
     # What the figures and tables of the book take of it.
     assert results.losses({"a": found})["a"][1].counts == {"ideal": 75, "middle": 0, "failed": 75}
     assert results.range_at({"a": table}, "failed", "Hessian", 0.015) == (1, 1)
 
 
+@pytest.mark.parametrize("time", [0.015, 0.05])
+def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, time):
+    unlike = np.random.default_rng(1).random((3, 150, 36)) - 0.5
+    data = synthetic(count=150, singular=unlike[..., :9], exponents=unlike[..., 9:18])
+    data["frozen_angles"][:, ::3, :2] = np.nan
+    published.write(data, small(count=150, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path)
+    found, *_ = published.load("small", tmp_path)
+    for mark in (measures.positive, measures.less_stable, measures.nearer_tangency):
+        np.testing.assert_allclose(tuple(mark(found, time, resamples=20)), tuple(mark(data, time, resamples=20)), rtol=1e-6)
+    for saw in (measures.saw_positive, measures.saw_stability, measures.saw_tangencies):
+        assert saw(found, time) == saw(data, time)
+    for kind in ("far", "frozen"):
+        (mine, _), (theirs, _) = (results.angles({"a": d}, measures.PAIRS, time, kind)["a"] for d in (found, data))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3)
+        assert np.isnan(mine[::3, :2]).all() and np.isfinite(mine[1::3]).all()
+
+
+def test_a_later_time_before_the_early_one_is_in_order(tmp_path):
+    data = synthetic(count=40)
+    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, later=0.005)
+    found, *_ = published.load("small", tmp_path)
+    np.testing.assert_allclose(found["time"], [0.005, 0.015])
+    np.testing.assert_allclose(found["exponents"], data["exponents"][:2], rtol=1e-6)
+
+
+def test_a_campaign_of_few_networks_publishes_no_savings_and_says_why(root):
+    _, _, savings = published.load("small", root)
+    assert np.isnan(savings["saved"]).all() and savings.attrs["reason"].startswith("train: ")
+
+
+def test_vectors_of_a_short_future_are_held_against_published_ones(root, data, tmp_path):
+    """The same networks, fewer steps of future: only the far-future vectors differ."""
+    papers = {"small": published.load("small", root)}
+    same = results.convergence({"small": data, "other": data}, papers, 0.015)
+    assert same.index.tolist() == ["small"] and same.loc["small", "more than 5° apart"].startswith("0.00 (0.00 to 0.00)")
+    short = small(count=7, backward=1, times=(1, 5, 15))
+    running.run(short, tmp_path / "short")
+    here = running.load(short, tmp_path / "short")
+    found = results.convergence({"small": here}, papers, 0.015, degrees=1)
+    assert found.loc["small", "networks"] == 7
+    assert found.loc["small", "future here"] == pytest.approx(0.001) and found.loc["small", "future published"] == pytest.approx(0.02)
+    share = measures.unconverged(here, papers["small"][0], 0.015, degrees=1)
+    assert 0.2 < share.estimate <= 1
+    assert found.loc["small", "more than 1° apart"] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
+
+
 def test_the_loss_is_that_of_the_campaigns_curve(root, data):
-    found, _ = published.load("small", root)
+    found, *_ = published.load("small", root)
     np.testing.assert_allclose(found["course_loss"], data["curve"], rtol=1e-6)
     assert tuple(found["step"].values) == small().curve
 
@@ -76,16 +140,18 @@ def test_networks_that_overflow_are_published(tmp_path):
     lost = np.full((3, 40, 9), np.nan)
     data = synthetic(count=40, loss=loss, exponents=lost, far_residual=lost, curve=np.full((len(CURVE), 40), np.inf))
     published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path)
-    found, _ = published.load("small", tmp_path)
+    found, *_ = published.load("small", tmp_path)
     assert np.isnan(found["loss"][::2]).all() and np.isinf(found["loss"][1::2]).all() and np.isnan(found["exponents"]).all()
 
 
 @pytest.mark.parametrize("token", ["abc", 7])
 def test_what_is_recomputed_agrees(root, token):
     check = published.recompute("small", token, 3, root=root)
-    assert check.agrees and max(check.loss, check.exponents) < 1e-6, check
+    assert check.agrees and max(check.apart.values()) < 1e-6, check
+    assert list(check.apart) == ["loss", "weights", "hessian", "exponents", "singular"]
     assert check.count == 3 and 0 <= check.first <= 9
-    assert f"small: networks {check.first} to {check.first + 2}, recomputed and published agree" in str(check)
+    words = str(dataclasses.replace(check, apart={"loss": 2e-9, "hessian": 0.0}))
+    assert words == f"small: networks {check.first} to {check.first + 2}, recomputed and published agree (loss to 2e-09, hessian to 0e+00)"
 
 
 def test_the_token_chooses_and_every_network_can_be_chosen(root):
@@ -107,13 +173,12 @@ def one_off(by):
 
 
 @pytest.mark.parametrize("by", [1.0, np.nan, np.inf])
-@pytest.mark.parametrize("name", ["loss", "exponents"])
+@pytest.mark.parametrize("name", ["loss", "weights", "hessian", "exponents", "singular"])
 def test_an_altered_number_disagrees(root, name, by):
     alter(root, **{f"early_{name}": one_off(by)})
     check = published.recompute("small", "x", 12, root=root)
     assert not check.agrees and "DISAGREE" in str(check)
-    altered, other = (check.loss, check.exponents) if name == "loss" else (check.exponents, check.loss)
-    assert altered > 1e-3 > other
+    assert [n for n, apart in check.apart.items() if not apart < 1e-3] == [name]
 
 
 def test_networks_shuffled_disagree(root):

@@ -1,5 +1,6 @@
 """Following a campaign: only what is missing, the same numbers however it is cut, damage, and time limits."""
 
+import json
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from netdyn_lib import profiles, tasks
 from netdyn_lib.outcomes import campaign, results, running
+from netdyn_lib.outcomes.campaign import Campaign
 from netdyn_lib.outcomes.measuring import measure
 from netdyn_lib.store import DamagedShard, Store
 from tests.test_outcomes_campaign import small
@@ -39,6 +41,7 @@ def test_dimensions_and_coordinates_have_names_and_units(data):
     assert data["pair"].values[[0, 7, 8, 35]].tolist() == ["(1,2)", "(1,9)", "(2,3)", "(8,9)"]
     assert tuple(data["step"].values) == small().curve
     assert (data.attrs["name"], data.attrs["steps"]) == ("small", 60) and data.attrs["duration"] == pytest.approx(0.06)
+    assert Campaign(**json.loads(data.attrs["campaign"])) == small()
     for word in ("cores", "PyTorch", "commit"):
         assert word in data.attrs["provenance"]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from netdyn_lib import descent, losses, networks, tasks
-from netdyn_lib.tangent import neutral
+from netdyn_lib.tangent import covariant, neutral, operators
 
 # Columns orthogonal to each other, each of length 2.
 COLUMNS = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1.0]])
@@ -73,6 +73,17 @@ def test_a_unit_that_is_off_is_neutral_and_so_is_what_the_outputs_do_not_see():
     assert found.count == [5] and found.shares.sum() == pytest.approx(5) and 5 / 7 < found.concentration[0] < 1
     np.testing.assert_allclose(found.curvature[0, :5], 0, atol=1e-6)
     assert (found.curvature[0, 5:] > 0.1).all()
+
+
+def test_growth_is_taken_between_the_first_and_the_last_step_there_is(unused):
+    """Vectors found otherwise: of three steps, some way apart."""
+    advance = operators.of_descent(descent.GradientDescent(unused, 0.1))
+    found = covariant.vectors(advance, unused.initial(2), 150, 190, backward=50, at=(150, 160, 190))
+    sorted_out = neutral.of_vectors(unused, found, 1e-6)
+    np.testing.assert_allclose(sorted_out.growth, np.tile(np.log(np.abs(1 - 0.1 * np.array([0, 1, 2.56, 4]))), (2, 1)), atol=1e-9)
+    np.testing.assert_allclose(sorted_out.shares, np.tile([0, 0, 1, 0], (2, 1)), atol=1e-9)
+    with pytest.raises(ValueError, match="within = -1"):
+        neutral.of_vectors(unused, found, -1)
 
 
 @pytest.mark.filterwarnings("error")

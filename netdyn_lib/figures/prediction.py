@@ -162,6 +162,41 @@ def savings(by_name):
     return fig
 
 
+def savings_over_time(by_name, early=None, bottom=-0.1):
+    """Share of epochs saved against the time of the decision: a panel for each ensemble, a line with its interval for each rule.
+
+    Lines go below the panel where the work for a score costs more than stopping saves.
+
+    Parameters
+    ----------
+    by_name : dict
+        Ensemble → dataset as from :func:`netdyn_lib.outcomes.predicting.savings_over_time`, all of the same rules, at most seven.
+    early : float, optional
+        A time to mark.
+    bottom : float
+        The least share shown.
+    """
+    rules = next(iter(by_name.values()))["rule"].values.tolist()
+    with style.figure(1, len(by_name), height=2.6, sharex=True, sharey=True) as (fig, axes):
+        for axis, (name, data) in zip(axes[0], by_name.items()):
+            times = data["time"].values
+            axis.set_title(_title(name), fontsize="small")
+            axis.axhline(0, color=MUTED, lw=0.8)
+            if early is not None:
+                axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)))
+            axis.set(xscale="log", ylim=(bottom, 1), xlabel="decision time $t$")
+            if not np.isfinite(data["saved"].values).any():
+                say(axis, "too few runs")
+                continue
+            for k, rule in enumerate(rules):
+                middle, low, high = data["saved"].sel(rule=rule).transpose("time", "bound").values.T
+                axis.plot(times, middle, **look(k) | dict(ms=2.6))
+                axis.fill_between(times, low, high, color=look(k)["color"], alpha=0.12, lw=0)
+        axes[0, 0].set_ylabel("share of epochs saved")
+        key(fig, [(rule, look(k)) for k, rule in enumerate(rules)], columns=4)
+    return fig
+
+
 def _title(name):
     """``ridge-tanh-normal`` as ``tanh, normal``."""
     return name.removeprefix("ridge-").replace("-", ", ")

@@ -1,7 +1,8 @@
-"""Figures of whole spectra of exponents, of neutral directions, and of leading exponents."""
+"""Figures of whole spectra of exponents, of neutral directions and those that are not, and of leading exponents."""
 
 import numpy as np
 
+from ..tangent.intermittent import KINDS
 from . import style
 from .rates import key, look
 from .style import MUTED, PALETTE
@@ -32,6 +33,42 @@ def iris(spectra, directions):
             axis.set_title(name, fontsize="small")
         for axis, name in zip(axes[-1], ("index $i$", "index $i$", "share in neutral span")):
             axis.set_xlabel(name)
+    return fig
+
+
+def phases(found):
+    """Growth in blocks of an intermittent training, and which weights hold what is not neutral; a row for each kind of phase.
+
+    ``found`` is a :class:`netdyn_lib.tangent.intermittent.Blocks`; kinds of which there is no block have no row.
+    The middle column has the first block of a kind, and of its vectors that are not neutral those that grow most and least.
+    """
+    rates = found.directions.growth
+    index = np.arange(1, rates.shape[1] + 1)
+    present = [kind for kind in range(len(KINDS)) if kind in found.kind]
+    most, least = dict(color=PALETTE[2], lw=0.9), dict(color=PALETTE[3], lw=0.9, ls="--")
+    with style.figure(len(present), 3, height=1.5, sharex="col") as (fig, axes):
+        for row, kind in zip(axes, present):
+            spectrum, local, made_of = row
+            spectrum.axhspan(-found.within, found.within, color=MUTED, alpha=0.3, lw=0)
+            spectrum.set_yscale("symlog", linthresh=found.within)
+            blocks = np.flatnonzero(found.kind == kind)
+            for k, block in enumerate(blocks):
+                spectrum.plot(index, -np.sort(-rates[block]), **look(k) | dict(ls="", ms=2.2))
+                made_of.plot(index, found.weights[block], color=look(k)["color"], lw=0.9)
+            rest = np.flatnonzero(np.isfinite(found.local[blocks[0]]).all(0))
+            rest = rest[np.argsort(rates[blocks[0], rest])]
+            for column, looks in ((rest[-1:], most), (rest[:-1][:1], least)):
+                local.plot(found.local[blocks[0]][:, column], **looks)
+            for axis in (spectrum, local):
+                axis.axhline(0, color=MUTED, lw=0.8)
+            made_of.axvline(found.inner + 0.5, color="black", lw=0.8, ls=(0, (4, 3)))
+            made_of.set_ylim(0, 1.03)
+            spectrum.set_ylabel(KINDS[kind])
+        for axis, name in zip(axes[0], ("growth per epoch", "growth at each epoch", "share of what is not neutral")):
+            axis.set_title(name, fontsize="small")
+        for axis, name in zip(axes[-1], ("index $i$", "epoch of the block", "weight")):
+            axis.set_xlabel(name)
+        key(fig, [("grows most", most), ("grows least", least)])
     return fig
 
 

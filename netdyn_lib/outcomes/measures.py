@@ -1,15 +1,18 @@
 """What marks failed runs: growth, loss of stability, tangencies; each with a bootstrap interval over networks."""
 
+import json
+
 import numpy as np
 
 from ..receiver import percentile_interval
-from ..resampling import Interval
+from ..resampling import Interval, clustered_interval
 from . import predicting
 
 #: How far from the time asked for a measured one may be, as a share of it.
 NEAR = 0.2
 #: The pairs in which S sees tangencies with both activations.
 PAIRS = ("(1,2)", "(1,3)", "(2,3)", "(3,4)", "(4,5)", "(5,6)")
+_SAME = ("task", "seed", "learning_rate")  # what makes network k the same network in two campaigns
 
 
 def score(table, outcome, predictor, time):
@@ -67,6 +70,72 @@ def determined(data, time, pairs, kind="far"):
     """
     now = data.sel(time=time, method="nearest", tolerance=NEAR * time).sel(pair=list(pairs))
     return np.where(np.isnan(now["frozen_angles"].values), np.nan, now[f"{kind}_angles"].values)
+
+
+def unconverged(here, paper, time, pairs=PAIRS, degrees=5.0, resamples=300, seed=0):
+    """Share of the angles between far-future vectors at t that two campaigns with unlike futures know differently, by more than ``degrees``.
+
+    Ginelli's vectors converge with the steps beyond t that they know; the covariance defect does not show it, for
+    any triangular matrix pulled back has none.  Networks 0, 1, … of both campaigns are the same ones, so as many
+    are compared as both have, in angles that :func:`determined` finds determined in both.  What the longer
+    future itself lacks is not seen.
+
+    Parameters
+    ----------
+    here, paper : xarray.Dataset
+        From :func:`netdyn_lib.outcomes.running.load` or :func:`netdyn_lib.outcomes.published.load`.
+    time : float
+    pairs : sequence of str
+    degrees : float
+    resamples, seed : int
+        Of the bootstrap over networks, each with all its angles.
+
+    Returns
+    -------
+    Interval
+        NaN where fewer than two networks have such an angle.
+
+    Raises
+    ------
+    ValueError
+        Where task, seed or learning rate of the campaigns differ, the measured times nearest to ``time`` do, or a
+        dataset does not say which campaign it is of.
+    """
+    first, second = (_campaign(data) for data in (here, paper))
+    for name in _SAME:
+        if first[name] != second[name]:
+            raise ValueError(
+                f"{name} = {first[name]!r} here, {second[name]!r} there: networks of different campaigns have no angles in common"
+            )
+    times = [_nearest(data, time) for data in (here, paper)]
+    if not np.isclose(*times, rtol=1e-9):
+        raise ValueError(f"time = {time:g}: measured at {times[0]:g} here, at {times[1]:g} there; vectors turn from step to step")
+    mine, theirs = (determined(data, time, pairs) for data in (here, paper))
+    count = min(len(mine), len(theirs))
+    apart = np.degrees(np.abs(mine[:count] - theirs[:count]))
+    known = ~np.isnan(apart)
+    if known.any(1).sum() < 2:
+        return Interval(np.nan, np.nan, np.nan, 0.95)
+    return clustered_interval(apart[known] > degrees, np.nonzero(known)[0], resamples=resamples, seed=seed)
+
+
+def future(data, time):
+    """How much of the future far-future vectors at the measured time nearest to ``time`` know, in units of time.
+
+    Raises ValueError where the dataset does not say which campaign it is of.
+    """
+    campaign = _campaign(data)
+    return (campaign["times"][-1] + campaign["backward"]) * campaign["learning_rate"] - _nearest(data, time)
+
+
+def _nearest(data, time):
+    return float(data["time"].sel(time=time, method="nearest", tolerance=NEAR * time))
+
+
+def _campaign(data):
+    if "campaign" not in data.attrs:
+        raise ValueError("the dataset has no attribute 'campaign', so which networks it holds is not known: load it again")
+    return json.loads(data.attrs["campaign"])
 
 
 def saw(table, outcome, time):

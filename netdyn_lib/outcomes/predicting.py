@@ -7,6 +7,9 @@ from .. import early_stopping, prediction, receiver
 from . import predictors
 
 IDEAL, FAILED = 4.0, 100.0  # S's bounds of the final loss
+#: Rules for stopping early; those of predictors, and the loss as it is and as a classifier sees it.
+RULES = ("random", "loss", "loss, fitted", "weights", "Hessian", "exponents", "vectors")
+_LEAST = 10  # runs of a class in each half, as in :func:`netdyn_lib.receiver.over_time`
 
 
 def outcomes(data):
@@ -59,13 +62,14 @@ def table(data, method="binned", resamples=300, seed=0):
     return xr.Dataset({"auc": stacked("auc"), "difference": stacked("difference"), "runs": runs}, coords, attrs)
 
 
-def savings(data, time, rules=("random", "loss", "weights", "Hessian", "exponents", "vectors"), group=10, risk=0.05, resamples=300, seed=0):
+def savings(data, time, rules=RULES, group=10, risk=0.05, resamples=300, seed=0):
     """What stopping early on each rule saves at equal best loss, beside stopping on the loss.
 
     ``"random"`` abandons runs by lot: with many ideal runs in a group, that saves much already.
     The loss is its own score; any other rule scores a run by the cross-fitted log-odds
-    that it will *not* be ideal.  Ideal runs count as equally good: their losses differ by how far the last digits
-    of a minimum have converged.  Work beyond the training itself is charged: a
+    that it will *not* be ideal, ``"loss, fitted"`` by those given the loss: early, a small loss need not be a good sign.
+    (Of ``"ranked"`` losses: ten bins of a single feature would leave a threshold ten values to choose from.)
+    Ideal runs count as equally good: their losses differ by how far the last digits of a minimum have converged.  Work beyond the training itself is charged: a
     dense Hessian as 2P epochs, one Hessian–vector product costing about two gradients,
     and exponents or vectors as one at every step up to ``time``.
 
@@ -79,10 +83,11 @@ def savings(data, time, rules=("random", "loss", "weights", "Hessian", "exponent
     train, test = prediction.split(len(labels), seed, strata=labels)
     features = predictors.by_name(data)
     own = {"random": np.random.default_rng([seed, len(labels)]).random(len(labels)), "loss": features["loss"][where][:, 0]}
-    scores = {
-        rule: own[rule] if rule in own else prediction.cross_fitted(features[rule][where], labels, train, test, seed=seed)
-        for rule in rules
-    }
+
+    def fitted(name, method="binned"):
+        return prediction.cross_fitted(features[name][where], labels, train, test, method, seed=seed)
+
+    scores = {rule: own[rule] if rule in own else fitted("loss", "ranked") if rule == "loss, fitted" else fitted(rule) for rule in rules}
     steps = data.attrs["steps"]
     now = chosen / data.attrs["duration"] * steps
     dense = 2.0 * len(data["index"])
@@ -91,3 +96,27 @@ def savings(data, time, rules=("random", "loss", "weights", "Hessian", "exponent
     return early_stopping.savings(
         np.maximum(data["final_loss"].values, IDEAL), scores, now, steps, train, test, group, risk, "loss", overhead, resamples=resamples, seed=seed
     )
+
+
+def savings_over_time(data, rules=RULES, group=10, risk=0.05, resamples=300, seed=0):
+    """:func:`savings` at every time of a campaign, an :class:`xarray.Dataset` over (rule, time, bound).
+
+    ``saved``, the share of epochs, ``missed``, the share of groups, and ``difference``, by how much more is
+    saved than by stopping on the loss *at the same time*, paired over networks (NaN for the loss itself).
+    ``bound``: estimate, low, high.  All NaN where a half has fewer than 10 ideal runs or fewer than 10 others;
+    ``attrs["reason"]`` then says so, and is "" otherwise.
+    """
+    labels = ~outcomes(data).ideal
+    halves = zip(("train", "test"), prediction.split(len(labels), seed, strata=labels))
+    reason = next(filter(None, (prediction.too_few(labels, rows, _LEAST, name) for name, rows in halves)), "")
+    times = data["time"].values
+    kinds = "saved", "missed", "difference"
+    values = {kind: np.full((len(rules), len(times), 3), np.nan) for kind in kinds}
+    for k, time in enumerate([] if reason else times):
+        found = savings(data, time, rules, group, risk, resamples, seed)
+        for r, rule in enumerate(rules):
+            values["saved"][r, k], values["missed"][r, k] = tuple(found.rules[rule].saved), tuple(found.rules[rule].missed)
+            if rule in found.saved:
+                values["difference"][r, k] = tuple(found.saved[rule])
+    coords = {"rule": list(rules), "time": times, "bound": ["estimate", "low", "high"]}
+    return xr.Dataset({kind: (tuple(coords), v) for kind, v in values.items()}, coords, {"group": group, "risk": risk, "reason": reason})

@@ -1,8 +1,9 @@
 """Published campaigns: what the book shows of them, one small file each, and a part recomputed.
 
 A file is an archive of :mod:`netdyn_lib.store`: NumPy arrays and JSON, no
-pickle.  Of every network it holds the final loss and, at S's early time, loss, exponents,
-Hessian and angles; of all times the scores of every predictor.
+pickle.  Of every network it holds the final loss; at S's early time loss, weights, exponents,
+Hessian and angles; at the later time at which signs and tangencies are judged exponents and the
+angles of :data:`netdyn_lib.outcomes.measures.PAIRS`; of all times the scores of every predictor, and what stopping early saves.
 """
 
 import dataclasses
@@ -15,11 +16,15 @@ import xarray as xr
 
 from .. import store, tasks
 from ..checks import whole
+from ..tangent import angles
 from . import campaign as grid
-from . import predicting
+from . import measures, predicting
 from .measuring import measure
 
 _EARLY = ("loss", "weights", "exponents", "singular", "hessian", "frozen_angles", "far_angles", "frozen_growth", "far_growth")
+_LATE = ("exponents", "singular", "frozen_angles", "far_angles")  # what is published at the later time too
+_SAVINGS = ("saved", "missed", "difference")
+_COMPARED = ("loss", "weights", "hessian", "exponents", "singular")  # what is recomputed
 _FEW = 100  # networks whose exponents are published at all times
 _ALL = ("final_loss", "diverged_at")
 
@@ -39,7 +44,7 @@ def command(name):
     return f"python -m netdyn_lib.outcomes run {name} --profile paper && python -m netdyn_lib.outcomes publish {name} --profile paper"
 
 
-def write(data, campaign, resamples=300, root=None, early=0.015):
+def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2):
     """Publish a campaign's numbers and scores; the path of its file.
 
     Parameters
@@ -49,11 +54,11 @@ def write(data, campaign, resamples=300, root=None, early=0.015):
     campaign : Campaign
         Of which the data are.
     resamples : int
-        Of the bootstrap intervals of the scores.
+        Of the bootstrap intervals of the scores and of the savings.
     root : path-like, optional
         The folder, :func:`folder` where not given.
-    early : float
-        The time, in units of steps · η, whose nearest is published of every network.
+    early, later : float
+        The times, in units of steps · η, whose nearest are published of every network; once where it is the same.
 
     Raises
     ------
@@ -61,21 +66,28 @@ def write(data, campaign, resamples=300, root=None, early=0.015):
         Where it cannot be written.
     """
     scores = predicting.table(data, resamples=resamples, seed=campaign.seed)
-    now = int(np.argmin(np.abs(data["time"].values - early)))
+    savings = predicting.savings_over_time(data, resamples=resamples, seed=campaign.seed)
+    now, then = (int(np.argmin(np.abs(data["time"].values - time))) for time in (early, later))
     arrays = {f"score_{name}": scores[name].values.astype(np.float32) for name in scores.data_vars}
+    arrays |= {f"savings_{name}": savings[name].values.astype(np.float32) for name in _SAVINGS}
     arrays |= {name: data[name].values.astype(np.int32 if name == "diverged_at" else np.float64) for name in _ALL}
     with np.errstate(over="ignore"):  # what is beyond float32 is infinite
-        arrays |= {f"early_{name}": data[name].values[now].astype(np.float16 if "angles" in name else np.float32) for name in _EARLY}
+        arrays |= {f"early_{name}": _small(name, data[name].values[now]) for name in _EARLY}
+        if then != now:
+            chosen = data.isel(time=then).sel(pair=list(measures.PAIRS))
+            arrays |= {f"late_{name}": _small(name, chosen[name].values) for name in _LATE}
         arrays["course_exponents"] = data["exponents"].values[:, :_FEW].astype(np.float32)
         arrays["course_loss"] = data["curve"].values[:, :_FEW].astype(np.float32)
     worst = np.nanmax(data["far_residual"].values, axis=(1, 2), initial=-np.inf)  # (T,)
     arrays["worst_far_residual"] = np.where(np.isfinite(worst), worst, np.nan).astype(np.float32)
     meta = dict(
         early=campaign.times[now],
+        late=campaign.times[then],
         campaign=dataclasses.asdict(campaign),
         provenance=data.attrs["provenance"],
         predictors=scores["predictor"].values.tolist(),
         method=scores.attrs["method"],
+        savings=dict(rules=savings["rule"].values.tolist(), **savings.attrs),
     )
     path = Path(root or folder()) / f"{campaign.name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,12 +95,22 @@ def write(data, campaign, resamples=300, root=None, early=0.015):
     return path
 
 
-def load(name, root=None):
-    """A published campaign: (data, table), two datasets named as :func:`netdyn_lib.outcomes.running.load`'s and :func:`~netdyn_lib.outcomes.predicting.table`'s.
+def _small(name, values):
+    """Angles in half precision, to a twentieth of a degree; other numbers in single."""
+    return values.astype(np.float16 if "angles" in name else np.float32)
 
-    ``data`` has numbers of every network (n, …) at one time only, that of the step ``data.attrs["early"]``; of
-    the first hundred networks ``course_exponents`` (T, few, P) at all times and ``course_loss`` (C, few) at the steps of
-    the campaign's curve.
+
+def load(name, root=None):
+    """A published campaign: (data, table, savings), three datasets.
+
+    ``table`` and ``savings`` are named as :func:`~netdyn_lib.outcomes.predicting.table`'s and
+    :func:`~netdyn_lib.outcomes.predicting.savings_over_time`'s, ``data`` as :func:`netdyn_lib.outcomes.running.load`'s.
+    It has numbers of every network, at one or two times: ``exponents``, ``singular``,
+    ``frozen_angles`` and ``far_angles`` (time, network, …) at the early time, that of the step ``data.attrs["early"]``,
+    and at the later one, there with the pairs of :data:`netdyn_lib.outcomes.measures.PAIRS` alone (other
+    angles are NaN); ``loss``, ``weights``, ``hessian``, ``frozen_growth`` and ``far_growth`` (network, …) at the early one.
+    Of the first hundred networks it has ``course_exponents`` (moment, few, P) at all times of the campaign and
+    ``course_loss`` (step, few) at the steps of its curve.
 
     Raises
     ------
@@ -101,49 +123,69 @@ def load(name, root=None):
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the campaign {name!r}; compute it: {command(name)}")
     arrays, meta = store.read_archive(path)
+    times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
+    return _data(name, arrays, meta, times), *_summaries(arrays, meta, times)
+
+
+def _data(name, arrays, meta, times):
     campaign = grid.Campaign(**meta["campaign"])
-    size = arrays["early_hessian"].shape[-1]
-    dims = {"loss": ()} | {n: ("pair",) if "angles" in n else ("index",) for n in _EARLY[1:]}
-    variables = {n: (("network", *dims[n]), arrays[f"early_{n}"].astype(float)) for n in _EARLY} | {n: ("network", arrays[n]) for n in _ALL}
-    times = np.array(campaign.times) * campaign.learning_rate
-    variables["course_exponents"] = ("time", "few", "index"), arrays["course_exponents"]
+    pairs = angles.labels(arrays["early_hessian"].shape[-1])
+    variables = {n: ("network", arrays[n]) for n in _ALL}
+    for n in _EARLY:
+        dims = () if n == "loss" else ("parameter",) if n == "weights" else ("pair",) if "angles" in n else ("index",)
+        variables[n] = ("network", *dims), arrays[f"early_{n}"].astype(float)
+    steps = [meta["early"]] if meta["early"] == meta["late"] else [meta["early"], meta["late"]]
+    for n in _LATE:
+        dims, known = variables[n]
+        known = known[None].repeat(len(steps), 0)  # (1 or 2, n, …)
+        if len(steps) == 2:
+            places = [pairs.index(pair) for pair in measures.PAIRS] if "angles" in n else slice(None)
+            known[1] = np.nan
+            known[1][:, places] = arrays[f"late_{n}"]
+        variables[n] = ("time", *dims), known
+    variables["course_exponents"] = ("moment", "few", "index"), arrays["course_exponents"]
     variables["course_loss"] = ("step", "few"), arrays["course_loss"]
-    pairs = [f"({i + 1},{j + 1})" for i, j in zip(*np.triu_indices(size, 1))]
-    coords = {"pair": pairs, "index": np.arange(1, size + 1), "time": times, "step": np.array(campaign.curve)}
+    coords = {
+        "pair": list(pairs), "index": np.arange(1, arrays["early_hessian"].shape[-1] + 1),
+        "time": np.array(steps) * campaign.learning_rate, "moment": times, "step": np.array(campaign.curve),
+    }  # fmt: skip
     attrs = {"name": name, "campaign": json.dumps(meta["campaign"]), "early": meta["early"], "provenance": meta["provenance"]}
-    data = xr.Dataset(variables, coords, attrs)
-    coords = {"outcome": ["ideal", "failed"], "predictor": meta["predictors"], "time": times, "bound": ["estimate", "low", "high"], "side": ["in", "out"]}
+    return xr.Dataset(variables, coords, attrs).sortby("time")
+
+
+def _summaries(arrays, meta, times):
+    bounds = ["estimate", "low", "high"]
+    coords = {"outcome": ["ideal", "failed"], "predictor": meta["predictors"], "time": times, "bound": bounds, "side": ["in", "out"]}
     dims = {"auc": ("outcome", "predictor", "time", "bound"), "runs": ("outcome", "time", "side")}
     dims["difference"] = dims["auc"]
     scores = xr.Dataset({n: (dims[n], arrays[f"score_{n}"]) for n in dims}, coords, {"method": meta["method"]})
-    return data, scores
+    attrs = dict(meta["savings"])
+    coords = {"rule": attrs.pop("rules"), "time": times, "bound": bounds}
+    return scores, xr.Dataset({n: (tuple(coords), arrays[f"savings_{n}"]) for n in _SAVINGS}, coords, attrs)
 
 
 @dataclass(frozen=True)
 class Check:
     """Networks ``first`` … ``first + count − 1`` of a published campaign, recomputed up to the early time.
 
-    ``loss`` and ``exponents`` are the largest differences, relative to 1 plus the size of the
-    value, infinite where one of the two is not a number; ``agrees`` whether both are below the tolerance.
+    ``apart``: from the name of a quantity to the largest difference, relative to 1 plus the size of the
+    value, infinite where one of the two is not a number; ``agrees``: whether all are below the tolerance.
     """
 
     name: str
     first: int
     count: int
-    loss: float
-    exponents: float
+    apart: dict
     agrees: bool
 
     def __str__(self):
         verdict = "agree" if self.agrees else "DISAGREE"
-        return (
-            f"{self.name}: networks {self.first} to {self.first + self.count - 1}, recomputed and published {verdict} "
-            f"(loss to {self.loss:.0e}, exponents to {self.exponents:.0e})"
-        )
+        apart = ", ".join(f"{name} to {difference:.0e}" for name, difference in self.apart.items())
+        return f"{self.name}: networks {self.first} to {self.first + self.count - 1}, recomputed and published {verdict} ({apart})"
 
 
 def recompute(name, token, count=5, tolerance=1e-3, root=None):
-    """Recompute networks of a published campaign and compare.
+    """Recompute networks of a published campaign up to the early time, and compare loss, weights, Hessian, exponents and singular values.
 
     Parameters
     ----------
@@ -166,7 +208,7 @@ def recompute(name, token, count=5, tolerance=1e-3, root=None):
     ValueError
         For a count below 1; and as :func:`load`.
     """
-    data, _ = load(name, root)
+    data, *_ = load(name, root)
     campaign = grid.Campaign(**json.loads(data.attrs["campaign"]))
     count = min(whole(count, "count", 1, cause="networks to recompute"), campaign.count)
     first = int(store.key({"token": str(token), "campaign": name}), 16) % (campaign.count - count + 1)
@@ -174,9 +216,9 @@ def recompute(name, token, count=5, tolerance=1e-3, root=None):
     times = tuple(t for t in campaign.times if t <= early)
     short = dataclasses.replace(campaign, times=times, steps=early + 1, backward=1)
     here = measure(tasks.get(campaign.task), short, first, count, workers=1)
-    there = data.isel(network=slice(first, first + count))
-    loss, exponents = (_apart(here[n][-1], there[n].values) for n in ("loss", "exponents"))
-    return Check(name, first, count, loss, exponents, bool(max(loss, exponents) < tolerance))
+    there = data.isel(network=slice(first, first + count)).sel(time=early * campaign.learning_rate, method="nearest")
+    apart = {n: _apart(here[n][-1], there[n].values) for n in _COMPARED}
+    return Check(name, first, count, apart, max(apart.values()) < tolerance)
 
 
 def _apart(mine, theirs):

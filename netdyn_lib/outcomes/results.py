@@ -45,7 +45,7 @@ def live(profile="laptop", seed=0, folder=None, processes=None):
 
 
 def paper(root=None):
-    """Every campaign that is published: name → (data, table)."""
+    """Every campaign that is published: name → (data, table, savings), as :func:`netdyn_lib.outcomes.published.load`."""
     return {name: published.load(name, root) for name in campaign.names() if name in published.names(root)}
 
 
@@ -115,20 +115,106 @@ def scores(papers, otherwise):
     return {name: papers[name][1] if name in papers else table for name, table in otherwise.items()}
 
 
+def judged(papers, otherwise):
+    """Data of published campaigns, name → dataset; those given ``otherwise`` where nothing is published.
+
+    Published data are of two times only, which claims are judged at; see :func:`netdyn_lib.outcomes.published.load`.
+    """
+    return {name: papers[name][0] if name in papers else data for name, data in otherwise.items()}
+
+
+def stopping(papers, otherwise, group, risk, resamples, seed):
+    """Stopping early over time, name → as :func:`netdyn_lib.outcomes.predicting.savings_over_time`.
+
+    What is published, or where nothing is for this ``group`` and ``risk``, computed from the datasets given ``otherwise``.
+    """
+    found = {}
+    for name, data in otherwise.items():
+        there = papers[name][2] if name in papers else None
+        same = there is not None and (there.attrs["group"], there.attrs["risk"]) == (group, risk)
+        found[name] = there if same else predicting.savings_over_time(data, group=group, risk=risk, resamples=resamples, seed=seed)
+    return found
+
+
+def best_savings(by_name):
+    """The most that each rule saves over all decision times, and when, a :class:`pandas.DataFrame` over (ensemble, rule), intervals in words.
+
+    The best of several times is chosen on the data that it is measured on.  That favours every rule a little, all in
+    the same way; the interval is that of the time chosen, and does not know of the choice.
+
+    Parameters
+    ----------
+    by_name : dict
+        Ensemble → dataset as from :func:`stopping`.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name, data in by_name.items():
+        for rule in data["rule"].values.tolist():
+            part = data.sel(rule=rule)
+            middle = part["saved"].sel(bound="estimate").values
+            if np.isnan(middle).all():
+                rows[name, rule] = {"best time": np.nan, "epochs saved": "", "best missed": ""}
+                continue
+            best = part.isel(time=int(np.nanargmax(middle)))
+            rows[name, rule] = {"best time": float(best["time"]), "epochs saved": _words(best["saved"]), "best missed": _words(best["missed"])}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def convergence(here, papers, time, degrees=5.0, seed=0):
+    """How far vectors computed here, with a short future, are from the published ones at a time, a :class:`pandas.DataFrame` over ensembles.
+
+    The share of angles more than ``degrees`` apart, by :func:`netdyn_lib.outcomes.measures.unconverged`, how many networks both have, and how much
+    future the vectors of either know.  Ensembles that are not published are left out.
+
+    Raises
+    ------
+    ValueError
+        As :func:`netdyn_lib.outcomes.measures.unconverged`.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name in (name for name in here if name in papers):
+        both = here[name], papers[name][0]
+        rows[name] = {
+            f"more than {degrees:g}° apart": _words(measures.unconverged(*both, time, degrees=degrees, seed=seed)),
+            "networks": min(len(data["final_loss"]) for data in both),
+            "future here": measures.future(both[0], time), "future published": measures.future(both[1], time),
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def tangencies(found, time, below=10.0, pairs=measures.PAIRS):
+    """How often far-future vectors are near a tangency, a :class:`pandas.DataFrame` over (ensemble, pair).
+
+    Of failed and of ideal runs, the share of determined angles below ``below`` degrees at a time (NaN where none is
+    determined), and how many are determined.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name, (values, outcomes) in angles(found, pairs, time).items():
+        for k, pair in enumerate(pairs):
+            known = {kind: np.degrees(values[getattr(outcomes, kind), k]) for kind in ("failed", "ideal")}
+            known = {kind: v[~np.isnan(v)] for kind, v in known.items()}
+            shares = {f"{kind}, below {below:g}°": float((v < below).mean()) if len(v) else np.nan for kind, v in known.items()}
+            rows[name, pair] = shares | {f"{kind}, determined": len(v) for kind, v in known.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def savings_table(found):
     """Stopping early on each rule, a :class:`pandas.DataFrame` over (ensemble, rule), intervals in words."""
     import pandas as pd
-
-    def words(interval):
-        return "{:.2f} ({:.2f} to {:.2f})".format(*tuple(interval)[:3])
 
     rows = {}
     for name, comparison in found.items():
         for rule, saving in comparison.rules.items():
             apart = comparison.saved.get(rule)
             rows[name, rule] = {
-                "abandoned": words(saving.abandoned), "epochs saved": words(saving.saved), "best missed": words(saving.missed),
-                "more than the loss saves": words(apart) if apart is not None else "",
+                "abandoned": _words(saving.abandoned), "epochs saved": _words(saving.saved), "best missed": _words(saving.missed),
+                "more than the loss saves": _words(apart) if apart is not None else "",
             }  # fmt: skip
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -140,3 +226,8 @@ def range_at(tables, outcome, predictor, time):
         for table in tables.values()
     ]
     return float(np.nanmin(found)), float(np.nanmax(found))
+
+
+def _words(bounds):
+    """Estimate, low and high, as text."""
+    return "{:.2f} ({:.2f} to {:.2f})".format(*map(float, bounds))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import sys
 import time
 from datetime import UTC, datetime
@@ -111,7 +112,7 @@ def _piece(campaign, rows, workers, deadline):
 def load(campaign, folder=None):
     """A campaign's numbers, an :class:`xarray.Dataset` over (time, network, …); times in units of t = steps · η.
 
-    Variables are those of :func:`netdyn_lib.outcomes.measuring.measure`.
+    Variables are those of :func:`netdyn_lib.outcomes.measuring.measure`; ``attrs["campaign"]`` is the campaign as JSON.
 
     Raises
     ------
@@ -143,6 +144,7 @@ def load(campaign, folder=None):
         "pair": pairs,
     }
     data = xr.Dataset(variables, coords, {"name": campaign.name, "steps": campaign.steps, "duration": campaign.steps * campaign.learning_rate})
+    data.attrs["campaign"] = json.dumps(dataclasses.asdict(campaign))
     data.attrs["provenance"] = _provenance([s.meta for s in shards])
     return data
 

@@ -81,13 +81,28 @@ def directions(descent, params, forward, backward, within):
     ValueError
         For a bound that is not positive, or less than 1 step forward; as :func:`netdyn_lib.tangent.covariant.vectors`.
     """
-    within = positive(within, "within", "the growth per step that counts as none")
+    within = bound(within)
     forward = whole(forward, "forward", 1)
     found = covariant.vectors(
         operators.of_descent(descent), params, forward, 2 * forward, backward=backward, at=(forward, 2 * forward)
     )
+    return of_vectors(descent.task, found, within)
+
+
+def bound(within):
+    """``within`` as a float; ValueError where it is not positive and finite."""
+    return positive(within, "within", "the growth per step that counts as none")
+
+
+def of_vectors(task, found, within):
+    """Covariant vectors at the first step of ``found`` as Directions, by their growth from there to its last step.
+
+    ``found`` is a :class:`~netdyn_lib.tangent.covariant.CovariantVectors` of all P vectors of this task's
+    networks, at 2 or more steps.  Raises ValueError for a bound ``within`` that is not positive.
+    """
+    within = bound(within)
     vectors, states = found.vectors[0], found.states[0]  # (n, P, P), (n, P)
-    growth = (found.log_growth[1] - found.log_growth[0]) / forward
+    growth = (found.log_growth[-1] - found.log_growth[0]) / (found.times[-1] - found.times[0])
     neutral = np.abs(growth) < within
     n, size = growth.shape
     shares, splitting, residual = np.full((n, size), np.nan), np.full(n, np.nan), np.full(n, np.nan)
@@ -106,6 +121,6 @@ def directions(descent, params, forward, backward, within):
     bent = np.full((n, size), np.nan)
     alive = states.isfinite().all(1)
     if bool(alive.any()):
-        hessians = curvature.hessians(descent.task.objective, states[alive])
+        hessians = curvature.hessians(task.objective, states[alive])
         bent[alive.numpy()] = (vectors[alive] * (hessians @ vectors[alive])).sum(1).abs().numpy()
     return Directions(growth, neutral, shares, splitting, bent, residual)
