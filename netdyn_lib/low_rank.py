@@ -11,33 +11,88 @@ the eigenvalues of H are those of H_small, its eigenvectors S u, and all others
 are exactly 0.  The gradient is S g_small: it has no part outside.  Only the first
 layer is confined; what a deeper one sees changes with the weights below it.
 
-For one hidden layer H_small is in closed form, the blocks as in
-:mod:`netdyn_lib.closed_form`; for others by automatic differentiation.
+H_small is M of :mod:`netdyn_lib.confined`.
 """
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 import torch
 from torch import nn
+from torch.func import vmap
 
-from . import curvature
-from .checks import floats, positive
-from .gradients import with_ones
+from . import confined, curvature
+from .checks import floats
+from .confined import Range
+from .derivatives import directional
+from .eigenclasses import ZERO, Classes, classes, overlap  # noqa: F401: also here, where spectra come from
 from .networks import ACTIVATIONS, MLP
 
-#: Eigenvalues of at most this share of the largest magnitude count as 0.  Rounding leaves 1e-15 of it, and where a
-#: batch is learned to 1 − p = δ up to 1e-16/δ, for L'' is then a difference of numbers that agree to δ.  Early in
-#: training nothing lies between 1e-15 and 1e-11; late, samples that are learned leave true eigenvalues of all sizes
-#: down to rounding, and a count of signs depends on this bound by some percent (the gradient's overlap does not).
-ZERO = 1e-12
 #: Parameters up to which the Hessian of a network that is no MLP is formed whole.
 DENSE = 6000
-_VALUES = 2**24  # intermediate values of a block of samples: 128 MiB
 
 
 @dataclass(frozen=True)
-class LowRank:
+class Local(Range):
+    """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m, m), ``params`` W (P,)."""
+
+    function: Callable
+    params: torch.Tensor
+    frame: torch.Tensor
+    units: int
+    size: int
+    order: torch.Tensor | None = None
+
+    @torch.no_grad()
+    def hessian(self):
+        """The :class:`LowRankHessian` at W."""
+        return LowRankHessian(self.function(self.restrict(self.params)), self.frame, self.units, self.size, self.order)
+
+    @torch.no_grad()
+    def changes(self, directions):
+        """Derivatives of M along ``directions`` (k, P) of W, third derivatives of the loss: (k, m, m), symmetric.
+
+        At a ReLU's kink those from one side.  Where many directions make large tensors, call with few.
+        """
+        point = self.restrict(self.params)
+        return vmap(lambda v: directional(self.function, point, v)[1])(self.restrict(directions))
+
+
+@dataclass(frozen=True)
+class LowRankHessian(Range):
+    """H = S M Sᵀ in P dimensions, ``matrix`` M (m, m) symmetric; the rest is that of :class:`LowRank`, which it becomes by :meth:`solved`."""
+
+    matrix: torch.Tensor
+    frame: torch.Tensor
+    units: int
+    size: int
+    order: torch.Tensor | None = None
+
+    def product(self, vectors):
+        """H v (…, P) of ``vectors`` (…, P)."""
+        return self.embed(self.restrict(vectors) @ self.matrix)
+
+    def undone(self, vectors, learning_rate):
+        """(I − γH)⁻¹ v (…, P): a step of descent in tangent space taken back, v + S [(I − γM)⁻¹ − I] Sᵀ v.
+
+        Raises :class:`torch.linalg.LinAlgError` where 1/γ is an eigenvalue: that step has no inverse.
+        """
+        small = self.restrict(vectors)
+        step = torch.eye(len(self.matrix)).to(self.matrix) - learning_rate * self.matrix
+        back = torch.linalg.solve(step, small.reshape(-1, len(step)).T).T.reshape(small.shape)
+        return vectors + self.embed(back - small)
+
+    def solved(self):
+        """Eigenvalues and eigenvectors, a :class:`LowRank`.  Raises FloatingPointError where M is not finite."""
+        if not bool(self.matrix.isfinite().all()):
+            raise FloatingPointError("the Hessian is not finite: the loss overflows at these parameters, and there is no spectrum")
+        values, basis = torch.linalg.eigh(self.matrix)
+        return LowRank(values.cpu().numpy(), basis, self.frame, self.units, self.size, self.order)
+
+
+@dataclass(frozen=True)
+class LowRank(Range):
     """Eigenvalues and eigenvectors of a Hessian H = S U diag(λ) Uᵀ Sᵀ in P dimensions, of rank at most m.
 
     ``values`` λ (m,) ascending; ``basis`` U (m, m), orthonormal columns;
@@ -55,24 +110,11 @@ class LowRank:
 
     def project(self, vectors):
         """Coefficients Uᵀ Sᵀ v along the eigenvectors: (…, m) of ``vectors`` (…, P)."""
-        if vectors.shape[-1] != self.size:
-            raise ValueError(f"vectors of shape {tuple(vectors.shape)}: expected (…, {self.size})")
-        vectors = vectors.to(self.basis)
-        if self.order is not None:
-            vectors = vectors[..., self.order]
-        end = self.units * len(self.frame)
-        first = vectors[..., :end].unflatten(-1, (self.units, len(self.frame))) @ self.frame
-        return torch.cat([first.flatten(-2), vectors[..., end:]], -1) @ self.basis
+        return self.restrict(vectors) @ self.basis
 
     def expand(self, coefficients):
         """S U c: vectors (…, P) with these ``coefficients`` (…, m) along the eigenvectors."""
-        small = coefficients.to(self.basis) @ self.basis.T
-        end = self.units * self.frame.shape[1]
-        first = small[..., :end].unflatten(-1, (self.units, self.frame.shape[1])) @ self.frame.T
-        vectors = torch.cat([first.flatten(-2), small[..., end:]], -1)
-        if self.order is None:
-            return vectors
-        return torch.empty_like(vectors).index_copy_(-1, self.order, vectors)
+        return self.embed(coefficients.to(self.basis) @ self.basis.T)
 
     def product(self, vectors):
         """H v (…, P) of ``vectors`` (…, P)."""
@@ -87,68 +129,8 @@ class LowRank:
         return curvature.local_exponents(self.values, learning_rate)
 
     def classes(self, learning_rate, zero=None):
-        """:func:`classes` of ``values``."""
+        """:func:`netdyn_lib.eigenclasses.classes` of ``values``."""
         return classes(self.values, learning_rate, zero)
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Which eigenvalues are what, (m,) bool each: λ < −z, λ > z, |λ| ≤ z, and (1 − γλ)² > 1 of those that are not neutral."""
-
-    chaotic: np.ndarray
-    negative: np.ndarray
-    positive: np.ndarray
-    neutral: np.ndarray
-
-    def counts(self):
-        """How many of each, a dict by name."""
-        return {name: int(mask.sum()) for name, mask in vars(self).items()}
-
-
-def classes(values, learning_rate, zero=None):
-    """Classes of eigenvalues at one learning rate γ.
-
-    A direction is locally chaotic where |1 − γλ| > 1: for λ < 0 or λ > 2/γ (H, theorem 2.1).
-
-    Parameters
-    ----------
-    values : array_like
-        λ (m,).
-    learning_rate : float
-        γ.
-    zero : float, optional
-        z, up to which |λ| is neutral: what rounding alone leaves.  By default :data:`ZERO` times the largest |λ|.
-
-    Raises
-    ------
-    ValueError
-        For values or γ that are not finite, or γ or z that are negative.
-
-    >>> classes([-1.0, 0.0, 1.0, 5.0], 0.5).counts()
-    {'chaotic': 2, 'negative': 1, 'positive': 2, 'neutral': 1}
-    """
-    values, rate = np.asarray(values, dtype=float), positive(learning_rate, "learning_rate", "γ")
-    if not np.isfinite(values).all():
-        raise ValueError("eigenvalues are not finite: the network diverged, and its directions have no class")
-    if zero is None:
-        zero = ZERO * np.abs(values).max(initial=0.0)
-    if not zero >= 0:
-        raise ValueError(f"zero = {zero}: must be zero or positive (it bounds a magnitude)")
-    neutral = np.abs(values) <= zero
-    # As a bound on λ: (1 − γλ)² rounds to 1 for small |λ|.
-    chaotic = ((values < 0) | (values > 2 / rate)) & ~neutral
-    return Classes(chaotic, values < -zero, values > zero, neutral)
-
-
-def overlap(coefficients, known):
-    """Share of |gradient|² in each class, a dict by name; NaN for a gradient of zero.
-
-    ``coefficients`` (m,) are the gradient's, :meth:`LowRank.project`; ``known``
-    the :class:`Classes`.  Negative, positive and neutral add up to 1.
-    """
-    squares = floats(coefficients, "cpu").square().numpy()
-    total = squares.sum()
-    return {name: float(squares[mask].sum() / total) if total > 0 else np.nan for name, mask in vars(known).items()}
 
 
 @torch.no_grad()
@@ -178,6 +160,19 @@ def spectrum(task, params, x=None, y=None):
     FloatingPointError
         Where the Hessian overflows.
     """
+    return hessian(task, params, x, y).solved()
+
+
+def hessian(task, params, x=None, y=None):
+    """The Hessian itself, a :class:`LowRankHessian`, not yet solved for its spectrum; otherwise as :func:`spectrum`.
+
+    Its numbers may be infinite or NaN where the loss overflows.
+    """
+    return around(task, params, x, y).hessian()
+
+
+def around(task, params, x=None, y=None):
+    """What the Hessian is a function of, at and around ``params``, a :class:`Local`; otherwise as :func:`spectrum`."""
     network, loss = task.network, task.loss
     x, y = (task.x, task.y) if x is None else (x, y)
     params = floats(params)
@@ -185,31 +180,21 @@ def spectrum(task, params, x=None, y=None):
         raise ValueError(f"params of shape {tuple(params.shape)}: expected ({network.count},), one network")
     if not bool(params.isfinite().all()):
         raise ValueError("parameters are not finite: the network diverged, and has no Hessian")
-    if not isinstance(network, MLP):
-        if network.count > DENSE:
-            raise ValueError(f"{network!r}: its Hessian is formed whole, for at most {DENSE:,} parameters; an MLP has no such bound")
-        return of_matrix(torch.func.hessian(lambda p: loss.value(network.forward(p, x), y))(params))
-    samples = with_ones(x.reshape(len(x), -1).T[None])[0]  # (d + 1, B)
-    frame, sizes, rows = torch.linalg.svd(samples, full_matrices=False)
-    # Inputs that repeat or depend on each other leave singular values of rounding size.
-    rank = int((sizes > sizes[0] * max(samples.shape) * torch.finfo(sizes.dtype).eps).sum())
-    frame = frame[:, :rank]
-    layers = network.matrices(params)
-    layers = [layers[0] @ frame, *layers[1:]]
-    small = _one_hidden if len(layers) == 2 else _automatic
-    return _solved(small(network, loss, layers, sizes[:rank, None] * rows[:rank], y), frame, network.shapes[0][0], network.count)
+    if isinstance(network, MLP):
+        frame, inputs = confined.frame_of(x)
+        return Local(confined.matrix_of(network, loss, inputs, y), params, frame, network.shapes[0][0], network.count)
+    if network.count > DENSE:
+        raise ValueError(f"{network!r}: its Hessian is formed whole, for at most {DENSE:,} parameters; an MLP has no such bound")
+    return Local(torch.func.hessian(lambda p: loss.value(network.forward(p, x), y)), params, params.new_ones(1, 1), 0, network.count)
 
 
 def of_matrix(hessian):
-    """The same of a dense Hessian (P, P): m = P.  Raises FloatingPointError where it is not finite."""
-    return _solved(hessian.detach().to(torch.float64), hessian.new_ones(1, 1, dtype=torch.float64), 0, len(hessian))
+    """:class:`LowRank` of a dense Hessian (P, P): m = P.  Raises FloatingPointError where it is not finite."""
+    return _whole(hessian).solved()
 
 
-def _solved(hessian, frame, units, size):
-    if not bool(hessian.isfinite().all()):
-        raise FloatingPointError("the Hessian is not finite: the loss overflows at these parameters, and there is no spectrum")
-    values, basis = torch.linalg.eigh(hessian)
-    return LowRank(values.cpu().numpy(), basis, frame, units, size)
+def _whole(hessian):
+    return LowRankHessian(hessian.detach().to(torch.float64), hessian.new_ones(1, 1, dtype=torch.float64), 0, len(hessian))
 
 
 def of_module(module, loss, x, y):
@@ -241,57 +226,3 @@ def of_module(module, loss, x, y):
 class _Scored:
     network: MLP
     loss: object
-
-
-def _automatic(network, loss, layers, inputs, y):
-    """H_small (m, m) of a perceptron of any depth, ``layers`` its matrices, the first (units, r), on ``inputs`` (r, B)."""
-    shapes = [layer.shape for layer in layers]
-
-    def objective(small):
-        values = inputs
-        for k, part in enumerate(small.split([shape.numel() for shape in shapes])):
-            values = part.view(shapes[k]) @ (with_ones(network.activation.function(values)[None])[0] if k else values)
-        return loss.value(values.T, y)
-
-    return torch.func.hessian(objective)(torch.cat([layer.flatten() for layer in layers]))
-
-
-def _one_hidden(network, loss, layers, inputs, y):
-    """H_small (m, m) of a perceptron with one hidden layer, its samples taken in blocks."""
-    (units, rank), (classes_, above) = (layer.shape for layer in layers)
-    target = loss.encode(y, classes_)
-    rows = units**2 + rank**2 + classes_ * above * (units + classes_)
-    block = max(1, _VALUES // rows)
-    parts = zip(inputs.split(block, 1), target.split(block, 1))
-    total = [sum(same) for same in zip(*(_blocks(network, loss, *layers, *part) for part in parts))]
-    size = units * rank
-    hessian = inputs.new_empty(size + layers[1].numel(), size + layers[1].numel())
-    hessian[:size, :size] = total[0].permute(0, 2, 1, 3).reshape(size, size)
-    hessian[:size, size:] = total[1].permute(0, 3, 1, 2).reshape(size, -1)
-    hessian[size:, :size] = hessian[:size, size:].T
-    hessian[size:, size:] = total[2].permute(0, 2, 1, 3).reshape(classes_ * above, -1)
-    return loss.weight(inputs.shape[1]) * hessian
-
-
-def _blocks(network, loss, below, above, inputs, target):
-    """The three blocks of H_small, summed over N samples: (J, K, r, r), (J, C, K + 1, r) and (C, D, K + 1, K + 1)."""
-    pullback, v = network.activation.pullback, above[:, :-1]
-    a = network.activation.function(below @ inputs)  # (J, N)
-    each = with_ones(a[None])[0]  # (J + 1, N)
-    output = above @ each  # (C, N)
-    residual = loss.residual(output[None], target)[0]
-    slope = pullback(torch.ones_like(a), a)
-    reach = v.T[:, :, None] * slope[:, None]  # ∂output_c/∂(W x̃)_j: (J, C, N)
-    bent = loss.curve(output.expand_as(reach), reach)  # L'' v_j φ'_j
-    lower = torch.einsum("jcn,kcn->jkn", bent, reach)
-    lower.diagonal().add_((network.activation.bend(a) * pullback(v.T @ residual, a)).T)
-    mixed = bent[:, :, None] * each  # (J, C, K + 1, N)
-    mixed[:, :, :-1].diagonal(dim1=0, dim2=2).add_((slope * residual[:, None]).transpose(1, 2))
-    units = torch.eye(len(output), dtype=output.dtype, device=output.device)[:, :, None]
-    second = loss.curve(output.expand(len(output), *output.shape), units.expand(-1, -1, output.shape[1]))  # L'': (C, C, N)
-    squares = (inputs[:, None] * inputs).flatten(0, 1)  # (r r, N)
-    return (
-        (lower.flatten(0, 1) @ squares.T).view(len(a), len(a), len(inputs), len(inputs)),
-        mixed @ inputs.T,
-        (second[:, :, None] * each) @ each.T,
-    )

@@ -1,6 +1,7 @@
 """Mini-batches in an order that a seed decides: the noise of stochastic gradient descent, repeatable and resumable."""
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count
 
 import numpy as np
@@ -67,6 +68,32 @@ def _order(samples, batch, epochs, seed, skipped):
         for a in range(skipped * batch, samples, batch):
             yield shuffled[a : a + batch]
         skipped = 0
+
+
+def at(samples, batch, step, seed=0):
+    """The batch of one step, counted from 0: what :func:`order` yields there, (B,) int64, not to be written to.
+
+    For whoever goes through a run backwards.  Raises ValueError as :func:`order`.
+
+    >>> at(5, 2, 4, seed=3).tolist() == [b.tolist() for b in order(5, 2, 2, 3)][4]
+    True
+    """
+    epoch, k = divmod(whole(step, "step"), per_epoch(samples, batch))
+    return _shuffled(samples, epoch, whole(seed, "seed"))[k * batch : (k + 1) * batch]
+
+
+@lru_cache(16)
+def _shuffled(samples, epoch, seed):
+    shuffled = permutation(samples, epoch, seed)
+    shuffled.flags.writeable = False  # it is kept
+    return shuffled
+
+
+def momentum(value):
+    """μ as a float.  Raises ValueError outside [0, 1)."""
+    if not 0 <= value < 1:
+        raise ValueError(f"momentum = {value}: must be at least 0 and below 1, or the velocity grows without end")
+    return float(value)
 
 
 def part(task, index):

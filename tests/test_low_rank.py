@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.func import grad, hessian
 
-from netdyn_lib import curvature, initialisations, losses, low_rank, networks, tasks
+from netdyn_lib import confined, curvature, initialisations, losses, low_rank, networks, tasks
 
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -84,9 +84,9 @@ def test_closed_form_and_automatic_are_the_same_matrix(monkeypatch):
     task = task_of(activation="sigmoid", samples=7)
     params = task.initial(1)[0]
     closed = low_rank.spectrum(task, params).values
-    monkeypatch.setattr(low_rank, "_VALUES", 3000)  # blocks of samples
+    monkeypatch.setattr(confined, "_VALUES", 3000)  # blocks of samples
     blocks = low_rank.spectrum(task, params).values
-    monkeypatch.setattr(low_rank, "_one_hidden", low_rank._automatic)
+    monkeypatch.setattr(confined, "_one_hidden", confined._automatic)
     np.testing.assert_allclose(closed, low_rank.spectrum(task, params).values, atol=1e-13)
     np.testing.assert_allclose(closed, blocks, atol=1e-13)
 

@@ -4,7 +4,8 @@
 ``benettin`` its Lyapunov exponents by QR, ``singular`` by singular values,
 ``covariant`` its covariant Lyapunov vectors by Ginelli's method and ``frozen_future``
 without a future, ``angles`` what lies between them; ``dimensions`` reads a spectrum,
-``spectra``, ``neutral``, ``intermittent`` and ``leading`` look at networks with all this.
+``stochastic`` makes the maps of mini-batches and of momentum; ``spectra``, ``neutral``,
+``intermittent`` and ``leading`` look at networks with all this.
 """
 
 from .perturbations import Growth, Rows, by_derivative, frozen_distance, frozen_growth, growth, mean_growth, random_directions

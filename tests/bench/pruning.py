@@ -12,11 +12,14 @@ import numpy as np
 import torch
 
 from netdyn_lib import archives, curvature, data, gradients, initialisations, losses, low_rank, minibatches, networks, pruning, tasks
+from netdyn_lib.pruning.tangents import PrunedDescent
+from netdyn_lib.tangent import stochastic
 
 from .measuring import spread, timed
 
 SIZES, BATCH, RATE = (256, 20, 10), 8, 0.001
 STEPS, ROUNDS, REPEATS = 40, 5, 20
+COUNT = 20  # exponents
 GOAL, MOST_PRODUCT = 500, 3  # times as fast as the dense spectrum; gradients that a product may take
 
 
@@ -67,6 +70,18 @@ def descents(task, params):
         print(f"descent, rule {rule}: {spread(STEPS / np.array(times))} steps a second", flush=True)
 
 
+def tangents(task, params):
+    ways = {
+        "mini-batches": (stochastic.StochasticDescent(task, RATE, BATCH), STEPS),
+        "mini-batches with momentum": (stochastic.StochasticDescent(task, RATE, BATCH, 0, 0.9), STEPS),
+        "pruned, its true derivative": (PrunedDescent(task, RATE, BATCH, "negative"), 3),
+    }
+    for name, (advance, steps) in ways.items():
+        stochastic.spectrum(advance, params, 1, COUNT, progress=False)
+        times = [timed(lambda: stochastic.spectrum(advance, params, steps, COUNT, progress=False))[0] for _ in range(ROUNDS)]
+        print(f"leading {COUNT} exponents by QR, {name}: {spread(1e3 * np.array(times) / steps)} ms a step", flush=True)
+
+
 def products(task, params):
     for name, part in ((f"{len(task.x):,} samples", task), (f"{BATCH} samples", minibatches.part(task, torch.arange(BATCH)))):
         gradient = gradients.of(part)
@@ -82,4 +97,5 @@ def main():
     print(f"Pruned descent, {'-'.join(map(str, SIZES))} ReLU, {task.network.count:,} parameters, batches of {BATCH}, 1 thread", flush=True)
     products(task, params)
     descents(task, params)
+    tangents(task, params)
     spectra(task, params)

@@ -1,0 +1,83 @@
+"""Full batch beside mini-batch: how much of the negative spectrum is noise of the batch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from . import curvature, low_rank, minibatches
+from .checks import whole
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Eigenvalues of one Hessian: how many of each class (:func:`netdyn_lib.eigenclasses.classes`), of ``size`` P, and sums of them.
+
+    ``negative_sum`` Σ|λ| over λ < 0, ``positive_sum`` over λ > 0; ``smallest`` and ``largest`` λ of the range.
+    """
+
+    chaotic: int
+    negative: int
+    positive: int
+    neutral: int
+    size: int
+    negative_sum: float
+    positive_sum: float
+    smallest: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Negative eigenvectors of k mini-batches at one network, and the full batch's curvature along them.
+
+    ``counts`` (k,) of :class:`Counts`; ``own`` and ``full``, each of k arrays: λ < 0 of each negative eigenvector v, and
+    vᵀ H v of the full batch.
+    """
+
+    counts: tuple
+    own: tuple
+    full: tuple
+
+    @property
+    def share_negative(self):
+        """Share of each batch's negative directions along which the full batch's curvature is negative too, (k,); NaN for none."""
+        return np.array([np.mean(values < 0) if len(values) else np.nan for values in self.full])
+
+    @property
+    def share_kept(self):
+        """Σ vᵀHv/Σλ over the negative directions, (k,): 1 where all negative curvature is the full batch's, 0 or less where it is noise."""
+        return np.array([one.sum() / own.sum() if len(own) else np.nan for one, own in zip(self.full, self.own)])
+
+
+def counts(found, learning_rate):
+    """:class:`Counts` of a :class:`~netdyn_lib.low_rank.LowRank` at γ."""
+    known, values = found.classes(learning_rate), found.values
+    sums = -values[known.negative].sum(), values[known.positive].sum(), values[0], values[-1]
+    return Counts(**known.counts(), size=found.size, **dict(zip(("negative_sum", "positive_sum", "smallest", "largest"), map(float, sums))))
+
+
+def full(task, params, learning_rate):
+    """:class:`Counts` of the full batch at one network (P,), by :func:`netdyn_lib.low_rank.spectrum` of all training samples.
+
+    With as many samples as inputs nothing is left out: the whole Hessian, P × P.  At 5,350 parameters that takes one or two minutes.
+    """
+    return counts(low_rank.spectrum(task, params), learning_rate)
+
+
+def compare(task, params, learning_rate, batch, count=10, seed=0, start=0):
+    """Mini-batches ``start`` … ``start`` + k of a run's order at one network ``params`` (P,), against the full batch; :class:`Batches`.
+
+    The full batch enters by Hessian–vector products alone, one for each negative eigenvector.
+    """
+    product = curvature.operator(task, params)
+    seen, own, whole_batch = [], [], []
+    for step in range(whole(start, "start"), start + whole(count, "count", 1)):
+        part = minibatches.part(task, torch.tensor(minibatches.at(len(task.x), batch, step, seed), device=task.x.device))
+        found = low_rank.spectrum(part, params)
+        negative = found.classes(learning_rate).negative
+        units = torch.eye(len(negative)).to(found.basis)[torch.from_numpy(negative)]
+        seen.append(counts(found, learning_rate))
+        own.append(found.values[negative])
+        whole_batch.append(np.array([float(v @ product(v)) for v in found.expand(units)]))
+    return Batches(tuple(seen), tuple(own), tuple(whole_batch))

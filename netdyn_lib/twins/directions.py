@@ -1,0 +1,194 @@
+"""Initial perturbations by how much they grow along a run: the right singular vectors of its tangent product.
+
+Y = J(T − 1) … J(0), J = I − γH symmetric.  The eigenvectors of H's Lyapunov matrix ln(YᵀY)/2T belong to the start of the
+run.  Forward QR gives those of YYᵀ, which belong to its end; the transposed product Yᵀ = J(0) … J(T − 1), the
+same run backwards, ends in those of the start.  One pass finds them only as far as singular values lie apart, so the passes
+take turns, backwards and forwards: subspace iteration with YᵀY, each time with the
+Rayleigh–Ritz step that makes singular vectors of a frame (Saad, Numerical Methods for Large Eigenvalue Problems, ch. 5).
+
+The directions that shrink most are the leading ones of the inverse, Y⁻¹ = J(0)⁻¹ … J(T − 1)⁻¹, by the same
+passes.  J = I − γ S M Sᵀ has J⁻¹ = I + S [(I − γM)⁻¹ − I] Sᵀ, a system of equations in few dimensions (:mod:`netdyn_lib.low_rank`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .. import low_rank
+from ..checks import positive, whole
+from ..tangent.frames import orthonormalise, random_orthogonal
+from ..tangent.singular import _Product
+from ..tangent.stochastic import curved
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Orthonormal initial directions, the columns of ``vectors`` (P, k), and ln σ of each over T ``steps``, (k,).
+
+    Descending, from the most expanding; ascending from :func:`contracting`.  ``change`` is the largest change of ln σ in the
+    last of so many ``sweeps``, infinite after only one; ``converged`` whether it is within the tolerance.
+    """
+
+    vectors: torch.Tensor
+    log_singular: np.ndarray
+    steps: int
+    sweeps: int
+    change: float
+    converged: bool
+
+    @property
+    def exponents(self):
+        """Finite-time Lyapunov exponents ln σ/T per step, (k,)."""
+        return self.log_singular / self.steps
+
+
+def forward_step(reference, t, params, frame):
+    """J(t) ``frame``, (P, k)."""
+    return frame - reference.rate * curved(reference.part(t), params, frame)[1]
+
+
+def inverse_step(reference, t, params, frame):
+    """J(t)⁻¹ ``frame``, (P, k)."""
+    return low_rank.hessian(reference.part(t), params).undone(frame.T, reference.rate).T
+
+
+class Tangent:
+    """Products of J(t), or of what ``step`` gives in its place, along a run, made orthonormal every ``interval`` steps."""
+
+    def __init__(self, reference, step, interval=10):
+        self.reference, self._step, self._interval = reference, step, whole(interval, "interval", 1)
+
+    def back(self, frame):
+        """The span of J(0) … J(T − 1) ``frame``, orthonormal, (P, k)."""
+        for t, params in self.reference.weights(reverse=True):
+            frame = self._step(self.reference, t, params, frame)
+            if t % self._interval == 0:
+                frame = orthonormalise(frame[None])[0][0]
+        return frame
+
+    def forth(self, frame, at=()):
+        """J(T − 1) … J(0) = Q diag(2^m) T of an orthonormal ``frame``: Q (P, k), ln σ (k,), and what is stretched, (P, k).
+
+        Then ln σ after so many steps ``at``, (T', k).
+        """
+        count = frame.shape[1]
+        product = _Product(frame.new_zeros(1, count), torch.eye(count).to(frame)[None])
+        q, seen = frame, [np.zeros(count)] if 0 in at else []
+        for t, params in self.reference.weights():
+            q = self._step(self.reference, t, params, q)
+            if (t + 1) % self._interval == 0 or t + 1 == self.reference.steps or t + 1 in at:
+                q = product.multiply(q[None])[0]
+                if t + 1 in at:
+                    seen.append(product.singular(False)[0][0])
+        logs, vectors = product.singular(True)
+        return q, logs[0], frame @ vectors[0], np.array(seen)
+
+
+@torch.no_grad()
+def leading(reference, count, *, extra=8, sweeps=6, tolerance=1e-3, interval=10, seed=0):
+    """The k directions that grow most along a run.
+
+    Parameters
+    ----------
+    reference : Reference
+    count, extra : int
+        k; directions carried along beside them, for speed of convergence: an error shrinks by (σ_{k + extra + 1}/σ_k)² a sweep.
+    sweeps : int
+        Of one pass backwards and one forwards, at most.
+    tolerance : float
+        Of ln σ of all k between sweeps.
+    interval : int
+        Steps between QR decompositions.
+    seed : int
+        Of the start frame.
+
+    Returns
+    -------
+    Directions
+
+    Raises
+    ------
+    ValueError
+        For numbers out of bounds.
+    """
+    return _iterated(Tangent(reference, forward_step, interval), count, extra, sweeps, tolerance, seed)
+
+
+@torch.no_grad()
+def contracting(reference, count, *, extra=8, sweeps=6, tolerance=1e-3, interval=10, seed=0):
+    """The k directions that shrink most, ascending in ln σ; as :func:`leading`.
+
+    Raises :class:`torch.linalg.LinAlgError` where a step has no inverse, 1/γ an eigenvalue of its Hessian.
+    """
+    found = _iterated(Tangent(reference, inverse_step, interval), count, extra, sweeps, tolerance, seed)
+    return Directions(found.vectors, -found.log_singular, found.steps, found.sweeps, found.change, found.converged)
+
+
+@torch.no_grad()
+def all_directions(reference, interval=10):
+    """All P directions of a small network, descending in ln σ, in one pass."""
+    start = torch.eye(reference.task.network.count).to(reference.final)
+    _, logs, vectors, _ = Tangent(reference, forward_step, interval).forth(start)
+    return Directions(vectors, logs, reference.steps, 1, 0.0, True)
+
+
+def _iterated(tangent, count, extra, sweeps, tolerance, seed):
+    reference, size = tangent.reference, tangent.reference.task.network.count
+    count = whole(count, "count", 1, size, "directions of a space of that size")
+    tolerance, sweeps = positive(tolerance, "tolerance", "of ln σ"), whole(sweeps, "sweeps", 1)
+    frame = random_orthogonal(size, min(size, count + whole(extra, "extra")), seed).to(reference.final)
+    known, change = np.inf, np.inf
+    for sweep in range(1, sweeps + 1):
+        frame, logs, vectors, _ = tangent.forth(tangent.back(frame))
+        change, known = float(np.abs(logs[:count] - known).max()), logs[:count]
+        if change <= tolerance:
+            break
+    return Directions(vectors[:, :count], known, reference.steps, sweep, change, change <= tolerance)
+
+
+def strategies(known, shrinking=None, seed=0, neutral=1e-8):
+    """H's five perturbations, as unit vectors (P,) by name.
+
+    ``top`` and ``bottom`` are the directions that grow and shrink most; ``chaotic`` and ``non-chaotic`` Gaussian combinations of
+    all with ln σ > 0 and < 0; ``random`` is isotropic.
+
+    Parameters
+    ----------
+    known : Directions
+        All, or the leading ones.  The chaotic combination is of those among them.
+    shrinking : Directions, optional
+        From :func:`contracting`; needed where ``known`` are not all.  The non-chaotic direction is then isotropic but
+        orthogonal to those of ``known`` that do not shrink, if these are all such (the last of ``known`` shrinks), and
+        else of the span of ``shrinking``.
+    seed : int
+    neutral : float
+        |ln σ| up to which a direction neither grows nor shrinks.
+
+    Raises
+    ------
+    ValueError
+        Where no direction grows, or none shrinks, or ``shrinking`` is missing.
+    """
+    size, count = known.vectors.shape
+    draw = np.random.default_rng([whole(seed, "seed"), size, 6])
+    if shrinking is None and count < size:
+        raise ValueError(f"{count} of {size} directions are known: give also those that shrink, of twins.contracting")
+    vectors, logs = known.vectors, known.log_singular
+    low = Directions(vectors.flip(1), logs[::-1], known.steps, 1, 0.0, True) if shrinking is None else shrinking
+    if not logs[0] > neutral or not low.log_singular[0] < -neutral:
+        raise ValueError(f"ln σ from {low.log_singular[0]:.3g} to {logs[0]:.3g}: a direction must grow and one shrink by more than {neutral}")
+
+    def combined(some):
+        return some @ torch.from_numpy(draw.standard_normal(some.shape[1])).to(some)
+
+    isotropic = torch.from_numpy(draw.standard_normal(size)).to(vectors)
+    chaotic = combined(vectors[:, torch.from_numpy(logs > neutral)])
+    if logs[-1] < -neutral:
+        others = vectors[:, torch.from_numpy(logs >= -neutral)]
+        calm = torch.from_numpy(draw.standard_normal(size)).to(vectors)
+        calm = calm - others @ (others.T @ calm)
+    else:
+        calm = combined(low.vectors[:, torch.from_numpy(np.ascontiguousarray(low.log_singular) < -neutral)])
+    found = {"top": vectors[:, 0], "bottom": low.vectors[:, 0], "chaotic": chaotic, "non-chaotic": calm, "random": isotropic}
+    return {name: v / v.norm() for name, v in found.items()}
