@@ -134,7 +134,7 @@ glue("prediction-residual", results.worst_residual(here), display=False)
 results.convergence(here, papers, 0.2)
 
 # %% [markdown]
-# With the future that a run of the laptop profile affords about half of these angles are still on their way, so tangencies are judged on the published ensembles. There, in samples of 60 networks
+# With the future that a run of the laptop profile affords half to two thirds of these angles are still on their way, so tangencies are judged on the published ensembles. There, in samples of 60 networks
 # that we followed for another 4.2 units of time, between 3% (ReLU) and 14% (tanh, Glorot) of the angles moved by more than five degrees.
 
 # %% [markdown]
@@ -302,7 +302,7 @@ draw_tangent.leading({"digits": digits} | mnist)
 #
 # *What do exponents and vectors know, and when?* Fifteen steps into training, before the loss knows much, both tell failed runs from others: better than chance in every ensemble, never with certainty.
 # *Is it more than the loss, the weights or the Hessian know?* More than the loss, or as much, until $t$ is 0.05 to 0.1. At $t = 0.015$ not more than the better of weights and Hessian, which need no tangent dynamics,
-# but for singular values with tanh and Glorot's weights, by 0.02; earlier also for vectors with ReLU and Glorot's weights, for the most part because a missing vector says that a unit is off. Vectors that know more than that owe it to their future.
+# but by 0.02 for singular values (tanh, Glorot's weights, failed runs) and for growth rates (ReLU, Glorot's weights, ideal runs); earlier also for vectors with ReLU and Glorot's weights, for the most part because a missing vector says that a unit is off. Vectors that know more than that owe it to their future.
 # *Do they save training?* Not beside a look at the loss a little later.
 #
 # ## Published numbers, recomputed
