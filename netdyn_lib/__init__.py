@@ -16,6 +16,7 @@ _MODULES = (
     "active_inputs",
     "ageing",
     "archives",
+    "arms",
     "arrivals",
     "bands",
     "batch_noise",

@@ -39,9 +39,14 @@ _SWEEPS = {
     "cifar10": dict(task="cifar10", rates=_RATES, conditions=50, cap=2000, block=5),
     # Published from two processor cores: few initial conditions, fewer rates, and but for the first fewer images.
     "mnist-few": dict(task="mnist", rates=(0.01, *_COARSE), **_FEW | dict(cap=200)),
+    "mnist-few-200": dict(task="mnist", rates=(2.5, 5.0, 7.5, 10.0), **_FEW | dict(epochs=200, cap=200)),  # J's length of record
     "mnist-6000-few": dict(task="mnist", rates=(0.1, *_COARSE), samples=6000, **_FEW),
     "mnist-sharpness": dict(
         task="mnist", rates=(2.5, 5.0, 7.5, 10.0), conditions=3, copies=1, epochs=300, block=1, samples=6000,
+        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3,
+    ),
+    "mnist-sharpness-all": dict(  # J, Fig. 14, with all images
+        task="mnist", rates=(2.5, 5.0, 7.5, 10.0), conditions=3, copies=1, epochs=300, block=1,
         sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3,
     ),
     "mnist-sigmoid-few": dict(task="mnist-sigmoid", rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
@@ -126,6 +131,28 @@ _PAPER = {
         leading_rates=(0.5, 2.5, 7.5),  # below, at and above the rate at which the digits are learned fastest
         leading_networks=5,
         leading_epochs=200,
+    ),
+    "07_hessian_chaos": dict(
+        # Families of arms, in order of value: a task, and which of its arms.
+        families=(
+            *(("usps", "sets"), ("usps", "controls"), ("usps-sigmoid", "sets"), ("usps-sigmoid", "onsets"), ("usps", "retuned")),
+            *(("usps", "onsets"), ("usps", "momentum"), ("usps", "largest"), ("usps", "full"), ("usps-sigmoid", "controls")),
+            *(("digits-usps", "sets"), ("digits-usps", "controls")),
+        ),
+        sets=("none", "negative", "positive", "chaotic"),  # H, Fig. 1
+        controls=("random-same", "negative-norm", "random-same-norm", "random-same-positive", "positive-norm"),
+        retuned=("none", "negative", "positive"),
+        rates=(3e-3, 1e-2, 3e-2, 3e-4),  # beside H's
+        onsets=(2000, 5000, 10_000),  # H, Fig. 2
+        largest=(10,),  # directions pruned of a set: the largest, or as many at random
+        momentum=0.9,
+        learning_rate=1e-3,  # H's γ
+        batch=8,
+        networks=3,
+        # 40 epochs of 912 batches, seen four times an epoch; and of 180.
+        lengths={"usps": (36_480, 228), "usps-sigmoid": (36_480, 228), "digits-usps": (7200, 90)},
+        segment=8,  # observations between two checkpoints
+        checked=20,  # steps recomputed of a published arm
     ),
     "02_iris_slow": dict(
         learning_rate=0.01,
@@ -230,6 +257,10 @@ _LAPTOP = {
         count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200), backward=200, block=250, checked=5,
         resamples=200, iris_networks=2, iris_steps=150, iris_turn=150,
         phase_networks=20, phase_epochs=3000, phase_turn=120, phase_blocks=2, leading_networks=2, leading_epochs=40,
+    ),
+    "07_hessian_chaos": dict(
+        families=(("usps", "sets"), ("digits-usps", "sets")), sets=("none", "negative", "positive", "random-same"), networks=2,
+        lengths={"usps": (1500, 50), "digits-usps": (1500, 50)},
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

@@ -114,9 +114,9 @@ def _convolutional(side):
     )
 
 
-def _mlp(name, data, sizes, activation, source, target=0.9, decay=0.0):
+def _mlp(name, data, sizes, activation, source, target=0.9, decay=0.0, scheme="normal"):
     network = partial(networks.MLP, sizes, activation)
-    return Recipe(name, data, network, losses.CrossEntropy(), target, weight_decay=decay, source=source)
+    return Recipe(name, data, network, losses.CrossEntropy(), target, weight_decay=decay, source=source, initialisation=scheme)
 
 
 def _cnn(name, data, side, std, source):
@@ -124,7 +124,7 @@ def _cnn(name, data, side, std, source):
 
 
 def _known():
-    """The papers' tasks, D and J (see the book's references), and their counterparts on digits."""
+    """The papers' tasks, D, J, S and H (see the book's references), and their counterparts on digits."""
     yield _mlp("iris", "iris", (4, 10, 3), "sigmoid", "D, all figures; J, Fig. 8")
     yield _mlp("iris-balanced", "iris-balanced", (4, 10, 3), "sigmoid", "iris on a 40/40/40 split")
     for name, inputs, width, deep in (("digits", 64, 32, (16, 16)), ("mnist", 784, 64, (32, 32))):
@@ -147,6 +147,10 @@ def _known():
             yield Recipe(
                 f"ridge-{activation}-{name}", "ridge", network, losses.HalfSquaredError(), math.nan, source="S", initialisation=scheme
             )
+    # H writes 784-20-10, which does not fit its images of 16×16.
+    for name, inputs, source in (("usps", 256, "H"), ("digits-usps", 64, "as H, on digits")):
+        yield _mlp(name, name.partition("-")[0], (inputs, 20, 10), "relu", f"{source}, Fig. 1", scheme="pytorch")
+        yield _mlp(f"{name}-sigmoid", name.partition("-")[0], (inputs, 20, 10), "sigmoid", f"{source}, Fig. 2", scheme="pytorch")
 
 
 _RECIPES = {recipe.name: recipe for recipe in _known()}

@@ -134,6 +134,7 @@ def test_bad_samples_are_refused(network, loss, x, y, more, match):
     ("mnist", 50_890), ("mnist-sigmoid", 50_890), ("mnist-relu", 50_890), ("mnist-l2-1e-3", 50_890), ("mnist-l2-1e-5", 50_890),
     ("mnist-deep", 26_506), ("mnist-cnn", 9_098), ("mnist-cnn-sd", 9_098), ("cifar10", 789_258),
     ("digits", 2_410), ("digits-deep", 1_482), ("digits-cnn", 1_898),
+    ("usps", 5_350), ("usps-sigmoid", 5_350), ("digits-usps", 1_510), ("digits-usps-sigmoid", 1_510),
 ])
 def test_architectures_are_the_papers_and_need_no_data(monkeypatch, name, count):
     monkeypatch.setattr(archives, "load", None)
@@ -153,6 +154,18 @@ def test_recipes_hold_what_the_papers_say():
     for name in ("digits", "mnist"):
         kinds = [known[f"{name}{more}"].architecture().activation.name for more in ("", "-sigmoid", "-relu", "-deep")]
         assert kinds == ["tanh", "sigmoid", "relu", "tanh"]
+    drawn = ["usps", "usps-sigmoid", "digits-usps", "digits-usps-sigmoid"]
+    assert {known[name].initialisation for name in drawn} == {"pytorch"}
+    assert [known[name].architecture().activation.name for name in drawn] == ["relu", "sigmoid"] * 2
+
+
+def test_hs_network_starts_as_pytorch_draws_it():
+    task = tasks.get("digits-usps")
+    (first, second) = task.network.matrices(task.initial(50))
+    for layer, fan in ((first, 64), (second, 20)):
+        bound = fan**-0.5
+        assert 0.99 * bound < float(layer.abs().max()) <= bound  # the biases too
+        assert float(layer[..., -1].abs().max()) > 0.9 * bound and float(layer.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("name", [name for name in tasks.names() if name.startswith(("iris", "digits"))])
@@ -165,7 +178,7 @@ def test_embedded_tasks_train(name):
     assert np.isfinite(record["loss"]).all() and (record["loss"][-1] < record["loss"][0]).all()
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist-l2-1e-3", "mnist-cnn", "cifar10"])
+@pytest.mark.parametrize("name", ["mnist", "mnist-l2-1e-3", "mnist-cnn", "cifar10", "usps"])
 def test_image_tasks_train(name):
     source = tasks.recipe(name).data
     if not archives.available(source):

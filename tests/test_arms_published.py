@@ -1,0 +1,137 @@
+"""Published arms: what was computed is read back as far as it is published, and what is altered is found."""
+
+import dataclasses
+import functools
+import json
+
+import numpy as np
+import pytest
+
+from netdyn_lib import archives, npz, profiles
+from netdyn_lib.arms import published, results, running
+from netdyn_lib.arms.arm import Arm
+from netdyn_lib.pruning import Rule
+from netdyn_lib.store import DamagedShard
+from netdyn_lib.sweeps.published import Unchecked
+from tests.small_arms import OBSERVED, TASK, small
+
+ARMS = [
+    small("none", networks=3), small("negative"), small("random-same"), small(Rule("all", 1, "random"), name="largest"),
+    small("none", name="lost", learning_rate=1e200, networks=1), small("none", name="long", steps=20, networks=1, spectra=False),
+]  # fmt: skip
+OTHERS = [small("positive")]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store")
+    running.run(ARMS, path)
+    return path
+
+
+@pytest.fixture
+def root(stored, tmp_path):
+    assert published.write([*ARMS[:3], *OTHERS, *ARMS[3:]], stored, tmp_path) == tmp_path / f"{TASK}.npz"
+    return tmp_path
+
+
+def alter(root, name, change):
+    path = root / f"{TASK}.npz"
+    arrays, meta = npz.read_archive(path)
+    npz.write_archive(path, arrays | {name: change(arrays[name])}, meta)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_was_computed_is_read_back(stored, root):
+    data, found = running.load(ARMS, stored), published.load(TASK, root)
+    assert found["arm"].values.tolist() == ["none", "negative", "random-same", "largest", "lost", "long"]  # one is not computed
+    assert set(data.data_vars) - set(found.data_vars) == {"final", "velocity"}
+    for name in found.data_vars:
+        assert found[name].dims == data[name].dims
+        exact = name in ("chaotic", "negative", "positive", "neutral", "present", "diverged_at")
+        loose = name == "kept" or name.startswith("overlap")
+        np.testing.assert_allclose(found[name], data[name], rtol=0 if exact else 1e-6, atol=5e-4 if loose else 0, err_msg=name)
+    np.testing.assert_array_equal(found["step"], data["step"])
+    assert [Arm(**one) for one in json.loads(found.attrs.pop("arms"))] == [Arm(**one) for one in json.loads(data.attrs.pop("arms"))] == ARMS
+    assert found.attrs == data.attrs and np.isnan(found["negative"].sel(arm="long")).all()
+
+
+def test_what_is_recomputed_agrees(root, monkeypatch):
+    monkeypatch.setattr(published.tasks, "get", functools.cache(published.tasks.get))  # sixty times the same data
+    found = {(check.arm, check.seed): check for check in (published.recompute(TASK, token, root=root) for token in range(60))}
+    assert {arm for arm, _ in found} == {arm.label for arm in ARMS} and {seed for _, seed in found} == {0, 1, 2}
+    for check in found.values():
+        assert check.agrees and max(check.apart.values()) < 1e-3, check
+        assert check.steps == (12 if check.arm != "long" else 20)
+    assert "kept" in found["negative", 0].apart and "kept" not in found["random-same", 0].apart
+    words = str(dataclasses.replace(found["negative", 0], apart={"loss": 2e-9, "kept": 3e-4}))
+    assert words == f"{TASK}, arm negative, network 0: 12 steps, recomputed and published agree (all of 2 quantities to 3e-04)"
+
+
+def token_of(root, arm):
+    return next(token for token in range(200) if published.recompute(TASK, token, 1, root=root).arm == arm)
+
+
+@pytest.mark.parametrize("name", ["first_loss", *(name for name in OBSERVED if name != "loss")])
+def test_an_altered_number_disagrees(root, name):
+    token = token_of(root, "negative")
+    alter(root, name, lambda values: values + 1)
+    check = published.recompute(TASK, token, root=root)
+    assert not check.agrees and "DISAGREE" in str(check)
+    assert [key for key, apart in check.apart.items() if not apart < 1e-3] == ["loss" if name == "first_loss" else name]
+
+
+def test_arms_exchanged_disagree(root):
+    token = token_of(root, "negative")
+    alter(root, "first_loss", lambda values: values[[0, 2, 1, 3, 4, 5]])
+    assert not published.recompute(TASK, token, root=root).agrees
+
+
+def test_bad_numbers_of_steps(root):
+    assert published.recompute(TASK, 0, 3, root=root).steps == 3
+    with pytest.raises(ValueError, match="steps = 0"):
+        published.recompute(TASK, 0, 0, root=root)
+
+
+def test_every_task_is_checked_and_what_has_no_data_is_named(root, monkeypatch):
+    (check,) = published.check_all("x", 2, root)
+    assert check.agrees and check.task == TASK
+
+    def missing(*_):
+        raise archives.MissingData("none")
+
+    monkeypatch.setattr(published.tasks, "get", missing)
+    assert published.check_all("x", 2, root) == [Unchecked(TASK)]
+
+
+def test_what_is_missing_says_how_to_compute_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="of 'usps'; compute them: python -m netdyn_lib.arms run usps --profile paper && "):
+        published.load("usps", tmp_path)
+    assert published.names(tmp_path) == [] and published.names(tmp_path / "none") == [] and published.check_all("x", root=tmp_path) == []
+    with pytest.raises(KeyError, match="lacks 2 of 2"):
+        published.write(OTHERS, tmp_path, tmp_path)
+
+
+def test_a_damaged_file_is_an_error(root):
+    path = root / f"{TASK}.npz"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DamagedShard, match=f"{TASK}.npz is damaged"):
+        published.load(TASK, root)
+
+
+def test_the_papers_arms_of_a_task_take_less_than_a_megabyte():
+    """32 arms of 3 networks, at worst incompressible."""
+    size = profiles.sizes("07_hessian_chaos", "paper")
+    from netdyn_lib.arms import arm
+
+    arms = [arm.get(name, "paper") for name in arm.names("usps", "paper")]
+    types = [np.dtype(published._type(name)).itemsize for name in OBSERVED]
+    assert len(arms) * size.networks * (len(arms[0].observed) * sum(types) + 20 * 4) < 1e6
+    assert size.checked <= 20
+
+
+def test_the_book_shows_what_is_published(root, monkeypatch):
+    assert results.paper(root) == {}
+    monkeypatch.setattr(results.table, "tasks", lambda profile: (TASK,))
+    assert list(results.paper(root)) == [TASK]
+    assert published.folder().parts[-3:] == ("book", "results", "arms")

@@ -1,0 +1,75 @@
+"""What the chapter shows of arms: computed where it is missing, by several processes, with a stand-in, and as tables."""
+
+import numpy as np
+import pytest
+
+from netdyn_lib import archives
+from netdyn_lib.arms import arm, results, running
+from tests.small_arms import TASK, small, synthetic
+
+ENDS = {"none": (0.9, 0.92, 0.94), "negative": (0.5, 0.5, 0.5), "positive": (0.8, 0.82, 0.84)}
+
+
+@pytest.fixture
+def book(monkeypatch):
+    """The book's arms are two small ones, of a task whose data are there."""
+    arms = {f"{TASK}/{rule}": small(rule) for rule in ("none", "negative")}
+    monkeypatch.setattr(arm, "_table", lambda profile, seed: arms)
+    return list(arms.values())
+
+
+def test_the_books_arms_are_computed_where_they_are_missing(book, tmp_path):
+    found = results.live(TASK, folder=tmp_path, processes=1)
+    assert found["arm"].values.tolist() == ["none", "negative"] and running.lacks(book, tmp_path) == 0
+    again = results.live(TASK, folder=tmp_path)
+    np.testing.assert_array_equal(again["loss"], found["loss"])
+    lines = results.notes(found, {"other": found}, TASK).splitlines()
+    assert lines[0].startswith(f"{TASK}: 2 arms, 4 networks, 12 steps computed here (Digits: 1,437 training")
+    assert lines[1].startswith("other: 2 arms, 4 networks, 12 steps published (")
+    assert lines[2].startswith(f"NOTE: nothing is published of the arms of '{TASK}'; compute them: python -m netdyn_lib.arms run ")
+    assert "are not at hand" in results.notes(found, {}, "usps")
+    with pytest.raises(ValueError, match="processes = 0"):
+        results.live(TASK, folder=tmp_path, processes=0)
+
+
+def test_helpers_do_the_work_of_the_command_line_and_are_ended(tmp_path):
+    words = ["digits-usps/none", "--store", str(tmp_path)]
+    with results.helpers(1, words) as others:
+        assert others[0].wait(120) == 0
+    assert running.lacks([arm.get("digits-usps/none")], tmp_path) == 0
+    with results.helpers(1, ["digits-usps", "--store", str(tmp_path)]) as others:
+        pass
+    assert all(process.returncode is not None for process in others)
+    with results.helpers(-1, words) as others:
+        assert others == []
+
+
+def test_without_the_images_another_task_stands_in(monkeypatch):
+    monkeypatch.setattr(archives, "available", lambda name: False)
+    assert results.live_task("usps") == "digits-usps" and results.live_task("digits-usps") == "digits-usps"
+    monkeypatch.setattr(archives, "available", lambda name: True)
+    assert results.live_task("usps") == "usps"
+    assert set(results.STAND_IN) | set(results.STAND_IN.values()) <= set(arm.tasks())
+
+
+def test_the_summary_says_what_the_arms_end_with():
+    data = synthetic(ENDS, kept=0.5)
+    data["diverged_at"][1, 0] = 7
+    data["test_accuracy"][1, 0] = np.nan
+    table = results.summary(data, tail=0)
+    assert table.index.tolist() == list(ENDS) and table["networks"].tolist() == [3, 3, 3] and table["diverged"].tolist() == [0, 1, 0]
+    assert table.loc["none", "test accuracy"] == "0.920 (0.870 to 0.970)" and table.loc["none", "accuracy, less than none"] == ""
+    assert table.loc["positive", "accuracy, less than none"] == "0.100 (0.100 to 0.100)"
+    assert table.loc["negative", "accuracy, less than none"] == "0.430 (0.303 to 0.557)"  # of the two that are known
+    assert (table["kept length"] == 0.5).all()
+    few = results.summary(data.isel(seed=[1]), ["positive"], "other")
+    assert few.columns.tolist() == ["networks", "diverged", "test accuracy", "test loss", "loss", "kept length"]
+    assert few.loc["positive", "test accuracy"] == "0.820"
+
+
+def test_rates_are_ordered_for_a_figure():
+    arms = [small(name.partition("-")[0], name=f"{TASK}/{name}", learning_rate=rate) for name, rate in (("none", 0.5), ("none-at-0.1", 0.1))]
+    found = results.rates(synthetic({"none": (0.9, 0.8), "none-at-0.1": (0.3, 0.4)}, arms=arms), tail=0)
+    assert list(found) == ["none"]
+    values, intervals = found["none"]
+    assert values.tolist() == [0.1, 0.5] and [round(i.estimate, 3) for i in intervals] == [0.35, 0.85]
