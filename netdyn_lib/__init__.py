@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "active_inputs",
     "ageing",
+    "agreement",
     "archives",
     "arms",
     "arrivals",

@@ -14,6 +14,7 @@ from .checks import whole
 _TOGETHER = 12_000  # samples among which groups are sought: the work grows with their square
 _TAKEN = np.int64(2**62)  # a rank that no sample comes near
 
+
 def groups(active, length):
     """Samples in groups of at most ``length`` and of alike active inputs.
 

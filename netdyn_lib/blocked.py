@@ -11,6 +11,7 @@ also computes the gradient that ``subtract`` then follows.
 """
 
 import copy
+import weakref
 from dataclasses import replace
 
 import torch
@@ -88,8 +89,10 @@ class _Ordered:
 def _parts(x, length):
     """Rows of each block of the samples ``x`` (N, used inputs): as they come, or grouped where that saves :data:`_WORTH` of the inputs."""
     plain = list(torch.arange(len(x), device=x.device).split(length))
-    active = (x != 0).cpu().numpy()
-    if x.device.type != "cpu" or active.mean() > 1 - _WORTH:  # a GPU wants large blocks; and dense samples share no zeros
+    if x.device.type != "cpu":  # a GPU wants large blocks, and need not send the samples' zeros here
+        return plain
+    active = (x != 0).numpy()
+    if active.mean() > 1 - _WORTH:  # dense samples share no zeros
         return plain
     found = active_inputs.groups(active, min(length, _ALIKE))
     if active_inputs.mean_union(active, found) > (1 - _WORTH) * active_inputs.mean_union(active, plain):
@@ -97,12 +100,21 @@ def _parts(x, length):
     return [torch.from_numpy(rows) for rows in found]
 
 
+#: Ordered samples by the id of their Split, then by length.  A Split equals another of
+#: equal tensors, which have no truth value, so that it is no key itself.
+_orders = {}
+
+
 def _ordered(task, length):
-    """The samples of a task, ordered once for all threads."""
-    kept = vars(task.split)  # so that they live as long as the samples
-    if ("_ordered", length) not in kept:
-        kept["_ordered", length] = _Ordered(task, length)
-    return kept["_ordered", length]
+    """The samples of a task, ordered once for all threads, and kept as long as its Split lives."""
+    split = task.split
+    if id(split) not in _orders:
+        _orders[id(split)] = {}
+        weakref.finalize(split, _orders.pop, id(split), None)
+    kept = _orders[id(split)]
+    if length not in kept:
+        kept[length] = _Ordered(task, length)
+    return kept[length]
 
 
 class BlockedMLPStepper:

@@ -3,7 +3,8 @@
 ``book/claims.yml`` states each claim with the quantity that tests it and two
 ranges of that quantity, written down before it is measured.  A measurement
 that falls in the first range is *reproduced*, in the second *partly*, and
-otherwise *not reproduced*.  Nothing else enters the verdict.
+otherwise *not reproduced*.  Nothing else enters the verdict.  Where what was
+run can decide nothing either way, the claim is *not tested*, and it is said why.
 """
 
 import html
@@ -14,7 +15,7 @@ from pathlib import Path
 import yaml
 
 MIME = "application/vnd.netdyn.claims+json"
-VERDICTS = ("reproduced", "partly", "not reproduced")
+VERDICTS = ("reproduced", "partly", "not reproduced", "not tested")
 #: Kinds of interval: of sampling, or bounds of the error of a computation that samples nothing.
 INTERVALS = ("95%", "numerical")
 
@@ -69,7 +70,9 @@ class Claim:
         return text + (f" Revised after a first measurement: {self.revised}" if self.revised else "")
 
     def judge(self, value):
-        """Verdict for a measured value."""
+        """Verdict for a measured value, None for a claim that could not be tested."""
+        if value is None:
+            return "not tested"
         if value in self.reproduced:
             return "reproduced"
         if self.partly is not None and value in self.partly:
@@ -79,10 +82,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured claim: the estimate, its interval and the kind of that, and what was seen."""
+    """A measured claim: the estimate, its interval and the kind of that, and what was seen.
+
+    ``measured`` is None for a claim that could not be tested; ``saw`` then says why.
+    """
 
     claim: Claim
-    measured: float
+    measured: float | None
     low: float | None = None
     high: float | None = None
     saw: str = ""
@@ -94,8 +100,8 @@ class Measurement:
 
     @property
     def decisive(self):
-        """Whether both ends of the interval would have the same verdict; a measurement without one is."""
-        return all(self.claim.judge(v) == self.verdict for v in (self.low, self.high) if v is not None)
+        """Whether both ends of the interval would have the same verdict; a measurement without one is, a claim not tested never."""
+        return self.measured is not None and all(self.claim.judge(v) == self.verdict for v in (self.low, self.high) if v is not None)
 
     def row(self):
         """The measurement as plain data, one row of the scorecard."""
@@ -180,7 +186,7 @@ class Scorecard:
         if not self._claims:
             raise ValueError(f"no claim names the chapter {self.chapter!r}")
 
-    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0]):
+    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested=""):
         """Enter one measurement.
 
         It returns nothing, so that a notebook's cell that ends in it shows nothing.
@@ -199,6 +205,9 @@ class Scorecard:
         interval : {"95%", "numerical"}
             Whether ``low`` and ``high`` are a 95% interval, or bound the
             error of a computation in which nothing is sampled.
+        untested : str
+            Why the quantity may be without a value, in one sentence.  With it a
+            ``measured`` that is NaN is the verdict *not tested*; without, an error.
 
         Raises
         ------
@@ -212,8 +221,12 @@ class Scorecard:
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}")
         measured = float(measured)
         low, high = (None if v is None else float(v) for v in (low, high))
+        if math.isnan(measured) and untested.strip():
+            self.measurements[id] = Measurement(self._claims[id], None, saw=untested.strip())
+            return
         if not all(math.isfinite(v) for v in (measured, low, high) if v is not None):
-            raise ValueError(f"claim {id!r}: measured {measured} in [{low}, {high}] is not finite")
+            hint = "; say in untested= why it could not be measured" if math.isnan(measured) else ""
+            raise ValueError(f"claim {id!r}: measured {measured} in [{low}, {high}] is not finite{hint}")
         if low is not None and high is not None and low > high:
             raise ValueError(f"claim {id!r}: interval [{low}, {high}] is the wrong way round")
         if interval not in INTERVALS:
@@ -225,7 +238,7 @@ class Scorecard:
         if missing:
             raise ValueError(f"{self.chapter} has not measured: {', '.join(missing)}")
         rows = [self.measurements[k] for k in self._claims]
-        silent = [f"{m.claim.id} ({m.verdict}, measured {m.measured:.6g})" for m in rows if m.verdict != "reproduced" and not m.saw]
+        silent = [f"{m.claim.id} ({m.verdict}, measured {m.measured:.6g})" for m in rows if m.verdict not in ("reproduced", "not tested") and not m.saw]
         if silent:
             raise ValueError(f"{self.chapter} does not say what was seen instead (saw=): {', '.join(silent)}")
         return rows
@@ -264,8 +277,12 @@ def interval(row):
     '4.669201 ± 2e-06 numerical'
     >>> interval(dict(measured=0.5, low=0.5, high=0.51, interval_kind="numerical"))
     '0.5 [0.5, 0.51] numerical'
+    >>> interval(dict(measured=None, low=None, high=None, interval_kind=None))
+    '–'
     """
     measured, low, high = row["measured"], row["low"], row["high"]
+    if measured is None:
+        return "–"
     if low is None or high is None:
         return f"{measured:.3g}"
     error = (high - low) / 2

@@ -112,8 +112,8 @@ def scores(features, labels, train, test, method="binned", bins=10):
     The evidence ln p(x | class)/p(x | not class) of one feature is, by ``method``:
 
     - ``"binned"``: from its frequencies in bins, which hold equally many
-      training rows, with one count added to each bin (Laplace).  Any shape of
-      distribution; the same for every increasing function of the feature.
+      training rows, with one count added to each bin (Laplace); a value that fills a
+      bin has it to itself.  Any shape of distribution; the same for every increasing function of the feature.
     - ``"gaussian"``: of a normal distribution in each class, not for heavy tails.
     - ``"ranked"``: of normal distributions of the feature's normal scores
       Φ⁻¹(rank/(n + 1)) among training rows (van der Waerden).  Smooth where
@@ -210,10 +210,19 @@ def _codes(x, asked, bins):
     codes = []
     for values, others in zip(x.T, asked.T):
         present = np.sort(values[~np.isnan(values)])
-        edges = np.unique(present[len(present) * np.arange(1, bins) // bins]) if len(present) else present
-        edges = edges[edges > present[0]] if len(edges) else edges  # no empty bin below the least value
+        edges = _edges(present, bins) if len(present) else present
         codes.append([np.where(np.isnan(v), len(edges) + 1, np.searchsorted(edges, v, side="right")) for v in (values, others)])
     return np.array([c[0] for c in codes]).T, np.array([c[1] for c in codes]).T
+
+
+def _edges(present, bins):
+    """Where bins begin that hold equally many of some sorted values, but for the first, which has no lower end.
+
+    A value so frequent that it fills a bin has one of its own: what lies above it, however little, is not put with it.
+    """
+    marks, often = np.unique([present[0], *present[len(present) * np.arange(1, bins) // bins]], return_counts=True)
+    above = np.searchsorted(present, marks[often > 1], side="right")
+    return np.unique([*marks[1:], *present[above[above < len(present)]]])
 
 
 def _normal(x, asked, known, method):

@@ -97,7 +97,7 @@ _PAPER = {
         search_low=0.1,  # J's bracket: p = 0 here,
         search_high=10.0,  # and nearly 1 here
         search_conditions=50,
-        search_epochs=100,
+        search_epochs=200,  # as long as the digits' sweep
         level=0.9,
         default=0.5,  # the learning rate of one who does not search
         races=50,  # fresh initial conditions on which what was found is tried
@@ -191,6 +191,7 @@ _PAPER = {
         ensemble=500,  # D, Fig. 8
         copies=5,
         radii=(1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2),
+        parting_radii=(1e-12, 1e-8, 1e-4),  # of these, drawn one by one against the tangent vector
         long_ensemble=100,  # networks followed for all epochs
         tangent_ensemble=100,
         sharp_networks=50,
@@ -249,9 +250,9 @@ _LAPTOP = {
         tangent_epochs=60,
         checks=2,
         search_conditions=10,
-        search_epochs=60,
+        search_epochs=100,
         races=6,
-        race_cap=100,
+        race_cap=300,
     ),
     "06_prediction": dict(
         count=500, times=(1, 2, 5, 10, 15, 20, 50, 100, 200), backward=200, block=250, checked=5,

@@ -73,17 +73,15 @@ def auc_interval(labels, scores, level=0.95, resamples=1000, seed=0):
 class Comparison:
     """Areas under the curve of several predictors on the same rows.
 
-    ``auc`` and ``difference`` (the area minus that of ``baseline``) are dicts from
-    a predictor's name to its :class:`~netdyn_lib.resampling.Interval`;
-    ``difference`` leaves out the baseline, and is empty without one.
+    ``auc``: from a predictor's name to its :class:`~netdyn_lib.resampling.Interval`.
+    ``difference``: from the name of each baseline to such a dict of the others' areas minus that of the baseline.
     """
 
     auc: dict
     difference: dict
-    baseline: str | None
 
 
-def paired(labels, scores, baseline=None, level=0.95, resamples=1000, seed=0):
+def paired(labels, scores, baselines=(), level=0.95, resamples=1000, seed=0):
     """Areas under the curve of several predictors, every resample the same rows for all of them.
 
     Parameters
@@ -91,8 +89,8 @@ def paired(labels, scores, baseline=None, level=0.95, resamples=1000, seed=0):
     labels : array of bool, shape (n,)
     scores : dict
         From a predictor's name to its scores, (n,).
-    baseline : str, optional
-        The predictor that the others are compared with.
+    baselines : sequence of str
+        The predictors that the others are compared with.
     level, resamples, seed
         As for :func:`netdyn_lib.resampling.bootstrap_interval`.
 
@@ -105,8 +103,9 @@ def paired(labels, scores, baseline=None, level=0.95, resamples=1000, seed=0):
     ValueError
         As :func:`auc_interval`; also for a baseline without scores.
     """
-    if baseline is not None and baseline not in scores:
-        raise ValueError(f"baseline {baseline!r} has no scores; there are {', '.join(map(repr, scores))}")
+    for name in _names(baselines):
+        if name not in scores:
+            raise ValueError(f"baseline {name!r} has no scores; there are {', '.join(map(repr, scores))}")
     resamples = whole(resamples, "resamples", 1)
     rng, draws = np.random.default_rng(seed), {name: [] for name in scores}
     coded = {name: _coded(labels, values) for name, values in scores.items()}
@@ -121,9 +120,11 @@ def paired(labels, scores, baseline=None, level=0.95, resamples=1000, seed=0):
     draws = {name: np.concatenate(found) for name, found in draws.items()}
     point = {name: auc(labels, values) for name, values in scores.items()}
     areas = {name: percentile_interval(point[name], found, level) for name, found in draws.items()}
-    others = [name for name in scores if baseline is not None and name != baseline]
-    apart = {name: percentile_interval(point[name] - point[baseline], draws[name] - draws[baseline], level) for name in others}
-    return Comparison(areas, apart, baseline)
+    apart = {
+        base: {name: percentile_interval(point[name] - point[base], draws[name] - draws[base], level) for name in scores if name != base}
+        for base in baselines
+    }
+    return Comparison(areas, apart)
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,12 @@ class Course:
 
     auc: dict
     difference: dict
-    baseline: str | None
     reasons: tuple
     rows: np.ndarray
 
 
 def over_time(
-    labels, features, train, test, method="binned", bins=10, baseline=None, undecided=None, least=10, level=0.95, resamples=1000, seed=0
+    labels, features, train, test, method="binned", bins=10, baselines=(), undecided=None, least=10, level=0.95, resamples=1000, seed=0
 ):
     """Held-out areas under the curve of naive Bayes classifiers, fitted anew at each time.
 
@@ -156,8 +156,8 @@ def over_time(
         Rows, as from :func:`netdyn_lib.prediction.split`.
     method, bins
         As for :func:`netdyn_lib.prediction.scores`.
-    baseline : str, optional
-        The predictor that the others are compared with, paired by run.
+    baselines : sequence of str
+        The predictors that the others are compared with, paired by run.
     undecided : array of bool, shape (T, n), optional
         Runs that take part at each time: leave out those that have diverged,
         whose outcome is known.  All where not given.
@@ -185,8 +185,8 @@ def over_time(
     if undecided.shape != shape or undecided.dtype != bool:
         raise ValueError(f"undecided of shape {undecided.shape} and {undecided.dtype}: expected {shape} and bool")
     train, test = np.asarray(train, dtype=int), np.asarray(test, dtype=int)
-    others = [name for name in features if baseline is not None and name != baseline]
-    areas, apart = _empty(features, shape[0]), _empty(others, shape[0])
+    areas = _empty(features, shape[0])
+    apart = {base: _empty([name for name in features if name != base], shape[0]) for base in _names(baselines)}
     reasons, rows = [], np.zeros((shape[0], 2), dtype=int)
     for t, mask in enumerate(undecided):
         fit, held = train[mask[train]], test[mask[test]]
@@ -195,12 +195,12 @@ def over_time(
         if reasons[-1]:
             continue
         scores = {name: prediction.scores(values[t], labels, fit, held, method, bins) for name, values in features.items()}
-        found = paired(labels[held], scores, baseline, level, resamples, seed)
-        for into, intervals in ((areas, found.auc), (apart, found.difference)):
+        found = paired(labels[held], scores, baselines, level, resamples, seed)
+        for into, intervals in ((areas, found.auc), *((apart[base], found.difference[base]) for base in apart)):
             for name, interval in intervals.items():
                 into[name][:, t] = tuple(interval)
-    areas, apart = ({name: Interval(*values, level) for name, values in d.items()} for d in (areas, apart))
-    return Course(areas, apart, baseline, tuple(reasons), rows)
+    areas, *differences = ({name: Interval(*values, level) for name, values in d.items()} for d in (areas, *apart.values()))
+    return Course(areas, dict(zip(apart, differences)), tuple(reasons), rows)
 
 
 def percentile_interval(estimate, draws, level=0.95):
@@ -214,6 +214,13 @@ def percentile_interval(estimate, draws, level=0.95):
     cut = (1 - level) / 2 * (len(order) - 1)
     low, high = order[round(cut)], order[len(order) - 1 - round(cut)]
     return Interval(float(estimate), *((np.nan, np.nan) if np.isnan(order[-1]) else (float(low), float(high))), level)
+
+
+def _names(baselines):
+    """Names of baselines; ValueError for one text, which would be taken for a name for each letter."""
+    if isinstance(baselines, str):
+        raise ValueError(f"baselines = {baselines!r}: expected a sequence of names, such as ({baselines!r},)")
+    return tuple(baselines)
 
 
 def _empty(names, times):

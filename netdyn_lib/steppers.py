@@ -49,6 +49,7 @@ class MLPStepper:
         return 3 * sum(self.network.sizes[1:]) * self.target.shape[1]
 
     def forward(self, params):
+        """Output (E, C, N) of ``params`` (E, P); written again at the next call, and what :meth:`subtract` follows is kept."""
         space = self._space(len(params))
         layers = self._layers(params)
         below = space.inputs
@@ -60,6 +61,7 @@ class MLPStepper:
         return space.pre[-1]
 
     def subtract(self, params, rates):
+        """Move ``params`` (E, P), those of the last :meth:`forward`, down their gradient, W ← W − η ∇L(W), η = ``rates`` (E, 1)."""
         space = self._space(len(params))
         layers = self._layers(params)
         delta = self.loss.residual(space.pre[-1], self.target, out=space.residual)  # (E, C, N)
@@ -135,9 +137,11 @@ class ModuleStepper:
         return len(self.task.x) * values_per_sample(self.task) + 2 * self.task.network.count
 
     def forward(self, params):
+        """Output (E, C, N) of ``params`` (E, P)."""
         return self._forward(params).transpose(1, 2)
 
     def subtract(self, params, rates):
+        """Move ``params`` (E, P) down their gradient, W ← W − η ∇L(W), η = ``rates`` (E, 1)."""
         params -= rates * self._gradient(params)
 
 

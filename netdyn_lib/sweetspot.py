@@ -56,7 +56,7 @@ class SweetSpot:
     ``learning_rate`` is the smallest η probed with p ≥ ``level``, ``low`` the
     largest one below it (p < ``level``) and ``high`` the same as
     ``learning_rate``.  ``probes`` are in order of η; ``cost_epochs`` is their sum, in
-    network-epochs.  ``converged``, ``monotonic`` and ``reason`` as in :class:`netdyn_lib.bisection.Bracket`.
+    network-epochs, and ``order`` the learning rates as they were probed.  ``converged``, ``monotonic`` and ``reason`` as in :class:`netdyn_lib.bisection.Bracket`.
     """
 
     learning_rate: float
@@ -68,6 +68,7 @@ class SweetSpot:
     converged: bool
     monotonic: bool
     reason: str
+    order: tuple = ()
 
 
 def probe(task, learning_rate, start, copies=1, epochs=100, radius=1e-8, seed=0):
@@ -191,6 +192,7 @@ def find(task, x=None, y=None, *, loss=None, start=None, low=1e-3, high=None, le
         converged=found.converged,
         monotonic=found.monotonic,
         reason="; ".join(filter(None, [found.reason, _overflows(probes)])),
+        order=tuple(probes),
     )
 
 

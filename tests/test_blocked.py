@@ -1,5 +1,9 @@
 """Descent by blocks of samples: the same gradients and outputs, whatever the blocks and the batch."""
 
+import copy
+import gc
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -127,6 +131,27 @@ def test_most_blocks_need_few_of_the_inputs_where_samples_are_sparse():
     moved = params.clone()
     stepper.subtract(moved, torch.ones(2, 1, dtype=torch.float64))
     torch.testing.assert_close(moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14)
+
+
+def test_the_order_of_samples_lives_as_long_as_they_and_travels_nowhere():
+    task = problem()
+    fields, size = set(vars(task.split)), len(pickle.dumps(task.split))
+    first = blocked.BlockedMLPStepper(task)
+    assert blocked.BlockedMLPStepper(task)._data is first._data  # ordered once
+    assert set(vars(task.split)) == fields and len(pickle.dumps(task.split)) == size
+    assert set(vars(copy.deepcopy(task).split)) == fields
+    other = problem()
+    assert blocked.BlockedMLPStepper(other)._data is not first._data
+    known = id(task.split), id(other.split)
+    assert all(k in blocked._orders for k in known)
+    del task, first
+    gc.collect()
+    assert known[0] not in blocked._orders and known[1] in blocked._orders
+
+
+def test_samples_on_another_device_are_not_copied_to_the_host_for_their_zeros():
+    x = torch.zeros(50, 12, device="meta")  # holds nothing, so that a copy would fail
+    assert [len(rows) for rows in blocked._parts(x, 20)] == [20, 20, 10]
 
 
 def test_samples_without_a_zero_keep_their_order():

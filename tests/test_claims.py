@@ -104,6 +104,21 @@ def test_a_measurement_is_finite(card, value):
         card.measure("A", value)
 
 
+def test_a_claim_that_could_not_be_tested_says_why_and_decides_nothing(card):
+    nan = float("nan")
+    with pytest.raises(ValueError, match="is not finite; say in untested="):
+        card.measure("A", nan, nan, nan, saw="nothing")
+    found = entered(card, "A", nan, nan, nan, saw="something", untested=" no network arrives ")
+    assert (found.verdict, found.measured, found.low, found.saw) == ("not tested", None, None, "no network arrives")
+    assert not found.decisive
+    card.measure("B", 0, untested="never needed")  # a number is judged, whatever would have been said without
+    assert card.verdicts() == "A: not tested\nB: reproduced" and card.verdicts(decisive=True) == "B: reproduced"
+    rows = json.loads(json.dumps(card.rows(), allow_nan=False))
+    assert rows[0]["measured"] is None and rows[0]["verdict"] in claims.VERDICTS and rows[0]["interval_kind"] is None
+    html = claims.table(rows)
+    assert "<td>–</td>" in html and "Seen: no network arrives" in html and "verdict-not-tested" in html
+
+
 def test_an_interval_is_the_right_way_round(card):
     with pytest.raises(ValueError, match=r"\[2.0, 1.0\] is the wrong way round"):
         card.measure("A", 1, 2, 1)

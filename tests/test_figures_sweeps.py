@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from netdyn_lib import lyapunov
@@ -135,6 +136,67 @@ def test_share_and_arrival_share_rates_and_leave_out_what_never_arrives():
     for axis in labelled(figures.share_and_arrival({"p": FOUND}, None, None))[1:]:
         assert axis.texts[0].get_text() == "arrivals not searched"
     assert len(labelled(figures.share_and_arrival({"p": FOUND}, None, SUSTAINED))[1].containers) == 1
+
+
+def looks(axis):
+    """Colour, marker and whether it is open, of every errorbar of an axis by its label."""
+    lines = {c.get_label(): c.lines[0] for c in axis.containers}
+    return {name: (line.get_color(), line.get_marker(), line.get_markerfacecolor() == "white") for name, line in lines.items()}
+
+
+def test_arrivals_by_label_keep_its_colour_and_have_markers_of_their_own():
+    other = dataclasses.replace(FIRST, cap=500)
+    fig = figures.share_and_arrival({"here": FOUND, "published": FOUND}, {"here": FIRST, "published": other}, {"here": SUSTAINED, "published": SUSTAINED})
+    top, middle, below = labelled(fig)
+    shares, epochs = looks(top), looks(middle)
+    assert list(epochs) == ["here, first hit", "published, first hit", "here, sustained", "published, sustained"]
+    for name, (colour, marker, empty) in epochs.items():
+        label, kind = name.split(", ")
+        assert colour == shares[label][0] and empty == (kind == "sustained")
+    markers = {marker for _, marker, _ in epochs.values()}
+    assert len(markers) == 2 and not markers & {marker for _, marker, _ in shares.values()}
+    assert "published, first hit, by epoch 500" in legends(fig) and len(below.containers) == 4
+    # Without labels, kinds have looks that no label has.
+    top, middle, _ = labelled(figures.share_and_arrival({"here": FOUND, "published": FOUND}, FIRST, SUSTAINED))
+    assert not set(looks(top).values()) & set(looks(middle).values()) and list(looks(middle)) == ["first hit", "sustained"]
+
+
+def test_arrivals_of_a_label_that_has_no_exponents_are_drawn():
+    top, middle, _ = labelled(figures.share_and_arrival({"here": FOUND}, {"published": FIRST}, {}))
+    assert list(looks(middle)) == ["published, first hit"] and looks(middle)["published, first hit"][0] != looks(top)["here"][0]
+    assert labelled(figures.share_and_arrival({"here": FOUND}, {}, {}))[1].texts[0].get_text() == "arrivals not searched"
+
+
+def test_the_share_is_drawn_against_the_length_of_the_record():
+    long, short = responses.by_length(DATA, (30, 45, 60)), responses.by_length(DATA.isel(eta=[0, 2]), (30, 60))
+    fig = figures.by_length({"digits": long, "MNIST": short}, rates=(7.5, 20))
+    left, right = labelled(fig)
+    assert [len(a.containers) for a in (left, right)] == [2, 1] and (left.get_title(), right.get_title()) == ("digits", "MNIST")
+    x, y = points(left, 0)
+    assert np.array_equal(y, long[long.rate == 7.5].share) and x.tolist() == [30, 45, 60] and left.get_xscale() == "log"
+    assert looks_of(left, 0) == looks_of(right, 0)  # a rate looks alike in both
+    assert legends(fig) == [r"$\eta = 7.5$", r"$\eta = 20$"]
+    with pytest.raises(ValueError, match="must be at most 7 of 0.01, 1, 7.5, 20"):
+        figures.by_length({"digits": long}, rates=(3.0,))
+
+
+def looks_of(axis, k):
+    return axis.containers[k].lines[0].get_color(), axis.containers[k].lines[0].get_marker()
+
+
+def test_without_rates_those_are_drawn_that_move_most():
+    rates = tuple(float(r) for r in range(1, 10))
+    rows = [dict(rate=r, epochs=t, share=r / 10 * (t == 60), share_low=0, share_high=1) for r in rates for t in (60, 100)]
+    fig = figures.by_length({"": pd.DataFrame(rows)})
+    assert legends(fig) == [rf"$\eta = {r:g}$" for r in rates[2:]]
+    still = figures.by_length({"": pd.DataFrame([row | dict(share=0.0) for row in rows[:4]])})
+    assert legends(still) == [r"$\eta = 1$", r"$\eta = 2$"]
+
+
+def test_no_exponent_at_all_is_said():
+    none = responses.exponents(synthetic((0.01, 1.0)))
+    axes = labelled(figures.robustness({"one": (none, None), "two": (FOUND, None)}))
+    assert [t.get_text() for t in axes[0].texts] == ["none"] and not axes[3].texts
 
 
 def test_robustness_has_a_row_for_each_task_and_stars_the_least_mean():

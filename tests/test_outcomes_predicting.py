@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from netdyn_lib.outcomes import measures, predicting, predictors, results, running
+from netdyn_lib.outcomes import measures, nearest, predicting, predictors, results, running
 from netdyn_lib.tangent import angles
 from tests.test_outcomes_campaign import small
 
@@ -95,7 +95,9 @@ def test_outcomes_are_by_the_papers_bounds():
 
 
 def test_a_table_has_names_and_bounds(table):
-    assert table["auc"].dims == table["difference"].dims == ("outcome", "predictor", "time", "bound")
+    assert table["auc"].dims == ("outcome", "predictor", "time", "bound")
+    assert table["difference"].dims == ("outcome", "predictor", "baseline", "time", "bound")
+    assert table["baseline"].values.tolist() == ["loss", "weights", "Hessian"]
     assert table["outcome"].values.tolist() == ["ideal", "failed"] and table["bound"].values.tolist() == ["estimate", "low", "high"]
     assert table["predictor"].values.tolist() == list(predictors.by_name(synthetic(count=4)))
     np.testing.assert_array_equal(table["time"], TIMES / STEPS)
@@ -113,12 +115,13 @@ def test_what_knows_the_outcome_has_an_area_of_one_and_noise_one_half(table):
         assert abs(noise - 0.5).max() < 0.25 and abs(noise.mean() - 0.5) < 0.05
 
 
-def test_differences_are_to_the_loss(table):
-    apart, areas = table["difference"].sel(bound="estimate"), table["auc"].sel(bound="estimate")
-    assert np.isnan(apart.sel(predictor="loss")).all()
-    np.testing.assert_allclose(apart.drop_sel(predictor="loss"), (areas - areas.sel(predictor="loss")).drop_sel(predictor="loss"))
-    sure = table["difference"].sel(predictor="Hessian", bound="low")
-    assert (sure > 0.25).all()
+@pytest.mark.parametrize("baseline", ["loss", "weights", "Hessian"])
+def test_differences_are_to_each_baseline(table, baseline):
+    apart, areas = table["difference"].sel(bound="estimate", baseline=baseline), table["auc"].sel(bound="estimate")
+    assert np.isnan(apart.sel(predictor=baseline)).all()
+    np.testing.assert_allclose(apart.drop_sel(predictor=baseline), (areas - areas.sel(predictor=baseline)).drop_sel(predictor=baseline))
+    sure = table["difference"].sel(predictor="exponents", bound="low", baseline=baseline)
+    assert (sure == 0).all() if baseline == "Hessian" else (sure > 0.25).all()
 
 
 def test_the_loss_at_the_end_knows_all():
@@ -153,7 +156,8 @@ def test_runs_that_have_diverged_take_no_part():
 def test_a_course_is_one_outcome_of_a_table(table):
     course = predicting.course(synthetic(("hessian", "exponents")), "failed", resamples=50)
     np.testing.assert_array_equal(course.auc["weights"].low, table["auc"].sel(outcome="failed", predictor="weights", bound="low"))
-    assert course.baseline == "loss"
+    for name in predicting.BASELINES:
+        np.testing.assert_array_equal(course.difference[name]["exponents"].high, table["difference"].sel(outcome="failed", predictor="exponents", baseline=name, bound="high"))
 
 
 # Stopping early
@@ -198,12 +202,18 @@ def test_savings_over_time_are_those_of_each_time():
     assert found["rule"].values.tolist() == RULES and found["bound"].values.tolist() == ["estimate", "low", "high"]
     np.testing.assert_array_equal(found["time"], data["time"])
     for time in data["time"].values:
-        one, here = predicting.savings(data, time, resamples=20, seed=3), found.sel(time=time)
+        to = {name: predicting.savings(data, time, resamples=20, seed=3, baseline=name) for name in ("loss", "loss, fitted")}
+        one, here = to["loss"], found.sel(time=time)
         for rule in RULES:
             np.testing.assert_array_equal(here["saved"].sel(rule=rule), tuple(one.rules[rule].saved))
             np.testing.assert_array_equal(here["missed"].sel(rule=rule), tuple(one.rules[rule].missed))
-            np.testing.assert_array_equal(here["difference"].sel(rule=rule), tuple(one.saved[rule]) if rule != "loss" else [np.nan] * 3)
+            for baseline, other in to.items():
+                wanted = tuple(other.saved[rule]) if rule != baseline else [np.nan] * 3
+                np.testing.assert_array_equal(here["difference"].sel(rule=rule, baseline=baseline), wanted)
     two = predicting.savings_over_time(data, ("loss", "gradient"), group=5, risk=0.1, resamples=5)
+    assert two["baseline"].values.tolist() == ["loss"]
+    with pytest.raises(ValueError, match="no rule 'loss'"):
+        predicting.savings_over_time(data, ("gradient",), resamples=5)
     assert two["rule"].values.tolist() == ["loss", "gradient"] and (two.attrs["group"], two.attrs["risk"]) == (5, 0.1)
 
 
@@ -219,6 +229,16 @@ def test_savings_over_time_of_too_few_runs_are_nan_with_a_reason(ideal):
 def test_savings_without_both_classes_are_one_error():
     with pytest.raises(ValueError, match="0 runs in the class"):
         predicting.savings(synthetic(failed=np.zeros(200, bool)), 0.015, resamples=5)
+
+
+def test_times_that_were_not_measured_are_one_error():
+    data = synthetic()
+    with pytest.raises(ValueError, match="time = 0.1: nothing was measured within 20% of it, but at 0.005, 0.015, 0.05"):
+        predicting.savings(data, 0.1, resamples=5)
+    for look in (measures.positive, measures.less_stable, measures.nearer_tangency, measures.saw_tangencies, measures.saw_stability):
+        with pytest.raises(ValueError, match="time = nan"):
+            look(data, float("nan"))
+    assert nearest.place(data, 0.06) == 2 and float(nearest.at(data, 0.0125)["time"]) == 0.015
 
 
 # Marks of failed runs
@@ -263,6 +283,46 @@ def test_angles_of_equal_multipliers_take_no_part():
     assert measures.nearer_tangency(known, 0.015, resamples=5).estimate == 0
     assert np.isnan(tuple(measures.nearer_tangency(synthetic(far_angles=values, frozen_angles=np.full_like(values, np.nan)), 0.015))).all()
     assert np.isnan(measures.determined(synthetic(frozen_angles=np.full_like(values, np.nan)), 0.015, measures.PAIRS)).all()
+
+
+def tangent_data(failed, ideal, count=800):
+    """Angles of which the shares ``failed`` and ``ideal`` (6,) are below 10°, for the pairs of the paper."""
+    values = np.full((3, count, 36), np.radians(50))
+    for kind, shares in enumerate((failed, ideal)):
+        for pair, share in zip(measures.PAIRS, shares):
+            rows = np.arange(kind, count, 2)
+            values[:, rows[: round(share * len(rows))], angles.labels(9).index(pair)] = np.radians(9)
+    return synthetic(count=count, far_angles=values)
+
+
+def test_a_pair_counts_where_failed_runs_surely_have_more_small_angles():
+    data = tangent_data((0.3, 0.3, 0.1, 0.1, 0.1, 0), (0.1, 0.1, 0.1, 0.3, 0.3, 0))
+    assert tuple(measures.nearer_tangency(data, 0.015)) == (2 / 6, 2 / 6, 3 / 6)  # (2,3) may be either; none is never more
+    assert measures.saw_tangencies(data, 0.015) == "Angles below 10° are more frequent in failed runs: (1,2), (1,3); less frequent: (3,4), (4,5)."
+    shares = [i[0].estimate for i in measures.tangency(data, 0.015)]
+    assert shares == pytest.approx([0.2, 0.2, 0, -0.2, -0.2, 0])
+    assert measures.nearer_tangency(data, 0.015, below=60) == measures.nearer_tangency(data, 0.015, below=5)  # all or none: no difference
+
+
+def test_a_coin_has_no_tangencies():
+    """By medians it had half; by chance one pair in forty counts."""
+    rng = np.random.default_rng(3)
+    found = [measures.nearer_tangency(synthetic(count=600, far_angles=rng.random((3, 600, 36)) * 1.5), 0.015, resamples=400) for _ in range(20)]
+    assert np.mean([i.estimate for i in found]) < 0.08 and np.mean([i.low == 0 and i.high == 1 for i in found]) > 0.8
+
+
+def test_intervals_of_tangency_are_those_of_two_shares():
+    found = measures.tangency(tangent_data((0.3,) * 6, (0.1,) * 6), 0.015, levels=(0.95, 0.99), resamples=4000)[0]
+    error = np.sqrt(0.3 * 0.7 / 400 + 0.1 * 0.9 / 400)
+    for interval, z in zip(found, (1.96, 2.576)):
+        assert (interval.low, interval.high) == pytest.approx((0.2 - z * error, 0.2 + z * error), abs=0.008)
+
+
+def test_pairs_of_which_little_is_determined_are_left_out_of_tangencies():
+    data = tangent_data((0.5,) * 6, (0.1,) * 6)
+    data["frozen_angles"][:, 18::2, 0] = np.nan  # nine failed runs are left
+    assert measures.tangency(data, 0.015)[0] is None and tuple(measures.nearer_tangency(data, 0.015)) == (1, 1, 1)
+    assert "in failed runs: (1,3), (2,3)" in measures.saw_tangencies(data, 0.015)
 
 
 def test_marks_need_ten_runs_of_a_class():
@@ -347,6 +407,20 @@ def test_tangencies_are_shares_of_determined_angles():
     assert results.tangencies({"a": data}, 0.015, below=60, pairs=["(8,9)"]).loc[("a", "(8,9)"), "ideal, below 60°"] == 1
 
 
+def test_angles_of_a_longer_future_are_held_against_published_ones():
+    angle = np.full((3, 10, 36), 0.5)
+    data = synthetic(count=10, far_angles=angle)
+    longer = angle[:, :4].copy()
+    longer[1, :2, :2] += np.radians(6)  # (1,2) and (1,3) of two of four networks
+    data["longer_angles"] = ("time", "followed", "pair"), longer
+    found = measures.turned(data, 0.015)
+    assert found.estimate == pytest.approx(4 / 24) and found.low <= found.estimate <= found.high
+    assert measures.turned(data, 0.015, degrees=7).estimate == measures.turned(data, 0.05).estimate == 0
+    data["frozen_angles"][1, 0] = np.nan
+    assert measures.turned(data, 0.015).estimate == pytest.approx(2 / 18)
+    assert np.isnan(measures.turned(data.assign(longer_angles=data["longer_angles"] * np.nan), 0.015).estimate)
+
+
 # What the chapter shows of them
 
 
@@ -354,7 +428,9 @@ def test_scores_and_leads_are_entries_of_the_table(table):
     found = measures.score(table, "failed", "weights", 0.0151)
     assert tuple(found) == tuple(table["auc"].sel(outcome="failed", predictor="weights").values[1])
     found = measures.lead(table, "ideal", "Hessian", 0.06)
-    assert tuple(found) == tuple(table["difference"].sel(outcome="ideal", predictor="Hessian").values[2])
+    assert tuple(found) == tuple(table["difference"].sel(outcome="ideal", predictor="Hessian", baseline="loss").values[2])
+    found = measures.lead(table, "ideal", "vectors", 0.06, "weights")
+    assert tuple(found) == tuple(table["difference"].sel(outcome="ideal", predictor="vectors", baseline="weights").values[2])
     assert measures.saw(table, "failed", 0.015).startswith("Areas at that time, failed runs: loss 0.")
     assert "Hessian 1.00, exponents 1.00, vectors 0." in measures.saw(table, "failed", 0.015)
 
@@ -388,6 +464,75 @@ def test_results_put_tables_in_words(table):
     low["auc"].loc[dict(predictor="Hessian")] = 0.25
     assert results.range_at({"a": table, "b": low, "c": lost}, "failed", "Hessian", 0.016) == (0.25, 1.0)
     assert results.scores({"a": (None, low)}, {"a": table, "b": table}) == {"a": low, "b": table}
+
+
+def test_leads_are_differences_in_words(table):
+    lost = table.copy(deep=True)
+    lost["difference"][:] = np.nan
+    found = results.leads({"a": table, "b": lost}, "failed", 0.015, ("exponents", "loss"), ("loss", "Hessian"))
+    assert found.index.tolist() == [("a", "exponents"), ("a", "loss"), ("b", "exponents"), ("b", "loss")]
+    middle, low, high = measures.lead(table, "failed", "exponents", 0.015)
+    assert found.loc[("a", "exponents")].tolist() == [f"{middle:+.2f} ({low:.2f} to {high:.2f})", "+0.00 (0.00 to 0.00)"]
+    assert found.loc[("a", "loss"), "over loss"] == "" and (found.loc["b"] == "").all(axis=None)
+    assert list(results.leads({"a": table}, "ideal", 0.05).columns) == ["over loss", "over weights", "over Hessian"]
+
+
+def test_beyond_rivals_is_the_best_against_the_better(table):
+    made = table.copy(deep=True)
+    at = dict(outcome="failed", time=0.015)
+    for predictor, area in {"weights": 0.8, "Hessian": 0.7, "growth": 0.9, "exponents": 0.75, "vectors": 0.6, "singular values": 0.6}.items():
+        made["auc"].loc[at | dict(predictor=predictor, bound="estimate")] = area
+    made["difference"].loc[at | dict(predictor="growth", baseline="weights")] = [0.1, 0.08, 0.12]
+    made["auc"].loc[dict(outcome="failed", time=0.05)] = np.nan
+    found = results.beyond_rivals({"a": made, "b": table}, "failed")
+    assert found.index.tolist() == [0.005, 0.015, 0.05] and list(found.columns) == ["a", "b"]
+    assert found.loc[0.015, "a"] == "growth +0.10 (0.08 to 0.12)" and found.loc[0.05, "a"] == ""
+    assert found.loc[0.015, "b"] == "exponents +0.00 (0.00 to 0.00)"
+
+
+@pytest.mark.filterwarnings("error")
+def test_signs_are_of_medians_and_shares():
+    failed = np.arange(200) % 2 == 0
+    exponents, singular = np.full((3, 200, 9), -1.0), np.full((3, 200, 9), -1.0)
+    exponents[:, failed, :4], exponents[:, failed, 4:6] = 1, -0.5
+    singular[1, :50, 0] = 1  # a quarter of either class
+    singular[1, failed, 1] = 2
+    singular[1, 52:100:2] = exponents[1, 52:100:2] = np.nan  # a quarter of the failed has diverged
+    found = results.signs({"a": synthetic(exponents=exponents, singular=singular)}, (0.015, 0.05))
+    assert found.index.tolist() == [("a", 0.015), ("a", 0.05)]
+    names = ["largest positive, failed", "largest positive, ideal"] + [f"{w} in failed, {k}" for k in ("QR", "singular values") for w in ("larger", "positive")]
+    assert found.columns.tolist() == names
+    assert found.loc[("a", 0.015)].tolist() == pytest.approx([25 / 76, 0.25, 6, 4, 1, 1])
+    assert found.loc[("a", 0.05)].tolist() == [0, 0, 6, 4, 0, 0]
+    nobody = results.signs({"a": synthetic(failed=np.ones(200, bool))}, (0.05,))
+    assert np.isnan(nobody["largest positive, ideal"]).all() and nobody.iloc[0, 2] == 0
+
+
+def test_the_error_of_no_future_is_over_determined_angles():
+    far = np.full((3, 10, 36), 0.5)
+    frozen = far + np.radians(2)
+    frozen[1, :2, :9] -= np.radians(14)
+    frozen[1, 5:] = np.nan
+    found = results.future_error({"a": synthetic(count=10, far_angles=far, frozen_angles=frozen)}, 0.015)
+    assert found.loc["a", "median, degrees"] == pytest.approx(2) and found.loc["a", "angles"] == 5 * 36
+    assert found.loc["a", "more than 10°"].startswith("0.10 (0.00 to 0.")
+    lost = results.future_error({"a": synthetic(count=10, far_angles=far * np.nan)}, 0.015)
+    assert np.isnan(lost.loc["a", "median, degrees"]) and lost.loc["a", "more than 10°"] == "nan (nan to nan)"
+
+
+def test_savings_at_a_time_are_those_of_that_time():
+    data = predicting.savings_over_time(synthetic(("hessian",), count=400, failed=np.arange(400) % 10 < 7), resamples=5)
+    found = results.savings_at({"a": data, "lost": data * np.nan}, 0.016)
+    assert found.index.tolist() == [(name, rule) for name in ("a", "lost") for rule in RULES]
+    assert found.columns.tolist() == ["epochs saved", "best missed", "more than on the loss, fitted"]
+    here = data.sel(time=0.015, rule="Hessian")
+    assert found.loc[("a", "Hessian")].tolist() == [
+        "{:.2f} ({:.2f} to {:.2f})".format(*here["saved"].values), "{:.2f} ({:.2f} to {:.2f})".format(*here["missed"].values),
+        "{:+.2f} ({:.2f} to {:.2f})".format(*here["difference"].sel(baseline="loss, fitted").values),
+    ]  # fmt: skip
+    assert found.loc[("a", "loss, fitted")].iloc[2] == "" and (found.loc["lost"] == "").all(axis=None)
+    two = predicting.savings_over_time(synthetic(), ("loss", "gradient"), resamples=5)
+    assert results.savings_at({"a": two}, 0.05).columns[2] == "more than on the loss"
 
 
 def test_results_of_every_ensemble():

@@ -21,7 +21,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def root(data, tmp_path):
-    published.write(data, small(), resamples=2, root=tmp_path)
+    published.write(data, small(), resamples=2, root=tmp_path, followed=5)
     return tmp_path
 
 
@@ -37,10 +37,10 @@ def alter(root, **changes):
 def test_what_is_read_is_what_was_written(tmp_path):
     data = synthetic(("hessian",), count=150)
     campaign = small(name="made-up", count=150, times=tuple(TIMES.tolist()), steps=STEPS)
-    path = published.write(data, campaign, resamples=7, root=tmp_path)
+    path = published.write(data, campaign, resamples=7, root=tmp_path, later=0.05, followed=2)
     assert path == tmp_path / "made-up.npz" and published.names(tmp_path) == ["made-up"]
     found, table, savings = published.load("made-up", tmp_path)
-    now, then = data.isel(time=1), data.isel(time=[1, 2])  # 0.05 is the nearest to 0.2
+    now, then = data.isel(time=1), data.isel(time=[1, 2])
     for name in ("loss", "weights", "hessian", "frozen_growth", "far_growth"):
         assert found[name].dims == now[name].dims
         np.testing.assert_allclose(found[name], now[name], rtol=1e-6)
@@ -86,7 +86,7 @@ def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, tim
     unlike = np.random.default_rng(1).random((3, 150, 36)) - 0.5
     data = synthetic(count=150, singular=unlike[..., :9], exponents=unlike[..., 9:18])
     data["frozen_angles"][:, ::3, :2] = np.nan
-    published.write(data, small(count=150, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path)
+    published.write(data, small(count=150, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, later=0.05, followed=2)
     found, *_ = published.load("small", tmp_path)
     for mark in (measures.positive, measures.less_stable, measures.nearer_tangency):
         np.testing.assert_allclose(tuple(mark(found, time, resamples=20)), tuple(mark(data, time, resamples=20)), rtol=1e-6)
@@ -100,7 +100,7 @@ def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, tim
 
 def test_a_later_time_before_the_early_one_is_in_order(tmp_path):
     data = synthetic(count=40)
-    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, later=0.005)
+    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, later=0.005, followed=2)
     found, *_ = published.load("small", tmp_path)
     np.testing.assert_allclose(found["time"], [0.005, 0.015])
     np.testing.assert_allclose(found["exponents"], data["exponents"][:2], rtol=1e-6)
@@ -127,6 +127,43 @@ def test_vectors_of_a_short_future_are_held_against_published_ones(root, data, t
     assert found.loc["small", "more than 1° apart"] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
 
 
+def test_a_longer_future_is_published_of_the_first_networks(root, data, tmp_path):
+    """The training of sixty steps leaves 25 beyond the 20 that the campaign's vectors know."""
+    found, *_ = published.load("small", root)
+    assert found.attrs["longer"] == pytest.approx(0.025)
+    assert found["longer_angles"].dims == ("time", "followed", "pair") and found["longer_angles"].shape == (1, 5, 36)
+    longer = small(count=5, backward=45)
+    running.run(longer, tmp_path / "longer")
+    pairs = list(measures.PAIRS)
+    wanted = running.load(longer, tmp_path / "longer").isel(time=[2])["far_angles"]
+    np.testing.assert_allclose(found["longer_angles"].sel(pair=pairs), wanted.sel(pair=pairs), atol=1e-3)
+    assert np.isnan(found["longer_angles"].drop_sel(pair=pairs)).all()
+    table = results.convergence({"small": data}, {"small": (found, None, None)}, 0.015, degrees=0.1)
+    share = measures.turned(found, 0.015, degrees=0.1)
+    assert 0 < share.estimate <= 1
+    assert table.loc["small", "published, more than 0.1° from a longer future"] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
+    assert table.loc["small", "networks followed longer"] == 5 and table.loc["small", "longer future"] == pytest.approx(0.045)
+
+
+def test_a_longer_future_is_as_long_as_asked_for_or_as_there_is():
+    for more, added in ((0.01, 0.01), (4.2, 0.025)):
+        found, longer = published.longer_future(small(), (5, 15), 2, more)
+        assert longer == pytest.approx(added) and found.shape == (2, 2, 6) and np.isfinite(found).any()
+    found, longer = published.longer_future(small(backward=45), (5,), 100)
+    assert longer == 0 and found.shape == (1, 12, 6) and np.isnan(found).all()
+    with pytest.raises(ValueError, match="count = 0"):
+        published.longer_future(small(), (5,), 0)
+    with pytest.raises(ValueError):
+        published.longer_future(small(), (6,), 1)
+
+
+def test_a_time_that_was_not_measured_is_not_published_as_another(root, data, tmp_path):
+    assert published.load("small", root)[0]["time"].values.tolist() == [0.015]  # nothing is near 0.2
+    with pytest.raises(ValueError, match="time = 0.2: nothing was measured"):
+        published.write(data, small(), root=tmp_path / "out", early=0.2)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_loss_is_that_of_the_campaigns_curve(root, data):
     found, *_ = published.load("small", root)
     np.testing.assert_allclose(found["course_loss"], data["curve"], rtol=1e-6)
@@ -139,7 +176,7 @@ def test_networks_that_overflow_are_published(tmp_path):
     loss[:, ::2] = np.nan
     lost = np.full((3, 40, 9), np.nan)
     data = synthetic(count=40, loss=loss, exponents=lost, far_residual=lost, curve=np.full((len(CURVE), 40), np.inf))
-    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path)
+    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, followed=2)
     found, *_ = published.load("small", tmp_path)
     assert np.isnan(found["loss"][::2]).all() and np.isinf(found["loss"][1::2]).all() and np.isnan(found["exponents"]).all()
 
@@ -189,7 +226,7 @@ def test_networks_shuffled_disagree(root):
 def test_a_campaign_without_the_early_time_publishes_the_nearest(tmp_path):
     campaign = small(count=4, times=(2, 17, 25))
     running.run(campaign, tmp_path)
-    published.write(running.load(campaign, tmp_path), campaign, resamples=2, root=tmp_path / "out")
+    published.write(running.load(campaign, tmp_path), campaign, resamples=2, root=tmp_path / "out", followed=2)
     assert published.load("small", tmp_path / "out")[0].attrs["early"] == 17
     assert published.recompute("small", "x", 2, root=tmp_path / "out").agrees
 
@@ -200,7 +237,7 @@ def test_networks_that_overflow_are_recomputed(tmp_path):
     running.run(campaign, tmp_path)
     data = running.load(campaign, tmp_path)
     assert np.isnan(data["loss"].isel(time=2)).any()
-    published.write(data, campaign, resamples=2, root=tmp_path / "out", early=15.0)
+    published.write(data, campaign, resamples=2, root=tmp_path / "out", early=15.0, followed=2)
     check = published.recompute("small", "x", 12, root=tmp_path / "out")
     assert check.agrees, check
 

@@ -160,6 +160,39 @@ def test_below_the_least_of_many_ties_is_in_their_bin():
     assert prediction.scores(x, labels, train, test)[0] == tied[0] < np.log(0.3 / 0.7)
 
 
+@pytest.mark.parametrize(("most", "few"), [(0.0, 1.0), (1.0, 0.0), (-INF, 0.0), (0.0, INF)])
+def test_few_values_beside_a_tied_extreme_are_seen(most, few):
+    """Five per cent above a tied minimum, or below a tied maximum: far less than a bin, and yet they tell."""
+    rng = np.random.default_rng(2)
+    labels = rng.random(8000) < 0.5
+    x = np.where(rng.random(8000) < np.where(labels, 0.08, 0.02), few, most)
+    train, test = prediction.split(8000, 2)
+    got = prediction.scores(x, labels, train, test)
+    assert got[x[test] == few] == pytest.approx(np.log(0.08 / 0.02), abs=0.4)
+    assert got[x[test] == most] == pytest.approx(np.log(0.92 / 0.98), abs=0.1)
+    assert auc(labels[test], got) == auc(labels[test], x[test] == few)
+
+
+def test_few_values_on_either_side_of_a_tied_middle_are_seen():
+    rng = np.random.default_rng(3)
+    labels, side = rng.random(8000) < 0.5, rng.random(8000) < 0.5
+    x = np.where(rng.random(8000) < 0.1, np.where(side ^ labels, 1.0, -1.0), 0.0) * rng.uniform(1, 2, 8000)
+    x[side & (x > 0)] += 5  # what is above the tie is one bin
+    labels = np.where(x == 0, labels, x > 0)
+    train, test = prediction.split(8000, 3)
+    got = prediction.scores(x, labels, train, test)
+    assert got[x[test] > 0].min() > 3 and got[x[test] < 0].max() < -3 and abs(got[x[test] == 0]).max() < 0.2
+    assert len(np.unique(got)) == 3
+
+
+def test_bins_are_no_more_than_asked_for_whatever_is_tied():
+    rng = np.random.default_rng(4)
+    for share in (0.05, 0.3, 0.8, 0.97):
+        x = np.where(rng.random(2000) < share, rng.integers(0, 3, 2000), rng.normal(size=2000))
+        labels, halves = rng.random(2000) < 0.5, prediction.split(2000, 4)
+        assert len(np.unique(prediction.scores(x, labels, *halves, bins=10))) <= 10
+
+
 @pytest.mark.parametrize("method", prediction.METHODS)
 def test_huge_numbers_do_not_overflow(method):
     x, labels, train, test = two_classes(400, 1)

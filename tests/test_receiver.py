@@ -89,13 +89,16 @@ def test_pairs_share_their_resamples():
     rng = np.random.default_rng(4)
     labels, base = binormal(900, 1.0, 4)
     scores = {"base": base, "same": 3 * base - 1, "near": base + 0.1 * rng.normal(size=900), "noise": rng.normal(size=900)}
-    found = receiver.paired(labels, scores, "base")
-    assert tuple(found.difference["same"]) == (0.0, 0.0, 0.0)
+    found = receiver.paired(labels, scores, ("base", "noise"))
+    apart = found.difference["base"]
+    assert tuple(apart["same"]) == (0.0, 0.0, 0.0)
     assert tuple(found.auc["base"]) == tuple(receiver.auc_interval(labels, base))
-    assert found.difference["near"].high - found.difference["near"].low < 0.3 * (found.auc["base"].high - found.auc["base"].low)
-    assert found.difference["noise"].estimate == pytest.approx(found.auc["noise"].estimate - found.auc["base"].estimate)
-    assert found.difference["noise"].high < 0 and 0.5 in found.auc["noise"]
-    assert "base" not in found.difference and receiver.paired(labels, scores).difference == {}
+    assert apart["near"].high - apart["near"].low < 0.3 * (found.auc["base"].high - found.auc["base"].low)
+    assert apart["noise"].estimate == pytest.approx(found.auc["noise"].estimate - found.auc["base"].estimate)
+    assert apart["noise"].high < 0 and 0.5 in found.auc["noise"]
+    assert list(found.difference) == ["base", "noise"] and "base" not in apart and receiver.paired(labels, scores).difference == {}
+    back = found.difference["noise"]["base"]
+    assert (back.estimate, back.low, back.high) == (-apart["noise"].estimate, -apart["noise"].high, -apart["noise"].low)
 
 
 def test_resampling_is_fast_repeatable_and_independent_of_its_blocks(monkeypatch):
@@ -126,11 +129,13 @@ def test_prediction_over_time_grows_with_the_signal():
     signal = rng.normal(size=(4, n, 2)) + (shifts[:, None] * labels)[:, :, None] / np.sqrt(2)
     features = {"signal": signal, "noise": rng.normal(size=(4, n))}
     train, test = prediction.split(n, 8, strata=labels)
-    found = receiver.over_time(labels, features, train, test, "gaussian", baseline="noise", resamples=200)
+    found = receiver.over_time(labels, features, train, test, "gaussian", baselines=("noise", "signal"), resamples=200)
     assert found.auc["signal"].estimate == pytest.approx(norm.cdf(shifts / np.sqrt(2)), abs=0.035)
     assert ((found.auc["noise"].low < 0.5) & (found.auc["noise"].high > 0.5)).sum() >= 3
-    assert found.difference["signal"].estimate == pytest.approx(found.auc["signal"].estimate - found.auc["noise"].estimate)
-    assert list(found.difference) == ["signal"] and (found.difference["signal"].low[1:] > 0).all()
+    apart = found.difference["noise"]
+    assert apart["signal"].estimate == pytest.approx(found.auc["signal"].estimate - found.auc["noise"].estimate)
+    assert list(apart) == ["signal"] and list(found.difference) == ["noise", "signal"] and (apart["signal"].low[1:] > 0).all()
+    np.testing.assert_array_equal(found.difference["signal"]["noise"].low, -apart["signal"].high)
     assert found.reasons == ("",) * 4
     assert found.rows.tolist() == [[labels[test].sum(), (~labels[test]).sum()]] * 4
     alone = receiver.auc_interval(labels[test], prediction.scores(signal[2], labels, train, test, "gaussian"), resamples=200)
@@ -168,7 +173,10 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="resamples = 0"):
         receiver.auc_interval(labels, [1, 2], resamples=0)
     with pytest.raises(ValueError, match="baseline 'loss' has no scores; there are 'norm'"):
-        receiver.paired(labels, {"norm": [1, 2]}, "loss")
+        receiver.paired(labels, {"norm": [1, 2]}, ("norm", "loss"))
+    for function in (lambda: receiver.paired(labels, {"loss": [1, 2]}, "loss"), lambda: receiver.over_time(labels, {"loss": np.zeros((1, 2))}, [0], [1], baselines="loss")):
+        with pytest.raises(ValueError, match="baselines = 'loss': expected a sequence of names"):
+            function()
     for features in ({}, {"loss": np.zeros((3, 5))}, {"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}):
         with pytest.raises(ValueError, match="expected .T, n, f. each"):
             receiver.over_time(labels, features, [0], [1])

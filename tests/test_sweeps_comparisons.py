@@ -39,13 +39,33 @@ def test_fastest_counts_those_that_never_arrive_at_the_cap():
         ((0, 0, 5, 10), (90, 50, 20, 60), 0),
         ((0, 0, 5, 10), (90, 20, 50, 60), 1),
         ((0, 10, 10, 10), (90, 80, 70, 60), 2),
-        ((1, 10, 10, 10), (90, 80, 70, 60), 4),  # the onset is below the grid
-        ((0, 0, 0, 0), (90, 50, 20, 60), 4),
-        ((0, 0, 5, 10), (None, None, None, None), 4),
     ],
 )
 def test_coincidence(kept, means, steps):
-    assert comparisons.coincidence(exponents(kept), arrivals(means)).estimate == steps
+    found = exponents(kept), arrivals(means)
+    assert comparisons.coincidence(*found).estimate == steps and comparisons.uncounted(*found) == ""
+
+
+@pytest.mark.parametrize(
+    ("kept", "means", "why"),
+    [
+        ((1, 10, 10, 10), (90, 80, 70, 60), "the share sensitive is 0.1 at the smallest learning rate already"),
+        ((0, 0, 0, 0), (90, 50, 20, 60), "the share sensitive is below 0.1 at every learning rate"),
+        ((0, 0, 5, 10), (None, None, None, None), "no network arrives before epoch 100 at any learning rate"),
+        ((0, 0, 0, 0), (None, None, None, None), "no network arrives before epoch 100 at any learning rate, and the share sensitive is below 0.1 at every learning rate"),
+    ],
+)
+def test_where_there_are_no_steps_nothing_is_measured(kept, means, why):
+    found = exponents(kept), arrivals(means)
+    steps = comparisons.coincidence(*found)
+    assert np.isnan(tuple(steps)).all() and comparisons.uncounted(*found) == why
+    counted = comparisons.coincidence(exponents((0, 0, 5, 10)), arrivals((90, 50, 20, 60)))
+    assert np.isnan(comparisons.worst(counted, steps).estimate) and np.isnan(comparisons.worst(steps, counted).estimate)
+
+
+def test_a_draw_without_an_onset_widens_the_interval():
+    found = comparisons.coincidence(exponents((0, 0, 0, 1)), arrivals((90, 50, 20, 15)))
+    assert (found.estimate, found.low, found.high) == (0, 0, 4)  # a third of the draws lack the one that is sensitive
 
 
 def test_coincidence_of_other_shapes_is_refused():

@@ -1,8 +1,9 @@
 """A chapter's sweeps: live where the data are at hand, and never other data in their place."""
 
 import pytest
+from bs4 import BeautifulSoup
 
-from netdyn_lib import sweeps
+from netdyn_lib import archives, sweeps
 from netdyn_lib.sweeps import named, published, results
 
 
@@ -42,14 +43,25 @@ def test_nothing_published_is_said_with_the_command(monkeypatch, tmp_path):
 
 
 def test_what_is_not_published_is_listed_with_its_cost_and_command(tmp_path):
-    table = published.unpublished(tmp_path)
-    assert list(table.index) == list(named.names())
-    assert table.loc["mnist", "operations, exponents"] == "1.2e+16"
-    assert table.loc["mnist", "command"] == published.command("mnist")
+    found = published.unpublished(tmp_path)
+    assert list(found.rows) == list(named.names())
+    page = BeautifulSoup(found._repr_html_(), "html.parser")
+    rows = {row.th.get_text(): [cell.get_text() for cell in row("td")] for row in page.tbody("tr")}
+    assert list(rows) == list(named.names())
+    for name, (exponents, arrivals, command) in rows.items():
+        assert command == published.command(name) and command in str(found)  # whole, fit to be copied
+        assert float(exponents) > 0 and (arrivals == "–") == (named.get(name, "paper").cap == 0)
+        assert arrivals == "–" or (float(arrivals) > 0) == (named.get(name, "paper").cap > named.get(name, "paper").epochs)
+    assert rows["mnist"][0] == "1.2e+16" and rows["sharpness"][1] == "–"
+
+
+def test_nothing_is_listed_where_everything_is_published(monkeypatch):
+    monkeypatch.setattr(published, "names", lambda root=None: list(named.names()))
+    assert "Everything is published" in published.unpublished()._repr_html_() and str(published.unpublished()) == "Everything is published."
 
 
 def test_everything_published_opens_and_is_listed_no_more():
-    missing = set(published.unpublished().index)
+    missing = set(published.unpublished().rows)
     for name in published.names():
         data = published.load(name)
         assert name not in missing
@@ -62,6 +74,42 @@ def test_published_sweeps_are_recomputed_where_their_images_are(bare):
     checks = published.check_all("a commit", epochs=2)
     assert [c.name for c in checks] == published.names()
     for check in checks:
-        assert check.agrees
         if check.name.startswith(("mnist", "cifar")):
-            assert str(check).startswith("NOTE: ") and "not at hand" in str(check)
+            assert str(check).startswith("NOTE: ") and "not at hand" in str(check) and check.agrees is None
+        else:
+            assert check.agrees
+    assert published.verified(checks)
+
+
+@pytest.mark.parametrize("token", ["a", "b", "c", "d"])
+def test_what_cannot_be_checked_takes_no_place_of_what_can(bare, token):
+    """Without images only digits can be recomputed: every token does, and asks for no more than one."""
+    made = [c for c in published.check_all(token, epochs=1, most=1) if isinstance(c, published.Check)]
+    assert [c.name for c in made] == ["digits"] and published.verified(made)
+
+
+def test_as_many_are_recomputed_as_were_asked_for(monkeypatch):
+    def recompute(name, token, epochs, root, device):
+        if name in missing:
+            raise archives.MissingData(name)
+        return published.Check(name, 1.0, 0, epochs, 0.0, 0.0, True)
+
+    monkeypatch.setattr(published, "recompute", recompute)
+    monkeypatch.setattr(published, "names", lambda root: list("abcdefgh"))
+    missing, chosen = set(), set()
+    for token in range(20):
+        checks = published.check_all(token, most=2)
+        assert len(checks) == 2 and published.verified(checks)
+        chosen |= {c.name for c in checks}
+    assert chosen == set("abcdefgh")  # over tokens, all have their turn
+    missing = set("abcdefg")
+    checks = published.check_all("x", most=2)
+    assert [c.name for c in checks] == list("abcdefgh") and [c.agrees for c in checks] == [None] * 7 + [True]
+    assert published.verified(checks)
+    missing = set("abcdefgh")
+    assert not published.verified(published.check_all("x", most=2)) and not published.verified([])
+
+
+def test_one_that_disagrees_is_no_verification():
+    right, wrong = (published.Check("a", 1.0, 0, 5, 0.0, 0.0, agrees) for agrees in (True, False))
+    assert published.verified([right]) and not published.verified([right, wrong, published.Unchecked("b")])

@@ -105,3 +105,9 @@ def test_what_is_published_is_what_was_computed(known, digits, tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DamagedShard, match="few.npz"):
         leading.published(tmp_path / "new")
+
+
+def test_notes_say_what_was_computed(digits):
+    lines = leading.notes({"digits": digits, "again": digits}).splitlines()
+    assert len(lines) == 2 and lines[0].startswith("digits: ") and "40" in lines[0]
+    assert "2 networks, 7 epochs" in lines[1] and "commit" in lines[1]

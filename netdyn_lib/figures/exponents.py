@@ -6,6 +6,15 @@ import seaborn as sns
 from . import style
 from .style import MUTED, PALETTE
 
+# Colour, mark and label of each cause of netdyn_lib.agreement.
+_CAUSES = {
+    "saturation": (PALETTE[1], "o", "saturated"),
+    "rounding": (PALETTE[2], "^", "rounded"),
+    "undecided": (PALETTE[3], "x", "undecided"),
+    "never": (PALETTE[0], ".", "agree"),
+}
+_RADII = (PALETTE[4], PALETTE[5], PALETTE[6], PALETTE[7])  # colours that no cause has
+
 
 def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
     """D's Fig. 7: one row for each initial condition; whole, early with the fitted window, late, and loss.
@@ -101,23 +110,62 @@ def window_choices(epochs, distance, fits):
     return fig
 
 
-def agreement(ball, tangent, distance, log_growth):
-    """Exponents of the same windows from ε-balls and from tangent vectors, (n,) each; and how far their curves are apart.
+def agreement(ball, tangent, cause, error, tolerance=0.1):
+    """Exponents of the same windows from ε-balls and from tangent vectors, and how far their curves are apart.
 
-    ``distance`` (T, n) is the copies', ``log_growth`` (T, n) the tangent vectors'.
+    ``ball`` and ``tangent`` (n,); ``cause`` (n,) names what parts them within
+    the window.  ``error`` (T, m) is :func:`netdyn_lib.agreement.log_error`; where
+    it is exactly zero, as at epoch 0, a logarithmic axis has no point.
     """
-    error = np.log(distance / distance[0]) - log_growth
     with style.figure(1, 2, height=2.8) as (fig, axes):
         left, right = axes[0]
         low, high = min(ball.min(), tangent.min()), max(ball.max(), tangent.max())
         left.plot([low, high], [low, high], color=MUTED, lw=1)
-        left.plot(tangent, ball, "o", ms=3, alpha=0.5, color=PALETTE[0])
+        for name, (colour, mark, label) in _CAUSES.items():
+            these = cause == name
+            if these.any():
+                left.plot(tangent[these], ball[these], mark, ms=3, alpha=0.6, color=colour, label=label)
         left.set(xlabel="tangent exponent (per epoch)", ylabel="ε-ball exponent (per epoch)")
+        left.legend(title="within the window", fontsize="x-small", title_fontsize="x-small")
         bands = np.percentile(np.abs(error), [50, 95], axis=1)
         for band, name, colour in zip(bands, ("median", "95th percentile"), (PALETTE[0], PALETTE[1])):
-            right.semilogy(np.maximum(band, 1e-10), color=colour, label=name)
-        right.set(xlabel="epoch $t$", ylabel="$|\\ln(\\bar d/\\bar d_{\\mathrm{tangent}})|$")
+            right.semilogy(np.where(band > 0, band, np.nan), color=colour, label=name)
+        right.axhline(np.log1p(tolerance), color="black", ls="--", lw=1, label=f"{tolerance:.0%}")
+        right.set(xlabel="epoch $t$", ylabel="$|\\ln(d/d_{\\mathrm{tangent}})|$")
         right.legend(loc="lower right")
+        style.letter(axes)
+    return fig
+
+
+def parting(found, radii):
+    """When and at what distance copies leave their tangent vectors, and how many for which cause.
+
+    ``found`` is a :class:`~netdyn_lib.agreement.Agreement`; its copies at
+    ``radii`` are drawn one by one, and those at all but the outermost, which only serve as witnesses, counted.
+    """
+    with style.figure(1, 2, height=2.9) as (fig, axes):
+        left, right = axes[0]
+        for colour, radius in zip(_RADII, radii, strict=False):
+            row = found.row(radius)
+            for name, (_, mark, _) in _CAUSES.items():
+                these = (found.cause[row] == name) & np.isfinite(found.epoch[row])
+                if these.any():
+                    left.plot(found.epoch[row, these], found.relative[row, these], mark, ms=3, alpha=0.6, color=colour)
+            left.plot([], [], "o", ms=4, color=colour, label=f"ε = {radius:g}")
+        left.axhline(2.0**-52, color="black", ls=":", lw=1)
+        left.text(0.98, 2.0**-52 * 1.6, "$2^{-52}$", transform=left.get_yaxis_transform(), ha="right")
+        left.set(xlabel="epoch of parting", ylabel="distance there / size of weights", yscale="log", ylim=(2.0**-54, 1e3))  # room for the key
+        left.legend(fontsize="x-small", loc="upper center", ncols=3, handletextpad=0.1, columnspacing=1)
+        inner = range(1, len(found.radii) - 1)
+        base = np.zeros(len(inner))
+        for name, (colour, _, _) in _CAUSES.items():
+            counts = np.array([(found.cause[k] == name).sum() for k in inner])
+            right.bar(range(len(inner)), counts, bottom=base, color=colour, label=name)
+            base += counts
+        right.set_xticks(range(len(inner)), [f"{found.radii[k]:g}" for k in inner])
+        right.set(xlabel="radius $\\epsilon$", ylabel="initial conditions")
+        right.set_ylim(0, 1.3 * base.max())
+        right.legend(fontsize="x-small", loc="upper center", ncols=2)
         style.letter(axes)
     return fig
 

@@ -7,7 +7,7 @@ those of :mod:`netdyn_lib.sweeps.responses`.  What is NaN is not drawn.
 from contextlib import contextmanager
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from ..sweeps.responses import log_mean_distance
 from . import style
@@ -16,6 +16,7 @@ from .style import MUTED, PALETTE
 
 EPOCH, EXPONENT, SHARE = r"epoch $t$", r"$\lambda_{nMLE}$ (per epoch)", r"share sensitive $p$"
 _GOAL = dict(color=PALETTE[1], ls="--", lw=1.5)
+_MOST = 7  # looks that can be told apart
 
 
 def losses(data, rates):
@@ -114,15 +115,16 @@ def share_and_arrival(by_label, first, sustained, mark=None):
     """p(η), ⟨τ⟩ over arrivals and the share that never arrives (J, Fig 5), one above the other.
 
     ``by_label`` maps labels to Exponents; ``first`` and ``sustained`` are
-    Arrivals by one epoch and by many in a row at the target, or None;
-    ``mark`` is a learning rate to mark.
+    Arrivals by one epoch and by many in a row at the target, or None, or a dict of
+    label to Arrivals: a label then has its colour in every panel.  Kinds of arrivals have
+    markers of their own, which no label has; ``mark`` is a learning rate to mark.
     """
-    found = {name: a for name, a in (("first hit", first), ("sustained", sustained)) if a is not None}
+    found = _arrivals_by_name(list(by_label), {"first hit": first, "sustained": sustained})
     with style.figure(3, 1, height=1.9, sharex=True) as (fig, axes):
         top, middle, below = axes[:, 0]
         against_rate(top, by_label, "share")
-        for j, (name, arrivals) in enumerate(found.items()):
-            x, looks = arrivals.rates * shift(j, len(found)), look(j + 1)
+        for j, (name, (arrivals, looks)) in enumerate(found.items()):
+            x = arrivals.rates * shift(j, len(found))
             with_intervals(middle, x, arrivals.mean, label=name, **looks)
             with_intervals(below, x, arrivals.never, label=f"{name}, by epoch {arrivals.cap:,}", **looks)
         top.set(ylabel=SHARE, ylim=(-0.04, 1.06))
@@ -135,9 +137,59 @@ def share_and_arrival(by_label, first, sustained, mark=None):
                 say(axis, "arrivals not searched")
             if mark is not None:
                 vertical(axis, mark, rf"$\eta = {mark:g}$" if axis is top else "")
-        rate_axis(below, np.concatenate([e.rates for e in (*by_label.values(), *found.values())]))
+        rate_axis(below, np.concatenate([e.rates for e in (*by_label.values(), *(a for a, _ in found.values()))]))
         style.letter(axes)
         fig.align_ylabels()
+    return fig
+
+
+def _arrivals_by_name(labels, kinds):
+    """What a legend names: (Arrivals, looks) by label and kind, for ``kinds`` that map each to Arrivals, to some by label, or to None."""
+    labels = labels + [label for of in kinds.values() if isinstance(of, dict) for label in of if label not in labels]
+    found = {}
+    for j, (kind, of) in enumerate(kinds.items()):
+        own = look(len(labels) + j)  # none of a label's
+        if isinstance(of, dict):
+            for label, arrivals in of.items():
+                colour = look(labels.index(label))["color"]
+                found[f"{label}, {kind}"] = arrivals, own | dict(color=colour, mfc="white" if j % 2 else colour)
+        elif of is not None:
+            found[kind] = of, own
+    return found
+
+
+def by_length(tables, rates=None):
+    """p against the length of the record, for the same networks: one panel for each of ``tables``, a line for each learning rate.
+
+    ``tables`` maps titles to what :func:`netdyn_lib.sweeps.responses.by_length` gives;
+    ``rates`` are the learning rates to draw, by default those, seven at most, whose p moves most.
+    Bars are 95% intervals.  Raises ValueError for more than seven rates, and for one in no table.
+    """
+    spans = {}
+    for table in tables.values():
+        for rate, rows in table.groupby("rate"):
+            spans[rate] = max(spans.get(rate, 0.0), float(np.ptp(rows["share"].values)))
+    if rates is None:
+        moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
+        rates = sorted(moving, key=lambda rate: -spans[rate])[:_MOST]
+    elif len(rates) > _MOST or any(rate not in spans for rate in rates):
+        raise ValueError(f"rates {list(rates)}: must be at most {_MOST} of {', '.join(f'{r:g}' for r in sorted(spans))}")
+    looks = {rate: look(k) for k, rate in enumerate(sorted(rates))}
+    with style.figure(1, len(tables), height=2.8, sharey=True) as (fig, axes):
+        for axis, (title, table) in zip(axes[0], tables.items()):
+            drawn = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
+            for j, (rate, rows) in enumerate(drawn):
+                middle, low, high = rows[["share", "share_low", "share_high"]].values.T
+                with_intervals(axis, rows["epochs"].values * shift(j, 2 * len(drawn)), list(zip(middle, low, high)), **looks[rate])
+            lengths = np.unique(table["epochs"])
+            axis.set(xscale="log", xlabel="length of record $T$ (epochs)", title=title, ylim=(-0.04, 1.06), xlim=(lengths[0] / 1.15, lengths[-1] * 1.2))
+            axis.xaxis.set_major_locator(FixedLocator(lengths))
+            axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.xaxis.set_minor_locator(NullLocator())
+        axes[0, 0].set_ylabel(SHARE)
+        key(fig, [(rf"$\eta = {rate:g}$", looks[rate]) for rate in looks], 4)
+        if len(tables) > 1:
+            style.letter(axes)
     return fig
 
 
@@ -151,6 +203,8 @@ def robustness(rows):
     with style.figure(len(rows), 3, height=1.5, sharex="col" if one_grid else False) as (fig, axes):
         for (name, (found, arrivals)), (left, middle, right) in zip(rows.items(), axes):
             against_rate(left, {name: found}, "exponent", band=True)
+            if np.isnan([i.estimate for i in found.exponent]).all():
+                say(left, "none")
             against_rate(middle, {name: found}, "share")
             left.set(ylabel=r"$\lambda_{nMLE}$ (1/ep.)")
             left.set_title(name, loc="left", fontweight="bold")

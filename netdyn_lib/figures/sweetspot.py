@@ -10,8 +10,8 @@ from .style import MUTED, PALETTE
 def search(spot, truth=None):
     """What a search for the sweet spot saw: p with its interval at every probe, the level, and the bracket shaded.
 
-    Above the axis probes are numbered in order of η, as in ``spot.probes``; a cross marks those
-    at which networks overflowed.
+    Above the axis stands when each was probed, 1 for the first (``spot.order``; nothing for a
+    search that does not say); a cross marks those at which networks overflowed.
 
     Parameters
     ----------
@@ -32,14 +32,20 @@ def search(spot, truth=None):
             axis.plot(rates[lost], middle[lost], "x", color="black", ms=9, mew=1.2, label="some overflowed")
         near = np.diff(np.log(rates), prepend=-np.inf) < 0.04 * np.log(rates[-1] / rates[0])
         lift = 0
-        for k, rate in enumerate(rates):  # probes crowd where the search converges: there, numbers at three heights
+        for k, (rate, number) in enumerate(zip(rates, _numbers(spot))):  # probes crowd where the search converges: there, numbers at three heights
             lift = (lift + 1) % 3 if near[k] else 0
             above = dict(xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize="small")
-            axis.annotate(str(k + 1), (rate, 1), (0, 2 + 9 * lift), **above)
+            axis.annotate(number, (rate, 1), (0, 2 + 9 * lift), **above)
         rate_axis(axis, np.append(rates, () if truth is None else truth.rates))
         axis.set(xlabel=RATE, ylabel=r"share sensitive $p$", ylim=(-0.04, 1.06))
         fig.legend(loc="outside lower center", ncols=3)
     return fig
+
+
+def _numbers(spot):
+    """When each probe was made, as text, in order of η."""
+    order = list(getattr(spot, "order", ()))  # learning rates as they were probed
+    return [str(order.index(p.learning_rate) + 1) for p in spot.probes] if order else []
 
 
 def comparison(result):

@@ -7,9 +7,8 @@ import numpy as np
 from ..receiver import percentile_interval
 from ..resampling import Interval, clustered_interval
 from . import predicting
+from .nearest import at, place
 
-#: How far from the time asked for a measured one may be, as a share of it.
-NEAR = 0.2
 #: The pairs in which S sees tangencies with both activations.
 PAIRS = ("(1,2)", "(1,3)", "(2,3)", "(3,4)", "(4,5)", "(5,6)")
 _SAME = ("task", "seed", "learning_rate")  # what makes network k the same network in two campaigns
@@ -17,13 +16,16 @@ _SAME = ("task", "seed", "learning_rate")  # what makes network k the same netwo
 
 def score(table, outcome, predictor, time):
     """The area under the curve of a predictor at a time, an Interval."""
-    found = table["auc"].sel(outcome=outcome, predictor=predictor).sel(time=time, method="nearest", tolerance=NEAR * time).values
+    found = at(table, time)["auc"].sel(outcome=outcome, predictor=predictor).values
     return Interval(*map(float, found), 0.95)
 
 
-def lead(table, outcome, predictor, time):
-    """By how much a predictor's area exceeds the loss's at a time, an Interval, paired over networks."""
-    found = table["difference"].sel(outcome=outcome, predictor=predictor).sel(time=time, method="nearest", tolerance=NEAR * time).values
+def lead(table, outcome, predictor, time, baseline="loss"):
+    """By how much a predictor's area exceeds that of a baseline at a time, an Interval, paired over the test networks.
+
+    The classifiers and the split into halves are as they were: the interval is of other test networks alone.
+    """
+    found = at(table, time)["difference"].sel(outcome=outcome, predictor=predictor, baseline=baseline).values
     return Interval(*map(float, found), 0.95)
 
 
@@ -38,7 +40,7 @@ def positive(data, time, resamples=1000, seed=0):
 
     Runs that have diverged by t have no exponent, and are left out.
     """
-    first = data["singular"].sel(time=time, method="nearest", tolerance=NEAR * time).values[:, :1]  # (n, 1)
+    first = at(data, time)["singular"].values[:, :1]  # (n, 1)
     return _apart(data, first, lambda failed, ideal: float((failed > 0).mean() - (ideal > 0).mean()), resamples, seed)
 
 
@@ -47,18 +49,54 @@ def less_stable(data, time, resamples=300, seed=0):
 
     Runs that have diverged by t have no exponents, and are left out.
     """
-    exponents = data["exponents"].sel(time=time, method="nearest", tolerance=NEAR * time).values
-    return _apart(data, exponents, lambda failed, ideal: _share(_median(failed) - _median(ideal)), resamples, seed)
+    exponents = at(data, time)["exponents"].values
+    return _apart(data, exponents, lambda failed, ideal: _share(medians(failed) - medians(ideal)), resamples, seed)
 
 
-def nearer_tangency(data, time, pairs=PAIRS, resamples=300, seed=0):
-    """Share of the pairs of far-future covariant vectors whose median angle at t is smaller in failed runs than in ideal ones.
+def nearer_tangency(data, time, pairs=PAIRS, below=10.0, resamples=1000, seed=0):
+    """Share of the pairs of far-future covariant vectors that have *tangencies* in failed runs more often than in ideal ones.
 
-    Vectors that are not known, as where the tangent map is singular, or that :func:`determined` finds
-    undetermined are left out of the medians.
+    A pair counts where its :func:`tangency` is certainly positive: its 95% interval lies above zero.  By chance one
+    pair in forty does.  The interval of the share is from the pairs that are certain to the pairs that are possible, by intervals
+    at the level 1 − 0.05/k for each of k pairs.  All k hold what they are of at once in at least 95% of cases (Bonferroni),
+    however pairs depend on each other, and then the share of pairs in which failed runs truly have more lies between.
+    Pairs with fewer than 10 determined angles in a class are left out; NaN where none is left.
     """
-    angles = determined(data, time, pairs)
-    return _apart(data, angles, lambda failed, ideal: _share(_median(ideal) - _median(failed)), resamples, seed)
+    found = [i for i in tangency(data, time, pairs, below, (0.95, 1 - 0.05 / len(pairs)), resamples, seed) if i is not None]
+    if not found:
+        return Interval(np.nan, np.nan, np.nan, 0.95)
+    shares = [np.mean(flags) for flags in zip(*((i.low > 0, wide.low > 0, wide.high > 0) for i, wide in found))]
+    return Interval(*map(float, shares), 0.95)
+
+
+def tangency(data, time, pairs=PAIRS, below=10.0, levels=(0.95,), resamples=1000, seed=0):
+    """The share of angles below ``below`` degrees at t in failed runs less that in ideal ones, from −1 to 1, for each pair of far-future vectors.
+
+    Of angles that :func:`determined` finds determined; every resample draws networks of each class, each with all its angles.
+
+    Returns
+    -------
+    list
+        For each pair a tuple of Intervals, one for each of the ``levels``, or None where a class has fewer than 10 such angles.
+    """
+    values, found, rng = determined(data, time, pairs), predicting.outcomes(data), np.random.default_rng(seed)
+    shares, draws, enough = [], [], np.ones(len(pairs), dtype=bool)
+    for rows in (found.failed, found.ideal):
+        chosen = values[rows & ~np.isnan(values).all(1)]  # (n, k)
+        if not len(chosen):
+            return [None] * len(pairs)
+        known = ~np.isnan(chosen)
+        small = known & (np.degrees(np.where(known, chosen, np.inf)) < below)
+        enough &= known.sum(0) >= 10
+        often = rng.multinomial(len(chosen), np.full(len(chosen), 1 / len(chosen)), size=resamples).astype(float)  # (R, n)
+        with np.errstate(invalid="ignore"):  # a resample without any angle of a pair
+            shares.append(small.sum(0) / known.sum(0))
+            draws.append((often @ small) / (often @ known))
+    estimate, draws = shares[0] - shares[1], draws[0] - draws[1]
+    return [
+        tuple(percentile_interval(estimate[k], draws[~np.isnan(draws[:, k]), k], level) for level in levels) if enough[k] else None
+        for k in range(len(pairs))
+    ]
 
 
 def determined(data, time, pairs, kind="far"):
@@ -68,7 +106,7 @@ def determined(data, time, pairs, kind="far"):
     are off, a single vector is one of many, and what Ginelli's method gives is a
     trace of the matrix that it starts from.
     """
-    now = data.sel(time=time, method="nearest", tolerance=NEAR * time).sel(pair=list(pairs))
+    now = at(data, time).sel(pair=list(pairs))
     return np.where(np.isnan(now["frozen_angles"].values), np.nan, now[f"{kind}_angles"].values)
 
 
@@ -112,11 +150,30 @@ def unconverged(here, paper, time, pairs=PAIRS, degrees=5.0, resamples=300, seed
         raise ValueError(f"time = {time:g}: measured at {times[0]:g} here, at {times[1]:g} there; vectors turn from step to step")
     mine, theirs = (determined(data, time, pairs) for data in (here, paper))
     count = min(len(mine), len(theirs))
-    apart = np.degrees(np.abs(mine[:count] - theirs[:count]))
-    known = ~np.isnan(apart)
+    return apart(mine[:count], theirs[:count], degrees, resamples, seed)
+
+
+def turned(data, time, pairs=PAIRS, degrees=5.0, resamples=300, seed=0):
+    """Share of the angles between published far-future vectors at t that are another by more than ``degrees`` where the future is longer.
+
+    ``data`` is a dataset from :func:`netdyn_lib.outcomes.published.load`, whose ``attrs["longer"]`` says by how much; of
+    the networks followed there, those angles that :func:`determined` finds determined.  An Interval, NaN where
+    there are fewer than two such networks.
+    """
+    longer = at(data, time)["longer_angles"].sel(pair=list(pairs)).values
+    return apart(determined(data, time, pairs)[: len(longer)], longer, degrees, resamples, seed)
+
+
+def apart(mine, theirs, degrees, resamples=300, seed=0):
+    """Share of angles (n, k), in radians, that two sources know more than ``degrees`` apart, of those that both know.
+
+    An Interval, of the bootstrap over networks, each with all its angles; NaN where fewer than two networks have one.
+    """
+    difference = np.degrees(np.abs(mine - theirs))
+    known = ~np.isnan(difference)
     if known.any(1).sum() < 2:
         return Interval(np.nan, np.nan, np.nan, 0.95)
-    return clustered_interval(apart[known] > degrees, np.nonzero(known)[0], resamples=resamples, seed=seed)
+    return clustered_interval(difference[known] > degrees, np.nonzero(known)[0], resamples=resamples, seed=seed)
 
 
 def future(data, time):
@@ -129,7 +186,7 @@ def future(data, time):
 
 
 def _nearest(data, time):
-    return float(data["time"].sel(time=time, method="nearest", tolerance=NEAR * time))
+    return float(data["time"][place(data, time)])
 
 
 def _campaign(data):
@@ -146,7 +203,7 @@ def saw(table, outcome, time):
 
 def saw_positive(data, time):
     """How many failed and how many ideal runs have a positive largest exponent, by singular values, in words."""
-    first = data["singular"].sel(time=time, method="nearest", tolerance=NEAR * time).values[:, 0]
+    first = at(data, time)["singular"].values[:, 0]
     found = predicting.outcomes(data)
     shares = [float((first[rows & ~np.isnan(first)] > 0).mean()) for rows in (found.failed, found.ideal)]
     return "Of failed runs {:.2f} have a positive largest exponent, of ideal ones {:.2f}.".format(*shares)
@@ -154,23 +211,24 @@ def saw_positive(data, time):
 
 def saw_stability(data, time):
     """Which exponents are larger in failed runs than in ideal ones, by their medians, in words."""
-    exponents = data["exponents"].sel(time=time, method="nearest", tolerance=NEAR * time).values
-    return f"Larger in failed runs: {_larger(data, exponents, range(1, exponents.shape[1] + 1), 1)} of the nine exponents."
+    exponents = at(data, time)["exponents"].values
+    return f"Larger in failed runs: {_larger(data, exponents, range(1, exponents.shape[1] + 1))} of the nine exponents."
 
 
-def saw_tangencies(data, time, pairs=PAIRS):
-    """Which pairs of vectors have the smaller angle in failed runs, by their medians, in words."""
-    angles = determined(data, time, pairs)
-    return f"Smaller in failed runs: the angles of {_larger(data, angles, pairs, -1)}; of the other pairs larger."
+def saw_tangencies(data, time, pairs=PAIRS, below=10.0):
+    """Which pairs of vectors have tangencies in failed runs more often, and which less often, by 95% intervals, in words."""
+    found = {pair: i[0] for pair, i in zip(pairs, tangency(data, time, pairs, below)) if i is not None}
+    more, less = (", ".join(p for p, i in found.items() if sure(i)) or "none" for sure in (lambda i: i.low > 0, lambda i: i.high < 0))
+    return f"Angles below {below:g}° are more frequent in failed runs: {more}; less frequent: {less}."
 
 
-def _larger(data, values, names, sign):
+def _larger(data, values, names):
     found = predicting.outcomes(data)
-    apart = sign * (_median(values[found.failed]) - _median(values[found.ideal]))
-    return ", ".join(str(name) for name, difference in zip(names, apart) if difference > 0) or "none"
+    difference = medians(values[found.failed]) - medians(values[found.ideal])
+    return ", ".join(str(name) for name, d in zip(names, difference) if d > 0) or "none"
 
 
-def _median(values):
+def medians(values):
     """Medians of the columns of (rows, f), (f,): NaN for a column without a value."""
     known = ~np.isnan(values).all(0)
     median = np.full(values.shape[1], np.nan)

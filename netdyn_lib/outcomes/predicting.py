@@ -5,10 +5,14 @@ import xarray as xr
 
 from .. import early_stopping, prediction, receiver
 from . import predictors
+from .nearest import place
 
 IDEAL, FAILED = 4.0, 100.0  # S's bounds of the final loss
 #: Rules for stopping early; those of predictors, and the loss as it is and as a classifier sees it.
 RULES = ("random", "loss", "loss, fitted", "weights", "Hessian", "exponents", "vectors")
+#: Predictors that others are compared with, paired over networks: what is known without tangent dynamics.
+BASELINES = ("loss", "weights", "Hessian")
+_STOPPED = ("loss", "loss, fitted")  # rules that others are compared with
 _LEAST = 10  # runs of a class in each half, as in :func:`netdyn_lib.receiver.over_time`
 
 
@@ -18,7 +22,7 @@ def outcomes(data):
 
 
 def course(data, outcome, method="binned", resamples=300, seed=0):
-    """Held-out areas under the curve of all predictors over time, against the loss.
+    """Held-out areas under the curve of all predictors over time, and their differences to :data:`BASELINES`.
 
     Parameters
     ----------
@@ -37,33 +41,35 @@ def course(data, outcome, method="binned", resamples=300, seed=0):
     train, test = prediction.split(len(labels), seed, strata=labels)
     features = predictors.by_name(data)
     return receiver.over_time(
-        labels, features, train, test, method, baseline="loss", undecided=predictors.undecided(data), resamples=resamples, seed=seed
+        labels, features, train, test, method, baselines=BASELINES, undecided=predictors.undecided(data), resamples=resamples, seed=seed
     )
 
 
 def table(data, method="binned", resamples=300, seed=0):
     """:func:`course` for both outcomes as one :class:`xarray.Dataset` over (outcome, predictor, time).
 
-    ``auc`` and ``difference`` (to the loss) have a dimension ``bound``:
-    estimate, low, high; ``runs`` (outcome, time, side) are how many test runs were inside the class and outside.
+    ``auc`` and ``difference``, which has a dimension ``baseline`` (:data:`BASELINES`) too, have a dimension ``bound``:
+    estimate, low, high; a baseline's difference to itself is NaN; ``runs`` (outcome, time, side) are how many test runs were inside the class and outside.
     """
     found = {outcome: course(data, outcome, method, resamples, seed) for outcome in ("ideal", "failed")}
     names = list(next(iter(found.values())).auc)
     shape = len(data["time"]), 3
     nothing = np.full(shape, np.nan)
 
-    def stacked(which):
-        rows = [[np.transpose(tuple(getattr(c, which)[n])[:3]) if n in getattr(c, which) else nothing for n in names] for c in found.values()]
-        return ("outcome", "predictor", "time", "bound"), np.array(rows)
+    def stacked(intervals):
+        return [np.transpose(tuple(intervals[n])) if n in intervals else nothing for n in names]
 
-    coords = {"outcome": list(found), "predictor": names, "time": data["time"].values, "bound": ["estimate", "low", "high"], "side": ["in", "out"]}
+    areas = ("outcome", "predictor", "time", "bound"), np.array([stacked(c.auc) for c in found.values()])
+    apart = np.array([[stacked(c.difference[b]) for b in BASELINES] for c in found.values()])  # (outcome, baseline, …)
+    apart = ("outcome", "predictor", "baseline", "time", "bound"), apart.swapaxes(1, 2)
+    coords = {"outcome": list(found), "predictor": names, "baseline": list(BASELINES), "time": data["time"].values, "bound": ["estimate", "low", "high"], "side": ["in", "out"]}
     runs = ("outcome", "time", "side"), np.array([c.rows for c in found.values()])
     attrs = {"method": method, "reasons": sorted({r for c in found.values() for r in c.reasons if r})}
-    return xr.Dataset({"auc": stacked("auc"), "difference": stacked("difference"), "runs": runs}, coords, attrs)
+    return xr.Dataset({"auc": areas, "difference": apart, "runs": runs}, coords, attrs)
 
 
-def savings(data, time, rules=RULES, group=10, risk=0.05, resamples=300, seed=0):
-    """What stopping early on each rule saves at equal best loss, beside stopping on the loss.
+def savings(data, time, rules=RULES, group=10, risk=0.05, resamples=300, seed=0, baseline="loss"):
+    """What stopping early on each rule at the measured time nearest to ``time`` saves at equal best loss, beside stopping on the ``baseline``.
 
     ``"random"`` abandons runs by lot: with many ideal runs in a group, that saves much already.
     The loss is its own score; any other rule scores a run by the cross-fitted log-odds
@@ -76,8 +82,18 @@ def savings(data, time, rules=RULES, group=10, risk=0.05, resamples=300, seed=0)
     Returns
     -------
     netdyn_lib.early_stopping.Comparison
+
+    Raises
+    ------
+    ValueError
+        Where nothing was measured near ``time``, or a half has too few runs of a class; also as :func:`netdyn_lib.early_stopping.savings`.
     """
-    where = int(np.argmin(np.abs(data["time"].values - time)))
+    scores, now, halves, overhead = _scored(data, place(data, time), rules, seed)
+    return _saved(data, scores, now, halves, overhead, group, risk, resamples, seed, baseline)
+
+
+def _scored(data, where, rules, seed):
+    """Scores of all runs at the time ``where`` by rule, that time in steps, rows of train and test, and the work that scores cost, in epochs."""
     chosen = data["time"].values[where]
     labels = ~outcomes(data).ideal
     train, test = prediction.split(len(labels), seed, strata=labels)
@@ -93,16 +109,19 @@ def savings(data, time, rules=RULES, group=10, risk=0.05, resamples=300, seed=0)
     dense = 2.0 * len(data["index"])
     work = {"Hessian": dense, "exponents": dense * now, "singular values": dense * now, "vectors": dense * now, "growth": dense * now}
     overhead = {rule: work[rule] for rule in rules if rule in work}
-    return early_stopping.savings(
-        np.maximum(data["final_loss"].values, IDEAL), scores, now, steps, train, test, group, risk, "loss", overhead, resamples=resamples, seed=seed
-    )
+    return scores, now, (train, test), overhead
+
+
+def _saved(data, scores, now, halves, overhead, group, risk, resamples, seed, baseline):
+    losses, steps = np.maximum(data["final_loss"].values, IDEAL), data.attrs["steps"]
+    return early_stopping.savings(losses, scores, now, steps, *halves, group, risk, baseline, overhead, resamples=resamples, seed=seed)
 
 
 def savings_over_time(data, rules=RULES, group=10, risk=0.05, resamples=300, seed=0):
     """:func:`savings` at every time of a campaign, an :class:`xarray.Dataset` over (rule, time, bound).
 
-    ``saved``, the share of epochs, ``missed``, the share of groups, and ``difference``, by how much more is
-    saved than by stopping on the loss *at the same time*, paired over networks (NaN for the loss itself).
+    ``saved``, the share of epochs, ``missed``, the share of groups, and ``difference`` (rule, baseline, time, bound), by how much more is
+    saved than by stopping on the loss, or the loss, fitted, *at the same time*, paired over networks (NaN for that rule itself).
     ``bound``: estimate, low, high.  All NaN where a half has fewer than 10 ideal runs or fewer than 10 others;
     ``attrs["reason"]`` then says so, and is "" otherwise.
     """
@@ -110,13 +129,18 @@ def savings_over_time(data, rules=RULES, group=10, risk=0.05, resamples=300, see
     halves = zip(("train", "test"), prediction.split(len(labels), seed, strata=labels))
     reason = next(filter(None, (prediction.too_few(labels, rows, _LEAST, name) for name, rows in halves)), "")
     times = data["time"].values
-    kinds = "saved", "missed", "difference"
-    values = {kind: np.full((len(rules), len(times), 3), np.nan) for kind in kinds}
-    for k, time in enumerate([] if reason else times):
-        found = savings(data, time, rules, group, risk, resamples, seed)
-        for r, rule in enumerate(rules):
-            values["saved"][r, k], values["missed"][r, k] = tuple(found.rules[rule].saved), tuple(found.rules[rule].missed)
-            if rule in found.saved:
-                values["difference"][r, k] = tuple(found.saved[rule])
-    coords = {"rule": list(rules), "time": times, "bound": ["estimate", "low", "high"]}
-    return xr.Dataset({kind: (tuple(coords), v) for kind, v in values.items()}, coords, {"group": group, "risk": risk, "reason": reason})
+    baselines = [rule for rule in _STOPPED if rule in rules] or ["loss"]
+    saved, missed = (np.full((len(rules), len(times), 3), np.nan) for _ in range(2))
+    difference = np.full((len(rules), len(baselines), len(times), 3), np.nan)
+    for k in range(0 if reason else len(times)):
+        scored = _scored(data, k, rules, seed)
+        for b, baseline in enumerate(baselines):  # the same resamples for each
+            found = _saved(data, *scored, group, risk, resamples, seed, baseline)
+            for r, rule in enumerate(rules):
+                saved[r, k], missed[r, k] = tuple(found.rules[rule].saved), tuple(found.rules[rule].missed)
+                if rule != baseline:
+                    difference[r, b, k] = tuple(found.saved[rule])
+    dims = "rule", "time", "bound"
+    variables = {"saved": (dims, saved), "missed": (dims, missed), "difference": (("rule", "baseline", "time", "bound"), difference)}
+    coords = {"rule": list(rules), "baseline": baselines, "time": times, "bound": ["estimate", "low", "high"]}
+    return xr.Dataset(variables, coords, {"group": group, "risk": risk, "reason": reason})

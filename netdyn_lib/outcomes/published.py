@@ -3,7 +3,8 @@
 A file is an archive of :mod:`netdyn_lib.store`: NumPy arrays and JSON, no
 pickle.  Of every network it holds the final loss; at S's early time loss, weights, exponents,
 Hessian and angles; at the later time at which signs and tangencies are judged exponents and the
-angles of :data:`netdyn_lib.outcomes.measures.PAIRS`; of all times the scores of every predictor, and what stopping early saves.
+angles of :data:`netdyn_lib.outcomes.measures.PAIRS`, and of the first networks these angles as a longer future knows them;
+of all times the scores of every predictor, and what stopping early saves.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from ..tangent import angles
 from . import campaign as grid
 from . import measures, predicting
 from .measuring import measure
+from .nearest import NEAR, at, place
 
 _EARLY = ("loss", "weights", "exponents", "singular", "hessian", "frozen_angles", "far_angles", "frozen_growth", "far_growth")
 _LATE = ("exponents", "singular", "frozen_angles", "far_angles")  # what is published at the later time too
@@ -44,7 +46,46 @@ def command(name):
     return f"python -m netdyn_lib.outcomes run {name} --profile paper && python -m netdyn_lib.outcomes publish {name} --profile paper"
 
 
-def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2):
+def longer_future(campaign, steps, count=60, more=4.2):
+    """Angles between far-future vectors of the first networks of a campaign that know more of the future than its own do.
+
+    Ginelli's vectors converge with the steps beyond t that they know: where these angles are others, those of the
+    campaign had not converged.  The networks are followed anew, which takes half a minute or so of one core for 60 of the book's.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    steps : sequence of int
+        At which of the campaign's steps.
+    count : int
+        How many networks, or all where there are fewer.
+    more : float
+        How much longer the future is, in units of steps · η, or as much as the training has.
+
+    Returns
+    -------
+    angles : numpy.ndarray, shape (len(steps), n, 6)
+        Of :data:`netdyn_lib.outcomes.measures.PAIRS`, in radians; NaN where the training has no more future than the campaign knows.
+    more : float
+        By how much the future is longer, 0 where it is not.
+
+    Raises
+    ------
+    ValueError
+        For a count below 1, or a step that is not among the campaign's.
+    """
+    count, times = min(whole(count, "count", 1, cause="networks to follow"), campaign.count), list(campaign.times)
+    where = [times.index(step) for step in steps]
+    added = min(round(more / campaign.learning_rate), campaign.steps - times[-1] - campaign.backward)
+    if added < 1:
+        return np.full((len(where), count, len(measures.PAIRS)), np.nan), 0.0
+    longer = dataclasses.replace(campaign, backward=campaign.backward + added)
+    found = measure(tasks.get(campaign.task), longer, 0, count)["far_angles"]
+    labels = angles.labels(int(np.ceil(np.sqrt(2 * found.shape[-1]))))
+    return found[where][..., [labels.index(pair) for pair in measures.PAIRS]], added * campaign.learning_rate
+
+
+def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, followed=60):
     """Publish a campaign's numbers and scores; the path of its file.
 
     Parameters
@@ -58,16 +99,23 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2):
     root : path-like, optional
         The folder, :func:`folder` where not given.
     early, later : float
-        The times, in units of steps · η, whose nearest are published of every network; once where it is the same.
+        The times, in units of steps · η, whose nearest are published of every network: once where it is the same, or nothing was measured near the later one.
+    followed : int
+        Networks followed again by :func:`longer_future`.
 
     Raises
     ------
+    ValueError
+        Where nothing was measured near the early time.
     netdyn_lib.store.StoreError
         Where it cannot be written.
     """
     scores = predicting.table(data, resamples=resamples, seed=campaign.seed)
     savings = predicting.savings_over_time(data, resamples=resamples, seed=campaign.seed)
-    now, then = (int(np.argmin(np.abs(data["time"].values - time))) for time in (early, later))
+    now = place(data, early)
+    then = place(data, later) if (abs(data["time"] - later) <= NEAR * later).any() else now
+    shown = [now] if then == now else [now, then]
+    turned, more = longer_future(campaign, [campaign.times[k] for k in shown], followed)
     arrays = {f"score_{name}": scores[name].values.astype(np.float32) for name in scores.data_vars}
     arrays |= {f"savings_{name}": savings[name].values.astype(np.float32) for name in _SAVINGS}
     arrays |= {name: data[name].values.astype(np.int32 if name == "diverged_at" else np.float64) for name in _ALL}
@@ -78,16 +126,17 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2):
             arrays |= {f"late_{name}": _small(name, chosen[name].values) for name in _LATE}
         arrays["course_exponents"] = data["exponents"].values[:, :_FEW].astype(np.float32)
         arrays["course_loss"] = data["curve"].values[:, :_FEW].astype(np.float32)
-    worst = np.nanmax(data["far_residual"].values, axis=(1, 2), initial=-np.inf)  # (T,)
-    arrays["worst_far_residual"] = np.where(np.isfinite(worst), worst, np.nan).astype(np.float32)
+    arrays["longer_angles"] = _small("longer_angles", turned)
     meta = dict(
         early=campaign.times[now],
         late=campaign.times[then],
+        longer=more,
         campaign=dataclasses.asdict(campaign),
         provenance=data.attrs["provenance"],
         predictors=scores["predictor"].values.tolist(),
+        baselines=scores["baseline"].values.tolist(),
         method=scores.attrs["method"],
-        savings=dict(rules=savings["rule"].values.tolist(), **savings.attrs),
+        savings=dict(rules=savings["rule"].values.tolist(), baselines=savings["baseline"].values.tolist(), **savings.attrs),
     )
     path = Path(root or folder()) / f"{campaign.name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +158,8 @@ def load(name, root=None):
     ``frozen_angles`` and ``far_angles`` (time, network, …) at the early time, that of the step ``data.attrs["early"]``,
     and at the later one, there with the pairs of :data:`netdyn_lib.outcomes.measures.PAIRS` alone (other
     angles are NaN); ``loss``, ``weights``, ``hessian``, ``frozen_growth`` and ``far_growth`` (network, …) at the early one.
+    ``longer_angles`` (time, followed, pair) are those of the first networks by :func:`longer_future`, of the same six pairs, and
+    ``data.attrs["longer"]`` by how much, in units of time, their future is longer.
     Of the first hundred networks it has ``course_exponents`` (moment, few, P) at all times of the campaign and
     ``course_loss`` (step, few) at the steps of its curve.
 
@@ -130,6 +181,7 @@ def load(name, root=None):
 def _data(name, arrays, meta, times):
     campaign = grid.Campaign(**meta["campaign"])
     pairs = angles.labels(arrays["early_hessian"].shape[-1])
+    judged = [pairs.index(pair) for pair in measures.PAIRS]
     variables = {n: ("network", arrays[n]) for n in _ALL}
     for n in _EARLY:
         dims = () if n == "loss" else ("parameter",) if n == "weights" else ("pair",) if "angles" in n else ("index",)
@@ -139,29 +191,32 @@ def _data(name, arrays, meta, times):
         dims, known = variables[n]
         known = known[None].repeat(len(steps), 0)  # (1 or 2, n, …)
         if len(steps) == 2:
-            places = [pairs.index(pair) for pair in measures.PAIRS] if "angles" in n else slice(None)
             known[1] = np.nan
-            known[1][:, places] = arrays[f"late_{n}"]
+            known[1][:, judged if "angles" in n else slice(None)] = arrays[f"late_{n}"]
         variables[n] = ("time", *dims), known
+    turned = np.full((*arrays["longer_angles"].shape[:2], len(pairs)), np.nan)
+    turned[..., judged] = arrays["longer_angles"]
+    variables["longer_angles"] = ("time", "followed", "pair"), turned
     variables["course_exponents"] = ("moment", "few", "index"), arrays["course_exponents"]
     variables["course_loss"] = ("step", "few"), arrays["course_loss"]
     coords = {
         "pair": list(pairs), "index": np.arange(1, arrays["early_hessian"].shape[-1] + 1),
         "time": np.array(steps) * campaign.learning_rate, "moment": times, "step": np.array(campaign.curve),
     }  # fmt: skip
-    attrs = {"name": name, "campaign": json.dumps(meta["campaign"]), "early": meta["early"], "provenance": meta["provenance"]}
+    attrs = {"name": name, "campaign": json.dumps(meta["campaign"]), "early": meta["early"], "longer": meta["longer"], "provenance": meta["provenance"]}
     return xr.Dataset(variables, coords, attrs).sortby("time")
 
 
 def _summaries(arrays, meta, times):
     bounds = ["estimate", "low", "high"]
-    coords = {"outcome": ["ideal", "failed"], "predictor": meta["predictors"], "time": times, "bound": bounds, "side": ["in", "out"]}
+    coords = {"outcome": ["ideal", "failed"], "predictor": meta["predictors"], "baseline": meta["baselines"], "time": times, "bound": bounds, "side": ["in", "out"]}
     dims = {"auc": ("outcome", "predictor", "time", "bound"), "runs": ("outcome", "time", "side")}
-    dims["difference"] = dims["auc"]
+    dims["difference"] = ("outcome", "predictor", "baseline", "time", "bound")
     scores = xr.Dataset({n: (dims[n], arrays[f"score_{n}"]) for n in dims}, coords, {"method": meta["method"]})
     attrs = dict(meta["savings"])
-    coords = {"rule": attrs.pop("rules"), "time": times, "bound": bounds}
-    return scores, xr.Dataset({n: (tuple(coords), arrays[f"savings_{n}"]) for n in _SAVINGS}, coords, attrs)
+    coords = {"rule": attrs.pop("rules"), "baseline": attrs.pop("baselines"), "time": times, "bound": bounds}
+    dims = {n: ("rule", *(["baseline"] if n == "difference" else []), "time", "bound") for n in _SAVINGS}
+    return scores, xr.Dataset({n: (dims[n], arrays[f"savings_{n}"]) for n in _SAVINGS}, coords, attrs)
 
 
 @dataclass(frozen=True)
@@ -216,7 +271,7 @@ def recompute(name, token, count=5, tolerance=1e-3, root=None):
     times = tuple(t for t in campaign.times if t <= early)
     short = dataclasses.replace(campaign, times=times, steps=early + 1, backward=1)
     here = measure(tasks.get(campaign.task), short, first, count, workers=1)
-    there = data.isel(network=slice(first, first + count)).sel(time=early * campaign.learning_rate, method="nearest")
+    there = at(data.isel(network=slice(first, first + count)), early * campaign.learning_rate)
     apart = {n: _apart(here[n][-1], there[n].values) for n in _COMPARED}
     return Check(name, first, count, apart, max(apart.values()) < tolerance)
 

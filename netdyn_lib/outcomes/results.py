@@ -8,7 +8,11 @@ import torch
 
 from ..checks import whole
 from . import campaign, measures, predicting, published, running
-from .measures import NEAR
+from .nearest import at
+
+#: Tangent indicators, that need no future; and what is known of the same moment without tangent dynamics.
+TANGENT = ("exponents", "singular values", "vectors", "growth")
+RIVALS = ("weights", "Hessian")
 
 
 def live(profile="laptop", seed=0, folder=None, processes=None):
@@ -94,9 +98,95 @@ def ranking(tables, outcome, time):
 
     columns = {}
     for name, table in tables.items():
-        part = table["auc"].sel(outcome=outcome).sel(time=time, method="nearest", tolerance=NEAR * time)
+        part = at(table, time)["auc"].sel(outcome=outcome)
         columns[name] = {p: "{:.2f} ({:.2f}–{:.2f})".format(*part.sel(predictor=p).values) for p in table["predictor"].values.tolist()}
     return pd.DataFrame(columns)
+
+
+def leads(tables, outcome, time, predictors=TANGENT, baselines=predicting.BASELINES):
+    """By how much areas of predictors exceed those of baselines at a time, a :class:`pandas.DataFrame` over (ensemble, predictor), in words.
+
+    A column for each baseline; intervals are paired over networks.  The classifiers and the split into halves are as they were, so the
+    interval is of other test networks alone, not of other training ones.  "" where there are too few runs, or a predictor is its own baseline.
+    """
+    import pandas as pd
+
+    rows = {
+        (name, p): {f"over {b}": _signed(measures.lead(table, outcome, p, time, b)) for b in baselines}
+        for name, table in tables.items()
+        for p in predictors
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def beyond_rivals(tables, outcome):
+    """By how much the best tangent indicator (:data:`TANGENT`) exceeds the better of weights and Hessian, a :class:`pandas.DataFrame` of time against ensemble.
+
+    In words: the indicator's name, and its area less that of the better rival, with the interval paired over the test networks, as in :func:`leads`.
+    The best of four and the better of two are chosen on the networks that they are measured on; the first favours
+    tangent indicators a little, and the interval does not know of either choice.
+    """
+    import pandas as pd
+
+    columns = {}
+    for name, table in tables.items():
+        column = {}
+        for time in table["time"].values.tolist():
+            areas = table["auc"].sel(outcome=outcome, time=time, bound="estimate")
+            if np.isnan(areas.sel(predictor=[*TANGENT, *RIVALS])).any():
+                column[time] = ""
+                continue
+            best, rival = (names[int(np.argmax(areas.sel(predictor=list(names)).values))] for names in (TANGENT, RIVALS))
+            column[time] = f"{best} {_signed(measures.lead(table, outcome, best, time, rival))}"
+        columns[name] = column
+    return pd.DataFrame(columns)
+
+
+def signs(found, times):
+    """Signs and order of exponents over [0, t], a :class:`pandas.DataFrame` over (ensemble, time).
+
+    The shares of failed and of ideal runs with a positive largest exponent, by singular values; and by their medians over runs, how many
+    exponents are larger in failed runs than in ideal ones, and how many are positive in failed runs, of Benettin's (QR) and
+    of those from singular values.  Runs that have diverged by then have none, and are left out.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name, data in found.items():
+        outcomes = predicting.outcomes(data)
+        for time in times:
+            now, row = at(data, time), {}
+            for kind in ("failed", "ideal"):
+                first = now["singular"].values[getattr(outcomes, kind), 0]
+                first = first[~np.isnan(first)]
+                row[f"largest positive, {kind}"] = float((first > 0).mean()) if len(first) else np.nan
+            for words, exponents in (("QR", now["exponents"].values), ("singular values", now["singular"].values)):
+                failed, ideal = (measures.medians(exponents[rows]) for rows in (outcomes.failed, outcomes.ideal))
+                row[f"larger in failed, {words}"], row[f"positive in failed, {words}"] = int((failed > ideal).sum()), int((failed > 0).sum())
+            rows[name, float(now["time"])] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def future_error(found, time, beyond=10.0, seed=0):
+    """How far angles of vectors without a future are from those of vectors with a far one, a :class:`pandas.DataFrame` over ensembles.
+
+    Over all pairs that are known at the time (published data have all of them at the early one) and determined: the median of |frozen − far| in
+    degrees, and the share above ``beyond`` degrees, with its interval over networks.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name, data in found.items():
+        pairs = data["pair"].values.tolist()
+        frozen, far = (measures.determined(data, time, pairs, kind) for kind in ("frozen", "far"))
+        error = np.degrees(np.abs(frozen - far))
+        known = ~np.isnan(error)
+        rows[name] = {
+            "median, degrees": float(np.median(error[known])) if known.any() else np.nan,
+            f"more than {beyond:g}°": _words(measures.apart(frozen, far, beyond, seed=seed)),
+            "angles": int(known.sum()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def worst_residual(found):
@@ -166,7 +256,8 @@ def convergence(here, papers, time, degrees=5.0, seed=0):
     """How far vectors computed here, with a short future, are from the published ones at a time, a :class:`pandas.DataFrame` over ensembles.
 
     The share of angles more than ``degrees`` apart, by :func:`netdyn_lib.outcomes.measures.unconverged`, how many networks both have, and how much
-    future the vectors of either know.  Ensembles that are not published are left out.
+    future the vectors of either know.  And have the published ones converged?  The same share between them and vectors of a longer future, by
+    :func:`netdyn_lib.outcomes.measures.turned`, of how many networks, and how long that future is.  Ensembles that are not published are left out.
 
     Raises
     ------
@@ -182,7 +273,36 @@ def convergence(here, papers, time, degrees=5.0, seed=0):
             f"more than {degrees:g}° apart": _words(measures.unconverged(*both, time, degrees=degrees, seed=seed)),
             "networks": min(len(data["final_loss"]) for data in both),
             "future here": measures.future(both[0], time), "future published": measures.future(both[1], time),
+            f"published, more than {degrees:g}° from a longer future": _words(measures.turned(both[1], time, degrees=degrees, seed=seed)),
+            "networks followed longer": both[1].sizes["followed"],
+            "longer future": measures.future(both[1], time) + both[1].attrs["longer"],
         }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def savings_at(by_name, time):
+    """What each rule saves when it decides at one time, a :class:`pandas.DataFrame` over (ensemble, rule), in words.
+
+    Epochs saved, groups of which the best was missed, and how much more is saved than by stopping at the same time on the
+    loss, fitted, or where that is no rule, on the loss, paired over networks.
+
+    Parameters
+    ----------
+    by_name : dict
+        Ensemble → dataset as from :func:`stopping`.
+    time : float
+    """
+    import pandas as pd
+
+    rows = {}
+    for name, data in by_name.items():
+        now = at(data, time)
+        baseline = now["baseline"].values.tolist()[-1]
+        for rule in now["rule"].values.tolist():
+            part = now.sel(rule=rule)
+            rows[name, rule] = {"epochs saved": _known(part["saved"]), "best missed": _known(part["missed"])} | {
+                f"more than on the {baseline}": _signed(part["difference"].sel(baseline=baseline).values)
+            }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -221,13 +341,22 @@ def savings_table(found):
 
 def range_at(tables, outcome, predictor, time):
     """Least and largest area under the curve of a predictor over the ensembles, at a time; without those with too few runs."""
-    found = [
-        float(table["auc"].sel(outcome=outcome, predictor=predictor, bound="estimate").sel(time=time, method="nearest", tolerance=NEAR * time))
-        for table in tables.values()
-    ]
+    found = [float(at(table, time)["auc"].sel(outcome=outcome, predictor=predictor, bound="estimate")) for table in tables.values()]
     return float(np.nanmin(found)), float(np.nanmax(found))
 
 
 def _words(bounds):
     """Estimate, low and high, as text."""
     return "{:.2f} ({:.2f} to {:.2f})".format(*map(float, bounds))
+
+
+def _known(bounds):
+    """As :func:`_words`; "" for NaN."""
+    bounds = [float(b) for b in bounds]
+    return "" if np.isnan(bounds[0]) else _words(bounds)
+
+
+def _signed(bounds):
+    """A difference, its low and its high, as text; "" for NaN."""
+    bounds = [float(b) for b in bounds]
+    return "" if np.isnan(bounds[0]) else "{:+.2f} ({:.2f} to {:.2f})".format(*bounds)

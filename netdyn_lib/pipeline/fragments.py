@@ -59,7 +59,7 @@ def fill(text, rows, page="a page"):
     PipelineError
         For a claim that no row measures.
     """
-    values = {row["id"]: f"{row['measured']:.2g}" for row in rows}
+    values = {row["id"]: "–" if row["measured"] is None else f"{row['measured']:.2g}" for row in rows}
 
     def value(match):
         if match[1] not in values:

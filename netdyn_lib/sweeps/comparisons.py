@@ -58,15 +58,48 @@ def slowdown(slow, fast, seed=0):
 def coincidence(exponents, arrivals, level=0.1, seed=0):
     """Steps on the grid between the fastest learning rate and the onset of sensitivity; an Interval.
 
-    The onset is the least η with p ≥ ``level``.  Where nothing arrives within the
-    cap at any η, or p never is as large, or is so at the smallest η already, so that the
-    onset lies outside the grid, it is the number of learning rates.
+    The onset is the least η with p ≥ ``level``.  NaN, with its ends, where there are no
+    steps to count (:func:`uncounted` says why): nothing arrives within the cap at any η, or p
+    never is as large, or is so at the smallest η already, so that the onset lies outside the
+    grid.  A draw of the bootstrap in which it is so counts as the number of
+    learning rates, more than any step, so that the interval is wide.
 
     Raises
     ------
     ValueError
         For exponents and arrivals of different learning rates or initial conditions.
     """
+    keeps = _aligned(exponents, arrivals)
+
+    def steps(t, k):
+        if _why_uncounted(t, k, arrivals.cap, level):
+            return float(len(k))
+        return float(abs(int(t.mean(1).argmin()) - int((k.mean(1) >= level).argmax())))
+
+    if _why_uncounted(times(arrivals), keeps, arrivals.cap, level):
+        return Interval(np.nan, np.nan, np.nan)
+    return _boot(steps, (times(arrivals), keeps), seed)
+
+
+def uncounted(exponents, arrivals, level=0.1):
+    """Why :func:`coincidence` is NaN, in words; empty where it is not.  Raises ValueError as that does."""
+    return _why_uncounted(times(arrivals), _aligned(exponents, arrivals), arrivals.cap, level)
+
+
+def _why_uncounted(times, keeps, cap, level):
+    """``times`` (k, n) and ``keeps`` (k, n) of the same networks."""
+    p, why = keeps.mean(1), []
+    if (times >= cap).all():
+        why.append(f"no network arrives before epoch {cap:,} at any learning rate")
+    if (p < level).all():
+        why.append(f"the share sensitive is below {level:g} at every learning rate")
+    elif p[0] >= level:
+        why.append(f"the share sensitive is {p[0]:.2g} at the smallest learning rate already")
+    return ", and ".join(why)
+
+
+def _aligned(exponents, arrivals):
+    """Which networks are sensitive, (k, n) bool, of those computed at every learning rate."""
     present = arrivals.present
     if [len(kept) for kept in exponents.keeps] != present.sum(1).tolist():
         raise ValueError(
@@ -75,15 +108,7 @@ def coincidence(exponents, arrivals, level=0.1, seed=0):
     keeps = np.zeros(present.shape, bool)  # (k, n)
     for row, there, kept in zip(keeps, present, exponents.keeps):
         row[there] = kept
-    keeps = keeps[:, _whole(arrivals)]
-
-    def steps(t, k):
-        p = k.mean(1)
-        if (t >= arrivals.cap).all() or (p < level).all() or p[0] >= level:
-            return float(len(p))
-        return float(abs(int(t.mean(1).argmin()) - int((p >= level).argmax())))
-
-    return _boot(steps, (times(arrivals), keeps), seed)
+    return keeps[:, _whole(arrivals)]
 
 
 def sensitive_while_fast(exponents, arrivals, factor=1.5):
@@ -136,8 +161,8 @@ def ratio(race, method, rival, seed=0):
 
 
 def worst(*found):
-    """The Interval of the largest estimate."""
-    return max(found, key=lambda interval: interval.estimate)
+    """The Interval of the largest estimate; of one that is NaN where any is, for the largest is then unknown."""
+    return max(found, key=lambda interval: np.inf if np.isnan(interval.estimate) else interval.estimate)
 
 
 def _within(exponents, low, high):

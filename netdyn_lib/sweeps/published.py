@@ -6,6 +6,7 @@ condition, the distances of single copies for a few, arrivals, sharpness, and
 the provenance of every shard, the repeated parts of it once.
 """
 
+import html
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,25 +118,50 @@ def summary(data):
     )
 
 
-def unpublished(root=None):
-    """The book's sweeps at paper scale that are not published, a table.
+@dataclass(frozen=True)
+class Unpublished:
+    """What is not published: ``rows`` maps names to (operations of the exponents, of the arrivals at most or None, command).
 
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by name: ``operations`` of the exponents and of the arrivals at
-        most, and the ``command`` that computes and publishes them.
+    Shown in a notebook, it is a table whose commands stand there in full,
+    where pandas would cut them; as text, each command has a line of its own.
     """
-    import pandas as pd
 
+    rows: dict
+
+    def _repr_html_(self):
+        cells = [
+            (html.escape(name), _number(exponents), _number(arrivals), f'<code style="white-space: normal">{html.escape(text)}</code>')
+            for name, (exponents, arrivals, text) in self.rows.items()
+        ]
+        head = "".join(f"<th>{h}</th>" for h in ("", "operations, exponents", "arrivals, at most", "command"))
+        body = "".join(f"<tr><th>{row[0]}</th>" + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in cells)
+        return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' if cells else "<p>Everything is published.</p>"
+
+    def __str__(self):
+        lines = [
+            f"{name}: {_number(exponents)} operations for the exponents, {_number(arrivals)} at most for the arrivals\n    {text}"
+            for name, (exponents, arrivals, text) in self.rows.items()
+        ]
+        return "\n".join(lines) or "Everything is published."
+
+    __repr__ = __str__
+
+
+def _number(operations):
+    """Operations in short: a dash for what a sweep does not search, 0 for what costs no more than its exponents."""
+    return "–" if operations is None else f"{operations:.1e}" if operations else "0"
+
+
+def unpublished(root=None):
+    """The book's sweeps at paper scale that are not published, what they would cost, and the commands; an :class:`Unpublished`."""
     from . import costs, named
 
-    rows = {}
-    for name in named.names():
-        if name not in names(root):
-            exponents, arrivals = costs.operations(named.get(name, "paper"))
-            rows[name] = {"operations, exponents": f"{exponents:.1e}", "arrivals, at most": f"{arrivals:.1e}", "command": command(name)}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    there, rows = names(root), {}
+    for name in (n for n in named.names() if n not in there):
+        sweep = named.get(name, "paper")
+        exponents, arrivals = costs.operations(sweep)
+        rows[name] = exponents, arrivals if sweep.cap else None, command(name)
+    return Unpublished(rows)
 
 
 def command(name, profile="paper"):
@@ -222,25 +248,42 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
 
 @dataclass(frozen=True)
 class Unchecked:
-    """A published sweep whose data are not at hand, so that no part of it can be recomputed here."""
+    """A published sweep whose data are not at hand, so that no part of it can be recomputed here.
+
+    It neither agrees nor disagrees: ``agrees`` is None, which counts as no agreement where one is asked for.
+    """
 
     name: str
-    agrees: bool = True
+    agrees: None = None
 
     def __str__(self):
         return f"NOTE: {self.name} was not recomputed: its images are not at hand on this machine"
 
 
 def check_all(token, epochs=5, root=None, device="cpu", most=None):
-    """:func:`recompute` a part of published sweeps, all or at ``most`` so many, chosen by the token.
+    """:func:`recompute` a part of published sweeps, of all or of ``most`` of those whose data are at hand.
 
-    A list of :class:`Check`, or :class:`Unchecked` where data cannot be had.
+    The token chooses which.  Sweeps whose data cannot be had are passed over and do
+    not count towards ``most``, so that a machine without images still recomputes what it can.
+
+    Returns
+    -------
+    list of Check and Unchecked
+        By name; :class:`Unchecked` for each that was passed over.  See :func:`verified`.
     """
-    found = []
-    order = sorted(names(root), key=lambda name: store.key({"token": str(token), "of": name}))
-    for name in sorted(order[:most]):
+    found, made = [], 0
+    for name in sorted(names(root), key=lambda name: store.key({"token": str(token), "of": name})):
+        if made == most:
+            break
         try:
             found.append(recompute(name, token, epochs, root=root, device=device))
+            made += 1
         except archives.MissingData:
             found.append(Unchecked(name))
-    return found
+    return sorted(found, key=lambda check: check.name)
+
+
+def verified(checks):
+    """Whether at least one of some checks was made, and all that were made agree."""
+    made = [check for check in checks if not isinstance(check, Unchecked)]
+    return bool(made) and all(check.agrees for check in made)

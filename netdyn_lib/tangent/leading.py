@@ -91,6 +91,14 @@ def published(root=None):
     return found
 
 
+def notes(by_name):
+    """Of what data and how many networks leading exponents are, and where they were computed: a line for each dataset of :func:`along_training`."""
+    return "\n".join(
+        f"{name}: {about['data']}; {about['conditions']} networks, {about['epochs']} epochs; {about['provenance']}"
+        for name, about in ((name, data.attrs) for name, data in by_name.items())
+    )
+
+
 def publish(data, name, root=None):
     """Write a dataset of :func:`along_training` to ``book/results/leading/NAME.npz``; its path.
 
