@@ -11,7 +11,7 @@ import numpy as np
 
 from .checks import whole
 
-_TOGETHER = 12_000  # samples among which groups are sought: the work grows with their square
+_TOGETHER = 6000  # samples among which groups are sought: the work grows with their square
 _TAKEN = np.int64(2**62)  # a rank that no sample comes near
 
 
@@ -21,7 +21,7 @@ def groups(active, length):
     A group begins with the remaining sample that has the fewest active inputs,
     and takes again and again the one that adds the fewest to their union; of
     those, the one with the most, as it will hardly fit elsewhere; of those, the first.
-    Many samples are taken in parts of at most 12,000, in their order.
+    Many samples are taken in parts of at most 6,000, in their order.
 
     Parameters
     ----------

@@ -71,14 +71,14 @@ _LAPTOP_SWEEPS = {
     "digits-deep": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
     "digits-l2-1e-3": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
     "digits-l2-1e-5": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
-    "digits-cnn": dict(rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=30, cap=30, samples=120, block=2),
+    "digits-cnn": dict(rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=20, cap=20, samples=120, block=2),
     "iris": dict(conditions=10, copies=1, epochs=150, cap=300, block=10),
     "mnist": dict(
         rates=_COARSE, conditions=6, copies=3, epochs=60, cap=60,
         samples=6000, test_samples=1000, block=2,
     ),
     "cifar10": dict(
-        rates=(0.5, 10.0), conditions=2, copies=1, epochs=12, cap=12, samples=2000, test_samples=1000, block=2,
+        rates=(0.5, 10.0), conditions=2, copies=1, epochs=6, cap=6, samples=2000, test_samples=1000, block=2,
     ),
     "sharpness": dict(conditions=2, epochs=100, sharp_at=(0, 10, 20, 40, 70, 100), sharp_conditions=2, block=2),
 }
@@ -251,7 +251,7 @@ _LAPTOP = {
         checks=2,
         search_conditions=10,
         search_epochs=100,
-        races=6,
+        races=4,
         race_cap=300,
     ),
     "06_prediction": dict(
