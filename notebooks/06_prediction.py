@@ -149,7 +149,7 @@ results.convergence(here, papers, 0.2)
 results.future_error(known, size.early)
 
 # %% [markdown]
-# By some six degrees in the median angle, and by more than ten in a third or more of the angles: the frozen future is a stand-in, not an approximation.
+# By five to nine degrees in the median angle, and by more than ten in a third or more of the angles: the frozen future is a stand-in, not an approximation.
 
 # %% [markdown]
 # ## What predicts, and when
@@ -337,8 +337,8 @@ draw_tangent.leading({"digits": digits} | mnist)
 # ## In short
 #
 # *What do exponents and vectors know, and when?* Fifteen steps into training they tell failed runs from others: better than chance in every ensemble, never with certainty.
-# *Is it more than the loss knows?* At that time mostly yes, and not everywhere: with ReLU and $\mathcal N(0, 1)$ Benettin's exponents know what the loss knows, with ReLU and Glorot's weights singular values do. From $t$ of about 0.1 on the loss knows as much as they do, or more.
-# *Is it more than the weights or the Hessian know?* From $\mathcal N(0, 1)$ never by a visible amount. From Glorot's weights it is, for a while: singular values with tanh in the first fifteen steps, by up to 0.05 in area, and vectors with ReLU in the first ten, by up to 0.11.
+# *Is it more than the loss knows?* At that time mostly yes, and not everywhere: with ReLU and $\mathcal N(0, 1)$ Benettin's exponents know what the loss knows, with ReLU and Glorot's weights singular values do. From $t = 0.2$ on the loss knows as much as they do, or more.
+# *Is it more than the weights or the Hessian know?* From $\mathcal N(0, 1)$ never by a visible amount. From Glorot's weights it is, for a while: singular values with tanh in the first fifteen steps, by up to 0.06 in area, and vectors there at $t = 0.05$, by as much; vectors with ReLU in the first ten steps, by up to 0.11.
 # At $t = 0.015$ itself the lead is 0.03 at most. Vectors that know more than that owe it to their future.
 # *Do they save training?* Not beside a look at the loss a little later.
 #
