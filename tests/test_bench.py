@@ -95,12 +95,17 @@ def test_operations_are_those_that_pytorch_counts_and_the_biases(task):
     assert images.operations(784, hidden, outputs, len(task.x)) == counter.get_total_flops() + biases
 
 
-def test_the_share_says_what_it_counts(capsys, task):
-    rates = [images.operations(784 - 4 * 28, 6, 10, 80) / 0.5] * 3  # as many a second as the engine does in half a second
+def test_the_share_says_what_it_counts(capsys, task, monkeypatch):
+    rates = [images.operations(784, 6, 10, 80) / 0.5] * 3  # as many a second as the engine does in half a second
     images.report_share(task, [1.0, 1.0, 2.0], rates)
     out = capsys.readouterr().out
     assert "share of the matrix-product rate 50% (from 25% to 50% over 3 rounds) by the operations done" in out
-    assert "112 of 784 pixels are zero" in out and "all would need 58%" in out
+    assert "take 784 of 784 pixels" in out and "all would need 50%" in out  # so few images are no blocks
+    monkeypatch.setattr(blocked, "_VALUES", 0)
+    monkeypatch.setattr(blocked, "_LEAST", 20)
+    alike = tasks.custom("alike", task.network, task.loss, task.x * (torch.arange(784) % 4 == torch.arange(80)[:, None] % 4), task.y)
+    margin = 4 * 28 // 4
+    assert images.mean_inputs(alike) == 784 / 4 - margin  # each block is of one kind, a quarter of the pixels within the margin
 
 
 def test_the_ratio_is_taken_round_by_round(capsys):

@@ -21,7 +21,7 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from netdyn_lib import archives, descent, networks, tasks
+from netdyn_lib import archives, descent, networks, steppers, tasks
 from netdyn_lib.sweeps import grid, measuring
 
 from .measuring import alone, begin_peak, peak, spread, timed
@@ -140,16 +140,24 @@ def report_speed(threads, times):
     )
 
 
+def mean_inputs(task):
+    """Inputs that the engine's products with a sample take, on average over samples."""
+    blocks = getattr(steppers.of(task), "_blocks", None)
+    if blocks is None:
+        return float(task.network.sizes[0])
+    return sum(len(block) * (block.x.shape[1] - 1) for block in blocks) / len(task.x)
+
+
 def report_share(task, seconds, rates):
     """Print the engine's share of the matrix-product rate; ``seconds`` a network-epoch and ``rates`` over rounds."""
     inputs, hidden, outputs = task.network.sizes
-    used = int((task.x != 0).any(0).sum())
+    used = mean_inputs(task)
     seconds, rates = np.array(seconds), np.array(rates)
     done, needed = (operations(n, hidden, outputs, len(task.x)) / seconds for n in (used, inputs))
     print(
         f"  products of {SIDE} × {SIDE} matrices: {np.median(rates) / 1e9:.1f} Gflop/s; engine {np.median(done) / 1e9:.1f} Gflop/s\n"
         f"  share of the matrix-product rate {spread(100 * done / rates, '{:.0f}%')} by the operations done\n"
-        f"  ({inputs - used} of {inputs} pixels are zero in every image and left out; by the operations that all would need "
+        f"  (products with an image take {used:.0f} of {inputs} pixels on average, zeros of its block are left out; by the operations that all would need "
         f"{np.median(100 * needed / rates):.0f}%)",
         flush=True,
     )
