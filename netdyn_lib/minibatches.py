@@ -8,6 +8,9 @@ import numpy as np
 
 from .checks import whole
 
+# Of the random numbers of an epoch.  NumPy's streams [a, b] and [a, b, 0] are the same, and those are initial networks'.
+_STREAM = 7
+
 
 def per_epoch(samples, batch):
     """Steps in an epoch: ⌈N/B⌉, for the last batch may be short.
@@ -20,8 +23,8 @@ def per_epoch(samples, batch):
 
 
 def permutation(samples, epoch, seed=0):
-    """The order of all samples in one epoch, (N,) int64: ``default_rng([seed, epoch]).permutation(N)``."""
-    return np.random.default_rng([whole(seed, "seed"), whole(epoch, "epoch")]).permutation(whole(samples, "samples", 1))
+    """The order of all samples in one epoch, (N,) int64: ``default_rng([seed, epoch, 7]).permutation(N)``, a stream of its own."""
+    return np.random.default_rng([whole(seed, "seed"), whole(epoch, "epoch"), _STREAM]).permutation(whole(samples, "samples", 1))
 
 
 def order(samples, batch, epochs=None, seed=0, start=0):

@@ -61,12 +61,6 @@ def test_arms_share_networks_and_batches_and_networks_share_none():
     assert len(set(orders.values())) == 9
 
 
-def test_an_order_of_samples_is_no_stream_that_drew_a_network():
-    """default_rng([a, b]) is default_rng([a, b, 0]), from which network b of seed a is drawn."""
-    assert np.random.default_rng([5, 3]).random() == np.random.default_rng([5, 3, 0]).random()
-    assert all(small(seed=seed).order(k) != seed for seed in range(2000) for k in range(2))
-
-
 def test_the_books_arms_are_those_of_its_profile():
     size = profiles.sizes("07_hessian_chaos", "paper")
     names = arm.names(profile="paper")

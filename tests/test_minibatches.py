@@ -48,3 +48,11 @@ def test_a_part_of_a_task_has_the_loss_of_its_samples():
 def test_bad_numbers_are_refused_at_the_call(arguments, message):
     with pytest.raises(ValueError, match=message):
         minibatches.order(*arguments)
+
+
+def test_an_order_of_samples_is_no_stream_that_drew_a_network_or_a_rule():
+    """default_rng([a, b]) is default_rng([a, b, 0]), from which network b of seed a is drawn."""
+    assert np.random.default_rng([5, 3]).random() == np.random.default_rng([5, 3, 0]).random()
+    drawn = minibatches.permutation(50, 3, 5)
+    for stream in ([5, 3], [5, 3, 1]):
+        assert not np.array_equal(drawn, np.random.default_rng(stream).permutation(50))

@@ -1,12 +1,16 @@
 """Pruned descent: on quadratics in closed form, as an optimizer against PyTorch's own, and as runs that can be taken up."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 from netdyn_lib import curvature, losses, low_rank, minibatches, networks, pruning, tasks
 from netdyn_lib.ensembles import Stopped
+from netdyn_lib.pruning import rules
 
 RATE = 0.3
 LOSS = losses.CrossEntropy()
@@ -81,13 +85,33 @@ def test_controls_of_length_and_number(quadratic):
         shares.append(float(left.norm() / whole) ** 2)
         assert abs(float(left @ vectors[:, 2])) < 1e-14  # the neutral direction is not in the span
         assert float(left @ (gradient - left)) == pytest.approx(0, abs=1e-13)  # a projection
-    assert np.mean(shares) == pytest.approx(1 - 2 / 5, abs=0.03)  # 2 of 5 directions
+    assert stats.kstest(1 - np.array(shares), stats.beta(2 / 2, 3 / 2).cdf).pvalue > 0.01  # 2 of 5 directions
     picked = [pruning.pruned(gradient, found, RATE, pruning.Rule("positive", 2, "random"), rng) for _ in range(60)]
     kept = torch.stack([vectors.T @ p for p in picked])[:, 3:]
     np.testing.assert_allclose(kept.sum(1), 1, atol=1e-13)
     assert all(kept.mean(0) > 0.1)
     everything = pruning.pruned(vectors[:, 0].clone(), found, RATE, "negative-norm")
     assert float(everything.norm()) == 0  # nothing but rounding is left: descent stands still
+
+
+def test_a_random_subspace_takes_what_one_that_is_formed_takes():
+    """All of c has the distribution of a projection by QR of Gaussian columns: along c, and across it."""
+    c, rng = torch.tensor([3.0, 0.0, 4.0, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64), np.random.default_rng(1)
+    mine = np.array([rules.elsewhere(c, 3, torch.from_numpy(rng.standard_normal(7)), rng).numpy() for _ in range(1500)])
+    frames = [np.linalg.qr(rng.standard_normal((7, 3)))[0] for _ in range(1500)]
+    formed = np.array([frame @ (frame.T @ c.numpy()) for frame in frames])
+    for direction in (c.numpy(), np.eye(7)[1], np.array([4.0, 0, -3, 0, 0, 0, 0])):
+        assert stats.ks_2samp(mine @ direction, formed @ direction).pvalue > 0.01
+    np.testing.assert_allclose((mine * mine).sum(1), mine @ c.numpy(), rtol=1e-12)  # ⟨c, Pc⟩ = |Pc|²
+    assert rules.elsewhere(c, 7, c, rng) is c and not rules.elsewhere(0 * c, 3, c, rng).any()
+
+
+def test_random_subspaces_do_not_depend_on_the_signs_of_eigenvectors(quadratic):
+    matrix, vectors, found = quadratic
+    gradient = vectors.sum(1)
+    turned = dataclasses.replace(found, basis=found.basis * torch.tensor([1.0, -1, 1, -1, -1, 1]).to(found.basis))
+    one, two = (pruning.pruned(gradient, some, RATE, "random-same", rules.stream(3, 5)) for some in (found, turned))
+    torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])

@@ -6,9 +6,7 @@ from .. import minibatches, profiles
 from ..checks import positive, whole
 from ..pruning import Rule, named
 
-# Between the seed of initial networks and those of orders of samples: NumPy's streams [a, b] and [a, b, 0] are the
-# same, so that a network and an order of samples would else come from the same random numbers.
-_APART = 1000
+_APART = 1000  # orders of samples between one seed and the next: each network has its own
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Arm:
 
     def order(self, network):
         """Seed of the order of samples, and of rules that draw, of a network."""
-        return (self.seed + 1) * _APART + network
+        return self.seed * _APART + network
 
 
 def get(name, profile="laptop", seed=0):
@@ -150,7 +148,10 @@ _FAMILIES = {
     "retuned": lambda size: [
         (f"{rule}-at-{rate:g}", dict(rule=rule, learning_rate=rate)) for rate in size.rates for rule in size.retuned
     ],
-    "onsets": lambda size: [(f"chaotic-from-{onset}", dict(rule="chaotic", onset=onset)) for onset in size.onsets],
+    "onsets": lambda size: [
+        ("none", dict(rule="none")), ("chaotic", dict(rule="chaotic")),
+        *((f"chaotic-from-{onset}", dict(rule="chaotic", onset=onset)) for onset in size.onsets),
+    ],
     "largest": _largest,
     "momentum": lambda size: [(f"{rule}-momentum", dict(rule=rule, momentum=size.momentum)) for rule in ("none", "negative", "positive")],
     "full": lambda size: [("none-full-batch", dict(rule="none", batch=None, spectra=False))],

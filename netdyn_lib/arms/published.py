@@ -128,8 +128,7 @@ def recompute(task, token, steps=20, tolerance=1e-3, root=None):
     """Recompute the first steps of a published network, and compare the losses of single batches and all that is observed at step 0.
 
     Only the start can be: a later checkpoint takes 43 kB of each network.  Of an arm with a late onset, that is
-    descent without pruning.  Rules that draw do so along eigenvectors, whose signs differ from machine to machine: of
-    these the first loss is compared, and at step 0 what the draw does not change.
+    descent without pruning.
 
     Parameters
     ----------
@@ -161,11 +160,8 @@ def recompute(task, token, steps=20, tolerance=1e-3, root=None):
     arm = Arm(**json.loads(data.attrs["arms"])[row])
     there = data.isel(arm=row, seed=seed)
     here = follow(tasks.get(arm.task), arm, seed, 0, min(steps, arm.steps))
-    draws = arm.rule.elsewhere or (arm.rule.chosen == "random" and arm.rule.count is not None)
-    count = 1 if draws else len(here["losses"])
-    apart = {"loss": _apart(here["losses"][:count], there["first_loss"].values[:count])}
-    for name in (name for name in _COMPARED if not (draws and name == "kept")):
-        apart[name] = _apart(here[name][:1], there[name].values[:1])
+    apart = {"loss": _apart(here["losses"], there["first_loss"].values[: len(here["losses"])])}
+    apart |= {name: _apart(here[name][:1], there[name].values[:1]) for name in _COMPARED}
     return Check(task, arm.label, seed, len(here["losses"]), apart, max(apart.values()) < tolerance)
 
 

@@ -24,8 +24,8 @@ class Rule:
     chosen : {"magnitude", "random"}
         ``"random"`` takes any ``count`` of them.
     elsewhere : bool
-        In their place as many random orthonormal directions, uniform in the
-        span of all eigenvectors that are not neutral: the control for their number.
+        In their place a subspace of as many dimensions, uniformly random in the
+        span of all eigenvectors that are not neutral: the control for their number (:func:`elsewhere`).
     restore : bool
         Scale what is left to the length of the whole gradient: the control for
         the lost length.  Where nothing is left (to 1e-12 of it), descent stands still.
@@ -104,10 +104,9 @@ def pruned(gradient, spectrum, learning_rate, rule="chaotic", rng=None):
     coefficients = spectrum.project(gradient)  # (m,)
     if rule.elsewhere:
         live = torch.from_numpy(~low_rank.classes(spectrum.values, learning_rate).neutral).to(coefficients.device)
-        frame = np.linalg.qr(rng.standard_normal((int(live.sum()), int(mask.sum()))))[0]
-        frame = torch.from_numpy(frame).to(coefficients)  # (live, k), Haar-distributed span
+        normal = spectrum.project(torch.from_numpy(rng.standard_normal(len(gradient))).to(coefficients))
         removed = torch.zeros_like(coefficients)
-        removed[live] = frame @ (frame.T @ coefficients[live])
+        removed[live] = elsewhere(coefficients[live], int(mask.sum()), normal[live], rng)
     else:
         removed = coefficients * torch.from_numpy(mask).to(coefficients)
     left = gradient - spectrum.expand(removed).to(gradient)
@@ -115,3 +114,21 @@ def pruned(gradient, spectrum, learning_rate, rule="chaotic", rng=None):
         whole_norm, norm = gradient.norm(), left.norm()
         left = left * (whole_norm / norm) if norm > 1e-12 * whole_norm else torch.zeros_like(left)
     return left
+
+
+def elsewhere(coefficients, count, normal, rng):
+    """The part of a vector c (n,) in a uniformly random subspace of ``count`` = k of its n dimensions, without forming the subspace.
+
+    The share b of |c|² there has the Beta distribution of k/2 and (n − k)/2, for the subspace may be held and c turned instead, and
+    |Pc|² of a Gaussian c is a sum of k of n squares.  As ⟨c, Pc⟩ = |Pc|², Pc = b c + √(b(1 − b)) |c| u with a unit vector u
+    orthogonal to c, uniform by symmetry; it is ``normal`` (n,), standard Gaussian, less its part along c.
+    Where the coefficients are along eigenvectors, whose signs are any, a ``normal`` that is
+    projected on them makes the vector itself the same on every machine.  ``rng`` draws b.
+    """
+    n, length = len(coefficients), coefficients.norm()
+    if count >= n or length == 0:
+        return coefficients
+    share = rng.beta(count / 2, (n - count) / 2)
+    unit = coefficients / length
+    across = normal - (normal @ unit) * unit
+    return share * coefficients + (share * (1 - share)) ** 0.5 * length * across / across.norm()
