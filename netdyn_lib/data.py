@@ -5,12 +5,14 @@ wherever the library is installed; :mod:`netdyn_lib.archives` says where the
 image sets come from.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
+from torch.nn.functional import interpolate
 
 from . import archives
 from .checks import whole
@@ -144,16 +146,40 @@ def ridge(samples=100, constant_loss=200.0, seed=1):
 _EMBEDDED = {"iris": iris, "iris-balanced": lambda: iris(balanced=True), "digits": digits, "ridge": ridge}
 
 
+_RESIZED = {"fashion-mnist-16": ("fashion-mnist", 16)}  # name → (archive, side in pixels)
+
+
 def names():
     """Names of the known data sets."""
-    return (*_EMBEDDED, *archives.names())
+    return (*_EMBEDDED, *archives.names(), *_RESIZED)
+
+
+def archive(name):
+    """Name of the archive of images that a data set is read from, one of :func:`netdyn_lib.archives.names`; None for an embedded one."""
+    return _RESIZED[name][0] if name in _RESIZED else name if name in archives.names() else None
+
+
+def resized(split, side):
+    """A split of square grey images (N, d²) brought to side² pixels, by bilinear interpolation without smoothing (``antialias=False``).
+
+    Each new pixel is interpolated between the four old ones around its centre, as torchvision's ``Resize`` does. Raises ValueError
+    for inputs that are no squares.
+    """
+    if math.isqrt(split.x.shape[1]) ** 2 != split.x.shape[1]:
+        raise ValueError(f"{split.title}: {split.x.shape[1]} inputs are no square image of one channel, and cannot be resized")
+
+    def smaller(x):
+        images = x.view(len(x), 1, *2 * [math.isqrt(x.shape[1])])
+        return interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=False).flatten(1)
+
+    return replace(split, x=smaller(split.x), x_test=smaller(split.x_test), title=f"{split.title}, {side}×{side}")
 
 
 def get(name, samples=None, test_samples=None):
     """A data set by name, a :class:`Split`.
 
     Images are flattened, (N, 784) for MNIST and Fashion-MNIST, (N, 256) for
-    USPS, (N, 3072) for CIFAR-10 in the order (channel, row, column) of
+    USPS, (N, 256) for ``"fashion-mnist-16"``, Fashion-MNIST :func:`resized` to 16×16, (N, 3072) for CIFAR-10 in the order (channel, row, column) of
     torchvision's ``ToTensor``; pixels are divided by 255 and not scaled otherwise.
 
     Parameters
@@ -172,6 +198,9 @@ def get(name, samples=None, test_samples=None):
     """
     if name in _EMBEDDED:
         return _EMBEDDED[name]().first(samples, test_samples)
+    if name in _RESIZED:
+        source, side = _RESIZED[name]
+        return resized(get(source, samples, test_samples), side)
     if name not in archives.names():
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(names())}")
     held, known = archives.load(name), archives.about(name)

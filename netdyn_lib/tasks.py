@@ -114,6 +114,13 @@ def _convolutional(side):
     )
 
 
+def _small_cnn():
+    """Four kernels 3×3 with ReLU (40 parameters), 3×3 max-pooling, and one linear layer (1,010); for (N, 16²)."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 16, 16)), nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(), nn.Linear(4 * 5**2, 10)
+    )
+
+
 def _mlp(name, data, sizes, activation, source, target=0.9, decay=0.0, scheme="normal"):
     network = partial(networks.MLP, sizes, activation)
     return Recipe(name, data, network, losses.CrossEntropy(), target, weight_decay=decay, source=source, initialisation=scheme)
@@ -151,6 +158,9 @@ def _known():
     for name, inputs, source in (("usps", 256, "H"), ("digits-usps", 64, "as H, on digits")):
         yield _mlp(name, name.partition("-")[0], (inputs, 20, 10), "relu", f"{source}, Fig. 1", scheme="pytorch")
         yield _mlp(f"{name}-sigmoid", name.partition("-")[0], (inputs, 20, 10), "sigmoid", f"{source}, Fig. 2", scheme="pytorch")
+    yield _mlp("digits-small", "digits", (64, 8, 10), "relu", "as H, on digits, small enough for whole spectra", scheme="pytorch")
+    yield _mlp("fashion", "fashion-mnist-16", (256, 20, 10), "relu", "H, appendix B", scheme="pytorch")
+    yield Recipe("usps-cnn", "usps", _small_cnn, losses.CrossEntropy(), 0.9, source="H, appendix B; ours layer by layer", initialisation="pytorch")
 
 
 _RECIPES = {recipe.name: recipe for recipe in _known()}

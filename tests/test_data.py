@@ -1,5 +1,7 @@
 """Data sets by name, and what a split says of itself."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -102,3 +104,20 @@ def test_cifar10_begins_with_a_frog():
 @needs("usps")
 def test_usps_has_ten_digits():
     assert data.get("usps").class_counts().min() > 500
+
+
+def test_images_are_resized_by_interpolation_without_smoothing():
+    """A plane stays a plane, and of single bright pixels only those next to new centres are seen."""
+    rows = torch.arange(28, dtype=torch.float64)
+    plane = (rows[:, None] + 2 * rows).reshape(1, -1)
+    dots = torch.eye(28, dtype=torch.float64)[5, :, None] * torch.eye(28, dtype=torch.float64)[5]
+    split = dataclasses.replace(data.digits(), x=plane, x_test=dots.reshape(1, -1), title="Squares")
+    small = data.resized(split, 16)
+    centres = (torch.arange(16, dtype=torch.float64) + 0.5) * 28 / 16 - 0.5
+    torch.testing.assert_close(small.x, (centres[:, None] + 2 * centres).reshape(1, -1))
+    weight = (1 - (centres - 5).abs()).clamp(0)
+    torch.testing.assert_close(small.x_test, (weight[:, None] * weight).reshape(1, -1))
+    assert small.title == "Squares, 16×16" and data.archive("fashion-mnist-16") == "fashion-mnist"
+    assert data.archive("usps") == "usps" and data.archive("iris") is None
+    with pytest.raises(ValueError, match="CIFAR: 3072 inputs are no square image"):
+        data.resized(dataclasses.replace(split, x=torch.zeros(1, 3072), title="CIFAR"), 16)

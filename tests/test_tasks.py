@@ -135,6 +135,7 @@ def test_bad_samples_are_refused(network, loss, x, y, more, match):
     ("mnist-deep", 26_506), ("mnist-cnn", 9_098), ("mnist-cnn-sd", 9_098), ("cifar10", 789_258),
     ("digits", 2_410), ("digits-deep", 1_482), ("digits-cnn", 1_898),
     ("usps", 5_350), ("usps-sigmoid", 5_350), ("digits-usps", 1_510), ("digits-usps-sigmoid", 1_510),
+    ("digits-small", 610), ("fashion", 5_350), ("usps-cnn", 1_050),
 ])
 def test_architectures_are_the_papers_and_need_no_data(monkeypatch, name, count):
     monkeypatch.setattr(archives, "load", None)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .. import archives, tasks
+from .. import data as sets
 from ..checks import whole
 from . import arm as table
 from . import measures, published, running
@@ -20,8 +21,8 @@ STAND_IN = {"usps": "digits-usps"}
 
 def live_task(task="usps"):
     """The task itself where its data are at hand, else the one that stands in for it."""
-    source = tasks.recipe(task).data
-    return STAND_IN.get(task, task) if source in archives.names() and not archives.available(source) else task
+    source = sets.archive(tasks.recipe(task).data)
+    return STAND_IN.get(task, task) if source is not None and not archives.available(source) else task
 
 
 def live(task="usps", profile="laptop", seed=0, folder=None, processes=None):
