@@ -188,6 +188,37 @@ def around(task, params, x=None, y=None):
     return Local(torch.func.hessian(lambda p: loss.value(network.forward(p, x), y)), params, params.new_ones(1, 1), 0, network.count)
 
 
+@dataclass(frozen=True)
+class AgainstDense:
+    """The low-rank spectrum of a batch beside that of its whole Hessian: ``dimensions`` m of ``size`` P; the largest difference of
+    eigenvalues, ``apart``, and of the Hessians themselves, ``matrix_apart``, both in units of the largest eigenvalue's magnitude."""
+
+    dimensions: int
+    size: int
+    apart: float
+    matrix_apart: float
+
+    def __str__(self):
+        return (
+            f"{self.dimensions} of {self.size:,} dimensions; eigenvalues apart by {self.apart:.0e} of the largest, "
+            f"Hessians by {self.matrix_apart:.0e}"
+        )
+
+
+def against_dense(task, params, x=None, y=None):
+    """:class:`AgainstDense` of one network (P,), by automatic differentiation of the whole; for small networks.  Raises as :func:`spectrum`."""
+    x, y = (task.x, task.y) if x is None else (x, y)
+    found = spectrum(task, params, x, y)
+    if found.size > DENSE:
+        raise ValueError(f"{found.size:,} parameters: the Hessian is formed whole, for at most {DENSE:,}")
+    whole = torch.func.hessian(lambda p: task.loss.value(task.network.forward(p, x), y))(params)
+    values = torch.linalg.eigvalsh(whole).cpu().numpy()
+    scale = np.abs(values).max()
+    mine = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
+    formed = found.product(torch.eye(found.size).to(params))
+    return AgainstDense(len(found.values), found.size, float(np.abs(mine - values).max() / scale), float((formed - whole).abs().max() / scale))
+
+
 def of_matrix(hessian):
     """:class:`LowRank` of a dense Hessian (P, P): m = P.  Raises FloatingPointError where it is not finite."""
     return _whole(hessian).solved()

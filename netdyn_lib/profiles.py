@@ -137,6 +137,7 @@ _PAPER = {
         families=(
             *(("usps", "sets"), ("usps", "controls"), ("usps-sigmoid", "onsets"), ("usps", "retuned")),
             *(("usps", "momentum"), ("usps", "largest"), ("usps", "full"), ("digits-usps", "sets")),
+            *(("usps-cnn", "sets"), ("fashion", "sets")),
         ),
         sets=("none", "negative", "positive", "chaotic"),  # H, Fig. 1
         controls=("random-same", "negative-norm", "random-same-norm", "random-same-positive", "positive-norm"),
@@ -149,7 +150,8 @@ _PAPER = {
         batch=8,
         networks=3,
         # 40 epochs of 912 batches, seen four times an epoch; and of 180.
-        lengths={"usps": (36_480, 228), "usps-sigmoid": (36_480, 228), "digits-usps": (7200, 90)},
+        lengths={"usps": (36_480, 228), "usps-sigmoid": (36_480, 228), "digits-usps": (7200, 90)}
+        | {"usps-cnn": (1824, 114), "fashion": (36_480, 228)},
         segment=8,  # observations between two checkpoints
         checked=20,  # steps recomputed of a published arm
     ),

@@ -65,12 +65,12 @@ def test_the_books_arms_are_those_of_its_profile():
     size = profiles.sizes("07_hessian_chaos", "paper")
     names = arm.names(profile="paper")
     assert len(names) == len(set(names)) and names[:4] == ("usps/none", "usps/negative", "usps/positive", "usps/chaotic")
-    assert arm.tasks("paper") == ("usps", "usps-sigmoid", "digits-usps")
+    assert arm.tasks("paper") == ("usps", "usps-sigmoid", "digits-usps", "usps-cnn", "fashion")
     for name in names:
         one = arm.get(name, "paper", seed=3)
         assert (one.name, one.seed, one.networks, one.task) == (name, 3, size.networks, name.partition("/")[0])
         assert tasks.recipe(one.task).initialisation == "pytorch"
-    assert set(arm.names("usps", "paper")) | set(arm.names("usps-sigmoid", "paper")) | set(arm.names("digits-usps", "paper")) == set(names)
+    assert set().union(*(arm.names(task, "paper") for task in arm.tasks("paper"))) == set(names)
 
 
 def test_the_papers_sizes_are_hs():

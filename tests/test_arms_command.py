@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from netdyn_lib import archives
 from netdyn_lib.arms import __main__ as command
 from netdyn_lib.arms import arm, published, running
 from tests.small_arms import TASK, small
@@ -51,6 +52,14 @@ def test_names_are_arms_or_tasks_in_the_order_given(run):
     assert status == 0 and out.splitlines()[2] == f"{NAMES[2]}: 0 of 1 networks done, 12 steps each"
     assert run(f"run {NAMES[0]} --profile paper")[1] == f"{NAMES[0]}: 3 of 3 networks done\n"
     assert run(f"list {NAMES[0]} --seed 1")[1] == f"{NAMES[0]}: 0 of 2 networks done, 12 steps each\n"
+
+
+def test_tasks_whose_data_are_not_at_hand_are_left_out_and_named(run, monkeypatch):
+    monkeypatch.setattr(command.arm, "tasks", lambda profile: (TASK, "fashion"))
+    monkeypatch.setattr(archives, "available", lambda name: False)
+    status, out, err = run("list")
+    assert status == 0 and f"{NAMES[0]}: 0 of 2" in out and "fashion" not in out
+    assert err == "NOTE: without the arms of 'fashion': Fashion-MNIST is not at hand (set NETDYN_DATA)\n"
 
 
 def test_what_is_not_finished_is_published_as_far_as_it_is(run, tmp_path):

@@ -1,5 +1,7 @@
 """The low-rank spectrum of a mini-batch against the dense one."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -194,3 +196,15 @@ def test_bad_input_is_refused():
         low_rank.classes([1.0], 1, -1)
     with pytest.raises(ValueError, match="no class"):
         low_rank.classes([np.nan], 1)
+
+
+def test_the_low_rank_spectrum_says_how_far_it_is_from_the_dense_one():
+    task = tasks.get("digits-small", samples=8)
+    found = low_rank.against_dense(task, task.initial(1)[0])
+    assert (found.dimensions, found.size) == (8 * 8 + 90, 610) and found.apart < 1e-10 and found.matrix_apart < 1e-10
+    assert str(dataclasses.replace(found, apart=2e-16, matrix_apart=3e-16)) == (
+        "154 of 610 dimensions; eigenvalues apart by 2e-16 of the largest, Hessians by 3e-16"
+    )
+    wide = task_of((400, 20, 10))
+    with pytest.raises(ValueError, match="8,230 parameters"):
+        low_rank.against_dense(wide, wide.initial(1)[0])

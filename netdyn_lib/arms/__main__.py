@@ -44,11 +44,21 @@ def _parser():
 
 
 def _chosen(given, profile):
-    """Names of arms, of tasks each replaced by its arms, each once."""
+    """Names of arms, of tasks each replaced by its arms, each once; where none are given, of tasks whose data are at hand."""
     found = {}
-    for name in given or arm.tasks(profile):
+    for name in given or [task for task in arm.tasks(profile) if _at_hand(task)]:
         found |= dict.fromkeys(arm.names(name, profile) if name in arm.tasks(profile) else [name])
     return list(found) if given else [name for name in arm.names(profile=profile) if name in found]
+
+
+def _at_hand(task):
+    from .. import archives, data, tasks
+
+    source = data.archive(tasks.recipe(task).data)
+    here = source is None or archives.available(source)
+    if not here:
+        print(f"NOTE: without the arms of {task!r}: {archives.about(source).title} is not at hand (set NETDYN_DATA)", file=sys.stderr, flush=True)
+    return here
 
 
 def _run(words, names, arms):

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from ..resampling import Interval
+from .arm import Arm
 
 #: Share of the steps, the last ones, over which what is called final is averaged.
 TAIL = 0.05
@@ -66,6 +67,11 @@ def retuned(data, rule, baseline="none", what="test_accuracy", tail=TAIL):
         best[one] = max(means, key=means.get)
     mine, theirs = (ends.sel(arm=by_rate(data, one)[best[one]]).values for one in (rule, baseline))
     return student(theirs - mine), best[rule], best[baseline]
+
+
+def arms(data):
+    """The :class:`~netdyn_lib.arms.arm.Arm` of each arm of a dataset, in order."""
+    return [Arm(**one) for one in json.loads(data.attrs["arms"])]
 
 
 def by_rate(data, rule):

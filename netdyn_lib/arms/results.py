@@ -69,6 +69,30 @@ def paper(root=None):
     return {task: published.load(task, root) for task in table.tasks("paper") if task in published.names(root)}
 
 
+def judged(data, papers, task="usps"):
+    """What claims are judged on: the published arms of a ``task`` where there are any, else those computed here."""
+    return papers.get(task, data)
+
+
+def unpublished(papers):
+    """Arms of the paper profile of which networks are not published yet, a :class:`pandas.DataFrame` indexed by arm.
+
+    With the number of networks that is ``published`` and that ``wanted``, the ``steps`` of each, the rule, and
+    the command that computes and publishes all of the task.
+    """
+    import pandas as pd
+
+    rows = {}
+    for task in table.tasks("paper"):
+        known = papers.get(task)
+        there = {} if known is None else dict(zip(known["arm"].values.tolist(), known["present"].sum("seed").values.tolist()))
+        for one in (table.get(name, "paper") for name in table.names(task, "paper")):
+            if there.get(one.label, 0) < one.networks:
+                row = {"published": there.get(one.label, 0), "wanted": one.networks, "steps": one.steps, "pruned each step": one.rule.which != "none"}
+                rows[one.name] = row | {"command": published.command(task)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def notes(data, papers, task="usps"):
     """Where the numbers come from, a line for each source."""
     count = int(data["present"].sum())
