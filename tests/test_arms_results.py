@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from netdyn_lib import archives
-from netdyn_lib.arms import arm, results, running
+from netdyn_lib import archives, tasks
+from netdyn_lib.arms import arm, published, results, running
 from tests.small_arms import TASK, small, synthetic
 
 ENDS = {"none": (0.9, 0.92, 0.94), "negative": (0.5, 0.5, 0.5), "positive": (0.8, 0.82, 0.84)}
@@ -23,13 +24,10 @@ def test_the_books_arms_are_computed_where_they_are_missing(book, tmp_path):
     assert found["arm"].values.tolist() == ["none", "negative"] and running.lacks(book, tmp_path) == 0
     again = results.live(TASK, folder=tmp_path)
     np.testing.assert_array_equal(again["loss"], found["loss"])
-    lines = results.notes(found, {"other": found}, TASK).splitlines()
-    assert lines[0].startswith(f"{TASK}: 2 arms, 4 networks, 12 steps computed here (Digits: 1,437 training")
-    assert lines[1].startswith("other: 2 arms, 4 networks, 12 steps published (")
-    assert lines[2].startswith(f"NOTE: nothing is published of the arms of '{TASK}'; compute them: python -m netdyn_lib.arms run ")
-    assert "are not at hand" in results.notes(found, {}, "usps")
-    with pytest.raises(ValueError, match="processes = 0"):
-        results.live(TASK, folder=tmp_path, processes=0)
+    task = tasks.get(TASK)
+    states = results.states(task, (0, 4, 12), book[0].learning_rate, book[0].batch, network=1)
+    assert list(states) == [0, 4, 12] and torch.equal(states[0], book[0].initial(task, 1)[0])
+    np.testing.assert_array_equal(states[12], found["final"].sel(arm="none").isel(seed=1))
 
 
 def test_helpers_do_the_work_of_the_command_line_and_are_ended(tmp_path):
@@ -73,3 +71,24 @@ def test_rates_are_ordered_for_a_figure():
     assert list(found) == ["none"]
     values, intervals = found["none"]
     assert values.tolist() == [0.1, 0.5] and [round(i.estimate, 3) for i in intervals] == [0.35, 0.85]
+
+
+def test_what_arms_cost_and_when_they_begin():
+    ends = {"none": [0.9, 0.8], "negative": [0.5, 0.5], "positive": [0.9, 0.7], "late": [0.6, 0.6], "none-fast": [0.95, 0.95]}
+    rules = {"late": dict(rule="negative", onset=100), "none-fast": dict(rule="none", learning_rate=0.7)}
+    arms = [small(**(dict(rule=label) | rules.get(label, {}) | dict(name=f"{TASK}/{label}"))) for label in ends]
+    data = synthetic(ends, arms=arms)
+    found = results.costs(data)
+    assert list(found) == ["negative", "late", "positive"] and found["negative"].estimate == pytest.approx(0.35)
+    assert results.onsets(data) == {"late": 100}
+    assert results.there(data, ("late", "x", "none")) == ["late", "none"] and results.there(data, ("x",)) == list(ends)
+
+
+def test_what_is_not_published_is_listed_with_its_command():
+    papers = {"usps": synthetic({"none": [0.9, 0.8, 0.7], "negative": [0.5, 0.5, 0.4]})}
+    papers["usps"]["present"][1, 2] = False
+    found = results.unpublished(papers)
+    assert "usps/none" not in found.index and found.loc["usps/negative", "published"] == 2 and found.loc["usps/negative", "wanted"] == 3
+    assert found.loc["usps-sigmoid/none", "published"] == 0 and not found.loc["usps-sigmoid/none", "pruned each step"]
+    assert found.loc["fashion/none", "command"] == published.command("fashion")
+    assert results.judged("here", papers) is papers["usps"] and results.judged("here", papers, "fashion") == "here"

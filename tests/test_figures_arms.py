@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from netdyn_lib import contributions, tasks
 from netdyn_lib.figures import arms as figures
 from netdyn_lib.resampling import Interval
 from tests.examples import labelled
@@ -95,3 +96,14 @@ def test_ends_against_learning_rates():
     np.testing.assert_allclose(first.get_ydata(), [0.5, 0.7])
     np.testing.assert_allclose(second.get_xdata(), one[0], rtol=1e-9)
     assert list(axis.lines[-1].get_xdata()) == [1e-3, 1e-3]
+
+
+def test_contributions_are_points_with_intervals_over_training():
+    task = tasks.get("digits-small", samples=80, test_samples=20)
+    by_step = {step: contributions.measure(task, task.initial(1)[0], 1e-3, 8, 5) for step in (0, 100)}
+    (axis,) = figures.contributions(by_step).axes
+    heights = [container[0].get_ydata() for container in axis.containers]
+    found = by_step[0]
+    expected = [found.lengths()["negative"].estimate, found.shares()["negative"].estimate, found.random().estimate]
+    np.testing.assert_allclose([row[0] for row in heights], expected)
+    assert axis.get_xlabel() == "step" and len(axis.figure.legends[0].get_texts()) == 3

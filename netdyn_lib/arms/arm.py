@@ -94,7 +94,12 @@ class Arm:
 
     def order(self, network):
         """Seed of the order of samples, and of rules that draw, of a network."""
-        return self.seed * _APART + network
+        return order(self.seed, network)
+
+
+def order(seed, network):
+    """Seed of the order of samples that a network of a seed sees, in every arm."""
+    return seed * _APART + network
 
 
 def get(name, profile="laptop", seed=0):

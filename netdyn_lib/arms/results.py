@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from .. import archives, tasks
+from .. import archives, pruning, tasks
 from .. import data as sets
 from ..checks import whole
 from . import arm as table
@@ -45,6 +45,16 @@ def live(task="usps", profile="laptop", seed=0, folder=None, processes=None):
     with helpers(min(count, lacking) - 1, [*names, "--profile", profile, "--seed", str(seed), "--store", str(folder)]):
         running.run(arms, folder)
     return running.load(arms, folder)
+
+
+def states(task, times, learning_rate, batch, seed=0, network=0):
+    """A network of the arm without pruning at some ``times`` of its training, step → parameters (P,); ``task`` is loaded, times ascend."""
+    params, order, now, found = task.initial(1, seed, network), table.order(seed, network), 0, {}
+    for time in times:
+        run = pruning.run(task, params, learning_rate, batch, time - now, seed=order, start=now, every=max(1, time), spectra=False, progress=False)
+        params, now = run.final, time
+        found[time] = params[0]
+    return found
 
 
 @contextmanager
@@ -154,3 +164,22 @@ def words(interval, digits=3):
     """Estimate and bounds as text; without bounds where they are not known."""
     middle, low, high = (f"{value:.{digits}f}" for value in interval)
     return middle if np.isnan(interval.low) else f"{middle} ({low} to {high})"
+
+
+def there(data, arms):
+    """Those of some ``arms`` that a dataset has, a list in their order; all of it where it has none."""
+    known = data["arm"].values.tolist()
+    return [arm for arm in arms if arm in known] or known
+
+
+def costs(data, baseline="none", tail=measures.TAIL):
+    """What each arm at the baseline's learning rate ends below it in test accuracy, label → Interval, from the largest."""
+    rate = {one.label: one.learning_rate for one in measures.arms(data)}
+    found = {arm: measures.lost(data, arm, baseline, tail=tail) for arm in rate if arm != baseline and rate[arm] == rate[baseline]}
+    known = {arm: interval for arm, interval in found.items() if not np.isnan(interval.estimate)}
+    return dict(sorted(known.items(), key=lambda pair: -pair[1].estimate))
+
+
+def onsets(data):
+    """Label → the step from which it prunes, of the arms that do not prune from the start."""
+    return {one.label: one.onset for one in measures.arms(data) if one.onset}

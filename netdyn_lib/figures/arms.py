@@ -72,6 +72,23 @@ def differences(found, name="test accuracy, less than without pruning"):
     return fig
 
 
+def contributions(by_step):
+    """What the negative directions of batches hold, and what they contribute to the descent of the whole training loss, over training.
+
+    ``by_step``: step → :class:`netdyn_lib.contributions.Contributions`; intervals are over batches.
+    """
+    names = {"of |g|²": lambda one: one.lengths()["negative"], "of the descent": lambda one: one.shares()["negative"]}
+    names["of the directions: what as many random ones would take"] = lambda one: one.random()
+    with style.figure(height=2.5, width=0.7 * style.WIDTH) as (fig, axes):
+        axis, steps = axes[0, 0], np.array(list(by_step), dtype=float)
+        for k, of in enumerate(names.values()):
+            with_intervals(axis, steps + 0.01 * (k - 1) * steps.max(), [of(one) for one in by_step.values()], **look(k))
+        axis.axhline(0.5, color=MUTED, lw=0.8)
+        axis.set(xlabel="step", ylabel="share of the negative\ndirections of a batch", ylim=(0, 1))
+        key(fig, [(name, look(k)) for k, name in enumerate(names)], columns=1)
+    return fig
+
+
 def rates(found, name="test accuracy", mark=None):
     """What each rule ends with at every learning rate.
 

@@ -41,7 +41,7 @@ def key(project, name, parameters):
     The source, the parameters, the versions, every module of the library that
     the source imports (directly or not); if :mod:`netdyn_lib.claims` is among
     those, the claims of this chapter; the published results that modules among
-    them read; and with the sweeps' also which image sets are at hand.
+    them read; and with the sweeps' or the arms' also which image sets are at hand.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def key(project, name, parameters):
         raise PipelineError(f"{name}: {error.filename}, line {error.lineno}: {error.msg}") from None
     claims = _claims(project, name) if project.package / "claims.py" in files else None
     images = None
-    if project.package / "sweeps" / "results.py" in files:
+    if any(project.package / folder / "results.py" in files for folder in ("sweeps", "arms")):
         images = {image: archives.available(image) for image in archives.names()}
     for module, folder in _READERS.items():
         if project.package / module in files:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import curvature, descent, machine, store, tracking
+from .. import curvature, datasets, descent, machine, tracking
 from ..checks import positive, whole
 from . import benettin, operators
 
@@ -81,14 +81,7 @@ def published(root=None):
 
     ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
     """
-    folder = _folder(root)
-    found = {}
-    for path in sorted(folder.glob("*.npz")):
-        arrays, meta = store.read_archive(path)
-        variables = {name: (tuple(meta["dims"][name]), arrays[name].astype(float)) for name in meta["dims"]}
-        coords = {name: arrays[name] for name in ("eta", "end", "stretch", "index")}
-        found[path.stem] = xr.Dataset(variables, coords, meta["attributes"])
-    return found
+    return {path.stem: datasets.read(path) for path in sorted(_folder(root).glob("*.npz"))}
 
 
 def notes(by_name):
@@ -104,9 +97,7 @@ def publish(data, name, root=None):
 
     Raises :class:`netdyn_lib.store.StoreError` where it cannot be written.
     """
-    arrays = {n: v.values for n, v in data.data_vars.items()} | {n: c.values for n, c in data.coords.items()}
-    meta = dict(dims={n: list(v.dims) for n, v in data.data_vars.items()}, attributes=dict(data.attrs))
-    return store.write_archive(_folder(root) / f"{name}.npz", arrays, meta)
+    return datasets.write(_folder(root) / f"{name}.npz", data, exact=tuple(data.data_vars))
 
 
 def _folder(root):

@@ -1,0 +1,69 @@
+"""Labelled datasets on disk: one archive of :mod:`netdyn_lib.store` each, NumPy arrays and JSON, no pickle.
+
+The archive holds an array for each variable and each coordinate; its metadata the dimensions of the variables, ``dims``, and the
+``attributes``.  What has no dimensions there is a coordinate along the dimension of its name.
+"""
+
+import numpy as np
+import xarray as xr
+
+from . import store
+
+
+def write(path, data, exact=()):
+    """Write a dataset to ``path``, whole or not at all; the path.
+
+    Parameters
+    ----------
+    path : path-like
+    data : xarray.Dataset
+        Variables of numbers or text; coordinates along the dimension of their name; attributes that JSON can state exactly.
+    exact : sequence of str
+        Variables kept in double precision.  The others become single: 6e-8 of each number is lost, what is beyond 3e38 is
+        infinite and what is below 1e-45 zero.  Coordinates are kept as they are.
+
+    Raises
+    ------
+    ValueError
+        For a coordinate that is not along the dimension of its name, a name in ``exact`` that is no variable, or NaN in an attribute.
+    TypeError
+        For an attribute that is no plain number, text, list or dict, as NumPy's numbers.
+    netdyn_lib.store.StoreError
+        Where it cannot be written.
+    """
+    strange = [name for name, values in data.coords.items() if values.dims != (name,)]
+    if strange:
+        raise ValueError(f"coordinates {strange}: each must be along the dimension of its name; make them variables with reset_coords")
+    unknown = [name for name in exact if name not in data.data_vars]
+    if unknown:
+        raise ValueError(f"exact = {unknown}: no variables of the data, which are {', '.join(map(str, data.data_vars))}")
+    arrays = {name: _plain(values.values, name in exact) for name, values in data.data_vars.items()}
+    arrays |= {name: _plain(values.values, True) for name, values in data.coords.items()}
+    meta = dict(dims={name: list(values.dims) for name, values in data.data_vars.items()}, attributes=dict(data.attrs))
+    return store.write_archive(path, arrays, meta)
+
+
+def read(path):
+    """The dataset at ``path``; its floating-point numbers are in double precision.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    netdyn_lib.store.DamagedShard
+        For a file that is damaged.
+    """
+    arrays, meta = store.read_archive(path)
+    arrays = {name: values.astype(float) if values.dtype.kind == "f" else values for name, values in arrays.items()}
+    variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
+    return xr.Dataset(variables, arrays, meta["attributes"])
+
+
+def _plain(values, exact):
+    """An array that an archive can hold."""
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
+        return values.astype(str)
+    if values.dtype == np.float64 and not exact:
+        with np.errstate(over="ignore", under="ignore"):
+            return values.astype(np.float32)
+    return values

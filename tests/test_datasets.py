@@ -1,0 +1,80 @@
+"""Datasets come back from disk as they were written, but for what was asked to be short."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from netdyn_lib import datasets
+from netdyn_lib.store import DamagedShard, read_archive, write_archive
+
+VALUES = np.array([[1 / 3, np.nan, -np.inf], [1e300, 1e-300, 0.5]])
+
+
+@pytest.fixture
+def data():
+    variables = {
+        "long": (("name", "step"), VALUES),
+        "short": (("name", "step"), VALUES),
+        "flag": ("name", np.array([True, False])),
+        "count": ("step", np.arange(3)),
+        "word": ("name", ["one", "three"]),
+        "alone": ((), 0.25),
+    }
+    return xr.Dataset(variables, {"name": ["a", "bb"], "step": [0, 10, 20]}, {"task": "t", "sizes": [1, 2], "none": None, "rate": 0.1})
+
+
+def test_what_is_read_is_what_was_written(data, tmp_path):
+    path = datasets.write(tmp_path / "new" / "few.npz", data, exact=("long",))
+    assert path == tmp_path / "new" / "few.npz"
+    found = datasets.read(path)
+    assert found.attrs == data.attrs and set(found.variables) == set(data.variables)
+    assert list(found.coords) == ["name", "step"] and found["name"].values.tolist() == ["a", "bb"]
+    for name in set(data.variables) - {"short"}:
+        assert found[name].dims == data[name].dims and found[name].dtype == data[name].dtype
+        np.testing.assert_array_equal(found[name], data[name])
+
+
+def test_single_precision_unless_asked(data, tmp_path):
+    path = datasets.write(tmp_path / "few.npz", data, exact=("long",))
+    assert {name: read_archive(path)[0][name].dtype for name in ("long", "short")} == {"long": np.float64, "short": np.float32}
+    found = datasets.read(path)["short"]
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, [[np.float32(1 / 3), np.nan, -np.inf], [np.inf, 0, 0.5]])
+
+
+def test_coordinates_lose_nothing(tmp_path):
+    tiny = np.array([1e-12, 1 / 3, 20.0])
+    path = datasets.write(tmp_path / "few.npz", xr.Dataset({"d": ("epsilon", tiny)}, {"epsilon": tiny}))
+    np.testing.assert_array_equal(datasets.read(path)["epsilon"], tiny)
+
+
+def test_text_of_any_type(tmp_path):
+    data = xr.Dataset({"d": ("name", [1.0, 2.0])}, {"name": np.array(["a", "long"], dtype=object)})
+    assert datasets.read(datasets.write(tmp_path / "few.npz", data))["name"].values.tolist() == ["a", "long"]
+
+
+def test_files_of_this_layout_from_before(tmp_path):
+    arrays = {"loss": np.array([[1 / 3, 2.0]]), "eta": np.array([0.1]), "end": np.array([0, 10])}
+    write_archive(tmp_path / "old.npz", arrays, dict(dims={"loss": ["eta", "end"]}, attributes={"task": "t"}))
+    found = datasets.read(tmp_path / "old.npz")
+    assert found["loss"].dims == ("eta", "end") and found.attrs == {"task": "t"} and list(found.coords) == ["end", "eta"]
+    np.testing.assert_array_equal(found["loss"], arrays["loss"])
+
+
+def test_bad_data_and_files_are_refused(data, tmp_path):
+    path = tmp_path / "few.npz"
+    with pytest.raises(ValueError, match=r"coordinates \['half'\]"):
+        datasets.write(path, data.assign_coords(half=("step", [0.0, 0.5, 1.0])))
+    with pytest.raises(ValueError, match=r"exact = \['none'\].*long, short"):
+        datasets.write(path, data, exact=("none",))
+    with pytest.raises(TypeError, match="plain number"):
+        datasets.write(path, data.assign_attrs(rate=np.float32(1)))
+    with pytest.raises(ValueError, match="NaN"):
+        datasets.write(path, data.assign_attrs(rate=np.nan))
+    assert not path.exists()
+    with pytest.raises(FileNotFoundError):
+        datasets.read(path)
+    datasets.write(path, data)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DamagedShard, match="few.npz"):
+        datasets.read(path)
