@@ -98,7 +98,7 @@ def singular_exponents(
 
     def follow(walk, part):
         q = torch.eye(size, dtype=params.dtype, device=params.device).expand(len(walk.params), size, size)
-        product = _Product(torch.zeros_like(walk.params), q)
+        product = Product(torch.zeros_like(walk.params), q)
         logs, vectors = [], None
         nan = np.full(len(q), -1)
         for mark in [*([0] if kept[0] == 0 else []), *marks]:
@@ -122,7 +122,7 @@ def singular_exponents(
     return SingularGrowth(kept, logs, vectors, torch.cat(final), gone)
 
 
-class _Product:
+class Product:
     """diag(2^m) T of Q diag(2^m) T: ``m`` (n, P), whole numbers, −inf for zero, and ``t`` (n, P, P).  Q is the caller's."""
 
     def __init__(self, m, t):

@@ -18,7 +18,7 @@ import torch
 from .. import low_rank
 from ..checks import positive, whole
 from ..tangent.frames import orthonormalise, random_orthogonal
-from ..tangent.singular import _Product
+from ..tangent.singular import Product
 from ..tangent.stochastic import curved
 
 
@@ -73,7 +73,7 @@ class Tangent:
         Then ln σ after so many steps ``at``, (T', k).
         """
         count = frame.shape[1]
-        product = _Product(frame.new_zeros(1, count), torch.eye(count).to(frame)[None])
+        product = Product(frame.new_zeros(1, count), torch.eye(count).to(frame)[None])
         q, seen = frame, [np.zeros(count)] if 0 in at else []
         for t, params in self.reference.weights():
             q = self._step(self.reference, t, params, q)
