@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 
 from . import curvature, low_rank, minibatches
-from .checks import whole
+from .checks import floats, whole
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,60 @@ def compare(task, params, learning_rate, batch, count=10, seed=0, start=0):
         own.append(found.values[negative])
         whole_batch.append(np.array([float(v @ product(v)) for v in found.expand(units)]))
     return Batches(tuple(seen), tuple(own), tuple(whole_batch))
+
+
+def along(task, states, steps, rate, batch, count, seed=0, full=True):
+    """Full batch beside mini-batches along training, a :class:`pandas.DataFrame` with a row for each step.
+
+    Parameters
+    ----------
+    task : Task
+    states : array_like
+        Networks (T, P), before each of the ``steps`` (T,).
+    rate : float
+        γ.
+    batch, count, seed : int
+        Samples of a batch; the batches taken are the ``count`` from that step on of the order ``seed``.
+    full : bool
+        Whether to take the full batch's spectrum too, for small tasks (:func:`netdyn_lib.batch_noise.full`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``negative`` and ``positive``, mean numbers of eigenvalues of a mini-batch; ``negative sum`` and ``positive sum``, means of Σ|λ|;
+        ``share_negative`` and ``share_kept`` as of :class:`Batches`, means over those batches that have negative eigenvalues.
+        With ``full`` its own, ``full negative``, ``full positive``, ``full negative sum``, ``full positive sum``.
+
+    Raises
+    ------
+    ValueError
+        For other than one network for each step; as :func:`compare`.
+    """
+    states, steps = floats(states, task.x.device), [whole(step, "step") for step in np.ravel(steps).tolist()]
+    if states.shape != (len(steps), task.network.count):
+        raise ValueError(f"states of shape {tuple(states.shape)} for {len(steps)} steps: expected ({len(steps)}, {task.network.count})")
+    rows = []
+    for params, step in zip(states, steps):
+        found = compare(task, params, rate, batch, count, seed, step)
+        row = {name.replace("_", " "): np.mean([getattr(one, name) for one in found.counts]) for name in _SEEN}
+        for name in ("share_negative", "share_kept"):
+            known = getattr(found, name)[~np.isnan(getattr(found, name))]
+            row[name] = known.mean() if len(known) else np.nan
+        if full:
+            own = counts(low_rank.spectrum(task, params), rate)
+            row |= {f"full {name.replace('_', ' ')}": getattr(own, name) for name in _SEEN}
+        rows.append(row)
+    return pd.DataFrame(rows, index=pd.Index(steps, name="step"))
+
+
+def table(by_name):
+    """:class:`Batches` by name, a DataFrame: how many negative directions a batch has, along how many of them the full batch curves downwards
+    too, and how much of their curvature is the full batch's; means over batches."""
+    rows = {}
+    for name, found in by_name.items():
+        negative = np.mean([one.negative for one in found.counts])
+        rows[name] = {"negative": negative, "of these negative in full": np.nanmean(found.share_negative), "curvature kept": np.nanmean(found.share_kept)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+_SEEN = ("negative", "positive", "negative_sum", "positive_sum")

@@ -198,7 +198,7 @@ class Scorecard:
         measured : float
             The estimate of the claim's quantity.
         low, high : float, optional
-            Its interval.
+            Its interval; NaN where a bound is not known, as of one network.
         saw : str
             What was seen, in one sentence; a claim that is not reproduced
             needs one, or the scorecard is not shown.
@@ -220,7 +220,7 @@ class Scorecard:
         if id not in self._claims:
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}")
         measured = float(measured)
-        low, high = (None if v is None else float(v) for v in (low, high))
+        low, high = (None if v is None or math.isnan(v) else float(v) for v in (low, high))
         if math.isnan(measured) and untested.strip():
             self.measurements[id] = Measurement(self._claims[id], None, saw=untested.strip())
             return

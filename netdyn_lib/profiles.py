@@ -154,6 +154,39 @@ _PAPER = {
         | {"usps-cnn": (1824, 114), "fashion": (36_480, 228)},
         segment=8,  # observations between two checkpoints
         checked=20,  # steps recomputed of a published arm
+        times=(0, 500, 1500, 4560, 9120, 18_240),  # steps at which a network's batches are looked at
+        batches=100,
+        noise_times=(0, 1500, 9120),
+        noise_batches=10,
+        small_times=(0, 720, 1440, 7200),  # of the digits' small network, 180 an epoch
+        map_networks=2,
+        map_steps=360,
+        map_times=tuple(range(36, 361, 36)),
+        spectrum_networks=3,
+        spectrum_steps=7200,
+        spectrum_times=(180, 360, 720, 1440, 2880, 5760, 7200),
+        interval=100,  # steps between QR decompositions
+        leading=20,
+        leading_networks=1,
+        leading_steps=9120,
+        leading_times=(912, 4560, 9120),
+        span=10,
+        span_times=(180, 360, 720, 1440, 2880, 5760),
+        lag_times=(0, 180, 720, 1440, 2880, 5760),
+        lag=180,
+        twin_networks=3,
+        twin_steps=36_480,
+        twin_every=760,
+        horizon=9120,  # T of the directions, ten epochs
+        epsilon=0.1,  # H's
+        directions=16,
+        extra=8,
+        sweeps=4,
+        size_steps=36_480,
+        size_every=760,
+        epsilons=(1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0),
+        small_epsilons=7,  # the first of these, with sigmoid units
+        linear=1e-10,  # the ε with which others are compared: the least well above rounding
     ),
     "02_iris_slow": dict(
         learning_rate=0.01,
@@ -263,6 +296,10 @@ _LAPTOP = {
     "07_hessian_chaos": dict(
         families=(("usps", "sets"), ("digits-usps", "sets")), sets=("none", "negative", "positive", "random-same"), networks=2,
         lengths={"usps": (1500, 50), "digits-usps": (1500, 50)},
+        spectrum_networks=1, spectrum_steps=1440, spectrum_times=(180, 360, 720, 1440), span_times=(180, 360, 720, 1440), lag_times=(0, 180, 720, 1440),
+        small_times=(0, 720, 1440), map_networks=1, map_steps=180, map_times=tuple(range(18, 181, 18)),
+        leading=8, leading_steps=1500, leading_times=(500, 1500), times=(0, 500, 1500, 4560, 9120), batches=60,
+        twin_networks=1, twin_every=380, horizon=760, directions=4, extra=12, size_steps=9120, size_every=380,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

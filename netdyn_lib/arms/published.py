@@ -176,6 +176,11 @@ def check_all(token, steps=20, root=None):
     return found
 
 
+def made(checks):
+    """Those of some checks that were made: whose data were at hand."""
+    return [check for check in checks if not isinstance(check, Unchecked)]
+
+
 def _apart(mine, theirs):
     """The largest of |mine − theirs|/(1 + |theirs|), 0 where both are the same infinity, or both NaN."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -12,12 +12,17 @@ import pandas as pd
 from scipy import optimize, stats
 
 from ..arms.measures import TAIL, student
+from ..resampling import Interval
 from .bounds import Extremes, share_within
 from .experiment import EXPECTED
 from .fits import LAWS, compare
 
 _ROUNDING = 1e-6  # of ln(d/ε): what single precision leaves unknown of it, and of the bounds
 _LEAST = 12  # observations, for laws to be told apart
+_SMALL = (1e-8, 1e-2)  # perturbations that H says behave at random
+
+#: H's law of the distance and its special cases.
+FAMILY = ("drift and walk", *LAWS["drift and walk"].contains)
 
 
 def within(data):
@@ -93,12 +98,12 @@ def laws(data):
     return table
 
 
-def share_of(data, law="drift and walk"):
-    """Share of the curves for which a law stands, alone or with others, an Interval; twins that overflowed are left out.
+def share_of(data, laws=FAMILY):
+    """Share of the curves for which one of some laws stands, alone or with others, an Interval; twins that overflowed are left out.
 
-    A law does not stand where a special case of its own does as well: see :func:`netdyn_lib.twins.compare`.
+    By default H's law and its special cases: it does not stand itself where one of these does as well (:func:`netdyn_lib.twins.compare`).
     """
-    return _standing(data, law)
+    return _standing(data, laws)
 
 
 def early_exponential(data):
@@ -106,7 +111,7 @@ def early_exponential(data):
     early = data.sel(step=data["step"] <= data.attrs["horizon"])
     if int((early["step"] > 0).sum()) < _LEAST:
         return student([np.nan])
-    return _standing(early, "exponential")
+    return _standing(early, ("exponential",))
 
 
 def least_squares(times, distance, epsilon):
@@ -177,6 +182,38 @@ def linear_range(sizes, reference=1e-6):
     return table
 
 
+def departures(by_name, reference):
+    """:func:`linear_range` of several runs side by side, name → sizes: a DataFrame of departures, indexed by ``epsilon``."""
+    return pd.DataFrame({name: linear_range(sizes, reference)["departure"] for name, sizes in by_name.items()})
+
+
+def departure(sizes, reference):
+    """The largest departure of a perturbation from 1e-8 to 1e-2 from the one of length ``reference``, an Interval; see :func:`linear_range`."""
+    table = linear_range(sizes, reference)
+    known = table[(table.index >= _SMALL[0] * (1 - 1e-9)) & (table.index <= _SMALL[1] * (1 + 1e-9))]
+    worst = known["departure"].idxmax()
+    return Interval(*map(float, table.loc[worst, ["departure", "low", "high"]]))
+
+
+def saw(data):
+    """How far twins are apart at the end by direction, and what curves they follow, in words."""
+    last = _finite(data["distance"].isel(step=-1)).mean("network")
+    far = ", ".join(f"{direction} {float(last.sel(direction=direction)):.2f}" for direction in EXPECTED)
+    standing = [law for _, _, found in compared(data) if found is not None for law in found.standing]
+    laws = ", ".join(f"{law} {standing.count(law)}" for law in LAWS if law in standing)
+    high, low = (share(data).estimate for share in (upper_within, lower_within))
+    return (
+        f"Distance at the end: {far}. Laws that stand, by number of curves: {laws or 'none'}. "
+        f"The upper bound holds at {high:.0%} of the observed times, the lower at {low:.0%}."
+    )
+
+
+def saw_sizes(sizes, least=1.0):
+    """What perturbations of length ``least`` and more cost in test accuracy at the end, in words."""
+    costs = [f"{harm(sizes, e).estimate:.3f} at {e:g}" for e in sizes["epsilon"].values.tolist() if e >= least]
+    return f"Accuracy lost at the end: {', '.join(costs)}."
+
+
 def ends(values, tail=TAIL):
     """The mean over the last ``tail`` of the steps, a DataArray without ``step``."""
     return values.where(values["step"] >= (1 - tail) * values["step"].max(), drop=True).mean("step", skipna=False)
@@ -193,10 +230,10 @@ def _obeyed(data, lower, upper):
     return student(shares)
 
 
-def _standing(data, law):
+def _standing(data, laws):
     shares = {}
     for network, _, found in compared(data):
-        shares.setdefault(network, []).extend([] if found is None else [law in found.standing])
+        shares.setdefault(network, []).extend([] if found is None else [not set(laws).isdisjoint(found.standing)])
     return student([np.mean(some) if some else np.nan for some in shares.values()])
 
 

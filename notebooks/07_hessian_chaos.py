@@ -1,0 +1,334 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Hessian chaos: what negative curvature is for
+#
+# In a direction of negative curvature, one step of gradient descent drives neighbouring networks apart. {cite:t}`herrmann2022` (H) call such directions *locally chaotic*,
+# take them out of the gradient at every step of training, and find that the network hardly learns; without the directions of positive curvature it learns nearly as well as ever.
+# They conclude that chaos is intrinsic to training. Then they perturb networks at the start and watch them part, for 40 epochs.
+#
+# This chapter repeats both, with the controls on which the conclusion depends: as many random directions taken out, the gradient's lost length restored, the learning rate tuned anew;
+# the full batch beside the mini-batch; several networks, and intervals. It also examines H's two theorems, and the law and the bounds that they give for the parting of twins.
+#
+# The network has 256 inputs (USPS digits of 16×16 pixels), 20 hidden units with ReLU and 10 outputs, 5,350 parameters in all, drawn as PyTorch draws them; batches of 8, $\gamma = 10^{-3}$, no momentum.
+# H's text says 784-20-10, which does not fit its images.
+
+# %%
+from myst_nb import glue
+
+from netdyn_lib import batch_noise, claims, low_rank, machine, profiles, tasks, twins
+from netdyn_lib.arms import judging, published, results
+from netdyn_lib.figures import arms as draw
+from netdyn_lib.figures import hessian as draw_hessian
+from netdyn_lib.figures import twins as draw_twins
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "auto"
+seed = 0
+
+# %% [markdown]
+# ## Local exponents, and which directions are chaotic
+#
+# A step $W \mapsto W - \gamma\,g(W)$ has the Jacobian $I - \gamma H$, $H$ the Hessian of the batch's loss. Along an eigenvector with eigenvalue $\lambda$ a perturbation is multiplied by $1 - \gamma\lambda$,
+# so its *local exponent* is $\ln|1 - \gamma\lambda|$, and it grows where
+#
+# $$
+# \lambda < 0 \quad\text{or}\quad \lambda > 2/\gamma ,
+# $$
+#
+# which is H's theorem 2.1. Directions with $\lambda = 0$ are neutral. H's *chaotic* directions are those of both kinds; here $2/\gamma$ is 2,000, far above any eigenvalue.
+# An eigenvalue counts as zero where it is below $10^{-12}$ of the largest; rounding leaves $10^{-15}$. The count matters: a dense eigensolver returns some 5,000 numerical zeros for this network, with random signs.
+#
+# ### The exact spectrum of a mini-batch
+#
+# H computed the whole Hessian at every step. For a perceptron nearly all of it is zero. The loss of $B$ samples sees the first layer's weights $W_1$ (bias included) only through $W_1 \tilde x_b$.
+# Let $Q$ have orthonormal columns that span the $\tilde x_b$, at most $B$ of them, so that $\tilde x_b = Q\,r_b$. Then the loss is a function of $W_1 Q$ and of the deeper layers: it is that of a small network with inputs $r_b$.
+# With $S = (I_\text{units} \otimes Q) \oplus I$, which has orthonormal columns,
+#
+# $$
+# H = S\,M\,S^{\mathsf T}, \qquad g = S\,m ,
+# $$
+#
+# where $M$ and $m$ are Hessian and gradient of the small network. The eigenvalues of $H$ are those of $M$, with eigenvectors $S u$, and zeros: for batches of 8, $8\cdot 20 + 210 = 370$ dimensions instead of 5,350.
+# Only the first layer is confined in this way; what a deeper one sees changes with the weights below it. Nothing is approximated:
+
+# %%
+small = tasks.get("digits-small", samples=8)
+against = low_rank.against_dense(small, small.initial(1, seed)[0])
+assert against.apart < 1e-10 and against.matrix_apart < 1e-10
+
+# %% tags=["nbval-ignore-output"]
+print(against)
+
+# %% [markdown]
+# ## Pruned descent
+#
+# Each *arm* of the experiment trains the same networks on the same batches with one rule: at every step the eigenvectors of the batch's Hessian are found, and the gradient's part along the named ones is taken out.
+# *Negative*, *positive* and *chaotic* are H's. *random-same* takes out a random subspace of as many dimensions as there are negative eigenvectors, uniform in the span of all eigenvectors that are not neutral;
+# *random-same-positive* of as many as are positive. *-norm* arms restore the length of the whole gradient.
+# Curves are means over networks, bands go from the lowest to the highest.
+
+# %%
+size = profiles.sizes("07_hessian_chaos", profile)
+here = results.live("usps", profile, seed)
+papers = results.paper()
+known = results.judged(here, papers)
+sigmoid = papers.get("usps-sigmoid")
+
+# %% tags=["nbval-ignore-output"]
+print(results.notes(here, papers))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pruned descent over the first steps, computed here: test accuracy and test loss by arm.", "name": "fig-arms-live"}, "image": {"alt": "Two panels over some 1,500 steps. Test accuracy rises fastest without pruning; with negative directions pruned it stays lowest, with random ones in between. The test loss is the mirror image."}}
+draw.curves(here)
+
+# %% [markdown]
+# And over the 40 epochs of H's Fig. 1, published:
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 1: test accuracy and test loss over 40 epochs without pruning and with each set of directions pruned from the start. Published arms where there are any, else those computed here.", "name": "fig-arms-sets"}, "image": {"alt": "Two panels. Without pruning accuracy rises at once to above nine tenths. The other arms lie below it, the one without negative directions lowest."}}
+draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic")))
+
+# %% tags=["nbval-ignore-output"]
+results.summary(known)
+
+# %% [markdown]
+# ## Is it the direction, or the lost length?
+#
+# Taking out directions does two things to a gradient: it turns it, and it shortens it. A shorter gradient is a lower learning rate, and a network that learns more slowly is not one that cannot learn.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Length of the gradient that pruning leaves, in units of the whole.", "name": "fig-arms-kept"}, "image": {"alt": "Kept length over training, one curve for each arm, between zero and one; without negative directions less is left than without positive ones late in training."}}
+draw.kept(known, results.there(known, ("negative", "positive", "random-same", "random-same-positive")))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The controls: arms that prune negative directions, as many random ones, and each with the gradient's length restored.", "name": "fig-arms-controls"}, "image": {"alt": "Two panels, test accuracy and test loss over training, of up to six arms."}}
+draw.curves(known, results.there(known, ("none", "negative", "random-same", "negative-norm", "random-same-norm", "positive-norm")))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end that each arm costs, in pairs: the same networks, the same batches; mean and 95% interval over networks (Student's t).", "name": "fig-arms-differences"}, "image": {"alt": "A row for each arm with a point and a bar; the zero line is training without pruning."}}
+draw.differences(results.costs(known))
+
+# %% [markdown]
+# Each with a learning rate of its own: the best of those tried, for training with and without the directions.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the learning rate; dashed, H's. Published arms where there are any.", "name": "fig-arms-rates"}, "image": {"alt": "Test accuracy against learning rate on a logarithmic axis, without pruning and with negative or positive directions pruned, with intervals."}}
+draw.rates(results.rates(known), mark=size.learning_rate)
+
+# %% [markdown]
+# ## The onset of pruning
+#
+# H's Fig. 2 lets networks with sigmoid units, which learn more slowly, train for a while before pruning begins.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 2: sigmoid units, chaotic directions pruned from the step marked on. Published arms; without these, the arms computed here.", "name": "fig-arms-onset"}, "image": {"alt": "Two panels over 40 epochs: test accuracy and test loss without pruning, with pruning from the start, and from steps 2,000, 5,000 and 10,000, marked by dashed lines."}}
+draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=results.onsets(results.judged(here, papers, "usps-sigmoid")))
+
+# %% [markdown]
+# ## Eigenvalues and the gradient
+#
+# How many eigenvalues are positive and negative, and where does the gradient lie?
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set pruned.", "name": "fig-arms-counts"}, "image": {"alt": "Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred each, over training."}}
+draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same")))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive, negative and neutral eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive, negative and neutral directions over training."}}
+draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same")))
+
+# %% [markdown]
+# H resolve the contradiction between the importance of negative directions and their small part of the gradient by supposing that negative curvature comes first in training. There is a simpler resolution, and it can be measured.
+# A batch's gradient $g_b$ is a noisy copy of the whole gradient $g$. A step $-\gamma g_b$ changes the loss of *all* samples by $-\gamma\langle g, g_b\rangle$ to first order, and the part $P_c\,g_b$ of it that lies in a class of the batch's eigenvectors
+# contributes $-\gamma\langle g, P_c\,g_b\rangle$. What counts is this share of the descent, not the share of $|g_b|^2$:
+
+# %%
+task = tasks.get(results.live_task("usps"))
+states = results.states(task, size.times, size.learning_rate, size.batch, seed)
+parts = {step: contributions.measure(task, params, size.learning_rate, size.batch, size.batches, seed) for step, params in states.items()}
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What the negative directions of a batch's Hessian hold of the batch's gradient, what they contribute to the descent of the whole training loss, and what as many random directions would take; 95% intervals over batches.", "name": "fig-contributions"}, "image": {"alt": "Three series over training steps. The share of the descent lies above the share of the squared gradient at every step, and between the first steps and the middle far above it."}}
+draw.contributions(parts)
+
+# %% tags=["nbval-ignore-output"]
+contributions.table(parts)
+
+# %% [markdown]
+# The gradient's part along positive eigenvectors is long, but it is mostly the batch's own: it points another way in every batch. The part along negative eigenvectors is shorter, and agrees with the gradient of all samples.
+# Without negative directions there remains the share of the descent that the table gives to positive ones, and with it the slower learning of the arm *negative*; a random subspace of as many dimensions costs only its number.
+# So the paradox is one of bookkeeping: *where the gradient lies* and *what makes the loss fall* are two questions. Why should the batch's negative eigenvectors see the whole loss?
+# A perceptron's Hessian has two parts. One is positive semi-definite, $\sum_b A_b^{\mathsf T} L''_b A_b$ with the Jacobians $A_b$ of the outputs: it is large where outputs depend strongly on the weights. All negative curvature comes from the other, the residuals times the outputs' own curvature,
+# and for samples not yet learned residuals are what all batches have in common.
+#
+# ### How much of the negative spectrum is noise of the batch?
+#
+# Take the negative eigenvectors of a batch's Hessian, and measure the curvature of the *full* training loss along each: if it is negative too, the direction is one of the loss; if not, it is one of the draw.
+
+# %%
+noise = {f"step {step:,}": batch_noise.compare(task, params, size.learning_rate, size.batch, size.noise_batches, seed, step) for step, params in states.items() if step in size.noise_times}
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Each negative eigenvalue of some batches' Hessians, and the full batch's curvature along the same eigenvector; on the dashed line the full batch curves as the batch does.", "name": "fig-batch-noise"}, "image": {"alt": "Scatter plots, one for each time. Points lie above the dashed diagonal: the full batch's curvature is less negative than the batch's, and for many directions positive."}}
+draw_hessian.noise(noise)
+
+# %% tags=["nbval-ignore-output"]
+batch_noise.table(noise)
+
+# %% [markdown]
+# And a small network's full batch, whole, beside its mini-batches (digits, 64-8-10):
+
+# %%
+little = tasks.get("digits-small")
+stages = results.states(little, size.small_times, size.learning_rate, size.batch, seed)
+
+# %% tags=["nbval-ignore-output"]
+batch_noise.along(little, list(stages.values()), list(stages), size.learning_rate, size.batch, size.noise_batches, seed).round(3)
+
+# %% [markdown]
+# ## Theorem 2.2: can pruned descent still diverge?
+#
+# H's second theorem says that descent without chaotic directions has no orbits that diverge exponentially. As printed, its tangent map is $Y \leftarrow (I - \gamma P)\,Y$, with $P$ the projector on what is kept. The Hessian is missing from it, and so are the units of curvature.
+# With the Hessian put in, $I - \gamma P H$ has no eigenvalue beyond 1 in magnitude, it is symmetric, and no product of such maps grows. But that is not the derivative of pruned descent, for the projector turns with the weights:
+#
+# $$
+# J\,\delta = \delta - \gamma\,\big[P H\,\delta + (\partial P[\delta])\,g\big],
+# \qquad
+# \partial P[\delta] = -\sum_{i\ \text{pruned},\ j\ \text{kept}} \frac{v_j^{\mathsf T}\,\partial H[\delta]\,v_i}{\lambda_i - \lambda_j}\,\big(v_j v_i^{\mathsf T} + v_i v_j^{\mathsf T}\big)
+# $$
+#
+# {cite:p}`kato1995`. The second term does not vanish unless the loss is quadratic or the gradient is zero. It is not symmetric, and it can expand: where $L = \varphi(|W|)$ with $\varphi' < 0 < \varphi''$, the tangential directions are the chaotic ones, the gradient has no part along them,
+# so pruning changes nothing, and neighbours part at the rate $1 - \gamma\varphi'/|W| > 1$, as without it. With mini-batches that take turns such a factor repeats, and distances grow exponentially; the tests of the library hold an example. In a network:
+
+# %%
+growth = exponents.compare(little, size.map_networks, size.learning_rate, size.batch, size.map_steps, size.map_times, seed=seed)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Largest growth of a perturbation, ln σ₁ of the product of derivatives, along plain descent, along pruned descent by its true derivative, and with the projector held fixed; digits, 64-8-10. Mean over networks and their range.", "name": "fig-pruned-growth"}, "image": {"alt": "Growth over steps for three maps. With the projector held fixed it stays at zero; plain descent and pruned descent with its true derivative both rise."}}
+draw_hessian.maps(growth)
+
+# %% [markdown]
+# With the projector held fixed nothing grows, as the theorem says. By the true derivative perturbations of pruned descent grow: the guarantee does not follow from taking the chaotic directions out of the gradient.
+#
+# ## Exponents over training
+#
+# Finite-time exponents over $[0, t]$ are $\ln\sigma_i(Y)/t$, $Y = J(t-1)\cdots J(0)$. H take them from the eigenvalues of $Y^{\mathsf T} Y$, which in double precision loses all that is below $10^{-8}$ of the largest.
+# Nor does Benettin's method help in so short a time: at $\gamma = 10^{-3}$ one vector drawn at random among 5,000 neutral directions hardly turns towards those that grow. Here a small network has its whole spectrum, from $Y = Q D T$ kept to full relative accuracy,
+# and H's network its leading exponents, from block Krylov passes forwards and backwards with bounds on their error.
+
+# %%
+spectrum = sgd_spectra.over_time(little, size.spectrum_networks, size.learning_rate, size.batch, size.spectrum_steps, size.spectrum_times, interval=size.interval, seed=seed, progress=False)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10: all 610 exponents over [0, t] (left), and the extreme ones over time (right), mean over networks and range.", "name": "fig-spectra"}, "image": {"alt": "Left, spectra against the index: positive at the left end, a long plateau at zero, negative at the right end; the later, the closer to zero. Right, the largest and smallest exponents over time."}}
+draw_hessian.exponents(spectrum)
+
+# %% tags=["nbval-ignore-output"]
+sgd_spectra.extremes(spectrum)
+
+# %% [markdown]
+# And the leading exponents of the network of this chapter:
+
+# %%
+leading = sgd_spectra.over_time(task, size.leading_networks, size.learning_rate, size.batch, size.leading_steps, size.leading_times, size.leading, seed=seed, progress=False)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "256-20-10 (or its stand-in): the leading exponents over [0, t], and the largest of [0, t] and of each stretch over time.", "name": "fig-leading"}, "image": {"alt": "Left, leading exponents against the index at several times, all positive. Right, the largest over time."}}
+draw_hessian.exponents(leading)
+
+# %% tags=["nbval-ignore-output"]
+sgd_spectra.extremes(leading)
+
+# %% [markdown]
+# An exponent over $[0, t]$ falls as $1/t$ once growth has ended: that it converges to zero says no more than that the growth is finite. The largest exponent of a *stretch* says whether there is still growth then.
+# And the largest of thousands of exponents cannot be negative while most directions are neutral.
+#
+# ### Do the subspaces stand still?
+
+# %%
+spans = sgd_spectra.stabilising(little, 0, size.learning_rate, size.batch, size.span_times, size.span, seed, interval=size.interval)
+of_batch = sgd_spectra.hessian_subspaces(little, 0, size.learning_rate, size.batch, size.lag_times, size.lag, seed)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10. Left: overlap of subspaces of the Lyapunov matrix at one time with those at the next; dotted, what random subspaces of these dimensions have. Right: overlap of the negative and positive eigenspaces of one and the same batch's Hessian before and after some steps of training; dotted, chance within its range.", "name": "fig-subspaces"}, "image": {"alt": "Two panels of overlaps between zero and one against the step, each with dotted lines for chance."}}
+draw_hessian.stabilising(spans, of_batch)
+
+# %% tags=["nbval-ignore-output"]
+spans
+
+# %% [markdown]
+# ## Twins
+#
+# H perturb a network at its start by $\varepsilon = 0.1$ and let both learn from the same batches. The directions are eigenvectors of the Lyapunov matrix $\ln(Y^{\mathsf T}Y)/2T$ of a first run: the one that grows most and the one that shrinks most, random combinations of those that grow (*chaotic*) and of those that shrink (*non-chaotic*), and any.
+# They are *initial* directions, right singular vectors of $Y$; QR carried forwards gives those at the end, so passes go backwards and forwards.
+# Of the 5,350 directions the leading and the contracting few are computed; combinations are of these.
+
+# %%
+pairs = experiment.along_strategies(
+    task, size.twin_networks, size.learning_rate, size.batch, size.twin_steps, size.twin_every, size.horizon, size.epsilon,
+    size.directions, size.extra, size.sweeps, seed=seed, progress=False,
+)
+published_twins = experiment.published()
+apart = published_twins.get("usps", pairs)
+
+# %% tags=["nbval-ignore-output"]
+print(experiment.notes({"here": pairs} | published_twins))
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3a: distance of twins to the reference, by the direction of the perturbation; mean over networks and range. Published where there are any.", "name": "fig-twins"}, "image": {"alt": "Distance over 40 epochs for five directions. All rise from 0.1, quickly at first and then ever more slowly; top and chaotic lie highest."}}
+draw_twins.divergence(apart)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3b: distances between the bounds from the largest and the smallest exponent, up to the time for which directions were found.", "name": "fig-twin-bounds"}, "image": {"alt": "Distances on a logarithmic axis between two grey curves that part from the value 0.1."}}
+draw_twins.bounds(apart)
+
+# %% [markdown]
+# The bounds hold for infinitesimal perturbations, and there they are theorems. Where a distance at $\varepsilon = 0.1$ is above the upper one, the perturbation has left the range in which the map between twins is linear.
+#
+# ### Which law?
+#
+# H's $\sqrt{\alpha t^2 + \beta t}$ starts at 0 where the perturbation starts at $\varepsilon$; here $d^2 = \varepsilon^2 + \alpha t^2 + \beta t$. Its rivals are a pure walk, a pure drift, a straight line, a power law and an exponential.
+# A good $R^2$ decides nothing, so laws are compared by a corrected information criterion with correlated noise, and on the last third of the time, held out.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One network's twins: distance, H's law as fitted by least squares and by likelihood, and the best of its rivals.", "name": "fig-twin-fits"}, "image": {"alt": "Five panels, one for each direction, with a curve of distances and fitted laws."}}
+draw_twins.fits(apart)
+
+# %% tags=["nbval-ignore-output"]
+measures.laws(apart).round(3)
+
+# %% [markdown]
+# ### The size of the perturbation, and why small ones behave at random
+#
+# H find performance unharmed up to $\varepsilon = 7.5$, and that below 0.1 twins behave the more randomly the smaller the perturbation; they suspect a numerical error.
+# In double precision, rounding cannot be seen above $\varepsilon = 10^{-12}$ or so. But ReLU has a kink. Where one of the two networks has a unit on for a sample and the other has it off, their gradients differ by an amount that $\varepsilon$ does not decide, and so does the jump in their distance: about $\gamma|g|$.
+# The smaller $\varepsilon$, the rarer such a jump and the larger beside $\varepsilon$. Sigmoid units have no kink, and tell the two explanations apart.
+
+# %%
+lengths = experiment.over_sizes(task, size.twin_networks, size.learning_rate, size.batch, size.size_steps, size.size_every, size.epsilons, seed, progress=False)
+smooth = experiment.over_sizes(tasks.get(results.live_task("usps-sigmoid")), size.twin_networks, size.learning_rate, size.batch, size.size_steps, size.size_every, size.epsilons[: size.small_epsilons], seed, progress=False)
+known_lengths, known_smooth = published_twins.get("usps-sizes", lengths), published_twins.get("usps-sigmoid-sizes", smooth)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "ReLU: distance in units of the perturbation, for perturbations of several lengths in one direction, mean over networks.", "name": "fig-twin-shape"}, "image": {"alt": "Curves of d over epsilon on a logarithmic axis. The smallest perturbations share one curve near 1; some of those between jump up by orders of magnitude, in steps."}}
+draw_twins.shape(known_lengths)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The same with sigmoid units.", "name": "fig-twin-shape-sigmoid"}, "image": {"alt": "Curves of d over epsilon for all perturbations lie on each other."}}
+draw_twins.shape(known_smooth)
+
+# %% tags=["nbval-ignore-output"]
+measures.departures({"ReLU": known_lengths, "sigmoid": known_smooth}, size.linear)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the length of the perturbation; grey, the reference.", "name": "fig-twin-sizes"}, "image": {"alt": "Accuracy against the length of the perturbation on a logarithmic axis: level with the reference up to lengths of several units, lower at the right end."}}
+draw_twins.sizes(known_lengths)
+
+# %% [markdown]
+# ### How far apart are two networks?
+#
+# H give 6.38 as the expected distance of two networks that are drawn independently. Each parameter is uniform in $(-a, a)$ with $a^2 = 1/\text{fan in}$, so that $\mathbb E|\Delta W|^2 = \sum 2a^2/3$.
+
+# %%
+scale = twins.independent(tasks.recipe("usps").architecture())
+
+# %% tags=["remove-cell"]
+glue("hessian-independent", float(scale.rms), display=False)
+glue("hessian-independent-root", float(2**0.5 * twins.independent(networks.MLP((784, 20, 10))).rms), display=False)
+
+# %% [markdown]
+# That is {glue:text}`hessian-independent:.3f` for 256-20-10. The network of H's text, 784-20-10, has nearly the same, and $\sqrt 2$ times that is {glue:text}`hessian-independent-root:.2f`: as if each difference had four times the variance of a parameter, and not twice.

@@ -1,0 +1,173 @@
+"""Exponents of mini-batch descent against dense products, a loss whose exponents are known, and subspaces that stand still."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from netdyn_lib import curvature, losses, low_rank, minibatches, networks, tasks
+from netdyn_lib.tangent import sgd_spectra
+
+RATE, BATCH = 0.3, 4
+
+
+def small(activation="tanh", sizes=(5, 4, 3)):
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((23, sizes[0])), rng.integers(0, sizes[-1], 23)
+    return tasks.custom("small", networks.MLP(sizes, activation), losses.CrossEntropy(), x, y)
+
+
+def quadratic():
+    """A linear layer under half the squared error: H = X̃ᵀX̃/N for each output, whatever the weights."""
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((6, 3)) * np.array([1, 2, 3])
+    return tasks.custom("quadratic", networks.MLP((3, 2)), losses.HalfSquaredError(), x, rng.standard_normal((6, 2)))
+
+
+def products(task, order, steps, first=0):
+    """ln σ of the dense product of each stretch and of the whole, and Σ ln|det J|."""
+    w = task.initial(1, 0, order)[0]
+    y, volume, seen = torch.eye(len(w), dtype=torch.float64), 0.0, []
+    for t in range(steps):
+        part = minibatches.part(task, torch.tensor(minibatches.at(len(task.x), BATCH, t, order)))
+        jacobian = torch.eye(len(w), dtype=torch.float64) - RATE * curvature.hessians(part.objective, w[None])[0]
+        if t >= first:
+            y, volume = jacobian @ y, volume + float(torch.linalg.slogdet(jacobian)[1])
+        w = w - RATE * torch.func.grad(part.objective)(w)
+        seen.append(y)
+    return seen, volume
+
+
+@pytest.mark.parametrize("count", [None, 4])
+def test_a_quadratic_loss_has_its_exponents(count):
+    """ln|1 − γλ| over any stretch: those of 1 + 3 inputs twice, once for each output."""
+    task = quadratic()
+    values = low_rank.spectrum(task, task.initial(1)[0]).values
+    known = np.sort(np.log(np.abs(1 - 0.1 * values)))[::-1]
+    data = sgd_spectra.over_time(task, 2, 0.1, 6, 60, (7, 30), count, interval=5, sweeps=20, tolerance=1e-12, progress=False)
+    assert data["time"].values.tolist() == [7, 30, 60] and data["index"].size == (count or 8)
+    for name in ("exponent", "local"):
+        np.testing.assert_allclose(data[name], np.broadcast_to(known[: count or 8], data[name].shape), atol=1e-9)
+    if count is None:
+        np.testing.assert_allclose(data["qr"].sum("index"), known.sum(), rtol=1e-9)
+        assert sgd_spectra.positive_count(data).values.tolist() == [[(known > 0).sum()] * 3] * 2
+
+
+def test_all_exponents_are_those_of_the_dense_product():
+    task = small()
+    data = sgd_spectra.over_time(task, 2, RATE, BATCH, 30, (12,), interval=4, progress=False)
+    for k in range(2):
+        seen, volume = products(task, k, 30)
+        for t in (12, 30):
+            sizes = torch.linalg.svdvals(seen[t - 1]).log().numpy()
+            np.testing.assert_allclose(data["exponent"].sel(network=k, time=t) * t, sizes, atol=1e-9)
+        stretch = torch.linalg.svdvals(products(task, k, 30, 12)[0][-1]).log().numpy()
+        np.testing.assert_allclose(data["local"].sel(network=k, time=30) * 18, stretch, atol=1e-9)
+        for name in ("exponent", "qr"):
+            assert float(data[name].sel(network=k, time=30).sum()) * 30 == pytest.approx(volume, abs=1e-9)
+    # A random frame has not turned: its exponents are no singular values.
+    assert (data["qr"].max("index") < data["exponent"].isel(index=0)).all()
+    assert data.attrs["count"] == data.attrs["parameters"] == 39 and data.attrs["task"] == "small"
+    assert data.attrs["data"] == task.split.provenance() and "commit" in data.attrs["provenance"]
+
+
+def test_leading_exponents_are_those_of_all():
+    task = small()
+    settings = dict(interval=4, progress=False, seed=1)
+    data = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), **settings)
+    few = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), 3, sweeps=15, tolerance=1e-6, **settings)
+    for name in ("exponent", "local"):
+        np.testing.assert_allclose(few[name], data[name].isel(index=slice(3)), atol=1e-5)
+    rough = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), 3, sweeps=2, tolerance=1e-6, **settings)
+    assert (rough["exponent"] <= data["exponent"].isel(index=slice(3)) + 1e-12).all() and (rough["bound"] > few["bound"]).all()
+    assert few.attrs["count"] == 3 and np.isnan(sgd_spectra.extremes(few)["smallest"]).all()
+
+
+@pytest.mark.parametrize("scale", [1, 60])
+def test_singular_values_of_any_spread(scale):
+    """One direction loses e^−5 a step, or e^−300: the whole product holds all of them."""
+    powers = -np.arange(8.0) * scale
+    rows = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 8)))
+    total = object.__new__(sgd_spectra._Whole)
+    total.eye = torch.eye(8, dtype=torch.float64)
+    total._product = sgd_spectra.Product(torch.from_numpy(powers)[None], rows[None])
+    known, right = total._product.singular(True)
+    logs, vectors = total.singular(True)
+    np.testing.assert_allclose(logs, known[0], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose((vectors * right[0]).sum(0).abs(), 1, atol=1e-10)
+    np.testing.assert_allclose(total.singular()[0], known[0], rtol=1e-12, atol=1e-12)
+
+
+def test_subspaces_of_a_quadratic_loss_stand_still():
+    task = quadratic()
+    found = sgd_spectra.stabilising(task, 0, 0.1, 6, (5, 10, 20), 2)
+    assert found.index.unique("subspace").tolist() == ["leading", "chaotic", "non-chaotic", "contracting"]
+    np.testing.assert_allclose(found["overlap"].dropna(), 1, atol=1e-9)
+    assert found.loc["leading"]["chance"].tolist() == [0.25, 0.25] and found.loc["leading"]["converged"].all()
+    few = sgd_spectra.stabilising(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
+    assert few.index.unique("subspace").tolist() == ["leading"]
+    np.testing.assert_allclose(few["overlap"], 1, atol=1e-6)
+
+
+def test_subspaces_of_a_network():
+    task = small()
+    found = sgd_spectra.stabilising(task, 1, RATE, BATCH, (10, 20), 3)
+    seen, _ = products(task, 1, 20)
+    (one, first), (other, second) = (torch.linalg.svd(seen[t - 1])[1:] for t in (10, 20))
+    k, later = int((one.log() > 1e-8).sum()), int((other.log() > 1e-8).sum())
+    row = found.loc["chaotic"].loc[10]
+    assert (row["earlier k"], row["k"], row["later"]) == (k, later, 20)
+    assert row["overlap"] == pytest.approx(float((first[:k] @ second[:later].T).square().sum()) / later, abs=1e-8)
+    few = sgd_spectra.stabilising(task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6)
+    assert few.loc["leading"].loc[10]["overlap"] == pytest.approx(found.loc["leading"].loc[10]["overlap"], abs=1e-2)
+
+
+def test_subspaces_of_one_batch():
+    task = small()
+    found = sgd_spectra.hessian_subspaces(task, 0, RATE, BATCH, (3, 9), 5)
+    w, states = task.initial(1)[0], []
+    for t in range(9):
+        part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, t)))
+        states.append(w)
+        w = w - RATE * torch.func.grad(part.objective)(w)
+    part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, 3)))
+    spectra = [low_rank.spectrum(part, states[t]) for t in (3, 8)]
+    v, u = (one.dense_vectors()[:, torch.from_numpy(one.classes(RATE).negative)] for one in spectra)
+    row = found.loc["negative"].loc[3]
+    assert row["overlap"] == pytest.approx(float((v.T @ u).square().sum()) / u.shape[1]) and row["chance"] == v.shape[1] / 39
+    assert row["chance in range"] == v.shape[1] / len(spectra[0].values) > row["chance"]
+
+
+def made(growth, qr=None):
+    """A dataset of ln σ over stretches (network, time, index) of 10 steps each."""
+    growth = np.asarray(growth, float)
+    time = np.arange(1, growth.shape[1] + 1) * 10
+    dims = ("network", "time", "index")
+    sums = growth.cumsum(1) / time[:, None]
+    data = xr.Dataset({"exponent": (dims, sums), "local": (dims, growth / 10), "qr": (dims, sums)}, {"time": time})
+    return data.assign_attrs(count=growth.shape[2], parameters=growth.shape[2])
+
+
+def test_measures():
+    data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
+    assert sgd_spectra.largest_early(data).estimate == pytest.approx(0.3) and sgd_spectra.late(data).estimate == pytest.approx(0.15)
+    assert tuple(sgd_spectra.decay(data)) == pytest.approx((0.75, 0.75, 0.75))
+    assert sgd_spectra.positive_count(data).values.tolist() == [[1, 1], [1, 2]]
+    assert sgd_spectra.never_below_zero(data).estimate == 1
+    assert sgd_spectra.never_below_zero(made([[[2.0], [-1]], [[1], [1]]]), "qr").estimate == pytest.approx(0.75)
+    table = sgd_spectra.extremes(data)
+    assert table.loc[20].tolist() == pytest.approx([0.225, -0.15, 1.5])
+    with pytest.raises(ValueError, match="what = 'all'"):
+        sgd_spectra.never_below_zero(data, "all")
+
+
+def test_bad_input_is_refused():
+    task = small()
+    for arguments, message in (
+        (dict(steps=0), "steps = 0"), (dict(at=(31,)), "step in at = 31"), (dict(count=40), "count = 40"),
+        (dict(networks=0), "networks = 0"), (dict(interval=0), "interval = 0"), (dict(rate=-1.0), "rate = -1.0"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            sgd_spectra.over_time(task, **dict(networks=1, rate=RATE, batch=BATCH, steps=30, at=(10,), progress=False) | arguments)
+    with pytest.raises(ValueError, match="1 different times"):
+        sgd_spectra.stabilising(task, 0, RATE, BATCH, (5, 5), 2)
