@@ -10,6 +10,7 @@ from .checks import whole
 
 # Of the random numbers of an epoch.  NumPy's streams [a, b] and [a, b, 0] are the same, and those are initial networks'.
 _STREAM = 7
+_APART = 1000
 
 
 def per_epoch(samples, batch):
@@ -25,6 +26,17 @@ def per_epoch(samples, batch):
 def permutation(samples, epoch, seed=0):
     """The order of all samples in one epoch, (N,) int64: ``default_rng([seed, epoch, 7]).permutation(N)``, a stream of its own."""
     return np.random.default_rng([whole(seed, "seed"), whole(epoch, "epoch"), _STREAM]).permutation(whole(samples, "samples", 1))
+
+
+def order_of(seed, network):
+    """Seed of the order of samples of network k of a seed: 1000 seed + k, so that each has its own.
+
+    Raises ValueError for numbers that are none, or k of 1,000 and more, which would be another seed's.
+
+    >>> order_of(2, 5)
+    2005
+    """
+    return _APART * whole(seed, "seed") + whole(network, "network", 0, _APART - 1, "the seed of the next thousand is another seed's")
 
 
 def order(samples, batch, epochs=None, seed=0, start=0):

@@ -179,9 +179,9 @@ _PAPER = {
         twin_every=760,
         horizon=9120,  # T of the directions, ten epochs
         epsilon=0.1,  # H's
-        directions=16,
-        extra=8,
-        sweeps=4,
+        directions=8,
+        sweeps=6,
+        tolerance=0.01,  # on ln σ, in units of the largest
         size_steps=36_480,
         size_every=760,
         epsilons=(1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0),
@@ -299,7 +299,7 @@ _LAPTOP = {
         spectrum_networks=1, spectrum_steps=1440, spectrum_times=(180, 360, 720, 1440), span_times=(180, 360, 720, 1440), lag_times=(0, 180, 720, 1440),
         small_times=(0, 720, 1440), map_networks=1, map_steps=180, map_times=tuple(range(18, 181, 18)),
         leading=8, leading_steps=1500, leading_times=(500, 1500), times=(0, 500, 1500, 4560, 9120), batches=60,
-        twin_networks=1, twin_every=380, horizon=760, directions=4, extra=12, size_steps=9120, size_every=380,
+        twin_networks=1, twin_every=380, horizon=760, directions=4, sweeps=6, size_steps=9120, size_every=380,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

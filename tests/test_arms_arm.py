@@ -37,7 +37,7 @@ def test_segments_and_observations_cover_the_run():
         (dict(batch=0), "batch = 0"),
         (dict(steps=0), "steps = 0"),
         (dict(networks=0), "networks = 0"),
-        (dict(networks=1000), "networks = 1000: must be a whole number, from 1 to 999"),
+        (dict(networks=1001), "network = 1000: must be a whole number, from 0 to 999"),
         (dict(onset=-1), "onset = -1"),
         (dict(seed=0.5), "seed = 0.5"),
         (dict(steps=13), "steps = 13: must be a multiple of every = 2"),

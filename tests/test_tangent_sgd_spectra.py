@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from netdyn_lib import curvature, losses, low_rank, minibatches, networks, tasks
-from netdyn_lib.tangent import sgd_spectra
+from netdyn_lib.tangent import sgd_spectra, sgd_subspaces
 
 RATE, BATCH = 0.3, 4
 
@@ -88,7 +88,7 @@ def test_singular_values_of_any_spread(scale):
     """One direction loses e^−5 a step, or e^−300: the whole product holds all of them."""
     powers = -np.arange(8.0) * scale
     rows = torch.from_numpy(np.random.default_rng(0).standard_normal((8, 8)))
-    total = object.__new__(sgd_spectra._Whole)
+    total = object.__new__(sgd_spectra.Whole)
     total.eye = torch.eye(8, dtype=torch.float64)
     total._product = sgd_spectra.Product(torch.from_numpy(powers)[None], rows[None])
     known, right = total._product.singular(True)
@@ -100,31 +100,31 @@ def test_singular_values_of_any_spread(scale):
 
 def test_subspaces_of_a_quadratic_loss_stand_still():
     task = quadratic()
-    found = sgd_spectra.stabilising(task, 0, 0.1, 6, (5, 10, 20), 2)
+    found = sgd_subspaces.overlaps(task, 0, 0.1, 6, (5, 10, 20), 2)
     assert found.index.unique("subspace").tolist() == ["leading", "chaotic", "non-chaotic", "contracting"]
     np.testing.assert_allclose(found["overlap"].dropna(), 1, atol=1e-9)
     assert found.loc["leading"]["chance"].tolist() == [0.25, 0.25] and found.loc["leading"]["converged"].all()
-    few = sgd_spectra.stabilising(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
+    few = sgd_subspaces.overlaps(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
     assert few.index.unique("subspace").tolist() == ["leading"]
     np.testing.assert_allclose(few["overlap"], 1, atol=1e-6)
 
 
 def test_subspaces_of_a_network():
     task = small()
-    found = sgd_spectra.stabilising(task, 1, RATE, BATCH, (10, 20), 3)
+    found = sgd_subspaces.overlaps(task, 1, RATE, BATCH, (10, 20), 3)
     seen, _ = products(task, 1, 20)
     (one, first), (other, second) = (torch.linalg.svd(seen[t - 1])[1:] for t in (10, 20))
     k, later = int((one.log() > 1e-8).sum()), int((other.log() > 1e-8).sum())
     row = found.loc["chaotic"].loc[10]
     assert (row["earlier k"], row["k"], row["later"]) == (k, later, 20)
     assert row["overlap"] == pytest.approx(float((first[:k] @ second[:later].T).square().sum()) / later, abs=1e-8)
-    few = sgd_spectra.stabilising(task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6)
+    few = sgd_subspaces.overlaps(task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6)
     assert few.loc["leading"].loc[10]["overlap"] == pytest.approx(found.loc["leading"].loc[10]["overlap"], abs=1e-2)
 
 
 def test_subspaces_of_one_batch():
     task = small()
-    found = sgd_spectra.hessian_subspaces(task, 0, RATE, BATCH, (3, 9), 5)
+    found = sgd_subspaces.of_hessian(task, 0, RATE, BATCH, (3, 9), 5)
     w, states = task.initial(1)[0], []
     for t in range(9):
         part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, t)))
@@ -170,4 +170,4 @@ def test_bad_input_is_refused():
         with pytest.raises(ValueError, match=message):
             sgd_spectra.over_time(task, **dict(networks=1, rate=RATE, batch=BATCH, steps=30, at=(10,), progress=False) | arguments)
     with pytest.raises(ValueError, match="1 different times"):
-        sgd_spectra.stabilising(task, 0, RATE, BATCH, (5, 5), 2)
+        sgd_subspaces.overlaps(task, 0, RATE, BATCH, (5, 5), 2)

@@ -58,13 +58,13 @@ def aligned(found, known):
 def test_leading_directions_are_right_singular_vectors(reference, product):
     """Of the start, that is: to 1e-8, where the left ones, of the end, are others."""
     left, sizes, right, _ = product
-    found = twins.leading(reference, 4, extra=6, sweeps=30, tolerance=1e-11)
+    found = twins.leading(reference, 4, sweeps=30, tolerance=1e-11)
     assert found.converged and found.vectors.shape == (39, 4)
     np.testing.assert_allclose(found.log_singular, sizes[:4].log(), atol=1e-9)
     np.testing.assert_allclose(found.exponents, sizes[:4].log() / STEPS, atol=1e-9)
     assert (aligned(found.vectors, right[:4].T) > 1 - 1e-6).all()
     assert (aligned(found.vectors, left[:, :4]) < 0.99).all()
-    rough = twins.leading(reference, 4, extra=0, sweeps=1)
+    rough = twins.leading(reference, 4, sweeps=1)
     assert not rough.converged and (rough.log_singular <= sizes[:4].log().numpy() + 1e-9).all()  # Ritz values are from within
 
 

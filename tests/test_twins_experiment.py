@@ -11,7 +11,7 @@ from netdyn_lib.store import DamagedShard
 from netdyn_lib.twins import experiment
 
 STEPS, EVERY, HORIZON = 24, 4, 16
-ALONG = dict(networks=2, batch=23, steps=STEPS, every=EVERY, horizon=HORIZON, count=4, extra=0, progress=False)
+ALONG = dict(networks=2, batch=23, steps=STEPS, every=EVERY, horizon=HORIZON, count=4, progress=False)
 
 
 def quadratic():
@@ -45,7 +45,7 @@ def test_singular_values_of_a_quadratic_loss(exact):
     np.testing.assert_allclose(data["log_shrinking"], np.tile(HORIZON * logs, (2, 1)), atol=1e-8)
     np.testing.assert_allclose(data["log_top"], np.outer([1, 1], data["mark"] * logs[-1]), atol=1e-8)
     np.testing.assert_allclose(data["log_bottom"], np.outer([1, 1], data["mark"] * logs[0]), atol=1e-8)
-    assert data["converged_top"].all() and data["converged_bottom"].all() and (data["change_top"] < 1e-3).all()
+    assert data["converged_top"].all() and data["converged_bottom"].all() and (data["bound_top"] < 1e-3).all()
 
 
 def test_twins_of_a_quadratic_loss_part_as_its_eigenvalues_say(exact):
@@ -74,7 +74,7 @@ def test_dimensions_and_attributes(exact):
 def test_networks_are_those_of_the_arms():
     """Weights, batches and directions of each network, by runs of its own."""
     task = labelled_task()
-    sizes = dict(networks=2, rate=0.3, batch=4, steps=12, every=4, horizon=8, count=3, extra=6, sweeps=40, seed=3, progress=False)
+    sizes = dict(networks=2, rate=0.3, batch=4, steps=12, every=4, horizon=8, count=3, sweeps=40, seed=3, progress=False)
     data = experiment.along_strategies(task, **sizes, marks=[8])
     assert data["mark"].values.tolist() == [8] and data.attrs["independent"] == twins.independent(task.network).rms
     for k in range(2):

@@ -6,7 +6,6 @@ from .. import minibatches, profiles
 from ..checks import positive, whole
 from ..pruning import Rule, named
 
-_APART = 1000  # orders of samples between one seed and the next: each network has its own
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Arm:
         object.__setattr__(self, "momentum", minibatches.momentum(self.momentum))
         for name, least in dict(steps=1, every=1, segment=1, networks=1, onset=0, seed=0).items():
             object.__setattr__(self, name, whole(getattr(self, name), name, least))
-        whole(self.networks, "networks", 1, _APART - 1, "the seed of the next thousand is another seed's")
+        minibatches.order_of(self.seed, self.networks - 1)
         if self.batch is not None:
             object.__setattr__(self, "batch", whole(self.batch, "batch", 1))
         for name in ("steps", "segment"):
@@ -94,12 +93,7 @@ class Arm:
 
     def order(self, network):
         """Seed of the order of samples, and of rules that draw, of a network."""
-        return order(self.seed, network)
-
-
-def order(seed, network):
-    """Seed of the order of samples that a network of a seed sees, in every arm."""
-    return seed * _APART + network
+        return minibatches.order_of(self.seed, network)
 
 
 def get(name, profile="laptop", seed=0):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from .. import archives, pruning, tasks
+from .. import archives, minibatches, pruning, tasks
 from .. import data as sets
 from ..checks import whole
 from . import arm as table
@@ -49,7 +49,7 @@ def live(task="usps", profile="laptop", seed=0, folder=None, processes=None):
 
 def states(task, times, learning_rate, batch, seed=0, network=0):
     """A network of the arm without pruning at some ``times`` of its training, step → parameters (P,); ``task`` is loaded, times ascend."""
-    params, order, now, found = task.initial(1, seed, network), table.order(seed, network), 0, {}
+    params, order, now, found = task.initial(1, seed, network), minibatches.order_of(seed, network), 0, {}
     for time in times:
         run = pruning.run(task, params, learning_rate, batch, time - now, seed=order, start=now, every=max(1, time), spectra=False, progress=False)
         params, now = run.final, time

@@ -48,9 +48,9 @@ def stabilising(found, batch=None):
     Parameters
     ----------
     found : pandas.DataFrame
-        From :func:`netdyn_lib.tangent.sgd_spectra.stabilising`.
+        From :func:`netdyn_lib.tangent.sgd_subspaces.overlaps`.
     batch : pandas.DataFrame, optional
-        From :func:`netdyn_lib.tangent.sgd_spectra.hessian_subspaces`, for a second panel; its chance is that within the range.
+        From :func:`netdyn_lib.tangent.sgd_subspaces.of_hessian`, for a second panel; its chance is that within the range.
     """
     tables = [(found, "chance", "subspaces of the whole run")]
     if batch is not None:

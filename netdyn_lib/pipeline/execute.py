@@ -32,7 +32,7 @@ def versions():
 
 
 #: Modules that read published results, and the folder of ``book/results`` they read.
-_READERS = {"sweeps/results.py": ".", "outcomes/published.py": "outcomes", "tangent/leading.py": "leading", "arms/published.py": "arms"}
+_READERS = {"sweeps/results.py": ".", "outcomes/published.py": "outcomes", "tangent/leading.py": "leading", "arms/published.py": "arms", "twins/experiment.py": "twins"}
 
 
 def key(project, name, parameters):

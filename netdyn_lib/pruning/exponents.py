@@ -21,7 +21,6 @@ from .rules import named, pruned
 from .tangents import derivative
 
 MAPS = ("plain", "pruned", "fixed")
-_ORDERS = 1000  # as in netdyn_lib.arms.arm
 
 
 def compare(task, networks, rate, batch, steps, at, count=3, rule="chaotic", seed=0):
@@ -57,7 +56,7 @@ def compare(task, networks, rate, batch, steps, at, count=3, rule="chaotic", see
     """
     if task.weight_decay:
         raise ValueError(f"weight_decay = {task.weight_decay}: mini-batch descent is of the loss alone; take a task without")
-    steps, networks = whole(steps, "steps", 1), whole(networks, "networks", 1, _ORDERS - 1)
+    steps, networks = whole(steps, "steps", 1), whole(networks, "networks", 1)
     count, rate = whole(count, "count", 1, task.network.count), positive(rate, "rate", "γ")
     seed, rule = whole(seed, "seed"), named(rule)
     if rule.elsewhere or rule.restore or (rule.chosen == "random" and rule.count is not None):
@@ -76,13 +75,20 @@ def expands(data, name="pruned"):
     return student(ends.sel(map=name).values / ends.sel(map="plain").values)
 
 
+def saw(data):
+    """The growth of each map at the end, mean over networks, in words."""
+    ends = data["growth"].isel(time=-1).mean("network")
+    words = ", ".join(f"{name} {float(ends.sel(map=name)):.2g}" for name in MAPS)
+    return f"ln σ₁ after {int(data['time'][-1]):,} steps: {words}."
+
+
 @torch.no_grad()
 def _follow(task, which, rate, batch, at, count, rule, seed, network):
     """ln σ of the leading ones at each t, (T, k), of one network's run under one map."""
     params = task.initial(1, seed, network, device=task.x.device)[0]
     product, scale, logs = torch.eye(task.network.count).to(params), 0.0, []
     for t in range(int(at[-1])):
-        index = torch.tensor(minibatches.at(len(task.x), batch, t, seed * _ORDERS + network), device=task.x.device)
+        index = torch.tensor(minibatches.at(len(task.x), batch, t, minibatches.order_of(seed, network)), device=task.x.device)
         part = minibatches.part(task, index)
         against, small, local = _step(part, params, rate, rule, which)
         # Rows of `product.T` are the images so far; those of `small` K e_i.

@@ -3,8 +3,7 @@
 Y = J(T − 1) … J(0), J = I − γH symmetric.  The eigenvectors of H's Lyapunov matrix ln(YᵀY)/2T belong to the start of the
 run.  Forward QR gives those of YYᵀ, which belong to its end; the transposed product Yᵀ = J(0) … J(T − 1), the
 same run backwards, ends in those of the start.  One pass finds them only as far as singular values lie apart, so the passes
-take turns, backwards and forwards: subspace iteration with YᵀY, each time with the
-Rayleigh–Ritz step that makes singular vectors of a frame (Saad, Numerical Methods for Large Eigenvalue Problems, ch. 5).
+take turns, backwards and forwards, and what they give is gathered in a block Krylov space of YᵀY (:mod:`netdyn_lib.tangent.krylov`).
 
 The directions that shrink most are the leading ones of the inverse, Y⁻¹ = J(0)⁻¹ … J(T − 1)⁻¹, by the same
 passes.  J = I − γ S M Sᵀ has J⁻¹ = I + S [(I − γM)⁻¹ − I] Sᵀ, a system of equations in few dimensions (:mod:`netdyn_lib.low_rank`).
@@ -17,7 +16,7 @@ import torch
 
 from .. import low_rank
 from ..checks import positive, whole
-from ..tangent.frames import orthonormalise, random_orthogonal
+from ..tangent import krylov
 from ..tangent.singular import Product
 from ..tangent.stochastic import curved
 
@@ -26,15 +25,15 @@ from ..tangent.stochastic import curved
 class Directions:
     """Orthonormal initial directions, the columns of ``vectors`` (P, k), and ln σ of each over T ``steps``, (k,).
 
-    Descending, from the most expanding; ascending from :func:`contracting`.  ``change`` is the largest change of ln σ in the
-    last of so many ``sweeps``, infinite after only one; ``converged`` whether it is within the tolerance.
+    Descending, from the most expanding; ascending from :func:`contracting`.  ``bound`` is on the error of all ln σ, after so many
+    ``sweeps``; ``converged`` whether it is within the tolerance.
     """
 
     vectors: torch.Tensor
     log_singular: np.ndarray
     steps: int
     sweeps: int
-    change: float
+    bound: float
     converged: bool
 
     @property
@@ -59,14 +58,6 @@ class Tangent:
     def __init__(self, reference, step, interval=10):
         self.reference, self._step, self._interval = reference, step, whole(interval, "interval", 1)
 
-    def back(self, frame):
-        """The span of J(0) … J(T − 1) ``frame``, orthonormal, (P, k)."""
-        for t, params in self.reference.weights(reverse=True):
-            frame = self._step(self.reference, t, params, frame)
-            if t % self._interval == 0:
-                frame = orthonormalise(frame[None])[0][0]
-        return frame
-
     def forth(self, frame, at=()):
         """J(T − 1) … J(0) = Q diag(2^m) T of an orthonormal ``frame``: Q (P, k), ln σ (k,), and what is stretched, (P, k).
 
@@ -86,22 +77,20 @@ class Tangent:
 
 
 @torch.no_grad()
-def leading(reference, count, *, extra=8, sweeps=6, tolerance=1e-3, interval=10, seed=0):
+def leading(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
     """The k directions that grow most along a run.
 
     Parameters
     ----------
     reference : Reference
-    count, extra : int
-        k; directions carried along beside them, for speed of convergence: an error shrinks by (σ_{k + extra + 1}/σ_k)² a sweep.
+    count : int
+        k.
     sweeps : int
-        Of one pass backwards and one forwards, at most.
+        Of one pass forwards and one backwards with eight vectors, at most.
     tolerance : float
-        Of ln σ of all k between sweeps.
-    interval : int
-        Steps between QR decompositions.
+        On the bound on the error of all ln σ, in units of the largest |ln σ|.
     seed : int
-        Of the start frame.
+        Of the start vectors.
 
     Returns
     -------
@@ -111,18 +100,20 @@ def leading(reference, count, *, extra=8, sweeps=6, tolerance=1e-3, interval=10,
     ------
     ValueError
         For numbers out of bounds.
+    FloatingPointError
+        Where a perturbation grows by more than e^350.
     """
-    return _iterated(Tangent(reference, forward_step, interval), count, extra, sweeps, tolerance, seed)
+    return _sought(reference, forward_step, count, sweeps, tolerance, seed)
 
 
 @torch.no_grad()
-def contracting(reference, count, *, extra=8, sweeps=6, tolerance=1e-3, interval=10, seed=0):
+def contracting(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
     """The k directions that shrink most, ascending in ln σ; as :func:`leading`.
 
     Raises :class:`torch.linalg.LinAlgError` where a step has no inverse, 1/γ an eigenvalue of its Hessian.
     """
-    found = _iterated(Tangent(reference, inverse_step, interval), count, extra, sweeps, tolerance, seed)
-    return Directions(found.vectors, -found.log_singular, found.steps, found.sweeps, found.change, found.converged)
+    found = _sought(reference, inverse_step, count, sweeps, tolerance, seed)
+    return Directions(found.vectors, -found.log_singular, found.steps, found.sweeps, found.bound, found.converged)
 
 
 @torch.no_grad()
@@ -133,18 +124,21 @@ def all_directions(reference, interval=10):
     return Directions(vectors, logs, reference.steps, 1, 0.0, True)
 
 
-def _iterated(tangent, count, extra, sweeps, tolerance, seed):
-    reference, size = tangent.reference, tangent.reference.task.network.count
+def _sought(reference, step, count, sweeps, tolerance, seed):
+    """Leading directions of Y, or of Y⁻¹ by ``step`` = J⁻¹: (YᵀY)⁻¹ = Y⁻¹Y⁻ᵀ, and Y⁻¹ goes back through the run, Y⁻ᵀ forth."""
+    size = reference.task.network.count
     count = whole(count, "count", 1, size, "directions of a space of that size")
-    tolerance, sweeps = positive(tolerance, "tolerance", "of ln σ"), whole(sweeps, "sweeps", 1)
-    frame = random_orthogonal(size, min(size, count + whole(extra, "extra")), seed).to(reference.final)
-    known, change = np.inf, np.inf
-    for sweep in range(1, sweeps + 1):
-        frame, logs, vectors, _ = tangent.forth(tangent.back(frame))
-        change, known = float(np.abs(logs[:count] - known).max()), logs[:count]
-        if change <= tolerance:
-            break
-    return Directions(vectors[:, :count], known, reference.steps, sweep, change, change <= tolerance)
+    tolerance, sweeps = positive(tolerance, "tolerance", "on ln σ"), whole(sweeps, "sweeps", 1)
+
+    def product(frame):
+        for reverse in (False, True):  # each J is symmetric, and so is its inverse
+            for t, params in reference.weights(reverse=reverse):
+                frame = step(reference, t, params, frame)
+        return frame
+
+    found = krylov.leading(product, reference.final, count, sweeps, tolerance, seed=seed)
+    good = found.bound <= tolerance * abs(float(found.logs[0]))
+    return Directions(found.vectors, found.logs, reference.steps, found.sweeps, found.bound, good)
 
 
 def strategies(known, shrinking=None, seed=0, neutral=1e-8):

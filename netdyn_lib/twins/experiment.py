@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import datasets, machine
+from .. import datasets, machine, minibatches
 from ..checks import positive, whole
 from ..tangent.frames import random_orthogonal
 from .bounds import extremes
@@ -18,12 +18,11 @@ from .reference import Reference
 
 #: H's directions, from the one along which twins should part most to the one along which least.
 EXPECTED = ("top", "chaotic", "random", "non-chaotic", "bottom")
-_APART = 1000  # orders of samples between one seed and the next, as netdyn_lib.arms has them
 _UNIFORM = ("pytorch", "glorot")
 
 
 def along_strategies(
-    task, networks, rate, batch, steps, every, horizon, epsilon=0.1, count=8, extra=8, sweeps=6, marks=None, seed=0, progress=None
+    task, networks, rate, batch, steps, every, horizon, epsilon=0.1, count=8, sweeps=20, tolerance=1e-2, marks=None, seed=0, progress=None
 ):
     """Twins along H's five directions (H, §4.2 and Fig. 3), of each of several networks.
 
@@ -41,7 +40,7 @@ def along_strategies(
         T_conv: directions are those of the tangent product Y of so many first steps.
     epsilon : float
         ε, the length of the perturbation.
-    count, extra, sweeps : int
+    count, sweeps, tolerance
         Directions wanted at each end of the spectrum, and how hard they are sought: see :func:`netdyn_lib.twins.leading`.
         The chaotic direction is of the ``count`` leading ones alone, and the non-chaotic one of as many contracting ones,
         unless all directions are among them.
@@ -56,7 +55,7 @@ def along_strategies(
         ``distance`` (network, direction, step), in the L2 norm; ``test_accuracy`` and ``test_loss`` (network, run, step), the
         reference first; ``log_top`` and ``log_bottom`` (network, mark), ln of the largest and smallest singular value of Y(t);
         ``log_singular`` and ``log_shrinking`` (network, index), ln σ of the leading directions, descending, and of the contracting,
-        ascending, at the horizon; ``change_top``, ``change_bottom``, ``converged_top`` and ``converged_bottom`` (network,) as in
+        ascending, at the horizon; ``bound_top``, ``bound_bottom``, ``converged_top`` and ``converged_bottom`` (network,) as in
         :class:`~netdyn_lib.twins.Directions`.  A twin that overflows has distances that are NaN or infinite from there on.
 
     Raises
@@ -72,7 +71,7 @@ def along_strategies(
     epsilon, rows = positive(epsilon, "epsilon", "the length of a perturbation"), []
     for start, order in _starts(task, networks, seed):
         reference = Reference(task, start, rate, batch, horizon, seed=order)
-        sought = dict(extra=extra, sweeps=sweeps, seed=order)
+        sought = dict(sweeps=sweeps, tolerance=tolerance, seed=order)
         top, low = leading(reference, count, **sought), contracting(reference, count, **sought)
         ways = strategies(top, low, seed=order)
         limits = extremes(reference, top, low, marks)
@@ -81,13 +80,13 @@ def along_strategies(
             "distance": found.distance.T, "test_accuracy": found.test_accuracy.T, "test_loss": found.test_loss.T,
             "log_top": limits.largest, "log_bottom": limits.smallest,
             "log_singular": top.log_singular, "log_shrinking": low.log_singular,
-            "change_top": top.change, "change_bottom": low.change, "converged_top": top.converged, "converged_bottom": low.converged,
+            "bound_top": top.bound, "bound_bottom": low.bound, "converged_top": top.converged, "converged_bottom": low.converged,
         })  # fmt: skip
     dims = {"distance": ("direction", "step"), "log_singular": ("index",), "log_shrinking": ("index",)}
     dims |= {"test_accuracy": ("run", "step"), "test_loss": ("run", "step"), "log_top": ("mark",), "log_bottom": ("mark",)}
     coords = {"direction": list(ways), "run": ["reference", *ways], "step": found.steps, "mark": marks}
     coords["index"] = np.arange(1, len(top.log_singular) + 1)
-    more = dict(epsilon=epsilon, horizon=horizon, extra=extra, sweeps=sweeps)
+    more = dict(epsilon=epsilon, horizon=horizon, sweeps=sweeps, tolerance=float(tolerance))
     return _dataset(rows, dims, coords, _attributes(task, rate, batch, steps, every, seed, began) | more)
 
 
@@ -152,8 +151,8 @@ def _folder(root):
 def _starts(task, networks, seed):
     """(W(0) (P,), seed of the order of samples) of each network."""
     seed = whole(seed, "seed")
-    networks = whole(networks, "networks", 1, _APART - 1, "the seed of the next thousand is another seed's")
-    return [(task.initial(1, seed, k, device=task.x.device)[0], seed * _APART + k) for k in range(networks)]
+    networks = range(whole(networks, "networks", 1))
+    return [(task.initial(1, seed, k, device=task.x.device)[0], minibatches.order_of(seed, k)) for k in networks]
 
 
 def _marks(marks, every, horizon):
