@@ -64,3 +64,11 @@ def test_along_training_is_what_single_networks_have():
     assert less.columns.tolist() == [name for name in found.columns if not name.startswith("full")]
     with pytest.raises(ValueError, match="for 3 steps"):
         batch_noise.along(task, states, (1, 2, 3), 0.1, 4, 3)
+
+
+def test_a_table_of_batches():
+    task = small()
+    found = batch_noise.compare(task, task.initial(1)[0], 0.1, 4, 3)
+    table = batch_noise.table({"start": found})
+    assert table.loc["start", "negative"] == np.mean([one.negative for one in found.counts])
+    assert table.loc["start", "curvature kept"] == pytest.approx(np.nanmean(found.share_kept))

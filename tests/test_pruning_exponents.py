@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from netdyn_lib import losses, low_rank, networks, tasks
 from netdyn_lib.pruning import exponents
@@ -61,3 +62,8 @@ def test_bad_input_is_refused():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             exponents.compare(small(), **dict(networks=1, rate=RATE, batch=BATCH, steps=2, at=(1,)) | arguments)
+
+
+def test_what_was_seen_is_said():
+    data = xr.Dataset({"growth": (("map", "network", "time"), [[[1.0, 3.0]], [[0.1, 0.5]], [[0.0, 0.0]]])}, {"map": list(exponents.MAPS), "time": [5, 10]})
+    assert exponents.saw(data) == "ln σ₁ after 10 steps: plain 3, pruned 0.5, fixed 0."

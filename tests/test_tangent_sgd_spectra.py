@@ -171,3 +171,16 @@ def test_bad_input_is_refused():
             sgd_spectra.over_time(task, **dict(networks=1, rate=RATE, batch=BATCH, steps=30, at=(10,), progress=False) | arguments)
     with pytest.raises(ValueError, match="1 different times"):
         sgd_subspaces.overlaps(task, 0, RATE, BATCH, (5, 5), 2)
+
+
+def test_what_was_seen_is_said():
+    data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
+    assert sgd_spectra.saw(data) == (
+        "The largest is 0.3 per step over [0, 10] and 0.22 per step over [0, 20]; 0.15 over the last stretch alone; 2 of 3 are positive at the end."
+    )
+    table = sgd_subspaces.overlaps(small(), 1, RATE, BATCH, (10, 20, 30), 3)
+    assert sgd_subspaces.last(table, "chaotic") == table.loc[("chaotic", 20), "overlap"]
+    said = sgd_subspaces.saw(table)
+    assert f"chaotic {table.loc[('chaotic', 10), 'overlap']:.2f} to {table.loc[('chaotic', 20), 'overlap']:.2f} (chance " in said
+    with pytest.raises(ValueError, match="subspace = 'odd'; known: leading, chaotic"):
+        sgd_subspaces.last(table, "odd")

@@ -172,3 +172,20 @@ def test_the_range_in_which_twins_behave_alike():
     broken = made_up_sizes()
     broken["distance"][0, 3, 5] = np.nan
     assert measures.linear_range(broken).loc[10.0, "departure"] == pytest.approx(100)  # of the other network
+
+
+def test_departures_side_by_side_and_the_largest():
+    runs = {"a": made_up_sizes((1e-10, 1e-8, 1e-6, 1e-2, 0.1)), "b": made_up_sizes((1e-10, 1e-8))}
+    runs["a"]["distance"].loc[dict(epsilon=1e-6)] *= 5
+    table = measures.departures(runs, 1e-10)
+    assert list(table.columns) == ["a", "b"] and np.isnan(table.loc[0.1, "b"])
+    at = measures.linear_range(runs["a"], 1e-10).loc[1e-6]
+    assert tuple(measures.departure(runs["a"], 1e-10)) == pytest.approx((at["departure"], at["low"], at["high"]), nan_ok=True)
+    assert measures.departure(runs["b"], 1e-10).estimate == measures.linear_range(runs["b"], 1e-10).loc[1e-8, "departure"]
+
+
+def test_what_was_seen_is_said():
+    said = measures.saw(made_up(lambda t: 0.1 + 1e-4 * t))
+    assert said.startswith(f"Distance at the end: top {0.1 + 1e-4 * STEPS[-1]:.2f}, chaotic") and "straight line" in said and "The upper bound holds at" in said
+    sizes = made_up_sizes()
+    assert measures.saw_sizes(sizes) == f"Accuracy lost at the end: {measures.harm(sizes, 10.0).estimate:.3f} at 10."

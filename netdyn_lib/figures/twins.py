@@ -103,7 +103,10 @@ def shape(sizes, most=0.1):
             curve = _known(sizes["distance"].sel(epsilon=epsilon) / epsilon).mean("network")
             axes[0, 0].plot(curve["step"], curve, **looks)
             entries.append((rf"$\varepsilon$ = {epsilon:g}", looks))
-        axes[0, 0].set(xlabel="step", ylabel=r"distance$/\varepsilon$", yscale="log")
+        axes[0, 0].set(xlabel="step", ylabel=r"distance$/\varepsilon$")
+        low, high = axes[0, 0].dataLim.intervaly
+        if high > 4 * low > 0:  # over less, a logarithmic axis has unreadable ticks
+            axes[0, 0].set_yscale("log")
         key(fig, entries, columns=4)
     return fig
 
