@@ -84,14 +84,14 @@ def compare(task, params, learning_rate, batch, count=10, seed=0, start=0):
     return Batches(tuple(seen), tuple(own), tuple(whole_batch))
 
 
-def along(task, states, steps, rate, batch, count, seed=0, full=True):
+def along(task, by_step, rate, batch, count, seed=0, full=True):
     """Full batch beside mini-batches along training, a :class:`pandas.DataFrame` with a row for each step.
 
     Parameters
     ----------
     task : Task
-    states : array_like
-        Networks (T, P), before each of the ``steps`` (T,).
+    by_step : dict
+        Step → the network (P,) before it.
     rate : float
         γ.
     batch, count, seed : int
@@ -109,13 +109,11 @@ def along(task, states, steps, rate, batch, count, seed=0, full=True):
     Raises
     ------
     ValueError
-        For other than one network for each step; as :func:`compare`.
+        As :func:`compare`.
     """
-    states, steps = floats(states, task.x.device), [whole(step, "step") for step in np.ravel(steps).tolist()]
-    if states.shape != (len(steps), task.network.count):
-        raise ValueError(f"states of shape {tuple(states.shape)} for {len(steps)} steps: expected ({len(steps)}, {task.network.count})")
     rows = []
-    for params, step in zip(states, steps):
+    for step, params in by_step.items():
+        params = floats(params, task.x.device)
         found = compare(task, params, rate, batch, count, seed, step)
         row = {name.replace("_", " "): np.mean([getattr(one, name) for one in found.counts]) for name in _SEEN}
         for name in ("share_negative", "share_kept"):
@@ -125,7 +123,7 @@ def along(task, states, steps, rate, batch, count, seed=0, full=True):
             own = counts(low_rank.spectrum(task, params), rate)
             row |= {f"full {name.replace('_', ' ')}": getattr(own, name) for name in _SEEN}
         rows.append(row)
-    return pd.DataFrame(rows, index=pd.Index(steps, name="step"))
+    return pd.DataFrame(rows, index=pd.Index(list(by_step), name="step"))
 
 
 def table(by_name):

@@ -162,12 +162,17 @@ draw.contributions(parts)
 # %% tags=["nbval-ignore-output"]
 contributions.table(parts)
 
+# %% tags=["remove-cell", "nbval-ignore-output"]
+middle = parts[size.middle]
+glue("hessian-middle", float(size.middle), display=False)
+for name, interval in (("length", middle.lengths()["negative"]), ("descent", middle.shares()["negative"]), ("random", middle.random())):
+    glue(f"hessian-{name}", float(interval.estimate), display=False)
+
 # %% [markdown]
-# The gradient's part along positive eigenvectors is long, but it is mostly the batch's own: it points another way in every batch. The part along negative eigenvectors is shorter, and agrees with the gradient of all samples.
-# Without negative directions there remains the share of the descent that the table gives to positive ones, and with it the slower learning of the arm *negative*; a random subspace of as many dimensions costs only its number.
-# So the paradox is one of bookkeeping: *where the gradient lies* and *what makes the loss fall* are two questions. Why should the batch's negative eigenvectors see the whole loss?
-# A perceptron's Hessian has two parts. One is positive semi-definite, $\sum_b A_b^{\mathsf T} L''_b A_b$ with the Jacobians $A_b$ of the outputs: it is large where outputs depend strongly on the weights. All negative curvature comes from the other, the residuals times the outputs' own curvature,
-# and for samples not yet learned residuals are what all batches have in common.
+# At step {glue:text}`hessian-middle:,.0f` the negative directions of a batch hold {glue:text}`hessian-length:.0%` of its squared gradient, and contribute {glue:text}`hessian-descent:.0%` of the descent; as many random directions would take {glue:text}`hessian-random:.0%`.
+# The gradient's part along positive eigenvectors is long, but on USPS, after the first steps, it is mostly the batch's own: it points another way in every batch. The shorter part along negative eigenvectors agrees better with the gradient of all samples.
+# What pruning leaves of the descent is the rest, and that is the order in which the arms learn.
+# So there is no paradox to resolve: *where the gradient lies* and *what makes the loss fall* are two questions. Late in training, when next to nothing is left to descend, the shares are not determined any more.
 #
 # ### How much of the negative spectrum is noise of the batch?
 #
@@ -190,7 +195,7 @@ little = tasks.get("digits-small")
 stages = results.states(little, size.small_times, size.learning_rate, size.batch, seed)
 
 # %% tags=["nbval-ignore-output"]
-batch_noise.along(little, list(stages.values()), list(stages), size.learning_rate, size.batch, size.noise_batches, seed).round(3)
+batch_noise.along(little, stages, size.learning_rate, size.batch, size.noise_batches, seed).round(3)
 
 # %% [markdown]
 # ## Theorem 2.2: can pruned descent still diverge?
@@ -329,7 +334,7 @@ draw_twins.sizes(known_lengths)
 # %%
 scale = twins.independent(tasks.recipe("usps").architecture())
 
-# %% tags=["remove-cell"]
+# %% tags=["remove-cell", "nbval-ignore-output"]
 glue("hessian-independent", float(scale.rms), display=False)
 glue("hessian-independent-root", float(2**0.5 * twins.independent(networks.MLP((784, 20, 10))).rms), display=False)
 
@@ -343,6 +348,9 @@ glue("hessian-independent-root", float(2**0.5 * twins.independent(networks.MLP((
 checks = published.check_all(machine.commit(), size.checked)
 print(*checks or ["NOTE: no arm is published, so none was recomputed"], sep="\n")
 assert all(check.agrees for check in published.made(checks))
+
+# %% [markdown]
+# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.arms run NAME --profile paper` computes what is missing.
 
 # %% tags=["nbval-ignore-output"]
 results.unpublished(papers)
@@ -369,7 +377,7 @@ card.measure("H-stabilise", sgd_subspaces.last(spans, "chaotic"), saw=sgd_subspa
 followed = measures.saw(apart)
 card.measure("H-exponential-first", *measures.early_exponential(apart), saw=followed, untested="The directions computed here are of too few steps for twelve observations.")
 card.measure("H-fig3-law", *measures.share_of(apart), saw=followed)
-card.measure("H-fig3-unsaturated", *measures.late_growth(apart), saw=followed)
+card.measure("H-fig3-unsaturated", *measures.late_growth(apart), saw=followed, untested="The twins followed here had not parted by three quarters of the time.")
 card.measure("H-fig3-bounds", *measures.within(apart), saw=followed)
 card.measure("H-fig3-order", *measures.ordered(apart), saw=followed)
 card.measure("H-fig3-range", *measures.largest(apart), saw=followed)

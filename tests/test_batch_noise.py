@@ -50,7 +50,7 @@ def test_a_batch_of_all_samples_has_no_noise():
 def test_along_training_is_what_single_networks_have():
     task = small()
     states = task.initial(2)
-    found = batch_noise.along(task, states, (3, 7), 0.1, 4, 3, seed=1)
+    found = batch_noise.along(task, dict(zip((3, 7), states)), 0.1, 4, 3, seed=1)
     assert found.index.tolist() == [3, 7]
     for k, step in enumerate((3, 7)):
         one, whole = batch_noise.compare(task, states[k], 0.1, 4, 3, 1, step), batch_noise.full(task, states[k], 0.1)
@@ -60,10 +60,8 @@ def test_along_training_is_what_single_networks_have():
         for name in ("share_negative", "share_kept"):
             assert row[name] == pytest.approx(getattr(one, name).mean())
         assert (row["full negative"], row["full positive sum"]) == (whole.negative, whole.positive_sum)
-    less = batch_noise.along(task, states, (3, 7), 0.1, 4, 3, seed=1, full=False)
+    less = batch_noise.along(task, dict(zip((3, 7), states)), 0.1, 4, 3, seed=1, full=False)
     assert less.columns.tolist() == [name for name in found.columns if not name.startswith("full")]
-    with pytest.raises(ValueError, match="for 3 steps"):
-        batch_noise.along(task, states, (1, 2, 3), 0.1, 4, 3)
 
 
 def test_a_table_of_batches():

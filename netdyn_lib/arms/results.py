@@ -16,7 +16,7 @@ from . import measures, published, running
 from .pieces import default_store
 
 #: The task that is shown live where H's data are not at hand, for each of hers.
-STAND_IN = {"usps": "digits-usps"}
+STAND_IN = {"usps": "digits-usps", "usps-sigmoid": "digits-usps-sigmoid"}
 
 
 def live_task(task="usps"):
@@ -87,8 +87,8 @@ def judged(data, papers, task="usps"):
 def unpublished(papers):
     """Arms of the paper profile of which networks are not published yet, a :class:`pandas.DataFrame` indexed by arm.
 
-    With the number of networks that is ``published`` and that ``wanted``, the ``steps`` of each, the rule, and
-    the command that computes and publishes all of the task.
+    With the number of networks that is ``published`` and that ``wanted``, the ``steps`` of each, and whether a spectrum
+    is needed at each, which takes most of the time.
     """
     import pandas as pd
 
@@ -98,8 +98,7 @@ def unpublished(papers):
         there = {} if known is None else dict(zip(known["arm"].values.tolist(), known["present"].sum("seed").values.tolist()))
         for one in (table.get(name, "paper") for name in table.names(task, "paper")):
             if there.get(one.label, 0) < one.networks:
-                row = {"published": there.get(one.label, 0), "wanted": one.networks, "steps": one.steps, "pruned each step": one.rule.which != "none"}
-                rows[one.name] = row | {"command": published.command(task)}
+                rows[one.name] = {"published": there.get(one.label, 0), "wanted": one.networks, "steps": one.steps, "pruned": one.rule.which != "none"}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
