@@ -156,7 +156,7 @@ task = tasks.get(results.live_task("usps"))
 states = results.states(task, size.times, size.learning_rate, size.batch, seed)
 parts = {step: contributions.measure(task, params, size.learning_rate, size.batch, size.batches, seed) for step, params in states.items()}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What the negative directions of a batch's Hessian hold of the batch's gradient, what they contribute to the descent of the whole training loss, and what as many random directions would take; 95% intervals over batches.", "name": "fig-contributions"}, "image": {"alt": "Three series over training steps. The share of the descent lies above the share of the squared gradient at every step, and between the first steps and the middle far above it."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What the negative directions of a batch's Hessian hold of the batch's gradient, what they contribute to the descent of the whole training loss, and what as many random directions would take; 95% intervals over batches.", "name": "fig-contributions"}, "image": {"alt": "Three series of shares over training steps, with intervals: of the squared gradient, of the descent, and of the number of directions."}}
 draw.contributions(parts)
 
 # %% tags=["nbval-ignore-output"]
