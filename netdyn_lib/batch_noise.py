@@ -14,6 +14,7 @@ from .checks import floats, whole
 class Counts:
     """Eigenvalues of one Hessian: how many of each class (:func:`netdyn_lib.eigenclasses.classes`), of ``size`` P, and sums of them.
 
+    ``neutral`` are those among the m' that are solved for (:mod:`netdyn_lib.narrowing`).
     ``negative_sum`` Σ|λ| over λ < 0, ``positive_sum`` over λ > 0; ``smallest`` and ``largest`` λ of the range.
     """
 
@@ -61,7 +62,7 @@ def counts(found, learning_rate):
 def full(task, params, learning_rate):
     """:class:`Counts` of the full batch at one network (P,), by :func:`netdyn_lib.low_rank.spectrum` of all training samples.
 
-    With as many samples as inputs nothing is left out: the whole Hessian, P × P.  At 5,350 parameters that takes one or two minutes.
+    With as many samples as inputs hardly anything is left out: nearly the whole Hessian, P × P.  At 5,350 parameters that takes one or two minutes.
     """
     return counts(low_rank.spectrum(task, params), learning_rate)
 
@@ -77,7 +78,7 @@ def compare(task, params, learning_rate, batch, count=10, seed=0, start=0):
         part = minibatches.part(task, torch.tensor(minibatches.at(len(task.x), batch, step, seed), device=task.x.device))
         found = low_rank.spectrum(part, params)
         negative = found.classes(learning_rate).negative
-        units = torch.eye(len(negative)).to(found.basis)[torch.from_numpy(negative)]
+        units = torch.eye(len(negative)).to(found.vectors)[torch.from_numpy(negative)]
         seen.append(counts(found, learning_rate))
         own.append(found.values[negative])
         whole_batch.append(np.array([float(v @ product(v)) for v in found.expand(units)]))

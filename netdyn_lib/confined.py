@@ -5,6 +5,8 @@ any direction v, dH[v] = S dM[Sᵀ v] Sᵀ.  For one hidden layer M is in closed
 :mod:`netdyn_lib.closed_form`; for others by automatic differentiation.
 """
 
+from functools import reduce
+
 import torch
 
 from .gradients import with_ones
@@ -48,7 +50,7 @@ def frame_of(x):
 def matrix_of(network, loss, inputs, y):
     """M (m, m) as a function of Sᵀ W (m,), for a perceptron; ``inputs`` (r, B) as from :func:`frame_of`."""
     shapes = [(network.shapes[0][0], len(inputs)), *network.shapes[1:]]
-    small = _one_hidden if len(shapes) == 2 else _automatic
+    small = one_hidden if len(shapes) == 2 else _automatic
 
     def function(params):
         parts = params.split([rows * columns for rows, columns in shapes])
@@ -70,38 +72,39 @@ def _automatic(network, loss, layers, inputs, y):
     return torch.func.hessian(objective)(torch.cat([layer.flatten() for layer in layers]))
 
 
-def _one_hidden(network, loss, layers, inputs, y):
+def one_hidden(network, loss, layers, inputs, y):
     """M (m, m) of a perceptron with one hidden layer, its samples taken in blocks."""
     (units, rank), (classes_, above) = (layer.shape for layer in layers)
     target = loss.encode(y, classes_)
     rows = units**2 + rank**2 + classes_ * above * (units + classes_)
     block = max(1, _VALUES // rows)
     parts = zip(inputs.split(block, 1), target.split(block, 1))
-    total = [sum(same) for same in zip(*(_blocks(network, loss, *layers, *part) for part in parts))]
+    weight = loss.weight(inputs.shape[1])
+    total = [reduce(torch.add, same) for same in zip(*(_blocks(network, loss, weight, *layers, *part) for part in parts))]
     size = units * rank
     lower = total[0].permute(0, 2, 1, 3).reshape(size, size)
     mixed = total[1].permute(0, 3, 1, 2).reshape(size, -1)
     upper = total[2].permute(0, 2, 1, 3).reshape(mixed.shape[1], -1)
     # Out of place, for it is differentiated too.
-    return loss.weight(inputs.shape[1]) * torch.cat([torch.cat([lower, mixed], 1), torch.cat([mixed.T, upper], 1)])
+    return torch.cat([torch.cat([lower, mixed], 1), torch.cat([mixed.T, upper], 1)])
 
 
-def _blocks(network, loss, below, above, inputs, target):
-    """The three blocks of M, summed over N samples: (J, K, r, r), (J, C, K + 1, r) and (C, D, K + 1, K + 1)."""
+def _blocks(network, loss, weight, below, above, inputs, target):
+    """The three blocks of M, summed over N samples of this ``weight``: (J, K, r, r), (J, C, K + 1, r) and (C, D, K + 1, K + 1)."""
     pullback, v = network.activation.pullback, above[:, :-1]
     a = network.activation.function(below @ inputs)  # (J, N)
     each = with_ones(a[None])[0]  # (J + 1, N)
     output = above @ each  # (C, N)
-    residual = loss.residual(output[None], target)[0]
+    residual = weight * loss.residual(output[None], target)[0]
     slope = pullback(torch.ones_like(a), a)
     reach = v.T[:, :, None] * slope[:, None]  # ∂output_c/∂(W x̃)_j: (J, C, N)
-    bent = loss.curve(output.expand_as(reach), reach)  # L'' v_j φ'_j
+    bent = weight * loss.curve(output.expand_as(reach), reach)  # L'' v_j φ'_j
     lower = torch.einsum("jcn,kcn->jkn", bent, reach)
     lower.diagonal().add_((network.activation.bend(a) * pullback(v.T @ residual, a)).T)
     mixed = bent[:, :, None] * each  # (J, C, K + 1, N)
     mixed[:, :, :-1].diagonal(dim1=0, dim2=2).add_((slope * residual[:, None]).transpose(1, 2))
     units = torch.eye(len(output), dtype=output.dtype, device=output.device)[:, :, None]
-    second = loss.curve(output.expand(len(output), *output.shape), units.expand(-1, -1, output.shape[1]))  # L'': (C, C, N)
+    second = weight * loss.curve(output.expand(len(output), *output.shape), units.expand(-1, -1, output.shape[1]))  # L'': (C, C, N)
     squares = (inputs[:, None] * inputs).flatten(0, 1)  # (r r, N)
     return (
         (lower.flatten(0, 1) @ squares.T).view(len(a), len(a), len(inputs), len(inputs)),

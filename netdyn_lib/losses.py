@@ -11,10 +11,22 @@ import torch.nn.functional as F
 from .checks import finite
 
 
+def across(q):
+    """An orthonormal basis of what is orthogonal to q ≥ 0, |q| = 1: (C, C − 1, N) for N such columns ``q`` (C, N).
+
+    All but the first column of the reflection I − w wᵀ/(1 + q_1), w = q + e_1, which takes e_1 to −q.
+    """
+    basis = -q[:, None] * (q[1:] / (1 + q[:1]))
+    basis[0] = -q[1:]
+    basis[1:].diagonal().add_(1)
+    return basis
+
+
 class CrossEntropy:
     """Softmax cross-entropy, mean over samples: L = −(1/N) Σ_i ln softmax(z_i)[y_i]."""
 
     name = "cross-entropy"
+    shifts = True  # the same number added to all outputs changes nothing
 
     def targets(self, y, samples, outputs):
         """Class labels ``y`` (N,) as int64, checked against the network's C ``outputs``.
@@ -58,6 +70,14 @@ class CrossEntropy:
         p = torch.softmax(output, 1)
         return p * (direction - (p * direction).sum(1, keepdim=True))
 
+    def root(self, output):
+        """F of N ∂²L/∂z² = F Fᵀ, (C, C − 1, N) for ``output`` (C, N) of one network: diag(√p) times a basis across √p.
+
+        For diag(p) − p pᵀ = diag(q)(I − q qᵀ) diag(q), with the unit vector q = √p.
+        """
+        q = torch.softmax(output, 0).sqrt()
+        return q[:, None] * across(q)
+
     def weight(self, samples):
         """What the residual of each sample is multiplied by: 1/N."""
         return 1 / samples
@@ -67,6 +87,7 @@ class HalfSquaredError:
     """Half the summed squared error: L = ½ Σ_i |z_i − y_i|²."""
 
     name = "half squared error"
+    shifts = False
 
     def targets(self, y, samples, outputs):
         """Numbers ``y`` (N, C), or (N,) for C = 1, as float64, checked against the network's C ``outputs``.
@@ -101,6 +122,10 @@ class HalfSquaredError:
     def curve(self, output, direction):
         """(∂²L/∂z²) r = r: how the residual changes along ``direction``; (E, C, N)."""
         return direction
+
+    def root(self, output):
+        """F of ∂²L/∂z² = F Fᵀ, here the unit matrix of each sample: (C, C, N) for ``output`` (C, N) of one network."""
+        return torch.eye(len(output)).to(output)[:, :, None].expand(-1, -1, output.shape[1])
 
     def weight(self, samples):
         """What the residual of each sample is multiplied by: 1."""

@@ -11,10 +11,11 @@ the eigenvalues of H are those of H_small, its eigenvectors S u, and all others
 are exactly 0.  The gradient is S g_small: it has no part outside.  Only the first
 layer is confined; what a deeper one sees changes with the weights below it.
 
-H_small is M of :mod:`netdyn_lib.confined`.
+H_small is M of :mod:`netdyn_lib.confined`.  With one hidden layer some of its m dimensions are known
+not to be curved, before anything is solved: M = T M' Tᵀ, M' of m' ≤ m (:mod:`netdyn_lib.narrowing`).  Spectra are solved in those m'.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import numpy as np
@@ -22,11 +23,12 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from . import confined, curvature
+from . import confined, narrowing
 from .checks import floats
 from .confined import Range
 from .derivatives import directional
 from .eigenclasses import ZERO, Classes, classes, overlap  # noqa: F401: also here, where spectra come from
+from .eigensystems import LowRank, LowRankHessian, eigh
 from .networks import ACTIVATIONS, MLP
 
 #: Parameters up to which the Hessian of a network that is no MLP is formed whole.
@@ -35,7 +37,10 @@ DENSE = 6000
 
 @dataclass(frozen=True)
 class Local(Range):
-    """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m, m), ``params`` W (P,)."""
+    """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m, m), ``params`` W (P,).
+
+    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.narrowing`, where the network has them.
+    """
 
     function: Callable
     params: torch.Tensor
@@ -43,11 +48,20 @@ class Local(Range):
     units: int
     size: int
     order: torch.Tensor | None = None
+    narrow: Callable | None = None
 
     @torch.no_grad()
     def hessian(self):
         """The :class:`LowRankHessian` at W."""
         return LowRankHessian(self.function(self.restrict(self.params)), self.frame, self.units, self.size, self.order)
+
+    @torch.no_grad()
+    def spectrum(self):
+        """The :class:`LowRank` at W, solved in m' dimensions where ``narrow`` gives M' and T."""
+        if self.narrow is None:
+            return self.hessian().solved()
+        matrix, directions = self.narrow(self.restrict(self.params))
+        return LowRank(*eigh(matrix), self.frame, self.units, self.size, self.order, directions)
 
     @torch.no_grad()
     def changes(self, directions):
@@ -57,80 +71,6 @@ class Local(Range):
         """
         point = self.restrict(self.params)
         return vmap(lambda v: directional(self.function, point, v)[1])(self.restrict(directions))
-
-
-@dataclass(frozen=True)
-class LowRankHessian(Range):
-    """H = S M Sᵀ in P dimensions, ``matrix`` M (m, m) symmetric; the rest is that of :class:`LowRank`, which it becomes by :meth:`solved`."""
-
-    matrix: torch.Tensor
-    frame: torch.Tensor
-    units: int
-    size: int
-    order: torch.Tensor | None = None
-
-    def product(self, vectors):
-        """H v (…, P) of ``vectors`` (…, P)."""
-        return self.embed(self.restrict(vectors) @ self.matrix)
-
-    def undone(self, vectors, learning_rate):
-        """(I − γH)⁻¹ v (…, P): a step of descent in tangent space taken back, v + S [(I − γM)⁻¹ − I] Sᵀ v.
-
-        Raises :class:`torch.linalg.LinAlgError` where 1/γ is an eigenvalue: that step has no inverse.
-        """
-        small = self.restrict(vectors)
-        step = torch.eye(len(self.matrix)).to(self.matrix) - learning_rate * self.matrix
-        back = torch.linalg.solve(step, small.reshape(-1, len(step)).T).T.reshape(small.shape)
-        return vectors + self.embed(back - small)
-
-    def solved(self):
-        """Eigenvalues and eigenvectors, a :class:`LowRank`.  Raises FloatingPointError where M is not finite."""
-        if not bool(self.matrix.isfinite().all()):
-            raise FloatingPointError("the Hessian is not finite: the loss overflows at these parameters, and there is no spectrum")
-        values, basis = torch.linalg.eigh(self.matrix)
-        return LowRank(values.cpu().numpy(), basis, self.frame, self.units, self.size, self.order)
-
-
-@dataclass(frozen=True)
-class LowRank(Range):
-    """Eigenvalues and eigenvectors of a Hessian H = S U diag(λ) Uᵀ Sᵀ in P dimensions, of rank at most m.
-
-    ``values`` λ (m,) ascending; ``basis`` U (m, m), orthonormal columns;
-    ``frame`` Q (inputs + 1, r) of the first layer's ``units``; ``size`` P.  The
-    other P − m eigenvalues are exactly 0.  ``order`` (P,), where given, says
-    where an MLP's parameters stand among those of the vectors that come and go.
-    """
-
-    values: np.ndarray
-    basis: torch.Tensor
-    frame: torch.Tensor
-    units: int
-    size: int
-    order: torch.Tensor | None = None
-
-    def project(self, vectors):
-        """Coefficients Uᵀ Sᵀ v along the eigenvectors: (…, m) of ``vectors`` (…, P)."""
-        return self.restrict(vectors) @ self.basis
-
-    def expand(self, coefficients):
-        """S U c: vectors (…, P) with these ``coefficients`` (…, m) along the eigenvectors."""
-        return self.embed(coefficients.to(self.basis) @ self.basis.T)
-
-    def product(self, vectors):
-        """H v (…, P) of ``vectors`` (…, P)."""
-        return self.expand(self.project(vectors) * torch.as_tensor(self.values).to(self.basis))
-
-    def dense_vectors(self):
-        """All m eigenvectors as columns, (P, m); for small networks."""
-        return self.expand(torch.eye(len(self.values), dtype=self.basis.dtype, device=self.basis.device)).T
-
-    def local_exponents(self, learning_rate):
-        """ln|1 − γλ| (m,) of the eigenvectors (H, theorem 2.1); 0 for the other P − m directions."""
-        return curvature.local_exponents(self.values, learning_rate)
-
-    def classes(self, learning_rate, zero=None):
-        """:func:`netdyn_lib.eigenclasses.classes` of ``values``."""
-        return classes(self.values, learning_rate, zero)
 
 
 @torch.no_grad()
@@ -150,8 +90,9 @@ def spectrum(task, params, x=None, y=None):
     Returns
     -------
     LowRank
-        m = units · r + deeper parameters, r the rank of the inputs with a 1 appended: 8 · 20 + 210 = 370 for
-        8 samples and the 5,350 parameters of 256-20-10.
+        Of m' ≤ m = units · r + deeper parameters, r the rank of the inputs with a 1 appended: 8 · 20 + 210 = 370 for
+        8 samples and the 5,350 parameters of 256-20-10; m' is 349 of these with cross-entropy, and with a ReLU
+        some 260 early in training and 315 late.
 
     Raises
     ------
@@ -160,7 +101,7 @@ def spectrum(task, params, x=None, y=None):
     FloatingPointError
         Where the Hessian overflows.
     """
-    return hessian(task, params, x, y).solved()
+    return around(task, params, x, y).spectrum()
 
 
 def hessian(task, params, x=None, y=None):
@@ -182,7 +123,8 @@ def around(task, params, x=None, y=None):
         raise ValueError("parameters are not finite: the network diverged, and has no Hessian")
     if isinstance(network, MLP):
         frame, inputs = confined.frame_of(x)
-        return Local(confined.matrix_of(network, loss, inputs, y), params, frame, network.shapes[0][0], network.count)
+        narrow = narrowing.matrix_of(network, loss, inputs, y)
+        return Local(confined.matrix_of(network, loss, inputs, y), params, frame, network.shapes[0][0], network.count, narrow=narrow)
     if network.count > DENSE:
         raise ValueError(f"{network!r}: its Hessian is formed whole, for at most {DENSE:,} parameters; an MLP has no such bound")
     return Local(torch.func.hessian(lambda p: loss.value(network.forward(p, x), y)), params, params.new_ones(1, 1), 0, network.count)
@@ -190,7 +132,7 @@ def around(task, params, x=None, y=None):
 
 @dataclass(frozen=True)
 class AgainstDense:
-    """The low-rank spectrum of a batch beside that of its whole Hessian: ``dimensions`` m of ``size`` P; the largest difference of
+    """The low-rank spectrum of a batch beside that of its whole Hessian: ``dimensions`` m' of ``size`` P; the largest difference of
     eigenvalues, ``apart``, and of the Hessians themselves, ``matrix_apart``, both in units of the largest eigenvalue's magnitude."""
 
     dimensions: int
@@ -206,7 +148,7 @@ class AgainstDense:
 
 
 def against_dense(task, params, x=None, y=None):
-    """:class:`AgainstDense` of one network (P,), by automatic differentiation of the whole; for small networks.  Raises as :func:`spectrum`."""
+    """:class:`AgainstDense` of one network (P,), by automatic differentiation of the whole; for small ones.  Raises as :func:`spectrum`."""
     x, y = (task.x, task.y) if x is None else (x, y)
     found = spectrum(task, params, x, y)
     if found.size > DENSE:
@@ -216,7 +158,8 @@ def against_dense(task, params, x=None, y=None):
     scale = np.abs(values).max()
     mine = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
     formed = found.product(torch.eye(found.size).to(params))
-    return AgainstDense(len(found.values), found.size, float(np.abs(mine - values).max() / scale), float((formed - whole).abs().max() / scale))
+    apart = float(np.abs(mine - values).max() / scale), float((formed - whole).abs().max() / scale)
+    return AgainstDense(len(found.values), found.size, *apart)
 
 
 def of_matrix(hessian):
@@ -250,7 +193,7 @@ def of_module(module, loss, x, y):
     order = torch.cat([torch.cat([w, b[:, None]], 1).flatten() for w, b in zip(places[::2], places[1::2])])
     flat = torch.cat([value.flatten() for value in values])
     found = spectrum(_Scored(network, loss), flat[order], x.to(torch.float64), y)
-    return LowRank(found.values, found.basis, found.frame, found.units, found.size, order)
+    return replace(found, order=order)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,15 @@ def task_of(sizes=(30, 6, 4), activation="tanh", loss=LOSSES[0], samples=5, x=No
     return tasks.custom("t", networks.MLP(sizes, activation), loss, x, torch.tensor(y))
 
 
+def kept(task, params, rank):
+    """m' of one hidden layer: a unit that is on for n samples acts in min(n, r) dimensions; for none, it is not seen above either."""
+    below, _ = task.network.matrices(params[None])
+    before = below[0] @ torch.cat([task.x, torch.ones_like(task.x[:, :1])], 1).T
+    on = before > 0 if task.network.activation.name == "relu" else before.isfinite()
+    counts, outputs = on.sum(1), task.network.sizes[-1]
+    return int(counts.clamp(max=rank).sum() + (outputs - (task.loss.name == "cross-entropy")) * ((counts > 0).sum() + 1))
+
+
 def batch_of(task, scheme="pytorch"):
     """One network, its dense Hessian (P, P) and gradient (P,) by torch.func, and the low-rank spectrum."""
     params = initialisations.initial(task.network, 1, 0, scheme)[0]
@@ -44,8 +53,9 @@ def assert_same(found, dense, tolerance=1e-10):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda l: l.name)
 def test_it_is_the_dense_spectrum(loss, activation):
-    _, dense, gradient, found = batch_of(task_of(activation=activation, loss=loss))
-    assert found.size == 214 and len(found.values) == 5 * 6 + 28
+    task = task_of(activation=activation, loss=loss)
+    params, dense, gradient, found = batch_of(task)
+    assert found.size == 214 and len(found.values) == kept(task, params, 5) <= len(found.basis) == 5 * 6 + 28
     assert_same(found, dense)
     # No part of the gradient lies outside.
     inside = found.expand(found.project(gradient))
@@ -85,12 +95,12 @@ def test_other_depths(sizes, loss):
 def test_closed_form_and_automatic_are_the_same_matrix(monkeypatch):
     task = task_of(activation="sigmoid", samples=7)
     params = task.initial(1)[0]
-    closed = low_rank.spectrum(task, params).values
+    closed = low_rank.hessian(task, params).matrix
     monkeypatch.setattr(confined, "_VALUES", 3000)  # blocks of samples
-    blocks = low_rank.spectrum(task, params).values
-    monkeypatch.setattr(confined, "_one_hidden", confined._automatic)
-    np.testing.assert_allclose(closed, low_rank.spectrum(task, params).values, atol=1e-13)
-    np.testing.assert_allclose(closed, blocks, atol=1e-13)
+    blocks = low_rank.hessian(task, params).matrix
+    monkeypatch.setattr(confined, "one_hidden", confined._automatic)
+    torch.testing.assert_close(closed, low_rank.hessian(task, params).matrix, atol=1e-13, rtol=0)
+    torch.testing.assert_close(closed, blocks, atol=1e-13, rtol=0)
 
 
 def test_the_papers_network_has_370_dimensions():
@@ -99,10 +109,11 @@ def test_the_papers_network_has_370_dimensions():
     task = task_of((256, 20, 10), "relu", x=rng.uniform(size=(8, 256)))
     params = initialisations.initial(task.network, 1, 0, "pytorch")[0]
     found = low_rank.spectrum(task, params)
-    assert (found.size, len(found.values), found.frame.shape) == (5350, 370, (257, 8))
+    count = len(found.values)
+    assert (found.size, len(found.basis), found.frame.shape) == (5350, 370, (257, 8)) and count == kept(task, params, 8) < 300
     matvec = curvature.operator(task, params)
-    for k in (0, 1, 100, 200, 368, 369):
-        unit = torch.zeros(370, dtype=torch.float64)
+    for k in (0, 1, 100, 200, count - 2, count - 1):
+        unit = torch.zeros(count, dtype=torch.float64)
         unit[k] = 1
         v = found.expand(unit)
         assert float((matvec(v) - found.values[k] * v).norm()) < 1e-13 and float(v.norm()) == pytest.approx(1)
@@ -111,8 +122,10 @@ def test_the_papers_network_has_370_dimensions():
     assert float(outside.norm()) > 60 and float(matvec(outside).norm()) < 1e-12
     torch.testing.assert_close(matvec(v), found.product(v), atol=1e-12, rtol=0)
     counts = found.classes(1e-3).counts()
-    # Rounding makes zeros; no sign is counted among them.
-    assert counts["negative"] + counts["positive"] + counts["neutral"] == 370 and counts["neutral"] > 50
+    # Rounding makes zeros; no sign is counted among them, nor among all 370.
+    assert counts["negative"] + counts["positive"] + counts["neutral"] == count
+    whole = low_rank.hessian(task, params).solved().classes(1e-3).counts()
+    assert whole == counts | {"neutral": counts["neutral"] + 370 - count} and whole["neutral"] > 50
     assert found.classes(1e-3, 1e-14 * found.values[-1]).counts() == counts
     gradient = grad(task.objective)(params)
     assert low_rank.overlap(found.project(gradient), found.classes(1e-3))["neutral"] < 1e-20
@@ -123,11 +136,11 @@ def test_inputs_that_depend_on_each_other_span_less():
     few = rng.standard_normal((2, 30))
     x = np.stack([few[0], few[1], few[0], 0.3 * few[0] + 0.7 * few[1]])  # an average keeps the bias's 1
     _, dense, gradient, found = batch_of(task_of(x=x))
-    assert found.frame.shape == (31, 2) and len(found.values) == 2 * 6 + 28
+    assert found.frame.shape == (31, 2) and len(found.basis) == 2 * 6 + 28 and len(found.values) == 2 * 6 + 21
     assert_same(found, dense)
-    # More samples than inputs: nothing is left out.
+    # More samples than inputs: nothing is left out but what is added to all outputs.
     _, dense, _, found = batch_of(task_of((3, 4, 2), samples=11))
-    assert found.frame.shape == (4, 4) and len(found.values) == found.size == 26
+    assert found.frame.shape == (4, 4) and len(found.basis) == found.size == 26 and len(found.values) == 21
     assert_same(found, dense)
 
 
@@ -201,8 +214,8 @@ def test_bad_input_is_refused():
 def test_the_low_rank_spectrum_says_how_far_it_is_from_the_dense_one():
     task = tasks.get("digits-small", samples=8)
     found = low_rank.against_dense(task, task.initial(1)[0])
-    assert (found.dimensions, found.size) == (8 * 8 + 90, 610) and found.apart < 1e-10 and found.matrix_apart < 1e-10
-    assert str(dataclasses.replace(found, apart=2e-16, matrix_apart=3e-16)) == (
+    assert (found.dimensions, found.size) == (kept(task, task.initial(1)[0], 8), 610) and found.apart < 1e-10 and found.matrix_apart < 1e-10
+    assert str(dataclasses.replace(found, dimensions=154, apart=2e-16, matrix_apart=3e-16)) == (
         "154 of 610 dimensions; eigenvalues apart by 2e-16 of the largest, Hessians by 3e-16"
     )
     wide = task_of((400, 20, 10))

@@ -109,7 +109,7 @@ def test_a_random_subspace_takes_what_one_that_is_formed_takes():
 def test_random_subspaces_do_not_depend_on_the_signs_of_eigenvectors(quadratic):
     matrix, vectors, found = quadratic
     gradient = vectors.sum(1)
-    turned = dataclasses.replace(found, basis=found.basis * torch.tensor([1.0, -1, 1, -1, -1, 1]).to(found.basis))
+    turned = dataclasses.replace(found, vectors=found.vectors * torch.tensor([1.0, -1, 1, -1, -1, 1]).to(found.vectors))
     one, two = (pruning.pruned(gradient, some, RATE, "random-same", rules.stream(3, 5)) for some in (found, turned))
     torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
 

@@ -135,7 +135,7 @@ def test_subspaces_of_one_batch():
     v, u = (one.dense_vectors()[:, torch.from_numpy(one.classes(RATE).negative)] for one in spectra)
     row = found.loc["negative"].loc[3]
     assert row["overlap"] == pytest.approx(float((v.T @ u).square().sum()) / u.shape[1]) and row["chance"] == v.shape[1] / 39
-    assert row["chance in range"] == v.shape[1] / len(spectra[0].values) > row["chance"]
+    assert row["chance in range"] == v.shape[1] / len(spectra[0].basis) > row["chance"]
 
 
 def made(growth, qr=None):

@@ -36,7 +36,7 @@ class PrunedRun:
     each: ``test_loss``, ``test_accuracy`` (NaN for targets that are no labels),
     ``norm`` ‖W‖, ``gradient_norm`` ‖g‖, ``kept``, the length of the pruned
     gradient in units of it (1 before the onset); of the batch's Hessian ``smallest``, ``largest``, how many
-    are ``chaotic``, ``negative``, ``positive``, ``neutral`` in its range, and as
+    are ``chaotic``, ``negative``, ``positive``, ``neutral`` of the m' that :mod:`netdyn_lib.narrowing` leaves, and as
     ``overlap_negative`` and so on the share of ‖g‖² in each.  ``final`` and
     ``velocity`` (n, P) go on where the run ended.  ``diverged_at`` (n,) is the
     first step at which parameters, gradient or Hessian were not finite, −1 for never; from there on all is NaN.

@@ -25,7 +25,8 @@ The map itself jumps where an eigenvalue crosses the bound of its class, as λ =
 along it; J holds between such jumps, and grows as 1/(λ_i − λ_j) towards a crossing with an eigenvalue that is kept.
 
 All of this takes place in the range of the batch's Hessian, for ∂H lies there too (:mod:`netdyn_lib.confined`):
-m dimensions instead of P.
+m dimensions instead of P.  Nor do j count that are left out of these for being exactly 0 (:mod:`netdyn_lib.narrowing`): T is
+locally constant, so ∂M = T ∂M' Tᵀ has no part there, and v_jᵀ ∂H v_i = 0.
 """
 
 import torch
@@ -64,17 +65,17 @@ def derivative(local, gradient, directions, learning_rate, rule="chaotic", found
     rule = named(rule)
     if rule.elsewhere or rule.restore or (rule.chosen == "random" and rule.count is not None):
         raise ValueError(f"{rule}: what draws random numbers or restores lengths has no derivative here; take a projection on eigenvectors")
-    found = local.hessian().solved() if found is None else found
+    found = local.spectrum() if found is None else found
     curved = found.product(directions)
     mask = rule.mask(found.values, learning_rate, None)
     if not mask.any():
         return curved
     mask = torch.from_numpy(mask).to(found.basis.device)
     values, basis = torch.as_tensor(found.values).to(found.basis), found.basis
-    gone, kept = basis[:, mask], basis[:, ~mask]  # (m, a), (m, b)
+    gone, kept = basis[:, mask], basis[:, ~mask]  # (m, a), (m, b), a + b = m'
     coefficients = found.project(gradient)
     gaps = values[mask] - values[~mask, None]  # λ_i − λ_j: (b, a)
-    moved = found.project(curved) * ~mask  # P H δ: (k, m)
+    moved = found.project(curved) * ~mask  # P H δ: (k, m')
     turned = []
     for some in directions.split(max(1, _TOGETHER // len(values) ** 2)):
         mixed = kept.T @ local.changes(some) @ gone / gaps  # (k, b, a)
@@ -99,7 +100,7 @@ class PrunedDescent(StochasticDescent):
     def _step(self, part, params, frame, rate):
         gradient = gradients.of(part)(params[None])[0]
         local = low_rank.around(part, params)
-        found = local.hessian().solved()
+        found = local.spectrum()
         left = pruned(gradient, found, rate, self.rule)
         if self.fixed:
             keep = torch.from_numpy(~self.rule.mask(found.values, rate, None) * found.values).to(frame)
