@@ -143,7 +143,7 @@ draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=results.onsets(
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set pruned.", "name": "fig-arms-counts"}, "image": {"alt": "Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred each, over training."}}
 draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same")))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive, negative and neutral eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive, negative and neutral directions over training."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive and negative eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive and negative directions over training."}}
 draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same")))
 
 # %% [markdown]

@@ -7,7 +7,7 @@ from .rates import key, look, with_intervals
 from .style import MUTED
 
 _NAMES = {"test_accuracy": "test accuracy", "test_loss": "test loss", "loss": "training loss", "kept": r"kept length $|\tilde g|/|g|$"}
-_CLASSES = ("positive", "negative", "neutral")
+_CLASSES = ("positive", "negative")
 
 
 def curves(data, arms=None, what=("test_accuracy", "test_loss"), onsets=None):
