@@ -76,6 +76,7 @@ _MODULES = (
     "sharpness",
     "steppers",
     "store",
+    "student",
     "sweeps",
     "sweetspot",
     "switching",

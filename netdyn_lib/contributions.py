@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from . import gradients, low_rank, minibatches
+from . import gradients, low_rank, minibatches, threads
 from .checks import whole
 from .resampling import Interval, clustered_interval
 
@@ -50,6 +50,7 @@ class Contributions:
         return clustered_interval(pairs, np.arange(len(pairs)), lambda some: float(some[:, 0].sum() / some[:, 1].sum()))
 
 
+@threads.one()
 @torch.no_grad()
 def measure(task, params, learning_rate, batch, count=40, seed=0, start=0):
     """:class:`Contributions` of the batches ``start`` … ``start`` + k of a run's order, at one network ``params`` (P,).

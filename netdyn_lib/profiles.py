@@ -299,7 +299,7 @@ _LAPTOP = {
         lengths={"usps": (1500, 50), "digits-usps": (1500, 50)},
         spectrum_networks=1, spectrum_steps=1440, spectrum_times=(180, 360, 720, 1440), span_times=(180, 360, 720, 1440), lag_times=(0, 180, 720, 1440),
         small_times=(0, 720, 1440), map_networks=1, map_steps=180, map_times=tuple(range(18, 181, 18)),
-        leading=8, leading_steps=1500, leading_times=(500, 1500), times=(0, 500, 1500, 4560, 9120), batches=60, noise_times=(0, 1500), noise_batches=3,
+        leading=8, leading_steps=750, leading_times=(250, 750), times=(0, 500, 1500, 4560, 9120), batches=60, noise_times=(0, 1500), noise_batches=3,
         twin_networks=1, twin_every=380, twin_steps=9120, horizon=760, directions=4, sweeps=4, size_steps=4560, size_every=190,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),

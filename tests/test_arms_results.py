@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import archives, tasks
+from netdyn_lib import archives, losses, networks, tasks
 from netdyn_lib.arms import arm, published, results, running
 from tests.small_arms import TASK, small, synthetic
 
@@ -82,6 +82,14 @@ def test_what_arms_cost_and_when_they_begin():
     assert list(found) == ["negative", "late", "positive"] and found["negative"].estimate == pytest.approx(0.35)
     assert results.onsets(data) == {"late": 100}
     assert results.there(data, ("late", "x", "none")) == ["late", "none"] and results.there(data, ("x",)) == list(ends)
+
+
+def test_the_share_of_the_most_frequent_class():
+    x = torch.zeros(6, 2)
+    task = tasks.custom("t", networks.MLP((2, 3)), losses.CrossEntropy(), x, [0, 2, 2, 2, 1, 0], x[:4], [2, 0, 0, 1])
+    assert results.majority(task) == 0.25
+    data = synthetic(ENDS)
+    assert results.end(data, "positive", tail=0) == pytest.approx(0.82) and np.isnan(results.end(data, "none-at-all"))
 
 
 def test_what_is_not_published_is_listed_with_its_command():

@@ -69,7 +69,7 @@ def test_counts_and_overlaps_have_a_panel_for_each_arm(data):
         axes = labelled(figure(data))
         assert [axis.get_title() for axis in axes] == list(ENDS)
         for axis, arm in zip(axes, ENDS):
-            for k, kind in enumerate(("positive", "negative", "neutral")):
+            for k, kind in enumerate(("positive", "negative")):
                 drawn(axis, data[variable.format(kind)].sel(arm=arm), k)
     assert len(labelled(figures.counts(data, ["positive"]))) == 1
 

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from netdyn_lib import twins
-from netdyn_lib.arms.measures import student
+from netdyn_lib.student import student
 from netdyn_lib.twins import measures
 from netdyn_lib.twins.experiment import EXPECTED
 

@@ -8,27 +8,13 @@ least two known values they have no bounds.
 import json
 
 import numpy as np
-from scipy import stats
 
 from ..resampling import Interval
+from ..student import student
 from .arm import Arm
 
 #: Share of the steps, the last ones, over which what is called final is averaged.
 TAIL = 0.05
-
-
-def student(values, level=0.95):
-    """Mean of independent values (n,) and its t interval; NaN are left out.
-
-    >>> print(student([1.0, 2.0, 3.0]))
-    2 [-0.484, 4.48]
-    """
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan, level)
-    middle, half = values.mean(), stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(middle), float(middle - half), float(middle + half), level)
 
 
 def final(data, what="test_accuracy", tail=TAIL):

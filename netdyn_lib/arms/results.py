@@ -150,6 +150,17 @@ def summary(data, arms=None, baseline="none", tail=measures.TAIL):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def majority(task):
+    """The accuracy of a guess that is always the most frequent class of the training samples, on the test samples of a ``task``."""
+    frequent = task.y.bincount().argmax()
+    return float((task.y_test == frequent).double().mean())
+
+
+def end(data, arm, what="test_accuracy", tail=measures.TAIL):
+    """What an arm ends with, mean over networks; NaN where the arm is not there."""
+    return float(measures.final(data, what, tail).sel(arm=arm).mean("seed")) if arm in data["arm"].values else np.nan
+
+
 def rates(data, rules=("none", "negative", "positive"), what="test_accuracy", tail=measures.TAIL):
     """Final values of each rule at every learning rate, rule → (γ (k,), list of k Intervals), for a figure; rules without an arm are left out."""
     found, ends = {}, measures.final(data, what, tail)

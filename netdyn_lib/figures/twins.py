@@ -6,7 +6,8 @@
 import matplotlib as mpl
 import numpy as np
 
-from ..arms.measures import TAIL, student
+from ..arms.measures import TAIL
+from ..student import student
 from ..twins import measures
 from ..twins.experiment import EXPECTED
 from . import style

@@ -14,15 +14,16 @@ import numpy as np
 import torch
 import xarray as xr
 
-from .. import gradients, low_rank, minibatches
-from ..arms.measures import student
+from .. import gradients, low_rank, minibatches, threads
 from ..checks import positive, whole
+from ..student import student
 from .rules import named, pruned
 from .tangents import derivative
 
 MAPS = ("plain", "pruned", "fixed")
 
 
+@threads.one()
 def compare(task, networks, rate, batch, steps, at, count=3, rule="chaotic", seed=0):
     """Growth along plain descent, pruned descent, and pruned descent with the projector held fixed.
 

@@ -24,10 +24,10 @@ import xarray as xr
 from scipy.linalg import lapack
 from tqdm import tqdm
 
-from .. import machine, minibatches
-from ..arms.measures import student
+from .. import machine, minibatches, threads
 from ..checks import whole
 from ..descent import quiet
+from ..student import student
 from ..twins.directions import forward_step
 from ..twins.reference import Reference
 from . import krylov, stochastic
@@ -49,6 +49,7 @@ class _Part(Reference):
         return super().part(self._first + step)
 
 
+@threads.one()
 def over_time(task, networks, rate, batch, steps, at, count=None, interval=10, seed=0, progress=None, sweeps=20, tolerance=1e-2):
     """Finite-time exponents of mini-batch descent, over [0, t] and over each stretch between successive t.
 

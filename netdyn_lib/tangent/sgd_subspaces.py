@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import low_rank, minibatches
+from .. import low_rank, minibatches, threads
 from ..checks import whole
 from ..twins.reference import Reference
 from .sgd_spectra import NEUTRAL, Whole, leading
 
 
+@threads.one()
 def overlaps(task, network, rate, batch, times, count, seed=0, whole_up_to=700, interval=10, sweeps=30, turning=1e-2):
     """Do the eigenspaces of Λ(t) stand still (H, appendix C.2)?  Overlaps of those at successive times.
 
@@ -76,6 +77,7 @@ def _pairs(times, spans, size):
     return pd.DataFrame(rows).set_index(["subspace", "time"])
 
 
+@threads.one()
 def of_hessian(task, network, rate, batch, times, lag, seed=0):
     """Do the eigenspaces of one batch's Hessian stand still while the network goes on?
 

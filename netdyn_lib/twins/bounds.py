@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import curvature, low_rank
+from .. import curvature, low_rank, threads
 from ..checks import whole
 from .directions import Tangent, forward_step, inverse_step
 
@@ -28,6 +28,7 @@ class Extremes:
             return np.stack([self.largest, self.smallest], 1) / np.where(self.steps > 0, self.steps, np.nan)[:, None]
 
 
+@threads.one()
 @torch.no_grad()
 def extremes(reference, leading, contracting, at, interval=10):
     """Extreme singular values of Y(t) within two frames of initial directions.
@@ -42,6 +43,7 @@ def extremes(reference, leading, contracting, at, interval=10):
     return Extremes(at, top, bottom)
 
 
+@threads.one()
 @torch.no_grad()
 def norm_bounds(reference, at):
     """What no perturbation can leave: Σ ln max|1 − γλ| and Σ ln min|1 − γλ| over the steps, λ = 0 included; :class:`Extremes`.

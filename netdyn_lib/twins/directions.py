@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import low_rank
+from .. import low_rank, threads
 from ..checks import positive, whole
 from ..tangent import krylov
 from ..tangent.singular import Product
@@ -76,6 +76,7 @@ class Tangent:
         return q, logs[0], frame @ vectors[0], np.array(seen)
 
 
+@threads.one()
 @torch.no_grad()
 def leading(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
     """The k directions that grow most along a run.
@@ -106,6 +107,7 @@ def leading(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
     return _sought(reference, forward_step, count, sweeps, tolerance, seed)
 
 
+@threads.one()
 @torch.no_grad()
 def contracting(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
     """The k directions that shrink most, ascending in ln σ; as :func:`leading`.
@@ -116,6 +118,7 @@ def contracting(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
     return Directions(found.vectors, -found.log_singular, found.steps, found.sweeps, found.bound, found.converged)
 
 
+@threads.one()
 @torch.no_grad()
 def all_directions(reference, interval=10):
     """All P directions of a small network, descending in ln σ, in one pass."""

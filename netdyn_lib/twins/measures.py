@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from ..arms.measures import TAIL, student
+from ..arms.measures import TAIL
 from ..resampling import Interval
+from ..student import student
 from .bounds import Extremes, share_within
 from .experiment import EXPECTED
 from .fits import LAWS, compare

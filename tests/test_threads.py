@@ -1,0 +1,37 @@
+"""Numbers of threads: set within, and as before afterwards."""
+
+import pytest
+import torch
+
+from netdyn_lib import threads
+
+
+@pytest.fixture
+def two():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_one_thread_within_and_the_rest_afterwards_also_after_an_error(two):
+    with threads.one():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+    @threads.one()
+    def failing():
+        """Kept."""
+        assert torch.get_num_threads() == 1
+        raise KeyError("x")
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            failing()
+        assert torch.get_num_threads() == 2 and failing.__doc__ == "Kept."
+
+
+def test_a_pool_whose_threads_are_alone_leaves_the_number_as_it_was(two):
+    with threads.pool(2, alone=True) as pool:
+        assert list(pool.map(lambda _: torch.get_num_threads(), range(4))) == [1] * 4
+        assert torch.get_num_threads() == 2
