@@ -524,6 +524,8 @@ def test_published_results_are_listed_with_their_provenance(tmp_path):
     text = fragments.published(project.book / "results")
     found = list((project.book / "results").rglob("*.npz"))
     assert found
+    for words in ("arms of pruned descent, 36,480 steps", "twins, 36,480 steps", "leading exponents and sharpness"):
+        assert words in text
     for path in found:
         assert f"<results/{path.relative_to(project.book / 'results')}>" in text
     (tmp_path / "x.npz").write_bytes(b"nothing")

@@ -173,6 +173,14 @@ def test_bad_input_is_refused():
         sgd_subspaces.overlaps(task, 0, RATE, BATCH, (5, 5), 2)
 
 
+def test_published_spectra_are_read_again(tmp_path):
+    data = sgd_spectra.over_time(small(), 1, RATE, BATCH, 12, (6,), interval=4, progress=False)
+    sgd_spectra.publish(data, "one", tmp_path)
+    (found,) = sgd_spectra.published(tmp_path).values()
+    xr.testing.assert_allclose(found, data, rtol=1e-6, atol=1e-9)
+    assert sgd_spectra.saw(found) == sgd_spectra.saw(data)
+
+
 def test_what_was_seen_is_said():
     data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
     assert sgd_spectra.saw(data) == (

@@ -32,7 +32,10 @@ def versions():
 
 
 #: Modules that read published results, and the folder of ``book/results`` they read.
-_READERS = {"sweeps/results.py": ".", "outcomes/published.py": "outcomes", "tangent/leading.py": "leading", "arms/published.py": "arms", "twins/experiment.py": "twins"}
+_READERS = {
+    "sweeps/results.py": ".", "outcomes/published.py": "outcomes", "tangent/leading.py": "leading", "arms/published.py": "arms",
+    "twins/experiment.py": "twins", "tangent/sgd_spectra.py": "spectra",
+}  # fmt: skip
 
 
 def key(project, name, parameters):

@@ -106,7 +106,7 @@ def published(folder):
 
 
 def _contents(meta):
-    """What published results hold, and where they come from: of a sweep, a campaign, or leading exponents."""
+    """What published results hold, and where they come from: of a sweep, a campaign, arms, twins, spectra, or leading exponents."""
     if "sweep" in meta:
         sweep, groups = meta["sweep"], meta["provenance"]
         rates = f"{len(sweep['rates'])} learning rates from {min(sweep['rates']):g} to {max(sweep['rates']):g}"
@@ -115,7 +115,13 @@ def _contents(meta):
     if "campaign" in meta:
         campaign = meta["campaign"]
         return f"{campaign['count']:,} networks with their exponents and vectors, {campaign['steps']:,} steps", meta["provenance"]
+    if "arms" in meta:
+        return f"{meta['task']}: {len(meta['arms'])} arms of pruned descent, {meta['steps'][-1]:,} steps. {meta['data']}", meta["provenance"]
     about = meta["attributes"]
+    if "epsilon" in about:
+        return f"{about['task']}: twins, {about['steps']:,} steps. {about['data']}", about["provenance"]
+    if "interval" in about:
+        return f"{about['task']}: {about['count']:,} of {about['parameters']:,} exponents over training. {about['data']}", about["provenance"]
     return f"leading exponents and sharpness, {about['conditions']} networks, {about['epochs']} epochs. {about['data']}", about["provenance"]
 
 
