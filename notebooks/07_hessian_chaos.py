@@ -313,7 +313,7 @@ draw_twins.bounds(apart)
 # H's $\sqrt{\alpha t^2 + \beta t}$ starts at 0 where the perturbation starts at $\varepsilon$; here $d^2 = \varepsilon^2 + \alpha t^2 + \beta t$. Its rivals are a pure walk, a pure drift, a straight line, a power law and an exponential.
 # A good $R^2$ decides nothing, so laws are compared by a corrected information criterion with correlated noise, and on the last third of the time, held out.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One network's twins: distance, H's law as fitted by least squares and by likelihood, and the best of its rivals.", "name": "fig-twin-fits"}, "image": {"alt": "Five panels, one for each direction, with a curve of distances and fitted laws."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One network's twins: distance, H's law as fitted by least squares and by likelihood, and the best of its rivals. The likelihood takes residuals to be correlated, so its curves may run beside the points.", "name": "fig-twin-fits"}, "image": {"alt": "Five panels, one for each direction, with a curve of distances and fitted laws."}}
 draw_twins.fits(apart)
 
 # %% tags=["nbval-ignore-output"]

@@ -13,7 +13,7 @@ from netdyn_lib.arms.arm import Arm
 from netdyn_lib.pruning import Rule
 from netdyn_lib.store import DamagedShard
 from netdyn_lib.sweeps.published import Unchecked
-from tests.small_arms import OBSERVED, TASK, small
+from tests.small_arms import OBSERVED, TASK, small, synthetic
 
 ARMS = [
     small("none", networks=3), small("negative"), small("random-same"), small(Rule("all", 1, "random"), name="largest"),
@@ -135,3 +135,26 @@ def test_the_book_shows_what_is_published(root, monkeypatch):
     monkeypatch.setattr(results.table, "tasks", lambda profile: (TASK,))
     assert list(results.paper(root)) == [TASK]
     assert published.folder().parts[-3:] == ("book", "results", "arms")
+
+
+def test_what_is_published_is_kept_beside_what_is_new(tmp_path):
+    def some(ends, networks, **changes):
+        arms = [small(label, name=f"{TASK}/{label}", networks=networks, **changes) for label in ends]
+        return synthetic(ends, (0, 6, 12), arms=arms).assign_attrs(provenance=f"of {networks}")
+
+    first = some({"none": [0.5, 0.6], "negative": [0.3, 0.4]}, 2)
+    published.save(first, tmp_path)
+    second = some({"none": [0.9, 0.8, 0.7], "positive": [0.2, 0.1, 0.3]}, 3)
+    second["present"][0, 1] = False  # not followed yet
+    found = published.merged(second, published.load(TASK, tmp_path))
+    assert found["arm"].values.tolist() == ["none", "positive", "negative"] and found.attrs["provenance"] == "of 3; of 2"
+    ends = found["test_accuracy"].isel(step=-1)
+    np.testing.assert_allclose(ends.sel(arm="none"), [0.9, 0.6, 0.7], atol=1e-6)
+    np.testing.assert_allclose(ends.sel(arm="negative"), [0.3, 0.4, np.nan], atol=1e-6)
+    assert found["present"].sel(arm="negative").values.tolist() == [True, True, False]
+    published.save(found, tmp_path)
+    again = published.load(TASK, tmp_path)
+    np.testing.assert_allclose(again["test_accuracy"], found["test_accuracy"], atol=1e-6)
+    other = some({"none": [0.9]}, 1, learning_rate=0.1)
+    alone = published.merged(other, published.load(TASK, tmp_path).sel(arm=["none"]).assign_attrs(arms=json.dumps(json.loads(again.attrs["arms"])[:1])))
+    assert alone.sizes["seed"] >= 1 and float(alone["test_accuracy"].sel(arm="none").isel(seed=0, step=-1)) == 0.9 and int(alone["present"].sum()) == 1

@@ -6,7 +6,7 @@ the networks themselves.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def command(task):
 
 
 def write(arms, store=None, root=None):
-    """Publish the arms of one task, as far as a store has them; the path of their file.
+    """Publish the arms of one task, as far as a store has them, beside what is published already (:func:`merged`); the path of their file.
 
     Raises
     ------
@@ -51,7 +51,30 @@ def write(arms, store=None, root=None):
         Where it cannot be written; otherwise as :func:`netdyn_lib.arms.running.load`.
     """
     data = _load_all(arms, store, partial=True)
+    if data.attrs["task"] in names(root):
+        data = merged(data, load(data.attrs["task"], root))
     return save(data, root)
+
+
+def merged(data, known):
+    """Some arms, and beside them the networks of ``known`` that they lack: of other arms, or further ones of the same.
+
+    An arm of the same name that is another one (its rule, rate or length differ) gives way.  Both are datasets of one task.
+    """
+    mine, theirs = ({one.label: one for one in (Arm(**one) for one in json.loads(some.attrs["arms"]))} for some in (data, known))
+    same = [label for label, one in theirs.items() if label not in mine or replace(one, networks=1) == replace(mine[label], networks=1)]
+    known = known.sel(arm=same)
+    labels, seeds = list(dict.fromkeys([*mine, *same])), max(data.sizes["seed"], known.sizes["seed"])
+    steps = np.union1d(data["step"], known["step"])
+    grown = dict(arm=labels, seed=np.arange(seeds), step=steps)
+    new, old = (some.drop_vars(["present", *(set(_LEFT_OUT) & set(some))]).reindex(grown) for some in (data, known))
+    have, had = (some["present"].reindex(arm=labels, seed=grown["seed"], fill_value=False) for some in (data, known))
+    found = new.where(have, old.where(had)).assign(present=have | had)
+    arms = [replace(mine.get(label, theirs.get(label)), networks=int(found["present"].sel(arm=label).sum())) for label in labels]
+    attrs = data.attrs | {"arms": json.dumps([asdict(one) for one in arms])}
+    if bool((had & ~have).any()):
+        attrs["provenance"] = f"{data.attrs['provenance']}; {known.attrs['provenance']}"
+    return found.assign_attrs(attrs)
 
 
 def save(data, root=None):
