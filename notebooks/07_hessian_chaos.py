@@ -286,7 +286,8 @@ spans
 #
 # H perturb a network at its start by $\varepsilon = 0.1$ and let both learn from the same batches. The directions are eigenvectors of the Lyapunov matrix $\ln(Y^{\mathsf T}Y)/2T$ of a first run: the one that grows most and the one that shrinks most, random combinations of those that grow (*chaotic*) and of those that shrink (*non-chaotic*), and any.
 # They are *initial* directions, right singular vectors of $Y$; QR carried forwards gives those at the end, so passes go backwards and forwards.
-# Of the 5,350 directions the leading and the contracting few are computed; combinations are of these.
+# Of the 5,350 directions the leading and the contracting few are computed; combinations are of these. Over ten epochs the first contracting direction shrinks by twenty orders of magnitude, and those after it by ten to thirteen:
+# double precision holds sixteen orders of such ratios, so of the contracting directions only the first is known well, and the lower bound with it. The data say which sets have converged (`converged_top`, `converged_bottom`).
 
 # %%
 pairs = experiment.along_strategies(
