@@ -70,7 +70,7 @@ seed = 0
 # Only the first layer is confined in this way; what a deeper one sees changes with the weights below it.
 #
 # Of these dimensions some are known to be flat before anything is solved. A unit with ReLU that is off for a sample does not see it, so its weights matter only in the span of the samples for which it is on.
-# And cross-entropy does not change when the same number is added to all outputs, so the weights out of each unit matter only across that direction. Without these some 260 dimensions are left at the start, and 310 later. Nothing is approximated:
+# And cross-entropy does not change when the same number is added to all outputs, so the weights out of each unit matter only across that direction. What is left, in a small network, is counted below. Nothing is approximated:
 
 # %%
 small = tasks.get("digits-small", samples=8)
@@ -286,8 +286,8 @@ spans
 #
 # H perturb a network at its start by $\varepsilon = 0.1$ and let both learn from the same batches. The directions are eigenvectors of the Lyapunov matrix $\ln(Y^{\mathsf T}Y)/2T$ of a first run: the one that grows most and the one that shrinks most, random combinations of those that grow (*chaotic*) and of those that shrink (*non-chaotic*), and any.
 # They are *initial* directions, right singular vectors of $Y$; QR carried forwards gives those at the end, so passes go backwards and forwards.
-# Of the 5,350 directions the leading and the contracting few are computed; combinations are of these. Over ten epochs the first contracting direction shrinks by twenty orders of magnitude, and those after it by ten to thirteen:
-# double precision holds sixteen orders of such ratios, so of the contracting directions only the first is known well, and the lower bound with it. The data say which sets have converged (`converged_top`, `converged_bottom`).
+# Of the 5,350 directions the leading and the contracting few are computed; combinations are of these. Contracting directions shrink by factors whose squares, over many steps, lie further apart than double precision can tell:
+# of these only the first is known well, and the lower bound with it. The data say which sets have converged (`converged_top`, `converged_bottom`).
 
 # %%
 pairs = experiment.along_strategies(
