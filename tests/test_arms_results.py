@@ -74,14 +74,23 @@ def test_rates_are_ordered_for_a_figure():
 
 
 def test_what_arms_cost_and_when_they_begin():
-    ends = {"none": [0.9, 0.8], "negative": [0.5, 0.5], "positive": [0.9, 0.7], "late": [0.6, 0.6], "none-fast": [0.95, 0.95]}
+    ends = {"none": [0.9, 0.8], "negative": [0.5, 0.5], "positive": [0.9, 0.7], "late": [0.6, 0.6], "none-fast": [0.95, 0.95], "heavy": [0.1, 0.1]}
     rules = {"late": dict(rule="negative", onset=100), "none-fast": dict(rule="none", learning_rate=0.7)}
+    rules["heavy"] = dict(rule="negative", momentum=0.9)
     arms = [small(**(dict(rule=label) | rules.get(label, {}) | dict(name=f"{TASK}/{label}"))) for label in ends]
     data = synthetic(ends, arms=arms)
     found = results.costs(data)
     assert list(found) == ["negative", "late", "positive"] and found["negative"].estimate == pytest.approx(0.35)
     assert results.onsets(data) == {"late": 100}
     assert results.there(data, ("late", "x", "none")) == ["late", "none"] and results.there(data, ("x",)) == list(ends)
+
+
+def test_other_tasks_are_listed_below_each_other():
+    papers = {"usps": synthetic(ENDS), "digits-usps": synthetic({"none": [0.9], "negative": [0.5]}), "usps-cnn": synthetic({"none": [0.7]})}
+    found = results.elsewhere(papers)
+    assert found.index.tolist() == [("digits-usps", "none"), ("digits-usps", "negative"), ("usps-cnn", "none")]
+    assert found.loc[("digits-usps", "negative"), "accuracy, less than none"] == "0.400"
+    assert results.elsewhere({"usps": papers["usps"]}) is None
 
 
 def test_the_share_of_the_most_frequent_class():

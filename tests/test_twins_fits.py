@@ -9,7 +9,7 @@ EPSILON = 0.1
 TIMES = np.arange(0, 20_001, 200.0)
 TRUTH = {
     "drift and walk": (4e-9, 2e-5), "walk": (5e-5,), "drift": (4e-9,), "straight line": (5e-5,), "power law": (3e-4, 0.35),
-    "exponential": (1e-3, 3e-4),
+    "exponential": (1e-3, 3e-4), "bounded walk": (1.0, 3000.0), "bounded drift": (1.0, 5000.0),
 }  # fmt: skip
 
 

@@ -135,9 +135,8 @@ def _table(profile, seed):
 
 def _largest(size):
     for count in size.largest:
-        for which in ("negative", "positive"):
-            yield f"{which}-top-{count}", dict(rule=Rule(which, count))
-            yield f"{which}-random-{count}", dict(rule=Rule(which, count, "random"))
+        yield f"negative-top-{count}", dict(rule=Rule("negative", count))
+        yield f"negative-random-{count}", dict(rule=Rule("negative", count, "random"))
 
 
 # Family → (label, what it changes) of its arms, by sizes.
@@ -152,6 +151,6 @@ _FAMILIES = {
         *((f"chaotic-from-{onset}", dict(rule="chaotic", onset=onset)) for onset in size.onsets),
     ],
     "largest": _largest,
-    "momentum": lambda size: [(f"{rule}-momentum", dict(rule=rule, momentum=size.momentum)) for rule in ("none", "negative", "positive")],
+    "momentum": lambda size: [(f"{rule}-momentum", dict(rule=rule, momentum=size.momentum)) for rule in ("none", "negative")],
     "full": lambda size: [("none-full-batch", dict(rule="none", batch=None, spectra=False))],
 }

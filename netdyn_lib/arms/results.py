@@ -150,6 +150,14 @@ def summary(data, arms=None, baseline="none", tail=measures.TAIL):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def elsewhere(papers, but=("usps",), tail=measures.TAIL):
+    """:func:`summary` of all that is published but of some tasks, one below the other: indexed by task and arm; None where there is nothing."""
+    import pandas as pd
+
+    found = {task: summary(data, tail=tail) for task, data in papers.items() if task not in but}
+    return pd.concat(found, names=["task", "arm"]) if found else None
+
+
 def majority(task):
     """The accuracy of a guess that is always the most frequent class of the training samples, on the test samples of a ``task``."""
     frequent = task.y.bincount().argmax()
@@ -183,9 +191,9 @@ def there(data, arms):
 
 
 def costs(data, baseline="none", tail=measures.TAIL):
-    """What each arm at the baseline's learning rate ends below it in test accuracy, label → Interval, from the largest."""
-    rate = {one.label: one.learning_rate for one in measures.arms(data)}
-    found = {arm: measures.lost(data, arm, baseline, tail=tail) for arm in rate if arm != baseline and rate[arm] == rate[baseline]}
+    """What each arm at the baseline's learning rate and momentum ends below it in test accuracy, label → Interval, from the largest."""
+    pace = {one.label: (one.learning_rate, one.momentum) for one in measures.arms(data)}
+    found = {arm: measures.lost(data, arm, baseline, tail=tail) for arm in pace if arm != baseline and pace[arm] == pace[baseline]}
     known = {arm: interval for arm, interval in found.items() if not np.isnan(interval.estimate)}
     return dict(sorted(known.items(), key=lambda pair: -pair[1].estimate))
 

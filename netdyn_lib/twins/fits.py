@@ -3,7 +3,8 @@
 ε enters every law so that d(0) = ε: by squares, d² = ε² + f(t), where displacements are orthogonal to the perturbation on average,
 or as a sum, d = ε + f(t), where they are along it.  H's √(αt² + βt), eq. 15, is f = αt² + βt by squares.
 That holds a straight line: β = 2ε√α makes it d = ε + √α t, drift along the
-perturbation and no walk, so a good fit alone says little of a random walk.
+perturbation and no walk, so a good fit alone says little of a random walk.  Neither law of H's ends: descent that
+settles does, and the walk of a particle in a bowl (Uhlenbeck and Ornstein, Phys. Rev. 36, 823, 1930) or a drift that relaxes are its bounded rivals.
 
 The noise: ln d = ln d̂ + r with r a stationary Gaussian AR(1) process from one observation to the next, for the residuals of one
 trajectory are not independent.  Parameters, its ρ and its σ are those of maximal likelihood.
@@ -51,6 +52,14 @@ LAWS = {
     "exponential": Law(
         "d = ε + c (e^(λt) − 1), λT ≥ 1", ("c", "rate"), lambda t, e, c, r: e + c * np.expm1(np.minimum(r * t, 600)),
         lambda T, g: [(g / np.expm1(f), f / T) for f in (1.5, 4.0, 12.0)],
+    ),
+    "bounded walk": Law(
+        "d² = ε² + s (1 − e^(−t/τ))", ("s", "tau"), lambda t, e, s, tau: np.sqrt(e**2 - s * np.expm1(-t / tau)),
+        lambda T, g: [(-(g**2) / np.expm1(-f), T / f) for f in (0.3, 1.5, 6.0)], ("walk",),
+    ),
+    "bounded drift": Law(
+        "d = ε + c (1 − e^(−t/τ))", ("c", "tau"), lambda t, e, c, tau: e - c * np.expm1(-t / tau),
+        lambda T, g: [(-g / np.expm1(-f), T / f) for f in (0.3, 1.5, 6.0)], ("straight line",),
     ),
 }  # fmt: skip
 
