@@ -69,6 +69,7 @@ _MODULES = (
     "receiver",
     "reduced",
     "relaxation",
+    "replay",
     "resampling",
     "rivals",
     "saturation",

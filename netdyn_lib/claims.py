@@ -48,7 +48,8 @@ class Claim:
 
     ``quantity`` says in words what is measured; ``reproduced`` and ``partly``
     are the ranges that decide (``partly`` contains ``reproduced``).
-    ``revised`` says what of this was changed after a first measurement, and why.
+    ``revised`` says what of this was changed after a first measurement, and why; ``shown`` names the figure of the
+    chapter that shows the quantity best, None where none does (the expected distance of two networks is a number).
     """
 
     id: str
@@ -61,6 +62,7 @@ class Claim:
     reproduced: Range
     partly: Range | None = None
     revised: str | None = None
+    shown: str | None = None
 
     @property
     def rule(self):
@@ -105,7 +107,7 @@ class Measurement:
 
     def row(self):
         """The measurement as plain data, one row of the scorecard."""
-        plain = {k: v for k, v in asdict(self.claim).items() if k not in ("reproduced", "partly")}
+        plain = {k: v for k, v in asdict(self.claim).items() if k not in ("reproduced", "partly", "shown")}
         return plain | dict(
             rule=self.claim.rule,
             measured=self.measured,
@@ -293,8 +295,12 @@ def interval(row):
     return f"{measured:.3g} [{low:.3g}, {high:.3g}]" + " numerical" * numerical
 
 
-def table(rows):
-    """Rows of a scorecard as an HTML table."""
+def table(rows, address=None):
+    """Rows of a scorecard as an HTML table.
+
+    ``address`` gives the link to the figure of a row, or None; rows that were gathered from runs also say their
+    profile and device.  Each line of the table has its paper, chapter and verdict as data attributes.
+    """
     head = ("claim", "paper", "ours", "verdict")
     body = []
     for row in rows:
@@ -302,14 +308,19 @@ def table(rows):
         words += f"<br><small>{html.escape(row['rule'])}</small>"
         if row["saw"]:
             words += f"<br><small>Seen: {html.escape(row['saw'])}</small>"
+        place = address(row) if address is not None else None
+        if place:
+            words += f'<br><small><a href="{html.escape(place)}">Figure of {html.escape(row["id"])}</a></small>'
         value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
+        run = f"<br><small>{html.escape(row['profile'])}, {html.escape(row['device'])}</small>" if "profile" in row else ""
         verdict = row["verdict"]
         cells = (
             f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",
             value,
-            interval(row),
+            interval(row) + run,
             f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>',
         )
-        body.append("<tr>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
-    header = "".join(f"<th>{h}</th>" for h in head)
+        data = " ".join(f'data-{name}="{html.escape(str(row[name]))}"' for name in ("paper", "chapter", "verdict") if name in row)
+        body.append(f"<tr {data}>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+    header = "".join(f'<th scope="col">{h}</th>' for h in head)
     return f'<table class="scorecard"><thead><tr>{header}</tr></thead><tbody>{"".join(body)}</tbody></table>'

@@ -4,6 +4,9 @@ The archive holds an array for each variable and each coordinate; its metadata t
 ``attributes``.  What has no dimensions there is a coordinate along the dimension of its name.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
@@ -67,3 +70,29 @@ def _plain(values, exact):
         with np.errstate(over="ignore", under="ignore"):
             return values.astype(np.float32)
     return values
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Published datasets of one kind: the files ``book/results/FOLDER/NAME.npz``, in double precision where ``exact``, else in single."""
+
+    folder: str
+    exact: bool = False
+
+    def publish(self, data, name, root=None):
+        """Write a dataset to ``NAME.npz``; its path.
+
+        ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.StoreError` where it cannot be
+        written; otherwise as :func:`write`.
+        """
+        return write(self._root(root) / f"{name}.npz", data, exact=tuple(data.data_vars) if self.exact else ())
+
+    def published(self, root=None):
+        """All that is published, name → dataset, with its provenance among the attributes; none where there is no such folder.
+
+        ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
+        """
+        return {path.stem: read(path) for path in sorted(self._root(root).glob("*.npz"))}
+
+    def _root(self, root):
+        return Path(root or Path(__file__).resolve().parents[1] / "book" / "results" / self.folder)

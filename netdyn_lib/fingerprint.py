@@ -12,6 +12,7 @@ than what a running program has loaded.
 """
 
 import ast
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -87,6 +88,25 @@ def imported(source, package=LIBRARY):
     files = _files(Path(package))
     wanted = _reached(_uses(ast.parse(source, "the notebook"), "", files), files)
     return sorted(files[module] for module in wanted)
+
+
+def behind(source, package=LIBRARY):
+    """What each module that a piece of source imports does: a sorted dict, module → the first 12 digits of :func:`code` of it alone.
+
+    Parameters and what is raised are those of :func:`imported`.  The ``__init__`` of the package itself is left out, as in :func:`closure`.
+    """
+    package, found = Path(package), {}
+    for path in imported(source, package):
+        module = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
+        if module != "__init__":
+            stat = path.stat()
+            found[module] = _alone(module, package, stat.st_mtime_ns, stat.st_size)
+    return dict(sorted(found.items()))
+
+
+@functools.lru_cache(1000)  # several chapters import the same; the stamp of the file says whether it has changed
+def _alone(module, package, *_stamp):
+    return code([module], package)[:12]
 
 
 def _files(package):

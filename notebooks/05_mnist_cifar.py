@@ -31,6 +31,7 @@
 from myst_nb import glue
 
 from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sweetspot, tasks
+from netdyn_lib.figures import overview
 from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.figures import sweetspot as draw_search
 from netdyn_lib.sweeps import comparisons, published, responses, results, tangents
@@ -89,6 +90,12 @@ glue("images-digits-length", float(best_size.data.epoch.max()), display=False)
 # On the digits, over {glue:text}`images-digits-count:.0f` initial conditions, training is fastest at $\eta =$ {glue:text}`images-digits-fastest:g`, and over records of {glue:text}`images-digits-length:.0f` epochs half of the initial conditions
 # are sensitive from $\eta =$ {glue:text}`images-digits-onset:g` on. At the fastest rate itself $p$ is then {glue:text}`images-digits-share:.2f`, and at $\eta = 10$ a share {glue:text}`images-digits-arrived:.2f` of the networks arrives within the cap.
 #
+# {numref}`fig-images-overview` puts this in one picture.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The regimes of training over the learning rate (handwritten digits). Above, the share of initial conditions from which nearby trajectories separate exponentially, and the share of networks that reach 90% test accuracy; below, the mean exponent of those that separate. Behind, hardly any (below a tenth), some, and nearly all (nine tenths and more) of the networks are sensitive; the dashed line is the learning rate at which training takes the fewest epochs.", "name": "fig-images-overview"}, "image": {"alt": "Two panels over a logarithmic axis of learning rates with coloured regimes behind them. At low rates no network is sensitive and the share that learns grows with the rate; around the fastest rate sensitivity sets in; beyond it nearly all networks are sensitive and hardly any learns."}}
+overview.regimes(best_exponents, best_first, digits_fastest.estimate)
+
+# %% [markdown]
 # ### How long a record?
 #
 # The papers follow copies for 201 epochs, and the rule looks for the best exponential fit in all of them. That makes $p$ a matter of the record's length: where distances rise for a while and then level off or shrink slowly,

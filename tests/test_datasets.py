@@ -78,3 +78,17 @@ def test_bad_data_and_files_are_refused(data, tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DamagedShard, match="few.npz"):
         datasets.read(path)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_shelf_holds_what_is_published(data, tmp_path, exact):
+    shelf = datasets.Shelf("things", exact=exact)
+    assert shelf.published(tmp_path / "none") == {}
+    path = shelf.publish(data, "one", tmp_path / "new")
+    assert path == tmp_path / "new" / "one.npz"
+    (found,) = shelf.published(tmp_path / "new").values()
+    assert bool(found["long"][0, 0] == 1 / 3) == exact and found.attrs == data.attrs
+
+
+def test_a_shelf_of_the_book_is_in_its_results():
+    assert set(datasets.Shelf("twins").published()) >= {"usps", "usps-sizes"}

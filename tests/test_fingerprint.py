@@ -161,6 +161,17 @@ def test_every_version_of_python_gives_the_same_fingerprint(package):
     assert code(["side"], package) == "817dc3c36081dea7c9afb4e6"
 
 
+def test_what_each_module_behind_a_source_does(package):
+    source = "from package import top\n"
+    found = fingerprint.behind(source, package)
+    assert list(found) == ["deep", "deep.bottom", "middle", "side", "top"]
+    assert found["side"] == code(["side"], package)[:12]
+    (package / "side.py").write_text("import json, numpy.linalg\nx = 22\n")
+    (package / "top.py").write_text('"""A docstring."""\nfrom . import middle\n')
+    again = fingerprint.behind(source, package)
+    assert [name for name in found if again[name] != found[name]] == ["side"]
+
+
 def test_the_library_itself():
     assert closure(["store", "fingerprint", "machine"]) == ("fingerprint", "locks", "machine", "npz", "store")
     names = closure(["ensembles"])

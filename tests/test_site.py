@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
 from netdyn_lib import claims
-from netdyn_lib.pipeline import fragments, notebook, scorecard, site
+from netdyn_lib.figures import behind
+from netdyn_lib.pipeline import beneath, fragments, notebook, scorecard, site
 from netdyn_lib.pipeline.project import Project
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
@@ -118,8 +120,11 @@ def test_the_scorecard_lists_every_claim(html, pages):
 
 
 def test_claims_can_be_downloaded(html, pages):
-    link = page(pages, html, "book/scorecard").find("a", class_="download")
-    rows = json.loads((html / "book" / link["href"]).read_text(encoding="utf-8"))
+    links = {Path(link["href"]).name: html / "book" / link["href"] for link in page(pages, html, "book/scorecard").find_all("a", class_="download")}
+    rows = json.loads(links["claims.json"].read_text(encoding="utf-8"))
+    lines = pd.read_csv(links["claims.csv"], keep_default_na=False)
+    assert list(lines) == list(scorecard.FIELDS) and lines["id"].tolist() == [row["id"] for row in rows]
+    assert lines["saw"].tolist() == [row["saw"] for row in rows]
     assert rows == json.loads((html / "claims.json").read_text(encoding="utf-8"))
     assert rows == json.loads((PROJECT.build / "test-site" / "claims.json").read_text(encoding="utf-8"))
     known = claims.load(CLAIMS)
@@ -129,6 +134,41 @@ def test_claims_can_be_downloaded(html, pages):
         assert row["verdict"] == known[row["id"]].judge(row["measured"])
         if row["low"] is not None and row["high"] is not None:
             assert row["low"] <= row["high"]
+
+
+def test_every_claim_leads_to_a_figure_of_its_chapter():
+    """Or to none: a claim about one number needs no figure."""
+    labels = {name: {label for _, label, _, _ in notebook.figures(notebook.read_source(PROJECT.source(name)))} for name in NAMES}
+    known = claims.load(CLAIMS)
+    assert [claim.id for claim in known.values() if claim.shown and claim.shown not in labels[claim.chapter]] == []
+    assert [claim.id for claim in known.values() if not claim.shown] == ["H-expected"]
+
+
+def test_the_scorecards_lines_can_be_filtered(html, pages):
+    soup = page(pages, html, "book/scorecard")
+    known = claims.load(CLAIMS)
+    for row in soup.select("table.scorecard tbody tr"):
+        claim = known[row.find("b").get_text()]
+        assert (row["data-paper"], row["data-chapter"]) == (claim.paper, claim.chapter) and row["data-verdict"] in claims.VERDICTS
+        link = row.find("a")
+        assert (link is None) == (claim.shown is None) and (link is None or link["href"].endswith(f"{claim.chapter}.html#{claim.shown}"))
+    form = soup.find("form", class_="scorecard-filters")
+    chosen = {select["name"]: [option["value"] for option in select.find_all("option")] for select in form.find_all("select")}
+    assert chosen["chapter"] == ["", *NAMES] and chosen["verdict"] == ["", *claims.VERDICTS] and "H" in chosen["paper"]
+
+
+def test_what_stands_beneath_figures_can_be_downloaded(html, pages):
+    for name in NAMES:
+        nb = notebook.read(PROJECT.committed(name))
+        soup = page(pages, html, f"notebooks/{name}")
+        folds = soup.select("details.beneath")
+        figures = notebook.figures(nb)
+        assert len(folds) == len(figures)
+        for fold, (cell, label, *_) in zip(folds, figures, strict=True):
+            link = fold.find("a", class_="download")
+            text = (html / "notebooks" / link["href"]).read_text(encoding="utf-8")
+            assert Path(link["href"]).name == f"{label}.csv" and text == behind.unpacked(cell.metadata.netdyn.numbers)
+            assert nb.metadata.netdyn["commit"] in fold.get_text() and beneath.command(nb.metadata.netdyn, name) in fold.get_text()
 
 
 def test_the_scorecard_page_names_every_field():

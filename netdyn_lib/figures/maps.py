@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
-from netdyn_lib.figures import style
+from netdyn_lib.figures import behind, style
 
 RIGHT, LEFT = style.PALETTE[0], style.PALETTE[1]  # orbits that start at w > 0 and at w < 0
 _BINS = 480
@@ -205,7 +205,9 @@ def _draw(axis, diagram, box=None):
     image = np.clip(1 - ink, 0, 1).transpose(1, 0, 2)
     half = (p[1] - p[0]) / 2
     extent = (p[0] - half, p[-1] + half, *box)
-    axis.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="antialiased", zorder=0)
+    picture = axis.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="antialiased", zorder=0)
+    seen = np.where((diagram.states >= box[0]) & (diagram.states <= box[1]), diagram.states, np.nan)
+    behind.stands_for(picture, p[None, :, None], seen)
 
 
 def _density(states, chosen, box):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import platform
 import sys
 import time
@@ -11,9 +12,10 @@ from importlib import metadata
 import nbformat
 import yaml
 
-from .. import archives
+from .. import archives, fingerprint, machine
 from ..fingerprint import imported
 from . import notebook
+from .memory import Peak
 from .project import PipelineError, write_whole
 
 #: Packages whose version decides a result.
@@ -99,6 +101,7 @@ def plan(project, name, profile, device, seed=None):
     resolved = parameters | {"device": resolve(device)}
     provenance = {k: resolved[k] for k in ("profile", "device", "seed")}
     provenance |= {"parameters": resolved, "key": key(project, name, resolved), "versions": versions()}
+    provenance["modules"] = fingerprint.behind(project.source(name).read_text(encoding="utf-8"), project.package)
     return nb, parameters, provenance
 
 
@@ -151,6 +154,8 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
     PipelineError
         When a notebook fails; those before it are kept.
     """
+    from ..figures import behind
+
     names = project.names(only)
     done = []
     for count, name in enumerate(names, 1):
@@ -164,11 +169,15 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
         log(f"{head}: executing ({shown})")
         commit = project.commit()  # now: files may change while the notebook runs
         began = time.monotonic()
-        run = _run(project, name, nb, parameters, profile)
+        with Peak() as peak:
+            run = _run(project, name, nb, parameters, profile)
         duration = time.monotonic() - began
+        notebook.lift(run, behind.MIME, "numbers")
         run.metadata.netdyn = provenance | {
             "commit": commit,
             "duration_s": round(duration, 1),
+            "peak_mb": round(peak.megabytes),
+            "machine": _machine(provenance["device"]),
             "executed": datetime.now(UTC).strftime("%Y-%m-%d"),
         }
         write_whole(target, notebook.dumps(notebook.tidy(run)))
@@ -177,6 +186,13 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
             log(f"{name}: {line}")
         done.append(name)
     return done
+
+
+def _machine(device):
+    """The processor with its number of cores, and the GPU where one was used, in words."""
+    about = machine.describe(device)
+    words = f"{about['processor']}, {about['cores']} cores"
+    return f"{about['device']}, {words}" if about["cuda"] else words
 
 
 def notes(nb):
@@ -189,11 +205,14 @@ def _run(project, name, nb, parameters, profile):
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from ..figures import behind
+
     # papermill saves after every cell: into a folder that nothing else reads,
     # so that what lies beside the finished copies is always finished.
     scratch = project.build / "running" / profile / f"{name}.ipynb"
     scratch.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
+    os.environ[behind.ASKED] = "1"  # kernels inherit it
     try:
         run = papermill.execute_notebook(
             nb,

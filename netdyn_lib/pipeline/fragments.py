@@ -1,6 +1,7 @@
 """Generated parts of pages: the scorecard, its summary, the runs, the published results, the front figure."""
 
 import base64
+import html
 import re
 
 from netdyn_lib import claims, store
@@ -38,14 +39,36 @@ def _badge(verdict):
 
 
 def table(rows, notebooks):
-    """The whole scorecard, chapter by chapter."""
+    """The whole scorecard, chapter by chapter, with a form that filters it."""
     parts = []
     for name, nb in notebooks.items():
         mine = [row for row in rows if row["chapter"] == name]
         if mine:
-            body = f'<div class="scorecard-frame">{claims.table(mine)}</div>'
+            body = f'<div class="scorecard-frame" tabindex="0" role="region" aria-label="Claims of {name}">{claims.table(mine, _address)}</div>'
             parts.append(f"## {_link(name, nb)}\n\n```{{raw}} html\n{body}\n```\n")
-    return "\n".join(parts) or "No claim has been measured.\n"
+    return "\n".join([_filters(rows, notebooks), *parts]) if parts else "No claim has been measured.\n"
+
+
+def _address(row):
+    return f"../notebooks/{row['chapter']}.html#{row['shown']}" if row["shown"] else None
+
+
+def _filters(rows, notebooks):
+    """A form that a script on the page listens to; without scripts it stays hidden, and the page shows all."""
+    chapters = {name: title(nb) for name, nb in notebooks.items() if any(row["chapter"] == name for row in rows)}
+    choices = {
+        "paper": {paper: paper for paper in dict.fromkeys(row["paper"] for row in rows)},
+        "chapter": chapters,
+        "verdict": {verdict: verdict for verdict in claims.VERDICTS},
+    }
+    parts = []
+    for name, known in choices.items():
+        options = "".join(f'<option value="{html.escape(value)}">{html.escape(text)}</option>' for value, text in known.items())
+        parts.append(f'<label>{name} <select name="{name}"><option value="">all</option>{options}</select></label>')
+    parts.append('<label>word <input type="search" name="word"></label>')
+    count = f'<output aria-live="polite">{len(rows)} of {len(rows)} claims</output>'
+    form = f'<form class="scorecard-filters" hidden>{" ".join(parts)} {count}</form>'
+    return f'```{{raw}} html\n{form}\n<script src="../_static/scorecard.js" defer></script>\n```\n'
 
 
 def fill(text, rows, page="a page"):
@@ -71,12 +94,13 @@ def fill(text, rows, page="a page"):
 
 def runs(notebooks):
     """How each notebook was executed."""
-    head = ("Chapter", "Profile", "Device", "Seed", "Seconds", "Executed", "Commit")
-    lines = ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|:--|:--|"]
+    head = ("Chapter", "Profile", "Device", "Seed", "Seconds", "Peak of memory, MB", "Executed", "Commit", "Machine")
+    lines = ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
     for name, nb in notebooks.items():
         run = nb.metadata.netdyn
-        cells = (_link(name, nb), run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}", run["executed"])
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + f" | `{run['commit']}` |")
+        cells = (_link(name, nb), run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}")
+        cells += (f"{run['peak_mb']:,}" if run.get("peak_mb") else "–", run["executed"], f"`{run['commit']}`", run.get("machine", "–"))
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n\n" + _versions(notebooks)
 
 

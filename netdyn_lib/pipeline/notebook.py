@@ -80,6 +80,16 @@ def tidy(nb):
     return nb
 
 
+def lift(nb, mime, name):
+    """Move one kind of data from the outputs of each cell to ``cell.metadata.netdyn[name]``, where nbval does not compare it; in place."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            found = output.get("data", {}).pop(mime, None)
+            if found is not None:
+                cell.metadata.setdefault("netdyn", {})[name] = found
+    return nb
+
+
 def without(nb, mime):
     """A copy of the notebook whose outputs lack one kind of data."""
     nb = copy.deepcopy(nb)

@@ -9,7 +9,7 @@ from . import notebook
 from .project import PipelineError, write_whole
 
 #: Provenance that a pair keeps; what only the build folder needs stays there.
-KEPT = ("profile", "device", "seed", "commit", "executed", "duration_s", "versions")
+KEPT = ("profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb", "machine", "modules", "versions")
 
 
 def pair(project, profile="laptop", only="", log=print):
@@ -68,6 +68,8 @@ def merge(source, run, name):
     for cell, old in zip(made.cells, ran, strict=True):
         if cell.cell_type == "code":
             cell.outputs = old.outputs
+            if "netdyn" in old.metadata:
+                cell.metadata.netdyn = old.metadata.netdyn
     if "language_info" in run.metadata:
         made.metadata.language_info = run.metadata.language_info
         # The patch release of Python changes from machine to machine; it stands in the provenance.

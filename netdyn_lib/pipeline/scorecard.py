@@ -1,6 +1,8 @@
 """Gather every measured claim from the executed notebooks."""
 
+import io
 import json
+from csv import DictWriter as writer
 
 import yaml
 
@@ -15,6 +17,7 @@ FIELDS = (
     "reference",
     "figure",
     "chapter",
+    "shown",
     "statement",
     "paper_value",
     "measured",
@@ -30,7 +33,7 @@ FIELDS = (
 )
 #: Those that come from the notebook's run, and those that a measurement does not carry.
 RUN = ("profile", "device", "commit")
-ADDED = ("reference", "chapter", *RUN)
+ADDED = ("reference", "chapter", "shown", *RUN)
 
 
 def gather(notebooks, path):
@@ -79,7 +82,7 @@ def gather(notebooks, path):
                 raise PipelineError(
                     f"{name} measured {row['id']!r} by an older library, without {', '.join(lacking)}: execute the notebook again"
                 )
-            whole = row | {"reference": references.get(row["paper"], row["paper"]), "chapter": name}
+            whole = row | {"reference": references.get(row["paper"], row["paper"]), "chapter": name, "shown": claim.shown}
             whole |= {k: nb.metadata.netdyn[k] for k in RUN}
             found[row["id"]] = {field: whole[field] for field in FIELDS}
     return [found[id] for id in known if id in found]
@@ -99,6 +102,15 @@ def counts(rows):
 def dumps(rows):
     """The rows as JSON text; NaN and infinity are refused, for JSON has neither."""
     return json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def csv(rows):
+    """The rows as comma-separated values, a line for each below the names of the :data:`FIELDS`."""
+    text = io.StringIO()
+    lines = writer(text, FIELDS, lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(rows)
+    return text.getvalue()
 
 
 def _measured(nb):

@@ -11,11 +11,14 @@ import yaml
 
 from netdyn_lib import claims
 
-from . import execute, fragments, notebook, scorecard
+from . import beneath, execute, fragments, launch, notebook, scorecard, terms
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js", "input/tex/extensions")
+
+#: Pages whose words do not lead to the glossary: lists, not prose.
+UNLINKED = ("book/scorecard.html", "book/published.html", "book/bibliography.html", "genindex.html", "search.html", "reference")
 
 
 def build(project, profile="laptop", only="", log=print):
@@ -116,6 +119,7 @@ def _build(project, notebooks, label, html, folder, strict, log):
     log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
     made = _jupyter_book(source, project.build / f"making-{label}", strict)
     _add_mathjax(made / "_static" / "mathjax")
+    terms.link(made, skip=UNLINKED)
     write_whole(made / "claims.json", scorecard.dumps(rows))
     html.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(made, html)
@@ -133,9 +137,11 @@ def stage(project, notebooks, rows, source):
         shutil.copy(project.root / file, source / file)
     shutil.copytree(project.book, source / "book")
     (source / "notebooks").mkdir()
+    place = launch.repository(yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8")))
     for name, nb in notebooks.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
-        shown = notebook.without(nb, claims.MIME)
+        shown = beneath.add(notebook.without(nb, claims.MIME), name, beneath.now(project, name), source / "notebooks")
+        launch.add(shown, place, name)
         (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
     made = source / "book" / "_generated"
     made.mkdir()
@@ -151,6 +157,7 @@ def stage(project, notebooks, rows, source):
         "runs.md": fragments.runs(notebooks),
         "published.md": fragments.published(project.book / "results"),
         "claims.json": scorecard.dumps(rows),
+        "claims.csv": scorecard.csv(rows),
     }
     for file, text in texts.items():
         (made / file).write_text(text, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -10,6 +9,9 @@ import xarray as xr
 from .. import curvature, datasets, descent, machine, tracking
 from ..checks import positive, whole
 from . import benettin, operators
+
+_SHELF = datasets.Shelf("leading", exact=True)
+publish, published = _SHELF.publish, _SHELF.published
 
 
 def along_training(task, rates, conditions, count=3, epochs=60, every=10, seed=0, progress=None):
@@ -76,29 +78,9 @@ def along_training(task, rates, conditions, count=3, epochs=60, every=10, seed=0
     return xr.Dataset(variables, coords, attrs)
 
 
-def published(root=None):
-    """Published leading exponents: name → dataset, of the files ``book/results/leading/NAME.npz``; provenance in its attributes.
-
-    ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
-    """
-    return {path.stem: datasets.read(path) for path in sorted(_folder(root).glob("*.npz"))}
-
-
 def notes(by_name):
     """Of what data and how many networks leading exponents are, and where they were computed: a line for each dataset of :func:`along_training`."""
     return "\n".join(
         f"{name}: {about['data']}; {about['conditions']} networks, {about['epochs']} epochs; {about['provenance']}"
         for name, about in ((name, data.attrs) for name, data in by_name.items())
     )
-
-
-def publish(data, name, root=None):
-    """Write a dataset of :func:`along_training` to ``book/results/leading/NAME.npz``; its path.
-
-    Raises :class:`netdyn_lib.store.StoreError` where it cannot be written.
-    """
-    return datasets.write(_folder(root) / f"{name}.npz", data, exact=tuple(data.data_vars))
-
-
-def _folder(root):
-    return Path(root or Path(__file__).resolve().parents[2] / "book" / "results" / "leading")

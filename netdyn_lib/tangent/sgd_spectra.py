@@ -16,7 +16,6 @@ What the QR of one random frame gives is kept beside them, as ``qr``.  Σ_i ln R
 import math
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,13 +27,15 @@ from tqdm import tqdm
 from .. import datasets, machine, minibatches, threads
 from ..checks import whole
 from ..descent import quiet
+from ..replay import Reference
 from ..student import student
-from ..twins.directions import forward_step
-from ..twins.reference import Reference
 from . import krylov, stochastic
 from .frames import orthonormalise, random_orthogonal
 from .singular import Product
+from .stochastic import forward_step
 
+_SHELF = datasets.Shelf("spectra")
+publish, published = _SHELF.publish, _SHELF.published
 #: |ln σ| up to which a direction neither grows nor shrinks, as in :func:`netdyn_lib.twins.strategies`.
 NEUTRAL = 1e-8
 
@@ -198,26 +199,6 @@ def _gram(reference, frame):
     for t, params in reference.weights(reverse=True):
         frame = forward_step(reference, t, params, frame)  # J is symmetric
     return frame
-
-
-def publish(data, name, root=None):
-    """Write a dataset of :func:`over_time` to ``book/results/spectra/NAME.npz``, in single precision; its path.
-
-    ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.StoreError` where it cannot be written.
-    """
-    return datasets.write(_folder(root) / f"{name}.npz", data)
-
-
-def published(root=None):
-    """Published spectra: name → dataset, of the files ``book/results/spectra/NAME.npz``; provenance in its attributes.
-
-    ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
-    """
-    return {path.stem: datasets.read(path) for path in sorted(_folder(root).glob("*.npz"))}
-
-
-def _folder(root):
-    return Path(root or Path(__file__).resolve().parents[2] / "book" / "results" / "spectra")
 
 
 def positive_count(data):

@@ -8,7 +8,7 @@ import torch
 
 from .. import low_rank, minibatches, threads
 from ..checks import whole
-from ..twins.reference import Reference
+from ..replay import Reference
 from .sgd_spectra import NEUTRAL, Whole, leading
 
 

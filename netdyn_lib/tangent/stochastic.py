@@ -150,3 +150,13 @@ def spectrum(advance, params, steps, count=None, start=0, velocity=None, **optio
         options["frame"] = advance.frame(count)
     found = benettin.spectrum(advance, advance.states(params, start, velocity), steps, **options)
     return replace(found, frame=found.frame[:, :-1], final=found.final[:, :-1])
+
+
+def forward_step(reference, t, params, frame):
+    """J(t) ``frame``, (P, k), at W(t) = ``params`` of a kept run, a :class:`netdyn_lib.replay.Reference`."""
+    return frame - reference.rate * curved(reference.part(t), params, frame)[1]
+
+
+def inverse_step(reference, t, params, frame):
+    """J(t)⁻¹ ``frame``, (P, k); as :func:`forward_step`.  Raises :class:`torch.linalg.LinAlgError` where a step has no inverse."""
+    return low_rank.hessian(reference.part(t), params).undone(frame.T, reference.rate).T

@@ -1,16 +1,15 @@
 """Twins: networks that start a distance ε apart in a chosen direction, and learn from the same batches.
 
-``reference`` keeps a run so that it can be gone through forwards and backwards, ``directions`` finds the
-initial perturbations that grow or shrink most along it (H, §4.2), ``divergence`` follows twins, ``fits`` compares laws of
+A run is kept by :mod:`netdyn_lib.replay`; ``directions`` finds the initial perturbations that grow or shrink most along it (H, §4.2), ``divergence`` follows twins, ``fits`` compares laws of
 their distance, ``bounds`` the limits that exponents set, and ``independent`` is how far apart two fresh networks are.
 """
 
+from ..replay import Reference
 from .bounds import Extremes, extremes, norm_bounds, share_within
 from .directions import Directions, all_directions, contracting, leading, strategies
 from .divergence import Divergence, diverge, follow
 from .fits import LAWS, Comparison, Fit, compare
 from .independent import Apart, independent
-from .reference import Reference
 
 __all__ = [
     "LAWS", "Apart", "Comparison", "Directions", "Divergence", "Extremes", "Fit", "Reference", "all_directions", "compare",

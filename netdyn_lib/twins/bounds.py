@@ -10,7 +10,8 @@ import torch
 
 from .. import curvature, low_rank, threads
 from ..checks import whole
-from .directions import Tangent, forward_step, inverse_step
+from ..tangent.stochastic import forward_step, inverse_step
+from .directions import Tangent
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import low_rank, threads
+from .. import threads
 from ..checks import positive, whole
 from ..tangent import krylov
 from ..tangent.singular import Product
-from ..tangent.stochastic import curved
+from ..tangent.stochastic import forward_step, inverse_step
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,6 @@ class Directions:
     def exponents(self):
         """Finite-time Lyapunov exponents ln σ/T per step, (k,)."""
         return self.log_singular / self.steps
-
-
-def forward_step(reference, t, params, frame):
-    """J(t) ``frame``, (P, k)."""
-    return frame - reference.rate * curved(reference.part(t), params, frame)[1]
-
-
-def inverse_step(reference, t, params, frame):
-    """J(t)⁻¹ ``frame``, (P, k)."""
-    return low_rank.hessian(reference.part(t), params).undone(frame.T, reference.rate).T
 
 
 class Tangent:

@@ -2,20 +2,21 @@
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from .. import datasets, machine, minibatches
 from ..checks import positive, whole
+from ..replay import Reference
 from ..tangent.frames import random_orthogonal
 from .bounds import extremes
 from .directions import contracting, leading, strategies
 from .divergence import diverge
 from .independent import independent
-from .reference import Reference
 
+_SHELF = datasets.Shelf("twins")
+publish, published = _SHELF.publish, _SHELF.published
 #: H's directions, from the one along which twins should part most to the one along which least.
 EXPECTED = ("top", "chaotic", "random", "non-chaotic", "bottom")
 _UNIFORM = ("pytorch", "glorot")
@@ -126,26 +127,6 @@ def notes(by_name):
         f"{name}: {data.attrs['data']}; {data.sizes['network']} networks, {data.attrs['steps']:,} steps; {data.attrs['provenance']}"
         for name, data in by_name.items()
     )
-
-
-def publish(data, name, root=None):
-    """Write a dataset of this module to ``book/results/twins/NAME.npz``, in single precision; its path.
-
-    ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.StoreError` where it cannot be written.
-    """
-    return datasets.write(_folder(root) / f"{name}.npz", data)
-
-
-def published(root=None):
-    """Published twins: name → dataset, of the files ``book/results/twins/NAME.npz``; provenance in its attributes.
-
-    ``root`` is the folder where it is another.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
-    """
-    return {path.stem: datasets.read(path) for path in sorted(_folder(root).glob("*.npz"))}
-
-
-def _folder(root):
-    return Path(root or Path(__file__).resolve().parents[2] / "book" / "results" / "twins")
 
 
 def _starts(task, networks, seed):

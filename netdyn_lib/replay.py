@@ -4,9 +4,9 @@ import math
 
 import torch
 
-from .. import gradients, minibatches
-from ..checks import finite, floats, positive, whole
-from ..ensembles import Stopped
+from . import gradients, minibatches
+from .checks import finite, floats, positive, whole
+from .ensembles import Stopped
 
 
 class Reference:

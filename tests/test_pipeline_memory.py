@@ -1,0 +1,21 @@
+"""The peak of memory of what a run starts."""
+
+import subprocess
+import sys
+
+from netdyn_lib.pipeline import memory
+
+
+def test_the_peak_of_a_child_is_seen(monkeypatch):
+    monkeypatch.setattr(memory, "EVERY", 0.02)
+    with memory.Peak() as small:
+        subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)"], check=True)
+    with memory.Peak() as large:
+        subprocess.run([sys.executable, "-c", "import time; x = bytearray(b'1') * 200_000_000; time.sleep(0.5)"], check=True)
+    assert 190 < large.megabytes - small.megabytes < 250 and small.megabytes > 1
+
+
+def test_without_children_there_is_none(monkeypatch):
+    with memory.Peak() as peak:
+        pass
+    assert peak.megabytes == 0
