@@ -57,6 +57,17 @@ window.netdynExplore = (function () {
     }
   }
 
+  /* The same in HTML, and without marks for where there is text alone. */
+  function rich(node, text) {
+    node.replaceChildren(...text.split(/_\{|\}/).map((part, k) => {
+      if (k % 2 === 0) return document.createTextNode(part);
+      const low = document.createElement("sub");
+      low.textContent = part;
+      return low;
+    }));
+  }
+  const plain = (text) => text.replace(/_\{(\w+)\}/g, " $1");
+
   function linearTicks(low, high, about) {
     const rough = (high - low) / about, power = 10 ** Math.floor(Math.log10(rough));
     const step = power * [1, 2, 5, 10].find((s) => s * power >= rough * 0.999);
@@ -78,9 +89,9 @@ window.netdynExplore = (function () {
   }
 
   function tickText(value, log) {
-    const exponent = Math.log10(Math.abs(value));
-    if (log && (exponent < -3 || exponent > 3) && Math.abs(exponent - Math.round(exponent)) < 1e-9) return `10${superscript(Math.round(exponent))}`;
-    return minus(String(value));
+    const power = Math.floor(Math.log10(Math.abs(value)) + 1e-9), front = Number((value / 10 ** power).toPrecision(3));
+    if (log && (power < -3 || power > 3)) return `${front === 1 ? "" : `${front}·`}10${superscript(power)}`;
+    return minus(String(Number(value.toPrecision(12))));
   }
 
   /* A chart in `holder`, drawn at its width.  Options: height, square, x and y: {low, high, log, label}, and `describe`,
@@ -141,5 +152,5 @@ window.netdynExplore = (function () {
 
   const colour = (name) => getComputedStyle(document.querySelector(".explorer")).getPropertyValue(`--explore-${name}`).trim();
 
-  return { bytes, unpack, number, make, chart, path, keepDrawn, colour };
+  return { bytes, unpack, number, make, chart, rich, plain, path, keepDrawn, colour };
 })();

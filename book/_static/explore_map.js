@@ -115,13 +115,13 @@
     const { plot, x, y } = drawn;
     make("line", { x1: x(low), x2: x(high), y1: y(0), y2: y(0), class: "stroke-ink" }, plot);
     const etas = Array.from(curve, (_, k) => low + ((high - low) * (k + 0.5)) / n);
-    const bar = (wanted, name) => {
-      let d = "";
-      for (let k = 0; k < n; k++) if (wanted(curve[k])) d += `M${x(etas[k]).toFixed(2)} ${y(0).toFixed(1)}V${y(Math.max(curve[k], -1.7)).toFixed(1)}`;
-      make("path", { d: d || "M0 0", class: name, "stroke-width": Math.max(1, (x(high) - x(low)) / n), "stroke-opacity": 0.75 }, plot);
+    const area = (part, name) => {
+      const heights = Array.from(curve, (v) => (Number.isNaN(v) ? 0 : part(Math.max(v, -1.7))));
+      const line = path([etas[0], ...etas, etas[n - 1]], [0, ...heights, 0], x, y);
+      make("path", { d: `${line}Z`, class: name, "fill-opacity": 0.75 }, plot);
     };
-    bar((v) => v < 0, "stroke-blue");
-    bar((v) => v > 0, "stroke-orange");
+    area((v) => Math.min(v, 0), "area-blue");
+    area((v) => Math.max(v, 0), "area-orange");
     marker(drawn, now);
     if (!now.escaped) make("circle", { cx: x(now.eta), cy: y(Math.max(now.exponent, -1.6)), r: 4.5, class: "fill-ink" }, plot);
     pick(find("exponent"), drawn);

@@ -1,7 +1,7 @@
 /* Explorer of the published sweeps: quantities against the learning rate, and the networks behind each. */
 "use strict";
 (function () {
-  const { unpack, number, make, chart, path, keepDrawn } = window.netdynExplore;
+  const { unpack, number, make, chart, path, rich, plain, keepDrawn } = window.netdynExplore;
   const data = window.netdynData.sweeps;
   const root = document.getElementById("explorer-sweeps");
   const find = (name) => root.querySelector(`[data-part="${name}"]`);
@@ -18,10 +18,10 @@
   /* What is said and drawn of each kind of quantity; `of` is the quantity, k the learning rate. */
   const KINDS = {
     exponent: {
-      option: () => "λ_nMLE: exponent at which copies part",
-      title: "Exponent λ nMLE against the learning rate", label: "exponent λ_{nMLE} (1/epoch)", network: "one network's Λ; faint: not kept",
+      option: () => "λ_{nMLE}: exponent at which copies part",
+      title: "Exponent λ_{nMLE} against the learning rate", label: "exponent λ_{nMLE} (1/epoch)", network: "one network's Λ; faint: not kept",
       one: (v, kept) => (v === null ? "no window" : `Λ = ${number(v)} per epoch${kept ? "" : ", not kept"}`),
-      say: (of, k) => `λ nMLE = ${number(of.interval[k][0])} per epoch${between(of, k)}, mean over ${total(of.keeps[k])} of ${of.keeps[k].length} networks whose Λ is kept`,
+      say: (of, k) => `λ_{nMLE} = ${number(of.interval[k][0])} per epoch${between(of, k)}, mean over ${total(of.keeps[k])} of ${of.keeps[k].length} networks whose Λ is kept`,
     },
     share: {
       option: () => "p: share of initial conditions whose copies part exponentially",
@@ -30,7 +30,7 @@
       say: (of, k) => `p = ${number(of.interval[k][0])}${between(of, k)}, ${of.kept[k]} of ${of.count[k]} networks`,
     },
     arrival: {
-      option: (of) => `τ: epochs to ${percent(of.target)} test accuracy, within ${of.cap}`,
+      option: (of) => `τ: epochs to ${percent(of.target)} test accuracy, within ${of.cap} epochs`,
       title: "Epochs τ to the target accuracy against the learning rate", label: "mean τ (epochs)", network: "one network's τ, where it arrives", log: true,
       one: epochs,
       say: (of, k) => {
@@ -41,7 +41,7 @@
     },
     sharpness: {
       option: () => "sharpness late in training, in units of 2/η",
-      title: "Sharpness over the second half of the record against the learning rate", label: "sharpness · η/2", network: "one network's median", low: 0, line: 1,
+      title: "Sharpness over the second half of the record against the learning rate", label: "sharpness · η/2", network: "one network's median", over: "median over the networks", low: 0, line: 1,
       one: (v) => (v === null ? "none" : `${number(v)} times 2/η`),
       say: (of, k) => `sharpness ${number(of.interval[k][0])} times 2/η, median over networks of each one's median over the second half of its record`,
     },
@@ -51,7 +51,7 @@
 
   const parts = { sweep: find("sweep"), quantity: find("quantity"), rate: find("rate"), network: find("network"), curve: find("curve") };
   const state = { hover: null, hoverNetwork: null };
-  let sweep, of, kind, curves, order;
+  let sweep, of, kind, curves, order, said;
 
   /* The network behind the j-th value at learning rate k: values leave out what is not present. */
   const inits = (k) => sweep.present[k].map((there, j) => (there ? j : -1)).filter((j) => j >= 0);
@@ -66,9 +66,10 @@
 
   function setSweep() {
     sweep = data.sweeps.find((one) => one.name === parts.sweep.value);
-    options(parts.quantity, Object.entries(sweep.quantities).map(([name, q]) => [name, KINDS[q.kind].option(q)]));
+    options(parts.quantity, Object.entries(sweep.quantities).map(([name, q]) => [name, plain(KINDS[q.kind].option(q))]));
     parts.rate.max = sweep.rates.length - 1;
-    const home = sweep.rates.reduce((best, r, k) => (Math.abs(Math.log(r / 7.5)) < Math.abs(Math.log(sweep.rates[best] / 7.5)) ? k : best), 0);
+    const far = (rate) => Math.abs(Math.log(rate / data.home));
+    const home = sweep.rates.reduce((best, r, k) => (far(r) < far(sweep.rates[best]) ? k : best), 0);
     parts.rate.value = home;
     parts.network.max = sweep.networks;
     parts.network.value = 0;
@@ -136,7 +137,8 @@
   function update() {
     const k = rateNow(), network = networkNow();
     const text = sentence(k);
-    if (find("readout").textContent !== text) find("readout").textContent = text;
+    if (text !== said) rich(find("readout"), text);
+    said = text;
     parts.rate.setAttribute("aria-valuetext", `η = ${number(sweep.rates[Number(parts.rate.value)], 5)}`);
     parts.network.setAttribute("aria-valuetext", Number(parts.network.value) ? `network ${parts.network.value}` : "none");
     const [value, low, high] = of.interval[k];
@@ -144,7 +146,8 @@
       sweep: sweep.name, quantity: parts.quantity.value, rate: sweep.rates[k], network: network + 1,
       value: value ?? "", low: low ?? "", high: high ?? "", networks: JSON.stringify(values(k).map((row) => row.value)),
     });
-    find("title").textContent = `${kind.title}: ${sweep.title}`;
+    rich(find("title"), `${kind.title}: ${sweep.title}`);
+    find("key-over").lastElementChild.textContent = kind.over || "over the initial conditions, with its 95% interval";
     find("key-network").lastElementChild.textContent = kind.network;
     find("curve-title").textContent = `${CURVES[parts.curve.value].title} at η = ${number(sweep.rates[k], 5)}`;
     table(k);
@@ -157,7 +160,7 @@
     const shown = Object.values(sweep.quantities);
     const names = shown.map((q) => KINDS[q.kind].option(q).split(":")[0] + (q.kind === "arrival" ? ` to ${percent(q.target)}` : ""));
     const head = document.createElement("thead"), body = document.createElement("tbody"), whole = document.createElement("table");
-    head.append(row("th", ["network", ...names.map((name) => name.replace("λ_nMLE", "Λ per epoch"))]));
+    head.append(row("th", ["network", ...names.map((name) => name.replace("λ_{nMLE}", "Λ per epoch"))]));
     inits(k).forEach((j, i) => body.append(row("td", [
       String(j + 1),
       ...shown.map((q) => KINDS[q.kind].one(q.networks[k][i] ?? null, q.keeps ? q.keeps[k][i] : true).replace(/^Λ = | per epoch| times 2\/η| epochs$/g, "")),
@@ -177,20 +180,22 @@
     else Object.assign(y, { low: kind.high ? -0.06 : Math.min(0, least < 0 ? least * 1.1 : 0), high: kind.high ? 1.06 : (most || 1) * 1.08 });
     const drawn = chart(find("quantity-chart"), {
       height: 300, x: { low: Math.min(...rates) / 1.35, high: Math.max(...rates) * 1.35, log: true, label: "learning rate η" }, y,
-      describe: `${kind.title}, sweep ${sweep.title}. ${sentence(k)}`,
+      describe: plain(`${kind.title}, sweep ${sweep.title}. ${sentence(k)}`),
     });
     const { plot, x } = drawn, up = drawn.y;
     make("line", { x1: x(rates[k]), x2: x(rates[k]), y1: drawn.top, y2: drawn.bottom, class: "stroke-ink", "stroke-width": 1.5, "stroke-dasharray": "4 3" }, plot);
     if (kind.line) make("line", { x1: drawn.left, x2: drawn.right, y1: up(kind.line), y2: up(kind.line), class: "stroke-muted", "stroke-dasharray": "6 3" }, plot);
     order = [];
+    const gaps = rates.slice(1).map((rate, r) => x(rate) - x(rates[r]));
+    const room = Math.min(5, 0.4 * Math.min(...gaps, Infinity)), size = sweep.networks > FEW ? 2 : 3.5;
     rates.forEach((rate, r) => {
-      const rows = values(r), spread = Math.min(5, rows.length / 2);
+      const rows = values(r), spread = Math.min(room, rows.length / 2);
       rows.forEach((row, i) => {
         if (row.value === null) return;
         const place = { cx: x(rate) + (rows.length > 1 ? (i / (rows.length - 1) - 0.5) * 2 * spread : 0), cy: up(row.value) };
         const single = row.init === networkNow();
         order.push({ rate: r, init: row.init, ...place });
-        make("circle", { ...place, r: single ? 5 : 3, class: single ? "fill-orange" : "stroke-green", fill: "none", "stroke-opacity": of.kind === "exponent" && !row.kept ? 0.35 : 0.9 }, plot);
+        make("circle", { ...place, r: single ? 5 : size, class: single ? "fill-orange" : "stroke-green", fill: "none", "stroke-opacity": of.kind === "exponent" && !row.kept ? 0.35 : 0.9 }, plot);
       });
     });
     const means = of.interval.map((i) => (i[0] === null ? NaN : i[0]));
