@@ -28,7 +28,7 @@ window.netdynExplore = (function () {
     if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
     if (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5)) {
       const [front, power] = value.toExponential(digits - 1).split("e");
-      return minus(`${front}·10${superscript(Number(power))}`);
+      return minus(`${Number(front)}·10${superscript(Number(power))}`);
     }
     return minus(String(Number(value.toPrecision(digits))));
   }

@@ -21,7 +21,9 @@
       option: () => "λ_{nMLE}: exponent at which copies part",
       title: "Exponent λ_{nMLE} against the learning rate", label: "exponent λ_{nMLE} (1/epoch)", network: "one network's Λ; faint: not kept",
       one: (v, kept) => (v === null ? "no window" : `Λ = ${number(v)} per epoch${kept ? "" : ", not kept"}`),
-      say: (of, k) => `λ_{nMLE} = ${number(of.interval[k][0])} per epoch${between(of, k)}, mean over ${total(of.keeps[k])} of ${of.keeps[k].length} networks whose Λ is kept`,
+      say: (of, k) => (of.interval[k][0] === null
+        ? `no λ_{nMLE}, for the Λ of none of ${of.keeps[k].length} networks is kept`
+        : `λ_{nMLE} = ${number(of.interval[k][0])} per epoch${between(of, k)}, mean over ${total(of.keeps[k])} of ${of.keeps[k].length} networks whose Λ is kept`),
     },
     share: {
       option: () => "p: share of initial conditions whose copies part exponentially",
@@ -122,7 +124,7 @@
   }
 
   function sentence(k) {
-    const rows = values(k), out = [`η = ${number(sweep.rates[k], 5)}: ${rows.length ? kind.say(of, k) : "no network was computed"}.`];
+    const rows = values(k), out = [`η = ${sweep.rates[k]}: ${rows.length ? kind.say(of, k) : "no network was computed"}.`];
     if (sweep.diverged[k]) out.push(`${sweep.diverged[k]} diverged.`);
     const single = rows.find((row) => row.init === networkNow());
     if (single) out.push(`Network ${single.init + 1}: ${kind.one(single.value, single.kept)}.`);
@@ -139,7 +141,7 @@
     const text = sentence(k);
     if (text !== said) rich(find("readout"), text);
     said = text;
-    parts.rate.setAttribute("aria-valuetext", `η = ${number(sweep.rates[Number(parts.rate.value)], 5)}`);
+    parts.rate.setAttribute("aria-valuetext", `η = ${sweep.rates[Number(parts.rate.value)]}`);
     parts.network.setAttribute("aria-valuetext", Number(parts.network.value) ? `network ${parts.network.value}` : "none");
     const [value, low, high] = of.interval[k];
     Object.assign(root.dataset, {
@@ -149,7 +151,7 @@
     rich(find("title"), `${kind.title}: ${sweep.title}`);
     find("key-over").lastElementChild.textContent = kind.over || "over the initial conditions, with its 95% interval";
     find("key-network").lastElementChild.textContent = kind.network;
-    find("curve-title").textContent = `${CURVES[parts.curve.value].title} at η = ${number(sweep.rates[k], 5)}`;
+    find("curve-title").textContent = `${CURVES[parts.curve.value].title} at η = ${sweep.rates[k]}`;
     table(k);
     draw();
   }
@@ -216,7 +218,7 @@
     const k = rateNow(), name = parts.curve.value, curve = curves[name], style = CURVES[name];
     const drawn = chart(find("curve-chart"), {
       height: 280, x: { low: 0, high: Math.max(...curve.epochs), label: "epoch t" }, y: { low: curve.low, high: curve.high, log: style.log, label: style.label },
-      describe: `${style.title} at η = ${number(sweep.rates[k], 5)}, one line for each of ${inits(k).length} networks of the sweep ${sweep.title}.`,
+      describe: `${style.title} at η = ${sweep.rates[k]}, one line for each of ${inits(k).length} networks of the sweep ${sweep.title}.`,
     });
     const { plot, x, y } = drawn, single = networkNow();
     if (name === "sharpness") make("line", { x1: drawn.left, x2: drawn.right, y1: y(1), y2: y(1), class: "stroke-ink", "stroke-dasharray": "6 3" }, plot);
