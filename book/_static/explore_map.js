@@ -92,16 +92,17 @@
 
   function diagram(now) {
     const [low, high] = data.range, span = data.diagram.span;
+    const narrow = root.clientWidth < 480; // labels of the marks then stand in two rows
     const drawn = chart(find("diagram"), {
-      height: 290, top: 22, x: { low, high }, y: { low: -span, high: span, label: "weight w", ticks: [-1, 0, 1] },
+      height: narrow ? 304 : 290, top: narrow ? 36 : 22, x: { low, high }, y: { low: -span, high: span, label: "weight w", ticks: [-1, 0, 1] },
       describe: `Bifurcation diagram of the cubic map: weights that orbits settle to, against the learning rate. The marker stands at η = ${number(now.eta, 6)}.`,
     });
     const { plot, x, y, svg } = drawn;
     make("image", { href: picture(), x: x(low), y: drawn.top, width: x(high) - x(low), height: drawn.bottom - drawn.top, preserveAspectRatio: "none" }, plot);
-    for (const mark of data.marks) {
+    data.marks.forEach((mark, k) => {
       make("line", { x1: x(mark.eta), x2: x(mark.eta), y1: drawn.top, y2: drawn.bottom, class: "stroke-muted", "stroke-dasharray": "4 3" }, plot);
-      make("text", { x: x(mark.eta), y: drawn.top - 6, "text-anchor": "middle" }, svg).textContent = mark.name;
-    }
+      make("text", { x: x(mark.eta), y: drawn.top - (narrow && k % 2 ? 20 : 6), "text-anchor": "middle" }, svg).textContent = mark.name;
+    });
     marker(drawn, now);
     pick(find("diagram"), drawn);
   }
