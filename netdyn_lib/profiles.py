@@ -249,6 +249,22 @@ _PAPER = {
         zoom_rates=1000,  # values of η across a magnified window
         zoom_keep=1000,
     ),
+    # The interactive pages: what is computed when the site is staged.
+    "explorers": dict(
+        columns=700,  # learning rates across the bifurcation diagram and the exponent's curve
+        bins=320,  # heights in it
+        keep=1000,  # iterations drawn
+        cascade=7,  # superstable cycles behind the end of the cascade that is marked
+        points=61,  # epochs of a published curve that are shown, at most
+        rates=(0.01, 1.0, 5.0),  # the regimes of chapters 2, 3 and 4
+        conditions=3,
+        copies=2,
+        radius=1e-8,
+        every_epoch=400,  # shown one by one up to here,
+        epochs=4000,  # and from there to the end
+        apart=15,  # so many apart; odd, so that oscillations of period 2 are seen
+        exponent_epochs=200,
+    ),
     "04_iris_eta5": dict(
         learning_rate=5.0,
         conditions=600,  # trajectories, on the split of 40/41/39

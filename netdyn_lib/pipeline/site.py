@@ -11,7 +11,7 @@ import yaml
 
 from netdyn_lib import claims
 
-from . import beneath, execute, fragments, launch, notebook, scorecard, terms
+from . import beneath, execute, explorers, fragments, launch, notebook, scorecard, terms
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -161,6 +161,7 @@ def stage(project, notebooks, rows, source):
     }
     for file, text in texts.items():
         (made / file).write_text(text, encoding="utf-8")
+    explorers.write(source / "book")
 
 
 def _jupyter_book(source, folder, strict):
