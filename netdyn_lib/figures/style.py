@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
+from . import vector
+
 #: Okabe and Ito's colours, told apart by readers with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MUTED = "#8c8c8c"
@@ -30,6 +32,7 @@ def figure(rows=1, columns=1, height=2.6, width=WIDTH, **options):
         yield fig, axes
         for axis in np.ravel(axes):
             sns.despine(ax=axis, right=not axis.yaxis.get_ticks_position() == "right")
+        vector.hand_on(fig)
         plt.close(fig)
 
 

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import platform
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -12,6 +14,7 @@ import nbformat
 import yaml
 
 from .. import archives
+from ..figures import vector
 from ..fingerprint import imported
 from . import notebook
 from .project import PipelineError, write_whole
@@ -30,6 +33,9 @@ def versions():
             found[package] = "absent"
     return found
 
+
+#: What the pipeline asks of figures, in the environment of the kernels: more than a picture.
+_ASKED = (vector.ASKED,)
 
 #: Modules that read published results, and the folder of ``book/results`` they read.
 _READERS = {
@@ -195,20 +201,36 @@ def _run(project, name, nb, parameters, profile):
     scratch.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     try:
-        run = papermill.execute_notebook(
-            nb,
-            str(scratch.resolve()),
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=str(project.notebooks),
-            progress_bar=True,
-            # Its warning about unencrypted local sockets would break the progress bar.
-            extra_arguments=["--log-level=40"],
-        )
+        with _asking():
+            run = papermill.execute_notebook(
+                nb,
+                str(scratch.resolve()),
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=str(project.notebooks),
+                progress_bar=True,
+                # Its warning about unencrypted local sockets would break the progress bar.
+                extra_arguments=["--log-level=40"],
+            )
     except PapermillExecutionError as error:
         raise PipelineError(_failure(name, error, scratch)) from None
     scratch.unlink()
     return run
+
+
+@contextmanager
+def _asking():
+    """Kernels that are started within inherit what is asked of figures."""
+    before = {name: os.environ.get(name) for name in _ASKED}
+    os.environ.update(dict.fromkeys(_ASKED, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 def _failure(name, error, scratch):

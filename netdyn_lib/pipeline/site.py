@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from netdyn_lib import claims
+from netdyn_lib.figures import vector
 
 from . import execute, fragments, notebook, scorecard
 from .project import PipelineError, replace_folder, write_whole
@@ -135,7 +136,7 @@ def stage(project, notebooks, rows, source):
     (source / "notebooks").mkdir()
     for name, nb in notebooks.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
-        shown = notebook.without(nb, claims.MIME)
+        shown = notebook.without(notebook.without(nb, claims.MIME), vector.MIME)
         (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
     made = source / "book" / "_generated"
     made.mkdir()
