@@ -65,6 +65,11 @@ def build_committed(project, folder, log=print):
     return _build(project, notebooks, "test", folder / "html", folder, True, log)
 
 
+def build_from(project, notebooks, label, folder, log=print):
+    """Build ``folder/html`` from the notebooks given, by name; ``label`` names the folders in between."""
+    return _build(project, notebooks, label, folder / "html", folder, False, log)
+
+
 def chapters(project):
     """Names of the notebooks in the table of contents, in its order.
 
@@ -82,6 +87,13 @@ def chapters(project):
             f"but notebooks/ holds the sources {', '.join(there)}"
         )
     return listed
+
+
+def parts(project):
+    """The table of contents: ``(caption, pages)`` for each part, pages without ``.html``; the front page first, under no caption."""
+    toc = yaml.safe_load((project.root / "_toc.yml").read_text(encoding="utf-8"))
+    groups = toc.get("parts") or [{"chapters": toc.get("chapters") or []}]
+    return [("", [toc["root"]]), *((group.get("caption", ""), list(_files(group.get("chapters")))) for group in groups)]
 
 
 def _files(entry):
