@@ -262,7 +262,7 @@ def _front(project, about, chapters):
 def _readme(project, about, chapters, pictures, with_pdf):
     notes = [f"{chapter.name}: {chapter.origin}." for chapter in chapters if chapter.origin]
     if pictures:
-        notes.append(f"{len(pictures)} figures are pictures (PNG), because their runs kept no vector drawing: {', '.join(sorted(pictures))}.")
+        notes.append(f"{len(pictures)} figures are pictures (PNG), because their runs kept no vector drawing; figures/figures.csv lists all.")
     if not with_pdf:
         notes.append("The archive was made without book.pdf.")
     contents = (
