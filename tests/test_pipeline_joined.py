@@ -13,7 +13,8 @@ INDEX = """<html><head><script>window.MathJax = {"options": {"processHtmlClass":
 <a id="page" href="../notebooks/01_a.html">page</a> <a id="place" href="../notebooks/01_a.html#x">place</a>
 <a id="file" href="../_downloads/c.json">file</a> <a id="out" href="https://example.org">out</a></p></article></body></html>"""
 CHAPTER = """<html><body><nav>menu</nav><article><h1>1. A</h1><details><summary>Show</summary>folded</details>
-<details open><summary>Shown</summary>unfolded</details><button>copy</button><div class="d-print-none">moves</div>
+<details open><summary>Shown</summary>unfolded</details><button>copy</button><div class="d-print-none">moves</div><form hidden><button>filter</button></form>
+<div class="explorer"><input><p>slider</p></div>
 <figure id="x"><img src="../_images/x.png" alt="x"><figcaption>Fig. 1.1</figcaption></figure></article></body></html>"""
 
 
@@ -48,7 +49,8 @@ def test_links_point_into_the_document(html):
 def test_what_a_page_folds_away_or_moves_is_left_out(html):
     text = soup(html).get_text()
     assert "unfolded" in text and "Fig. 1.1" in text
-    assert not any(word in text for word in ("Show ", " folded", "menu", "copy", "moves", "#"))
+    assert not any(word in text for word in ("Show ", " folded", "menu", "copy", "moves", "filter", "slider", "#"))
+    assert text.count(joined.INSTEAD) == 1
 
 
 def test_pictures_are_found_from_the_document_and_drawings_take_their_place(html):

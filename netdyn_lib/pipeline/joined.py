@@ -16,9 +16,12 @@ from .project import PipelineError
 
 #: What cannot be printed, or is of no use on paper.
 DROPPED = (
-    "script, style, noscript, template, button, input, select, canvas, iframe, audio, video, nav, "
-    "a.headerlink, .toctree-wrapper, .d-print-none, .prev-next-area"
+    "script, style, link, noscript, template, form, button, input, select, canvas, iframe, audio, video, nav, "
+    "a.headerlink, .toctree-wrapper, .d-print-none, .prev-next-area, [hidden]"
 )
+#: What only works on a screen, and what stands in its place.
+INTERACTIVE = ".explorer"
+INSTEAD = "Here the website has an explorer, which answers to what its reader chooses; it cannot be printed."
 _CONFIGURED = re.compile(r"window\.MathJax\s*=\s*(\{.*\})")
 
 
@@ -85,8 +88,13 @@ def _article(soup, name, names, html, at, drawings):
     article = soup.find("article")
     if article is None:
         raise PipelineError(f"the page {name}.html has no text: the book cannot be joined")
+    for node in article.select(INTERACTIVE):
+        note = soup.new_tag("p", attrs={"class": "left-out"})
+        note.string = INSTEAD
+        node.replace_with(note)
     for node in article.select(DROPPED):
-        node.decompose()
+        if not node.decomposed:
+            node.decompose()
     # What a page folds away is left out.
     for node in article.find_all("details"):
         if not node.decomposed and not node.has_attr("open"):
