@@ -202,8 +202,8 @@ def captioned(figure):
     return figure.find("figcaption").get_text().strip(" #¶\n")
 
 
-def number(node):
-    """Number of an equation, such as ``(1.2)``."""
+def bare(node):
+    """Text without the sign that links to its place."""
     return node.get_text().strip("#¶ \n")
 
 
@@ -215,9 +215,9 @@ def test_the_joined_pages_have_the_numbers_of_the_site(top, numbers):
         joined.anchor(page, name): caption for (page, name), caption in numbers.items()
     }
     preliminaries = parsed(top / "site" / "book" / "preliminaries.html")
-    equations = {joined.anchor("book/preliminaries", node.parent["id"]): number(node) for node in preliminaries.select(".eqno")}
+    equations = {joined.anchor("book/preliminaries", node.parent["id"]): bare(node) for node in preliminaries.select(".eqno")}
     assert len(equations) > 5
-    assert equations.items() <= {node.parent["id"]: number(node) for node in whole.select(".eqno")}.items()
+    assert equations.items() <= {node.parent["id"]: bare(node) for node in whole.select(".eqno")}.items()
     ids = [node["id"] for node in whole.find_all(id=True)]
     assert len(ids) == len(set(ids))
     assert [word for word in (node.get_text() for node in whole.find_all(class_="std-numref")) if not re.match(r"Fig. \d", word)] == []
@@ -263,7 +263,7 @@ def test_the_printed_figures_have_the_numbers_of_the_site(printed, numbers, name
 @chromium
 def test_the_printed_equations_are_formulas_with_the_numbers_of_the_site(top, printed):
     text = text_of(printed, "book/preliminaries")
-    equations = [number(node) for node in parsed(top / "site" / "book" / "preliminaries.html").select(".eqno")]
+    equations = [bare(node) for node in parsed(top / "site" / "book" / "preliminaries.html").select(".eqno")]
     assert len(equations) > 5 and all(one in text for one in equations)
     assert all(sign in text for sign in "∇∑η⟺")
     assert not re.search(r"\\(eta|lambda|frac|mathbb|left|varepsilon)\b|\\\(|\$\$", text)
@@ -275,7 +275,7 @@ def test_the_printed_equations_are_formulas_with_the_numbers_of_the_site(top, pr
 def test_the_contents_give_the_pages(top, printed):
     contents = plain(printed.pages[1].extract_text())
     for name in NAMES:
-        title = plain(parsed(top / "site" / "notebooks" / f"{name}.html").find("h1").get_text().rstrip("#\n"))
+        title = plain(bare(parsed(top / "site" / "notebooks" / f"{name}.html").find("article").find("h1")))
         place = page_of(printed, f"notebooks/{name}")
         text = plain(printed.pages[place].extract_text())
         assert f"{title}{place + 1}" in contents
