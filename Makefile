@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install book notebooks test bench clean
+.PHONY: help install book notebooks test bench supplement clean
 
 PYTHON ?= python3
 PROFILE ?= laptop
@@ -14,6 +14,7 @@ ONLY ?=
 FRESH ?=
 SEED ?=
 JOBS ?= 2
+PDF ?= 1
 
 # Threads that wait for others must sleep: where several processes share the
 # cores, each with a thread on every core, spinning makes them three times slower.
@@ -34,9 +35,10 @@ help:
 	@echo 'make test       unit tests, nbval on every notebook, the built pages; on the cpu'
 	@echo 'make notebooks  execute at the laptop profile on the cpu and write the paired notebooks/*.ipynb'
 	@echo 'make bench      speed and memory of the engine, on Iris, in tangent space and, where it is at hand, on MNIST'
+	@echo 'make supplement pack site, notebooks, figures, data and a PDF of the book into _build/supplement/*.zip; after make book'
 	@echo 'make clean      remove _build'
 	@echo
-	@echo 'PROFILE=laptop|paper  DEVICE=auto|cpu|cuda  ONLY=01,03  FRESH=1  SEED=0  JOBS=2  PYTHON=python3'
+	@echo 'PROFILE=laptop|paper  DEVICE=auto|cpu|cuda  ONLY=01,03  FRESH=1  SEED=0  JOBS=2  PDF=1  PYTHON=python3'
 
 install: $(STAMP)
 
@@ -67,6 +69,9 @@ test: $(STAMP)
 
 bench: $(STAMP)
 	$(PY) -m tests.bench
+
+supplement: $(STAMP)
+	$(PIPELINE) supplement --profile $(PROFILE) $(if $(filter 0,$(PDF)),--without-pdf)
 
 clean:
 	rm -rf _build

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from netdyn_lib.figures import behind, style
+from netdyn_lib.figures import behind, packing, style
 
 
 def opened(figure):
@@ -121,7 +121,7 @@ def test_a_notebook_gets_them_where_it_asks(monkeypatch):
     monkeypatch.setenv(behind.ASKED, "1")
     figure = drawn(lambda axis: axis.plot([1], [2]))
     (letters,) = figure._repr_mimebundle_().values()
-    assert behind.unpacked(letters) == behind.csv(figure) and letters == behind.packed(behind.csv(figure))
+    assert packing.unpacked(letters) == behind.csv(figure) and letters == packing.packed(behind.csv(figure))
     json.dumps(letters)
 
 

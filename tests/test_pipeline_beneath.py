@@ -8,7 +8,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from netdyn_lib.figures import behind
+from netdyn_lib.figures import packing
 from netdyn_lib.pipeline import beneath, notebook
 from netdyn_lib.pipeline.project import Project
 
@@ -23,7 +23,7 @@ PROJECT = Project(Path(__file__).resolve().parents[1])
 def made(run=RUN, now=RUN["modules"], table=TABLE, folder=None):
     cell = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "c"}}})
     if table is not None:
-        cell.metadata["netdyn"] = {"numbers": behind.packed(table)}
+        cell.metadata["netdyn"] = {"numbers": packing.packed(table)}
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A"), cell, nbformat.v4.new_code_cell("1")])
     nb.metadata["netdyn"] = run
     return beneath.add(nb, "01_a", now, folder)
@@ -73,6 +73,6 @@ def test_many_changes_are_counted(tmp_path):
 def test_committed_chapters_hold_the_numbers_of_every_figure(name):
     nb = notebook.read(PROJECT.committed(name))
     for cell, label, *_ in notebook.figures(nb):
-        table = pd.read_csv(io.StringIO(behind.unpacked(cell.metadata.netdyn.numbers)), comment="#")
+        table = pd.read_csv(io.StringIO(packing.unpacked(cell.metadata.netdyn.numbers)), comment="#")
         assert len(table) and {"panel", "kind", "x", "y"} <= set(table), label
     assert nb.metadata.netdyn["modules"]

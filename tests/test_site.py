@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from netdyn_lib import claims
-from netdyn_lib.figures import behind
+from netdyn_lib.figures import packing
 from netdyn_lib.pipeline import beneath, fragments, notebook, scorecard, site
 from netdyn_lib.pipeline.project import Project
 
@@ -167,7 +167,7 @@ def test_what_stands_beneath_figures_can_be_downloaded(html, pages):
         for fold, (cell, label, *_) in zip(folds, figures, strict=True):
             link = fold.find("a", class_="download")
             text = (html / "notebooks" / link["href"]).read_text(encoding="utf-8")
-            assert Path(link["href"]).name == f"{label}.csv" and text == behind.unpacked(cell.metadata.netdyn.numbers)
+            assert Path(link["href"]).name == f"{label}.csv" and text == packing.unpacked(cell.metadata.netdyn.numbers)
             assert nb.metadata.netdyn["commit"] in fold.get_text() and beneath.command(nb.metadata.netdyn, name) in fold.get_text()
 
 

@@ -4,8 +4,6 @@ They are read off the finished figure, so the table holds what was drawn, curve 
 Where a picture stands for points (a density of orbits), the function that draws it says for which, by :func:`stands_for`.
 """
 
-import base64
-import gzip
 import os
 
 import numpy as np
@@ -13,6 +11,8 @@ import pandas as pd
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
 from matplotlib.container import BarContainer
 from matplotlib.patches import Rectangle, StepPatch
+
+from .packing import packed
 
 #: Under which a figure hands its table to a notebook that is executed with :data:`ASKED` in its environment.
 MIME = "application/vnd.netdyn.numbers"
@@ -67,16 +67,6 @@ def csv(figure):
         head.append(f"# one point in {found.attrs['every']} is kept; the notebook computes all")
     found = found.assign(series=found["series"].fillna("").str.replace("#", "no. ", regex=False))
     return "\n".join([*head, found.to_csv(index=False, float_format="%.6g")])
-
-
-def packed(text):
-    """Text, compressed, in letters that a notebook can hold; the same for the same text."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-
-
-def unpacked(letters):
-    """Undo :func:`packed`."""
-    return gzip.decompress(base64.b64decode(letters)).decode()
 
 
 def hand_on(figure):

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
-from . import behind
+from . import behind, vector
 
 #: Okabe and Ito's colours, told apart by readers with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -33,6 +33,7 @@ def figure(rows=1, columns=1, height=2.6, width=WIDTH, **options):
         for axis in np.ravel(axes):
             sns.despine(ax=axis, right=not axis.yaxis.get_ticks_position() == "right")
         behind.hand_on(fig)
+        vector.hand_on(fig)
         plt.close(fig)
 
 

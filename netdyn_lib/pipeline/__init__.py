@@ -9,5 +9,10 @@ Makefile calls it as ``python -m netdyn_lib.pipeline``; see ``--help``.
 * :mod:`.pair`: the committed ``.ipynb`` of each source;
 * :mod:`.scorecard`: every measured claim, gathered;
 * :mod:`.fragments`: generated parts of pages;
-* :mod:`.site`: the website.
+* :mod:`.site`: the website;
+* :mod:`.joined`: its pages as one document;
+* :mod:`.pdf`: that, printed;
+* :mod:`.deposit`: what a data repository asks, from CITATION.cff;
+* :mod:`.supplement`: the archive of everything;
+* :mod:`.verify`: the archive's own check.
 """

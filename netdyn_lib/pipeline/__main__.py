@@ -20,8 +20,11 @@ def parser():
     run.add_argument("--fresh", action="store_true", help="execute also what did not change")
     pair = verbs.add_parser("pair", help="write the committed .ipynb of each source from its executed copy")
     site = verbs.add_parser("site", help="build _build/html from the executed copies")
-    for verb in (run, pair, site):
+    supplement = verbs.add_parser("supplement", help="build the archive _build/supplement/netdyn-companion-VERSION.zip")
+    supplement.add_argument("--without-pdf", action="store_true", help="leave out book.pdf, which needs Chromium")
+    for verb in (run, pair, site, supplement):
         verb.add_argument("--profile", default="laptop", choices=PROFILES)
+    for verb in (run, pair, site):
         verb.add_argument("--only", default="", help="prefixes of notebooks, such as 01,03")
     verbs.add_parser("test-site", help="build _build/test-site/html from the committed notebooks, warnings as errors")
     return top
@@ -56,6 +59,10 @@ def _call(project, words):
         from .site import build
 
         build(project, words.profile, words.only, log=_say)
+    elif words.verb == "supplement":
+        from .supplement import build
+
+        build(project, words.profile, not words.without_pdf, log=_say)
     else:
         from .site import build_committed
 

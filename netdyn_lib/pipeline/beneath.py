@@ -6,6 +6,7 @@ It is written into the pages after execution, so that notebooks of different run
 import nbformat
 
 from .. import fingerprint
+from ..figures import packing
 from . import notebook
 from .project import write_whole
 
@@ -72,9 +73,7 @@ def _numbers(cell, path):
     letters = cell.metadata.get("netdyn", {}).get("numbers")
     if letters is None:
         return None
-    from ..figures import behind
-
-    text = behind.unpacked(letters)
+    text = packing.unpacked(letters)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
     return text

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -13,6 +14,7 @@ import nbformat
 import yaml
 
 from .. import archives, fingerprint, machine
+from ..figures import behind, vector
 from ..fingerprint import imported
 from . import notebook
 from .memory import Peak
@@ -32,6 +34,9 @@ def versions():
             found[package] = "absent"
     return found
 
+
+#: What the pipeline asks of figures, in the environment of the kernels: more than a picture.
+_ASKED = (behind.ASKED, vector.ASKED)
 
 #: Modules that read published results, and the folder of ``book/results`` they read.
 _READERS = {
@@ -154,8 +159,6 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
     PipelineError
         When a notebook fails; those before it are kept.
     """
-    from ..figures import behind
-
     names = project.names(only)
     done = []
     for count, name in enumerate(names, 1):
@@ -205,29 +208,42 @@ def _run(project, name, nb, parameters, profile):
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    from ..figures import behind
-
     # papermill saves after every cell: into a folder that nothing else reads,
     # so that what lies beside the finished copies is always finished.
     scratch = project.build / "running" / profile / f"{name}.ipynb"
     scratch.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
-    os.environ[behind.ASKED] = "1"  # kernels inherit it
     try:
-        run = papermill.execute_notebook(
-            nb,
-            str(scratch.resolve()),
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=str(project.notebooks),
-            progress_bar=True,
-            # Its warning about unencrypted local sockets would break the progress bar.
-            extra_arguments=["--log-level=40"],
-        )
+        with _asking():
+            run = papermill.execute_notebook(
+                nb,
+                str(scratch.resolve()),
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=str(project.notebooks),
+                progress_bar=True,
+                # Its warning about unencrypted local sockets would break the progress bar.
+                extra_arguments=["--log-level=40"],
+            )
     except PapermillExecutionError as error:
         raise PipelineError(_failure(name, error, scratch)) from None
     scratch.unlink()
     return run
+
+
+@contextmanager
+def _asking():
+    """Kernels that are started within inherit what is asked of figures."""
+    before = {name: os.environ.get(name) for name in _ASKED}
+    os.environ.update(dict.fromkeys(_ASKED, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
 
 
 def _failure(name, error, scratch):

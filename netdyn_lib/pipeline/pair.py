@@ -5,6 +5,7 @@ import copy
 import jupytext
 from jupytext.compare import NotebookDifference, compare_notebooks
 
+from ..figures import vector
 from . import notebook
 from .project import PipelineError, write_whole
 
@@ -75,7 +76,8 @@ def merge(source, run, name):
         # The patch release of Python changes from machine to machine; it stands in the provenance.
         made.metadata.language_info.pop("version", None)
     made.metadata.netdyn = {k: run.metadata.netdyn[k] for k in KEPT}
-    return notebook.tidy(made)
+    # The pair shows pictures; drawings of the figures stay in the executed copy.
+    return notebook.without(notebook.tidy(made), vector.MIME)
 
 
 def disagreement(project, name):

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from netdyn_lib import claims
+from netdyn_lib.figures import vector
 
 from . import beneath, execute, explorers, fragments, launch, notebook, scorecard, terms
 from .project import PipelineError, replace_folder, write_whole
@@ -67,6 +68,11 @@ def build_committed(project, folder, log=print):
     return _build(project, notebooks, "test", folder / "html", folder, True, log)
 
 
+def build_from(project, notebooks, label, folder, log=print):
+    """Build ``folder/html`` from the notebooks given, by name; ``label`` names the folders in between."""
+    return _build(project, notebooks, label, folder / "html", folder, False, log)
+
+
 def chapters(project):
     """Names of the notebooks in the table of contents, in its order.
 
@@ -84,6 +90,13 @@ def chapters(project):
             f"but notebooks/ holds the sources {', '.join(there)}"
         )
     return listed
+
+
+def parts(project):
+    """The table of contents: ``(caption, pages)`` for each part, pages without ``.html``; the front page first, under no caption."""
+    toc = yaml.safe_load((project.root / "_toc.yml").read_text(encoding="utf-8"))
+    groups = toc.get("parts") or [{"chapters": toc.get("chapters") or []}]
+    return [("", [toc["root"]]), *((group.get("caption", ""), list(_files(group.get("chapters")))) for group in groups)]
 
 
 def _files(entry):
@@ -140,7 +153,8 @@ def stage(project, notebooks, rows, source):
     place = launch.repository(yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8")))
     for name, nb in notebooks.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
-        shown = beneath.add(notebook.without(nb, claims.MIME), name, beneath.now(project, name), source / "notebooks")
+        shown = notebook.without(notebook.without(nb, claims.MIME), vector.MIME)
+        beneath.add(shown, name, beneath.now(project, name), source / "notebooks")
         launch.add(shown, place, name)
         (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
     made = source / "book" / "_generated"
