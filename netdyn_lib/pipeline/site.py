@@ -11,7 +11,7 @@ import yaml
 
 from netdyn_lib import claims
 
-from . import execute, fragments, notebook, scorecard
+from . import execute, fragments, notebook, reference, scorecard
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -154,6 +154,7 @@ def stage(project, notebooks, rows, source):
     }
     for file, text in texts.items():
         (made / file).write_text(text, encoding="utf-8")
+    reference.stage(project, source)
 
 
 def _jupyter_book(source, folder, strict):
