@@ -9,6 +9,7 @@ where they stand, and long values of constants are left out.
 import importlib
 import inspect
 import re
+from functools import cache
 
 from sphinx import addnodes
 from sphinx.ext.autodoc import DataDocumenter
@@ -30,7 +31,7 @@ def setup(app):
         "napoleon_google_docstring": False,
         "napoleon_use_ivar": True,
         "napoleon_use_rtype": False,
-        "toc_object_entries_show_parents": "hide",
+        "toc_object_entries": False,
     }
     for name, value in settings.items():
         app.config[name] = value
@@ -140,20 +141,21 @@ def meaning(module, owner, target, kind="obj"):
     return None
 
 
+@cache
 def _look_up(full):
     """(object, the name under which it was found), or twice None."""
     parts = full.split(".")
     if parts[0] != "netdyn_lib" or not all(part.isidentifier() for part in parts):
         return None, None
-    obj = importlib.import_module("netdyn_lib")
-    for k, part in enumerate(parts[1:], start=1):
-        if inspect.ismodule(obj) and not hasattr(obj, part):
-            try:
-                obj = importlib.import_module(".".join(parts[: k + 1]))
-                continue
-            except ImportError:
+    # The longest beginning that is a module: a package may pass on a function that is named as its module.
+    for k in range(len(parts), 0, -1):
+        try:
+            obj = importlib.import_module(".".join(parts[:k]))
+        except ImportError:
+            continue
+        for part in parts[k:]:
+            if not hasattr(obj, part):
                 return None, None
-        if not hasattr(obj, part):
-            return None, None
-        obj = getattr(obj, part)
-    return obj, full
+            obj = getattr(obj, part)
+        return obj, full
+    return None, None

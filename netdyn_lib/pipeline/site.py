@@ -11,7 +11,7 @@ import yaml
 
 from netdyn_lib import claims
 
-from . import execute, fragments, notebook, reference, scorecard
+from . import citing, execute, fragments, notebook, reference, scorecard
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -155,6 +155,7 @@ def stage(project, notebooks, rows, source):
     for file, text in texts.items():
         (made / file).write_text(text, encoding="utf-8")
     reference.stage(project, source)
+    citing.stage(project, notebooks, made)
 
 
 def _jupyter_book(source, folder, strict):
