@@ -96,6 +96,7 @@ class Measurement:
 
     @property
     def verdict(self):
+        """The claim's verdict on the measured value, one of :data:`VERDICTS`."""
         return self.claim.judge(self.measured)
 
     @property

@@ -11,3 +11,7 @@ Makefile calls it as ``python -m netdyn_lib.pipeline``; see ``--help``.
 * :mod:`.fragments`: generated parts of pages;
 * :mod:`.site`: the website.
 """
+
+from ..extras import need
+
+need("netdyn_lib.pipeline", "book", "papermill", "jupytext", "nbformat", "jupyter_book", "myst_nb")

@@ -27,11 +27,12 @@ def setup(app):
         "autodoc_member_order": "bysource",
         "autodoc_preserve_defaults": True,
         "autodoc_typehints": "none",
+        "autodoc_use_type_comments": False,
         "html_domain_indices": False,
         "napoleon_google_docstring": False,
         "napoleon_use_ivar": True,
         "napoleon_use_rtype": False,
-        "toc_object_entries": False,
+        "toc_object_entries_show_parents": "hide",
     }
     for name, value in settings.items():
         app.config[name] = value
@@ -126,11 +127,11 @@ def meaning(module, owner, target, kind="obj"):
     target : str
         As written: a plain name, or a dotted one.
     kind : str
-        The role; ``class``, which types in docstrings have too, denotes only classes.
+        The role; ``class``, which types in docstrings have too, denotes only classes, and ``func`` what can be called.
     """
     for start in (f"{module}.{owner}" if owner else "", module, ""):
         obj, home = _look_up(".".join(part for part in (start, target) if part))
-        if obj is None or (kind == "class" and not inspect.isclass(obj)):
+        if home is None or (kind == "class" and not inspect.isclass(obj)) or (kind == "func" and not callable(obj)):
             continue
         name = getattr(obj, "__qualname__", None)
         if inspect.ismodule(obj):

@@ -84,5 +84,5 @@ ROOMS = (
         ("claims", "resampling", "student"),
     ),
     Room("figures", "Figures", "One function for each kind of figure: arrays in, a Matplotlib figure out. Needs the extra `book`.", ("figures",)),
-    Room("tools", "Small tools", "Checks of arguments, devices and threads.", ("checks", "devices", "threads")),
+    Room("tools", "Small tools", "Checks of arguments, devices, threads, and what a plain install leaves out.", ("checks", "devices", "threads", "extras")),
 )  # fmt: skip
