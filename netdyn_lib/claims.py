@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 MIME = "application/vnd.netdyn.claims+json"
+#: What a claim can turn out to be.
 VERDICTS = ("reproduced", "partly", "not reproduced", "not tested")
 #: Kinds of interval: of sampling, or bounds of the error of a computation that samples nothing.
 INTERVALS = ("95%", "numerical")

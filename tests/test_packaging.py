@@ -128,7 +128,7 @@ def test_pairs_are_replayed_on_the_processor():
 # A plain install
 
 
-#: Imports every module of the library from a folder, with every package blocked that a plain install does not bring,
+#: Imports every module of the library from a folder, with every package hidden that a plain install does not bring,
 #: and prints, as JSON, what each import said.
 IMPORTS = """
 import json, sys
@@ -136,13 +136,19 @@ from importlib import import_module
 
 folder, blocked, names = json.loads(sys.stdin.read())
 
-class Block:
+class Hiding:  # a finder that does not see them
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None if name.partition(".")[0] in blocked else self.finder.find_spec(name, path, target)
 
 sys.path.insert(0, folder)
-sys.meta_path.insert(0, Block())
+before = set(sys.modules)
+sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path if hasattr(finder, "find_spec")]
 said = {}
 for name in names:
     try:
@@ -154,7 +160,7 @@ from netdyn_lib import descent, networks, tasks
 task = tasks.get("iris")
 balls = networks.perturbed(task.initial(2), radius=1e-8, copies=1)
 record = descent.run(descent.GradientDescent(task, 1.0), balls, epochs=3, observe=("mean_distance",))
-print(json.dumps([said, list(record["mean_distance"].shape), sorted(set(sys.modules) & set(blocked))]))
+print(json.dumps([said, list(record["mean_distance"].shape), sorted((set(sys.modules) - before) & set(blocked))]))
 """
 
 

@@ -25,7 +25,6 @@ def setup(app):
     settings = {
         "add_module_names": False,
         "autodoc_member_order": "bysource",
-        "autodoc_preserve_defaults": True,
         "autodoc_typehints": "none",
         "autodoc_use_type_comments": False,
         "html_domain_indices": False,
