@@ -41,6 +41,7 @@ _MODULES = (
     "eigenclasses",
     "eigensystems",
     "ensembles",
+    "extras",
     "figures",
     "fingerprint",
     "forecast",

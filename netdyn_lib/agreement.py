@@ -21,6 +21,7 @@ from .checks import floats, positive, whole
 
 #: What can part a copy from its tangent vector, and what :class:`Agreement` calls it where none or both show.
 NEVER, SATURATION, ROUNDING, UNDECIDED = "never", "saturation", "rounding", "undecided"
+#: All of them, in the order of tables.
 CAUSES = (SATURATION, ROUNDING, UNDECIDED, NEVER)
 
 

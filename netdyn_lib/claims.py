@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 MIME = "application/vnd.netdyn.claims+json"
+#: What a claim can turn out to be.
 VERDICTS = ("reproduced", "partly", "not reproduced", "not tested")
 #: Kinds of interval: of sampling, or bounds of the error of a computation that samples nothing.
 INTERVALS = ("95%", "numerical")
@@ -98,6 +99,7 @@ class Measurement:
 
     @property
     def verdict(self):
+        """The claim's verdict on the measured value, one of :data:`VERDICTS`."""
         return self.claim.judge(self.measured)
 
     @property

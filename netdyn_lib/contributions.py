@@ -17,6 +17,7 @@ from . import gradients, low_rank, minibatches, threads
 from .checks import whole
 from .resampling import Interval, clustered_interval
 
+#: Classes of a batch's directions, by the sign of their curvature.
 CLASSES = ("negative", "positive", "neutral")
 
 

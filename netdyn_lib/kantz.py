@@ -138,6 +138,7 @@ class Expansion:
 
     @property
     def undefined(self):
+        """References without a slope; (R,) bool."""
         return np.isnan(self.slope)
 
     def significant(self, threshold=0.05):

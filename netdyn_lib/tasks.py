@@ -46,18 +46,22 @@ class Task:
 
     @property
     def x(self):
+        """Training inputs, (N, …)."""
         return self.split.x
 
     @property
     def y(self):
+        """Training labels, or targets, (N, …)."""
         return self.split.y
 
     @property
     def x_test(self):
+        """Test inputs, (M, …)."""
         return self.split.x_test
 
     @property
     def y_test(self):
+        """Test labels, or targets, (M, …)."""
         return self.split.y_test
 
     def objective(self, params):

@@ -1,16 +1,21 @@
 """What pyproject.toml and requirements.txt declare is what is imported and what builds the pages; and make's devices."""
 
 import ast
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+import netdyn_lib
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "netdyn_lib"
@@ -118,3 +123,107 @@ def test_pairs_are_made_on_the_processor(target, device):
 
 def test_pairs_are_replayed_on_the_processor():
     assert "\ntest: export CUDA_VISIBLE_DEVICES :=\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+# A plain install
+
+
+#: Imports every module of the library from a folder, with every package hidden that a plain install does not bring,
+#: and prints, as JSON, what each import said.
+IMPORTS = """
+import json, sys
+from importlib import import_module
+
+folder, blocked, names = json.loads(sys.stdin.read())
+
+class Hiding:  # a finder that does not see them
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in blocked else self.finder.find_spec(name, path, target)
+
+sys.path.insert(0, folder)
+before = set(sys.modules)
+sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path if hasattr(finder, "find_spec")]
+said = {}
+for name in names:
+    try:
+        said[name] = import_module(name).__file__
+    except ImportError as error:
+        said[name] = f"{type(error).__name__}: {error}"
+
+from netdyn_lib import descent, networks, tasks
+task = tasks.get("iris")
+balls = networks.perturbed(task.initial(2), radius=1e-8, copies=1)
+record = descent.run(descent.GradientDescent(task, 1.0), balls, epochs=3, observe=("mean_distance",))
+print(json.dumps([said, list(record["mean_distance"].shape), sorted((set(sys.modules) - before) & set(blocked))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel that an install from the repository makes; built from a copy, because building leaves files behind."""
+    folder = tmp_path_factory.mktemp("wheel")
+    clone = folder / "clone"
+    shutil.copytree(PACKAGE, clone / "netdyn_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, clone / file)
+    words = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", str(folder), str(clone)]
+    done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def brought():
+    """Distributions that a plain install brings, directly or not, of those that are installed here."""
+    found = {plain(d.metadata["Name"]): d for d in metadata.distributions() if d.metadata["Name"]}
+    seen, queue = set(), declared()[0]
+    while queue:
+        name = queue.pop()
+        seen.add(name)
+        wanted = [Requirement(line) for line in found[name].requires or []] if name in found else []
+        queue |= {plain(w.name) for w in wanted if w.marker is None or w.marker.evaluate({"extra": ""})} - seen
+    return seen
+
+
+def test_the_wheel_holds_the_library_and_says_what_it_needs(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (about,) = [archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")]
+    held = {name for name in names if ".dist-info/" not in name}
+    assert held == {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")}
+    assert any(name.endswith("LICENSE") for name in names)
+    assert re.search(r"^Version: (.*)$", about, flags=re.M)[1] == netdyn_lib.__version__
+    needs = [Requirement(line) for line in re.findall(r"^Requires-Dist: (.*)$", about, flags=re.M)]
+    assert {plain(need.name) for need in needs if need.marker is None} == declared()[0]
+
+
+def test_a_plain_install_computes_without_the_books_packages(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    tops = metadata.packages_distributions()
+    kept = brought()
+    blocked = [top for top, dists in tops.items() if top != "netdyn_lib" and not {plain(name) for name in dists} & kept]
+    assert {"matplotlib", "seaborn", "jupytext", "papermill", "nbformat", "dask", "distributed", "torchvision", "sphinx"} <= set(blocked)
+    assert not {"torch", "numpy", "sklearn", "xarray"} & set(blocked)
+    paths = [path.relative_to(ROOT).with_suffix("").parts for path in sorted(PACKAGE.rglob("*.py"))]
+    names = [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in paths]
+    # Outside the repository, and without its folder on the path.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], input=json.dumps([str(tmp_path), blocked, names]),
+        capture_output=True, text=True, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said, shape, leaked = json.loads(done.stdout.splitlines()[-1])
+    assert shape == [4, 2] and leaked == []
+    refused = {name: text for name, text in said.items() if not text.startswith(str(tmp_path))}
+    rooms = {name: "cluster" if name == "netdyn_lib.sweeps.cluster" else "book" for name in refused}
+    assert rooms.keys() == {n for n in names if n.startswith(("netdyn_lib.figures", "netdyn_lib.pipeline", "netdyn_lib.sweeps.cluster"))}
+    for name, text in refused.items():
+        assert text.startswith("MissingExtra: ") and f'pip install "netdyn_lib[{rooms[name]}]"' in text, (name, text)

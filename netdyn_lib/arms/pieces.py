@@ -36,6 +36,7 @@ class Piece:
 
     @functools.cached_property
     def identity(self):
+        """What determines its numbers: :func:`identity` of its arm, network and task."""
         return identity(self.arm, self.network, self.task)
 
     @functools.cached_property

@@ -16,3 +16,7 @@ Makefile calls it as ``python -m netdyn_lib.pipeline``; see ``--help``.
 * :mod:`.supplement`: the archive of everything;
 * :mod:`.verify`: the archive's own check.
 """
+
+from ..extras import need
+
+need("netdyn_lib.pipeline", "book", "papermill", "jupytext", "nbformat", "jupyter_book", "myst_nb")

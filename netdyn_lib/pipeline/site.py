@@ -12,7 +12,7 @@ import yaml
 from netdyn_lib import claims
 from netdyn_lib.figures import vector
 
-from . import beneath, execute, explorers, fragments, launch, notebook, scorecard, terms
+from . import beneath, citing, execute, explorers, fragments, launch, notebook, reference, scorecard, terms
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -176,6 +176,8 @@ def stage(project, notebooks, rows, source):
     for file, text in texts.items():
         (made / file).write_text(text, encoding="utf-8")
     explorers.write(source / "book")
+    reference.stage(project, source)
+    citing.stage(project, notebooks, made)
 
 
 def _jupyter_book(source, folder, strict):

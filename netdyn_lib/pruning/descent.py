@@ -83,7 +83,7 @@ def run(
     spectra : bool
         Whether to observe spectra where pruning itself needs none.
     momentum, velocity
-        As for :class:`PrunedSGD`; ``velocity`` (n, P) at ``start``, zero where not given.
+        As for :class:`~netdyn_lib.pruning.PrunedSGD`; ``velocity`` (n, P) at ``start``, zero where not given.
     workers : int, optional
         Networks side by side; as many as PyTorch's threads where not given.
     stop : callable, optional

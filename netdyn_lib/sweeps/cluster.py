@@ -11,10 +11,13 @@ import secrets
 import time
 from contextlib import suppress
 
-from distributed import Client, wait
-
 from ..ensembles import Stopped
+from ..extras import need
 from .compute import compute
+
+need("netdyn_lib.sweeps.cluster", "cluster", "dask", "distributed")
+
+from distributed import Client, wait  # noqa: E402
 
 MARGIN = 1.15  # a shard may take this much longer than the longest so far
 _CONNECT = 10  # seconds within which a scheduler must answer

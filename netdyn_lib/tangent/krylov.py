@@ -13,7 +13,8 @@ import torch
 
 from .frames import orthonormalise, random_orthogonal
 
-BLOCK = 8  # vectors taken along together: for tangent products as long as one takes, or two
+#: Vectors taken along together: for tangent products as long as one takes, or two.
+BLOCK = 8
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def overlaps(task, network, rate, batch, times, count, seed=0, whole_up_to=700, 
     count : int
         k of the leading directions.
     whole_up_to : int
-        Parameters up to which all directions are taken, and also those with ln σ > :data:`NEUTRAL`, ``chaotic``, with ln σ below
+        Parameters up to which all directions are taken, and also those with ln σ > :data:`~netdyn_lib.tangent.sgd_spectra.NEUTRAL`, ``chaotic``, with ln σ below
         minus that, ``contracting``, and all that are not chaotic, ``non-chaotic``.
     sweeps, turning : int, float
         Of larger networks: passes at most, and the bound on 1 − overlap with the true span up to which it counts as converged.
