@@ -11,7 +11,7 @@ import yaml
 
 from netdyn_lib import claims
 
-from . import execute, fragments, notebook, scorecard
+from . import accessibility, execute, fragments, notebook, scorecard
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -116,6 +116,7 @@ def _build(project, notebooks, label, html, folder, strict, log):
     log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
     made = _jupyter_book(source, project.build / f"making-{label}", strict)
     _add_mathjax(made / "_static" / "mathjax")
+    accessibility.mend(made)
     write_whole(made / "claims.json", scorecard.dumps(rows))
     html.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(made, html)
