@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from netdyn_lib import claims
-from netdyn_lib.pipeline import fragments, notebook, scorecard, site
+from netdyn_lib.pipeline import fragments, notebook, scorecard
 from netdyn_lib.pipeline.project import Project
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
@@ -18,12 +18,6 @@ CLAIMS = PROJECT.book / "claims.yml"
 each = pytest.mark.parametrize("name", NAMES)
 #: Traces of something that went wrong, or that was not meant for readers.
 BANNED = ("np.float64(", "np.int64(", "Measurement(", "{measured}", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
-
-
-@pytest.fixture(scope="session")
-def html():
-    """Folder of the built site."""
-    return site.build_committed(PROJECT, PROJECT.build / "test-site")
 
 
 @pytest.fixture(scope="session")
