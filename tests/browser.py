@@ -31,9 +31,16 @@ _READY = """async () => {
   await document.fonts.ready;
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""
+# Code is the same few colours a thousand times, and a formula the colour of its text:
+# one word of each colour and the formula as a whole are checked, in a third of the time.
 _AXE = """async () => {
+  const colours = new Set();
+  for (const word of document.querySelectorAll(".highlight pre span")) {
+    if (!colours.has(word.className)) { colours.add(word.className); word.classList.add("checked"); }
+  }
+  const context = {include: [["html"]], exclude: [[".highlight pre span:not(.checked)"], ["mjx-container > *"]]};
   // Style sheets are not fetched again: from the file system a page may not do that.
-  const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+  const found = await axe.run(context, {resultTypes: ["violations"], preload: false});
   return found.violations.flatMap(v => v.nodes.map(n => ({
     rule: v.id, impact: v.impact, where: n.target.join(" "), why: [...n.any, ...n.all, ...n.none].map(c => c.message).join("; ")})));
 }"""

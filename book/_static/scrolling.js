@@ -5,7 +5,7 @@
   const FRAMES = ".scorecard-frame, .figure-frame, .pst-scrollable-table-container, .cell_output .output.text_html";
 
   function mark(frame) {
-    const scrolls = frame.scrollWidth > frame.clientWidth + 1;
+    const scrolls = frame.scrollWidth > frame.clientWidth;
     if (scrolls) {
       frame.tabIndex = 0;
       frame.setAttribute("role", "group");
