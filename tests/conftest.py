@@ -1,9 +1,34 @@
-"""Networks on Iris that several tests look at; none may change them."""
+"""Networks on Iris and the built site, which several tests look at; none may change them."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
-from netdyn_lib import descent, saturation, tasks, trajectories
+from netdyn_lib import descent, locks, saturation, tasks, trajectories
+from netdyn_lib.pipeline import site
+from netdyn_lib.pipeline.project import Project
+
+
+@pytest.fixture(scope="session")
+def html(testrun_uid):
+    """Folder of the site, built once in a run of the tests, from the committed notebooks with warnings as errors.
+
+    Where tests run in several processes, the first that needs the site builds it and the others wait.
+    """
+    project = Project(Path(__file__).resolve().parents[1])
+    folder = project.build / "test-site"
+    folder.mkdir(parents=True, exist_ok=True)
+    built = folder / "built-in-run"
+    fd, _ = locks.open_locked(folder / "lock", wait=True)
+    try:
+        if not built.exists() or built.read_text(encoding="utf-8") != testrun_uid:
+            built.unlink(missing_ok=True)
+            site.build_committed(project, folder)
+            built.write_text(testrun_uid, encoding="utf-8")
+    finally:
+        locks.unlock(fd)
+    return folder / "html"
 
 
 @pytest.fixture(scope="session")

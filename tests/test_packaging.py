@@ -20,7 +20,13 @@ import netdyn_lib
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "netdyn_lib"
 #: Import names that differ from the name of their distribution.
-DISTRIBUTION = {"myst_nb": "myst-nb", "sklearn": "scikit-learn", "yaml": "pyyaml", "bs4": "beautifulsoup4"}
+DISTRIBUTION = {
+    "myst_nb": "myst-nb",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "bs4": "beautifulsoup4",
+    "axe_playwright_python": "axe-playwright-python",
+}
 #: Any of these decides how a page comes out; so does whatever builds on one of them.
 RENDERERS = {"sphinx", "docutils", "markdown-it-py", "pybtex", "pygments", "nbclient"}
 

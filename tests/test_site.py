@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 
 from netdyn_lib import claims
 from netdyn_lib.figures import packing
-from netdyn_lib.pipeline import beneath, fragments, notebook, scorecard, site
+from netdyn_lib.pipeline import beneath, fragments, notebook, scorecard
 from netdyn_lib.pipeline.project import Project
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
@@ -20,12 +20,6 @@ CLAIMS = PROJECT.book / "claims.yml"
 each = pytest.mark.parametrize("name", NAMES)
 #: Traces of something that went wrong, or that was not meant for readers.
 BANNED = ("np.float64(", "np.int64(", "Measurement(", "{measured}", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
-
-
-@pytest.fixture(scope="session")
-def html():
-    """Folder of the built site."""
-    return site.build_committed(PROJECT, PROJECT.build / "test-site")
 
 
 @pytest.fixture(scope="session")

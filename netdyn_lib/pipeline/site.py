@@ -12,7 +12,7 @@ import yaml
 from netdyn_lib import claims
 from netdyn_lib.figures import vector
 
-from . import beneath, citing, execute, explorers, fragments, launch, notebook, reference, scorecard, terms
+from . import accessibility, beneath, citing, execute, explorers, fragments, launch, notebook, reference, scorecard, terms
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -133,6 +133,7 @@ def _build(project, notebooks, label, html, folder, strict, log):
     made = _jupyter_book(source, project.build / f"making-{label}", strict)
     _add_mathjax(made / "_static" / "mathjax")
     terms.link(made, skip=UNLINKED)
+    accessibility.mend(made)
     write_whole(made / "claims.json", scorecard.dumps(rows))
     html.parent.mkdir(parents=True, exist_ok=True)
     replace_folder(made, html)
