@@ -1,5 +1,6 @@
 """Networks on Iris and the built site, which several tests look at; none may change them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,14 @@ def html(testrun_uid):
     folder = project.build / "test-site"
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / "built-in-run"
-    fd, _ = locks.open_locked(folder / "lock", wait=True)
+    fd, locked = locks.open_locked(folder / "lock", wait=True)
     try:
         if not built.exists() or built.read_text(encoding="utf-8") != testrun_uid:
             built.unlink(missing_ok=True)
             site.build_committed(project, folder)
             built.write_text(testrun_uid, encoding="utf-8")
     finally:
-        locks.unlock(fd)
+        locks.unlock(fd) if locked else os.close(fd)
     return folder / "html"
 
 
