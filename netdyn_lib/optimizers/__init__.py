@@ -16,6 +16,6 @@ and arXiv:2207.14484).
 """
 
 from .maps import Adam, Momentum
-from .running import advance_of, run, sharpness_along, spectrum
+from .running import advance_of, beside_tangent, run, sharpness_along, spectrum, threshold_of
 
-__all__ = ["Adam", "Momentum", "advance_of", "run", "sharpness_along", "spectrum"]
+__all__ = ["Adam", "Momentum", "advance_of", "beside_tangent", "run", "sharpness_along", "spectrum", "threshold_of"]

@@ -6,6 +6,7 @@ import torch
 from .. import curvature, gradients, minibatches
 from ..checks import floats, positive
 from ..descent import GradientDescent
+from ..networks import MLP
 from ..tangent.frames import random_orthogonal
 
 _DENSE = 400  # parameters up to which a Hessian is formed whole, for frames of
@@ -81,7 +82,7 @@ class Optimizer:
     def _curved(self, params, frames):
         """Gradients (n, P) and H V (n, P, k), by whole Hessians where the network is small and the vectors are many."""
         n, size, k = frames.shape
-        if size <= _DENSE and k >= _SHARE * size:
+        if size <= _DENSE and k >= _SHARE * size and not isinstance(self.task.network, MLP):  # an MLP's products are in closed form
             return self._gradient(params), torch.bmm(curvature.hessians(self.task.objective, params), frames)
         flat = frames.transpose(1, 2).reshape(n * k, size)
         slope, along = self._gradient.product(params.repeat_interleave(k, 0), flat)

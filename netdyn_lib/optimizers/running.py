@@ -90,16 +90,54 @@ def _groups(optimizer, start):
 
 
 @threads.one()
-def spectrum(optimizer, start, steps, count=None, **options):
-    """Lyapunov exponents of an optimizer's map by QR, a :class:`~netdyn_lib.tangent.benettin.Spectrum` of whole states.
+def spectrum(method, start, steps, count=None, **options):
+    """Lyapunov exponents of a method's map by QR, a :class:`~netdyn_lib.tangent.benettin.Spectrum` of whole states.
 
-    ``start`` are weights (n, P) or states (n, D); ``count`` k, by default all D but a clock.  ``options`` are those of
-    :func:`netdyn_lib.tangent.benettin.spectrum`; a ``frame`` is one of the optimizer's.
+    ``method`` is Momentum, Adam or GradientDescent, ``start`` weights (n, P) or states (n, D); ``count`` k, by default all
+    D but a clock.  ``options`` are those of :func:`netdyn_lib.tangent.benettin.spectrum`; a ``frame`` is one of the optimizer's.
     """
-    options.setdefault("frame", None)
-    if options["frame"] is None:
-        options["frame"] = optimizer.frame(count)
-    return benettin.spectrum(optimizer.advance, _groups(optimizer, start)[:, 0], steps, **options)
+    if not isinstance(method, Optimizer):
+        return benettin.spectrum(operators.of_descent(method), start, steps, count=count, **options)
+    if options.get("frame") is None:
+        options["frame"] = method.frame(count)
+    return benettin.spectrum(method.advance, _groups(method, start)[:, 0], steps, **options)
+
+
+@threads.one()
+def beside_tangent(method, ball, record):
+    """Growth of one copy's distance in W, and of the tangent vector that starts as its displacement: ln relative to epoch 0, (T,) each.
+
+    Both lengths are L1, of W alone.  Where they part, the copy is no longer infinitely near, or its digits are used up.
+
+    Parameters
+    ----------
+    method : GradientDescent, Momentum or Adam
+    ball : torch.Tensor
+        Weights (1, 2, P): a reference and one copy.
+    record : netdyn_lib.descent.Record
+        Of a run from there, with ``mean_distance``.
+
+    Raises
+    ------
+    ValueError
+        For a ball of another shape.
+    """
+    if ball.dim() != 3 or ball.shape[:2] != (1, 2):
+        raise ValueError(f"ball of shape {tuple(ball.shape)}: expected (1, 2, P), one reference and one copy")
+    own, advance = isinstance(method, Optimizer), advance_of(method)
+    state, vector = ball[:, 0], (ball[:, 1] - ball[:, 0])
+    if own:
+        state, vector = method.states(state), method.states(vector)
+    size, logs, scale = ball.shape[2], [], 0.0
+    with torch.no_grad():
+        for t in range(int(record.epochs[-1]) + 1):
+            logs.append(scale + math.log(float(vector[0, :size].abs().sum())))
+            length = float(vector.norm())
+            scale, vector = scale + math.log(length), vector / length
+            state, images = advance(state, vector[:, :, None])
+            vector = images[:, :, 0]
+    grown, parted = np.array(logs)[record.epochs], np.log(record["mean_distance"][:, 0])
+    return parted - parted[0], grown - logs[0]
 
 
 @threads.one()
@@ -143,11 +181,16 @@ def sharpness_along(method, start, at):
 
 def _in_units(method, state, alive):
     if isinstance(method, Optimizer):
-        found, threshold = method.sharpness(state[alive]), method.threshold
+        found = method.sharpness(state[alive])
     else:
         found = curvature.sharpness(method.task.objective, state[alive]) + method.weight_decay
-        threshold = plain(2 / method.learning_rate)
+    threshold = threshold_of(method)
     return found / (threshold[alive.cpu().numpy()] if np.ndim(threshold) else threshold)
+
+
+def threshold_of(method):
+    """Largest stable sharpness of plain descent, 2/η, momentum or Adam, a float or one for each learning rate."""
+    return method.threshold if isinstance(method, Optimizer) else plain(2 / method.learning_rate)
 
 
 def advance_of(method):
