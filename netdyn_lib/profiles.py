@@ -190,6 +190,33 @@ _PAPER = {
         small_epsilons=7,  # the first of these, with sigmoid units
         linear=1e-10,  # the ε with which others are compared: the least well above rounding
     ),
+    "08_your_own_network": dict(
+        samples=500,
+        low=0.5,  # learning rates between which the search begins
+        high=8.0,
+        search_conditions=20,
+        search_epochs=60,
+        networks=50,
+        radius=1e-8,
+        copies=5,
+        epochs=60,
+        spectra=5,  # networks with a tangent spectrum
+        spectrum_epochs=60,
+        leading=20,  # exponents of it
+        std=0.3,  # of initial weights under Huber's loss
+        plain_rate=0.2,
+        momentum_rate=0.1,
+        momentum=0.9,
+        adam_rate=0.06,
+        betas=(0.9, 0.999),
+        edge_networks=10,
+        edge_at=(1, 10, 30, 60, 100, 150, 200, 250, 300, 400, 600, 800, 1000),
+        methods_epochs=100,
+        noise_rate=0.5,
+        noise_steps=200,
+        noise_points=201,
+        batch=20,
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -318,6 +345,10 @@ _LAPTOP = {
         small_times=(0, 720, 1440), map_networks=1, map_steps=180, map_times=tuple(range(18, 181, 18)),
         leading=8, leading_steps=750, leading_times=(250, 750), times=(0, 500, 1500, 4560, 9120), batches=60, noise_times=(0, 1500), noise_batches=3,
         twin_networks=1, twin_every=380, twin_steps=9120, horizon=760, directions=4, sweeps=4, size_steps=4560, size_every=190,
+    ),
+    "08_your_own_network": dict(
+        samples=100, search_conditions=8, networks=8, copies=2, spectra=2, leading=8, edge_networks=2,
+        edge_at=(1, 10, 30, 60, 100, 150, 200, 250, 300), methods_epochs=40, noise_steps=60, noise_points=61,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

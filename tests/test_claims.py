@@ -163,7 +163,8 @@ def test_the_books_claims_are_complete():
         assert claim.paper in papers, claim.id
         assert claim.chapter in chapters, claim.id
         assert all((claim.figure, claim.statement, claim.quantity)), claim.id
-    assert {claim.chapter for claim in known.values()} == chapters
+    # A chapter that repeats no paper has nothing to claim.
+    assert chapters - {claim.chapter for claim in known.values()} == {"08_your_own_network"}
     assert all(f"{{{key}," in references for key in papers.values())
 
 

@@ -24,11 +24,11 @@ def _link(name, nb):
 
 
 def summary(rows, notebooks):
-    """The scorecard in brief: one line for each chapter."""
+    """The scorecard in brief: one line for each chapter, with dashes for one that has no claims."""
     lines = ["| Chapter | " + " | ".join(_badge(v) for v in claims.VERDICTS) + " |", "|:--|" + "--:|" * len(claims.VERDICTS)]
     for name, nb in notebooks.items():
         per = scorecard.counts([row for row in rows if row["chapter"] == name])
-        lines.append(f"| {_link(name, nb)} | " + " | ".join(str(n) for n in per.values()) + " |")
+        lines.append(f"| {_link(name, nb)} | " + " | ".join(str(n) if any(per.values()) else "–" for n in per.values()) + " |")
     total = scorecard.counts(rows)
     lines.append("| **All** | " + " | ".join(f"**{n}**" for n in total.values()) + " |")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,295 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own network
+#
+# This chapter repeats no paper. It asks the papers' questions of a network that is none of theirs, the way a reader would ask them of a network of their own:
+# is its training chaotic, at which learning rates, how sharp is its loss, and which directions grow?
+# The network is a small convolution, an ordinary `torch.nn.Module`, and the data are scikit-learn's handwritten digits.
+# Then the loss becomes one's own, and descent becomes momentum and Adam, which are maps too, of a larger state.
+# The last sections show where all of this breaks: under mini-batches, dropout and batch normalisation.
+# A class and a function are written in these cells, because writing them is the reader's part; everything else is the library's.
+
+# %%
+import torch
+from myst_nb import glue
+
+from netdyn_lib import (
+    curvature, data, descent, devices, losses, lyapunov, networks, optimizers, own_losses, profiles, sweetspot, tasks, training_loops,
+)
+from netdyn_lib.figures import own_network as draw
+from netdyn_lib.figures import sweetspot as draw_search
+from netdyn_lib.tangent import benettin, operators
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "auto"
+seed = 0
+
+# %% [markdown]
+# ## A module and data
+#
+# Three kernels of 3×3 pixels see an image of 8×8 at every second pixel, and a linear layer names the digit.
+
+# %%
+size = profiles.sizes("08_your_own_network", profile)
+digits = data.get("digits", size.samples)
+x, y = digits.x.reshape(-1, 1, 8, 8), digits.y
+
+
+class Small(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.see = torch.nn.Conv2d(1, 3, 3, stride=2)
+        self.say = torch.nn.Linear(27, 10)
+
+    def forward(self, images):
+        return self.say(torch.tanh(self.see(images)).flatten(1))
+
+
+# %% [markdown]
+# ## From import to answer
+#
+# Training is full-batch gradient descent with a constant learning rate, so that it is a map of the weights, and `task.initial` draws weights from $\mathcal N(0, 1)$ and leaves biases at 0.
+
+# %%
+task = tasks.custom("mine", Small(), losses.CrossEntropy(), x, y).to(devices.resolve(device))
+spot = sweetspot.find(task, low=size.low, high=size.high, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
+plain = descent.GradientDescent(task, spot.learning_rate)
+start = task.initial(size.networks, seed=seed, device=device)
+balls = networks.perturbed(start, size.radius, size.copies, seed=seed)
+record = descent.run(plain, balls, size.epochs, observe=("mean_distance", "loss", "accuracy"))
+fit = lyapunov.best_fit(record["mean_distance"][:, record.alive])
+answer = lyapunov.summarise(fit, seed=seed)
+edge = curvature.in_edge_units(curvature.sharpness(task.objective, start), spot.learning_rate)
+spectrum = benettin.spectrum(operators.of_descent(plain), start[: size.spectra], size.spectrum_epochs, count=size.leading, at=(size.spectrum_epochs,))
+
+# %% [markdown]
+# Ten lines, and five answers. `spot` has $p(\eta)$, the share of initial conditions whose $\epsilon$-ball grows exponentially, at each learning rate that was tried, and the smallest of these with $p$ of at least 0.9;
+# `answer` the exponent at that learning rate, with its interval, and $p$; `edge` the sharpness in units of $2/\eta$; `spectrum` the leading exponents of the tangent map.
+
+# %% tags=["nbval-ignore-output"]
+print("learning rate with developed sensitivity:", round(spot.learning_rate, 3), "—", spot.reason or "search converged")
+print("exponent per epoch:", answer.exponent)
+print("share with exponential growth:", answer.share)
+print("sharpness / (2/η) of the initial networks:", edge.round(2))
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("own-rate", float(spot.learning_rate), display=False)
+glue("own-exponent", float(answer.exponent.estimate), display=False)
+glue("own-low", float(answer.exponent.low), display=False)
+glue("own-high", float(answer.exponent.high), display=False)
+glue("own-share", float(answer.share.estimate), display=False)
+glue("own-first", float(spectrum.exponents()[:, 0].mean()), display=False)
+glue("own-cost", spot.cost_epochs, display=False)
+glue("own-accuracy", float(record["accuracy"][-1, record.alive, 0].mean()), display=False)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The search: share p of initial conditions with exponential growth at each learning rate that was tried, with its interval; numbers say in which order.", "name": "fig-own-search"}, "image": {"alt": "Shares against the learning rate on a logarithmic axis: zero at the left end, one at the right, and a shaded bracket between where they cross the dashed level."}}
+draw_search.search(spot)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The answer at the learning rate found. (a) Mean distance of perturbed copies for each initial condition, with the window of best exponential fit dotted. (b) Training loss. (c) Leading exponents of the tangent map, each network with its own mark.", "name": "fig-own-answer"}, "image": {"alt": "Left, distances that climb from 1e-6 along straight dotted stretches and level off between 0.1 and 100. Middle, erratic losses. Right, exponents that fall with the index from positive values towards zero."}}
+draw.answer(record, fit, spectrum.exponents())
+
+# %% [markdown]
+# {numref}`fig-own-search`: sensitivity sets in over a narrow range of $\eta$, and at $\eta$ = {glue:text}`own-rate:.2f` it is developed. The search took {glue:text}`own-cost:,` network-epochs.
+# There ({numref}`fig-own-answer`) nearby networks part at {glue:text}`own-exponent:.2f` per epoch (95%: {glue:text}`own-low:.2f` to {glue:text}`own-high:.2f`)
+# in a share {glue:text}`own-share:.2f` of the initial conditions; the networks end with a mean training accuracy of {glue:text}`own-accuracy:.2f`.
+#
+# Why is the first exponent of (c), {glue:text}`own-first:.2f` in the mean, not that of the copies? They are averages over different stretches. The fit takes the window that looks most like a straight line, while copies are still close;
+# the tangent vector never saturates, and its exponent is the mean over *all* epochs, quiet ones included. Over the same epochs, and while the distance is small, they are the same number, as {numref}`fig-own-methods` shows.
+
+# %% [markdown]
+# ## Your own loss
+#
+# A loss is given by what it makes of each sample. `own_losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
+# Here is Huber's loss on one-hot targets, and label smoothing in one line.
+
+# %%
+def huber(output, labels):
+    wanted = torch.nn.functional.one_hot(labels, 10).to(output)
+    return torch.nn.functional.huber_loss(output, wanted, reduction="none").sum(1)
+
+
+robust = tasks.custom("robust", Small(), own_losses.PerSample(huber), x, y, std=size.std).to(devices.resolve(device))
+smoothed = own_losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"))
+smooth = tasks.custom("smooth", Small(), smoothed, x, y).to(devices.resolve(device))
+
+# %% [markdown]
+# Everything above takes the tasks `robust` and `smooth` as it took `task`:
+
+# %% tags=["nbval-ignore-output"]
+relaxed = sweetspot.probe(smooth, spot.learning_rate, start[: size.search_conditions], epochs=size.search_epochs, seed=seed)
+print("label smoothing, same η and initial conditions: p =", relaxed.share, " exponent:", relaxed.exponent)
+
+# %% [markdown]
+# ## Momentum and Adam
+#
+# An optimizer remembers. Its step is no map of the weights, but it is one of a state that holds what it remembers: $(W, u)$ with the velocity $u$ of momentum,
+#
+# ```{math}
+# u \leftarrow \mu u + \nabla L(W), \qquad W \leftarrow W - \eta u,
+# ```
+#
+# and $(W, m, \sqrt v, t)$ with Adam's running means $m$ of the gradient and $v$ of its square, and the number $t$ of steps. Copies are perturbed in $W$, distances $d(t)$ are those of $W$; tangent vectors and exponents are of the whole state.
+# A step is that of `torch.optim.SGD` or `torch.optim.Adam`, which the tests check over 200 steps.
+
+# %%
+methods = {
+    "gradient descent": descent.GradientDescent(robust, size.plain_rate),
+    "momentum": optimizers.Momentum(robust, size.momentum_rate, size.momentum),
+    "Adam": optimizers.Adam(robust, size.adam_rate, size.betas),
+}
+for name, method in methods.items():
+    print(f"{name}: {optimizers.threshold_of(method):.4g}")
+
+# %% [markdown]
+# These are their thresholds: the sharpness beyond which a quadratic loss makes them oscillate with growing amplitude. Along an eigenvector with curvature $h$, momentum multiplies a difference by the roots of
+# $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at $h = (2 + 2\mu)/\eta$ {cite:p}`cohen2021`.
+# Adam, once $v$ hardly moves, is momentum in other coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of $\sqrt{\hat v} + \epsilon$, and its threshold is $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`.
+# Does training come to these thresholds?
+
+# %%
+edges = {}
+for name, method in methods.items():
+    edges[name] = optimizers.sharpness_along(method, robust.initial(size.edge_networks, seed=seed, device=device), size.edge_at)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Sharpness along training in units of each method's threshold, for Adam the preconditioned sharpness: median and range of the networks. The dashed line is the edge of stability.", "name": "fig-own-edges"}, "image": {"alt": "Three curves over 300 epochs. Each ends near the dashed line at one or is still on its way there; Adam's falls first and then rises."}}
+draw.edges(size.edge_at, edges)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+for name, values in edges.items():
+    glue(f"own-edge-{name.partition(' ')[0].lower()}", float(values[-1].mean()), display=False)
+
+# %% [markdown]
+# {numref}`fig-own-edges`: at the end of training the mean sharpness is {glue:text}`own-edge-gradient:.2f` times its threshold for gradient descent, {glue:text}`own-edge-momentum:.2f` for momentum
+# and {glue:text}`own-edge-adam:.2f` for Adam, although in plain numbers the three thresholds differ by an order of magnitude.
+# Adam's is preconditioned: $\sqrt{\hat v}$ begins with the first, large gradients and forgets them slowly, so that $P^{-1}H$ is small after a few steps and grows as gradients shrink.
+#
+# The same tools measure how perturbations grow.
+
+# %%
+growth, leading = {}, {}
+for name, method in methods.items():
+    runs = descent.run if name == "gradient descent" else optimizers.run
+    near = networks.perturbed(robust.initial(1, seed=seed, device=device), size.radius, 1, seed=seed)
+    parted = runs(method, near, size.methods_epochs, observe=("mean_distance",))
+    growth[name] = (parted.epochs, *optimizers.beside_tangent(method, near, parted))
+    found = optimizers.spectrum(method, near[:, 0], size.methods_epochs, count=size.leading, at=(size.methods_epochs,))
+    leading[name] = found.exponents()[0]
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left panels: growth of the distance in W of a copy perturbed by ε (solid), and of the tangent vector that starts along the same perturbation (dashed), for one network. Right: leading exponents of each map over the same epochs.", "name": "fig-own-methods"}, "image": {"alt": "In each of three panels a solid and a dashed curve lie on each other. At the right, three descending rows of exponents, close to zero."}}
+draw.methods(growth, leading)
+
+# %%
+largest = {name: abs(parted - grown).max() for name, (_, parted, grown) in growth.items()}
+assert all(value < 0.05 for value in largest.values()), largest
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("own-apart", float(max(largest.values())), display=False)
+
+# %% [markdown]
+# In {numref}`fig-own-methods` copy and tangent vector differ by {glue:text}`own-apart:.4f` at most in the logarithm. The exponents at the right are of $W$ and of what the optimizer remembers together.
+# Two warnings go with them. The largest exponent of a finite run depends on coordinates: velocity and weights have different units. And momentum contracts its whole state at the rate $\ln\mu$ per parameter whatever the loss,
+# so that a sum of exponents says little about the loss.
+
+# %% [markdown]
+# ## Where it breaks
+#
+# A Lyapunov exponent is of a map: the same state must go to the same next state. Three everyday ingredients of training break that, each in its own way.
+# Below, pairs of networks are trained by a plain PyTorch loop, with nothing of the library's in it: once from weights $\epsilon$ apart and under the same random numbers, and once from the *same* weights under others.
+#
+# ### Mini-batches
+#
+# Every batch is another map. Nothing refuses to run; it is for you to ask which question has an answer.
+
+# %%
+criterion = torch.nn.CrossEntropyLoss()
+settings = {"learning_rate": size.noise_rate, "steps": size.noise_steps, "seed": seed}
+near = {**settings, "radius": size.radius}
+batches = training_loops.twins(Small(), criterion, x, y, batch=size.batch, **near)
+other_batches = training_loops.twins(Small(), criterion, x, y, batch=size.batch, seeds=(0, 1), **settings)
+
+# %% [markdown]
+# ### Dropout
+#
+# With dropout the step is random even on the full batch, and the library refuses to call it a map.
+
+# %%
+forgetful = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Dropout(0.2), torch.nn.Linear(27, 10))
+
+try:
+    tasks.custom("forgetful", forgetful, losses.CrossEntropy(), x, y)
+except ValueError as refusal:
+    print(refusal)
+
+# %%
+dropped = training_loops.twins(forgetful, criterion, x, y, **near)
+other_dropped = training_loops.twins(forgetful, criterion, x, y, seeds=(0, 1), **settings)
+
+# %% [markdown]
+# ### Batch normalisation
+#
+# Batch normalisation is refused as well, for another reason: it remembers.
+
+# %%
+normed = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.BatchNorm2d(3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 10))
+
+try:
+    tasks.custom("normed", normed, losses.CrossEntropy(), x, y)
+except ValueError as refusal:
+    print(refusal)
+
+# %%
+with_norm = training_loops.twins(normed, criterion, x, y, **near)
+no_noise = training_loops.twins(normed, criterion, x, y, seeds=(0, 1), **settings)
+print("full batch, same weights, other random numbers: largest distance", no_noise.distance.max())
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Two trainings by a plain loop: ε apart under the same random numbers (solid), and from the same weights under others (dashed; from step 1, for at step 0 the distance is zero). With batch normalisation on the full batch the dashed curve is missing, because that distance stays exactly zero.", "name": "fig-own-floors"}, "image": {"alt": "Three panels with a logarithmic axis. Solid curves start at 1e-6 and change slowly. In the panels for mini-batches and dropout a dashed curve jumps at the first step to about one and stays; in the third there is none."}}
+draw.floors({"mini-batches": (batches.distance, other_batches.distance), "dropout": (dropped.distance, other_dropped.distance), "batch norm": (with_norm.distance, no_noise.distance)}, size.radius)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("own-floor-batches", float(other_batches.distance[1]), display=False)
+glue("own-floor-dropout", float(other_dropped.distance[1]), display=False)
+glue("own-near", float(batches.distance[0]), display=False)
+glue("own-memory", float(no_noise.evaluated[1, 0] / no_noise.loss[1, 0]), display=False)
+glue("own-memory-end", float(no_noise.evaluated[-1, 0] / no_noise.loss[-1, 0]), display=False)
+
+# %% [markdown]
+# {numref}`fig-own-floors`. Under the *same* batches or masks, $d(t)$ is growth of one and the same sequence of maps, and an exponent is well defined: that of the training loop *with this noise*. `netdyn_lib.tangent.stochastic` has its spectra.
+# Under *other* noise the two trainings are {glue:text}`own-floor-batches:.2g` (mini-batches) and {glue:text}`own-floor-dropout:.2g` (dropout) apart after one step, from no perturbation at all, against {glue:text}`own-near:.2g` for the perturbed pair.
+# That is the floor of the noise. A distance above it that grows says that the two saw different samples, not that the dynamics is sensitive; no exponent can be read from it.
+#
+# Batch normalisation on the full batch has no floor: its step *is* a map of the weights. What breaks is what the weights mean.
+# The layer trains with the statistics of the batch and is used with statistics it remembers, and those depend on the way that led to the weights:
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "One training with batch normalisation: the loss of the same weights with the statistics of the batch, as the network trains, and with the remembered ones, as it is used.", "name": "fig-own-memory"}, "image": {"alt": "Two falling curves of the loss. The one with remembered statistics starts higher or lower and approaches the other over some tens of steps."}}
+draw.remembered(range(size.noise_points), no_noise.loss[:, 0], no_noise.evaluated[:, 0])
+
+# %% [markdown]
+# In {numref}`fig-own-memory` the second is {glue:text}`own-memory:.2f` times the first after one step, and {glue:text}`own-memory-end:.2f` times at the end. A loss, an accuracy or a Hessian in `eval()` mode is thus no function of $W$ alone.
+# The way out is a layer without memory: with `track_running_stats=False`, statistics are always those of the batch, and after `module.eval()` the library takes it.
+
+# %%
+memoryless = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.BatchNorm2d(3, track_running_stats=False), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 10))
+taken = tasks.custom("memoryless", memoryless.eval(), losses.CrossEntropy(), x, y)
+print(taken.network)
+
+# %% [markdown]
+# One thing to mind there: `task.initial` sets all parameters of one dimension to 0, and these include the gains of a normalisation, without which the network is deaf. Start such a module from weights of your own, `torch.nn.utils.parameters_to_vector(module.parameters())`.
+#
+# ## In short
+#
+# A module, a loss and data are enough for exponents, $p(\eta)$, the sweet spot, sharpness and spectra, and momentum and Adam are maps as well, with edges of their own.
+# What is measured is a property of a *map*: without noise of batches and layers, or under noise that is held fixed. Before you read an exponent from two runs of your own loop, run it twice from the same weights: where these part, that is your floor.

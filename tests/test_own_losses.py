@@ -1,0 +1,83 @@
+"""Losses of one's own: the library's losses come out again, and PyTorch's are what they are."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from netdyn_lib import curvature, descent, gradients, losses, networks, own_losses, tasks
+
+RNG = np.random.default_rng(0)
+OUTPUT = torch.tensor(RNG.standard_normal((2, 3, 7)))  # (E, C, N)
+LABELS = torch.tensor(RNG.integers(0, 3, 7))
+NUMBERS = torch.tensor(RNG.standard_normal((7, 3)))
+
+ENTROPY = own_losses.PerSample(torch.nn.CrossEntropyLoss(reduction="none"))
+SMOOTHED = own_losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"), name="smoothed")
+
+
+def halved(z, y):
+    return 0.5 * (z - y).square().sum(1)
+
+
+SQUARED = own_losses.PerSample(halved, labels=False)
+
+
+@pytest.mark.parametrize(
+    ("own", "known", "y", "scale"),
+    [(ENTROPY, losses.CrossEntropy(), LABELS, 1), (SQUARED, losses.HalfSquaredError(), NUMBERS, 7)],
+    ids=["cross-entropy", "squared error"],
+)
+def test_the_librarys_losses_come_out_again(own, known, y, scale):
+    """A mean and not a sum, so squared error is a seventh of ours; residuals are of single samples either way."""
+    target = own.encode(y, 3)
+    torch.testing.assert_close(target, known.encode(y, 3))
+    torch.testing.assert_close(own.value(OUTPUT[0].T, y) * scale, known.value(OUTPUT[0].T, y))
+    torch.testing.assert_close(own.values(OUTPUT, target) * scale, known.values(OUTPUT, target))
+    torch.testing.assert_close(own.residual(OUTPUT, target), known.residual(OUTPUT, target))
+    space = torch.empty_like(OUTPUT)
+    assert own.residual(OUTPUT, target, out=space) is space
+    assert own.weight(7) * scale == pytest.approx(known.weight(7))
+
+
+def test_smoothing_is_pytorchs():
+    expected = F.cross_entropy(OUTPUT[1].T, LABELS, label_smoothing=0.1)
+    torch.testing.assert_close(SMOOTHED.value(OUTPUT[1].T, LABELS), expected)
+    assert abs(expected - ENTROPY.value(OUTPUT[1].T, LABELS)) > 1e-4
+    assert SMOOTHED.name == "smoothed" and ENTROPY.name == "CrossEntropyLoss" and SQUARED.name == "halved"
+
+
+def test_a_perceptron_descends_as_its_module():
+    """Closed form from the derived residual, and automatic differentiation, step by step."""
+    mlp = networks.MLP((2, 4, 3), "tanh")
+    x = RNG.standard_normal((7, 2))
+    closed = tasks.custom("closed", mlp, SMOOTHED, x, LABELS)
+    start = closed.initial(2)
+    torch.testing.assert_close(gradients.of(closed)(start), gradients.ModuleGradient(closed)(start))
+    record = descent.run(descent.GradientDescent(closed, 0.5), start, 20, observe=("loss", "accuracy"))
+    assert (record["loss"][-1] < record["loss"][0]).all()
+    assert record["loss"][-1, 0] == pytest.approx(float(closed.objective(record.final[0])))
+    assert np.isfinite(curvature.sharpness(closed.objective, record.final)).all()
+    with pytest.raises(NotImplementedError, match="ModuleNetwork"):
+        descent.GradientDescent(closed, 0.5).product(start, start)
+    free = tasks.custom("free", networks.ModuleNetwork(mlp.module()), SMOOTHED, x, LABELS)
+    step, moved = descent.GradientDescent(free, 0.5).product(free.initial(1), torch.ones(1, free.network.count, dtype=torch.float64))
+    assert bool(step.isfinite().all() & moved.isfinite().all())
+    with pytest.raises(NotImplementedError, match="low-rank"):
+        SMOOTHED.root(OUTPUT[0])
+
+
+def test_numbers_may_be_columns():
+    task = tasks.custom("line", networks.MLP((1, 1)), own_losses.PerSample(halved, labels=False), np.zeros((4, 1)), np.arange(4.0))
+    assert float(task.objective(torch.zeros(2, dtype=torch.float64))) == pytest.approx(0.5 * np.mean(np.arange(4.0) ** 2))
+
+
+@pytest.mark.parametrize("function", [torch.nn.CrossEntropyLoss(), lambda z, y: z.square()])
+def test_what_is_not_one_loss_for_each_sample_is_refused(function):
+    with pytest.raises(ValueError, match="expected one loss for each sample"):
+        own_losses.PerSample(function).value(OUTPUT[0].T, LABELS)
+
+
+def test_targets_are_checked():
+    with pytest.raises(ValueError, match="integer class labels"):
+        tasks.custom("wrong", networks.MLP((2, 3)), SMOOTHED, RNG.standard_normal((7, 2)), NUMBERS)
