@@ -25,11 +25,11 @@ ROOMS = (
     ),
     Room(
         "tasks", "Tasks", "A task is data, an architecture, a loss and the accuracy that counts as learned.",
-        ("tasks", "losses"),
+        ("tasks", "losses", "own_losses"),
     ),
     Room(
         "descent", "Descent", "The map W ↦ W − η∇L(W) of a whole ensemble, on all samples or by mini-batches, iterated and observed.",
-        ("descent", "ensembles", "steppers", "blocked", "active_inputs", "gradients", "derivatives", "minibatches", "replay", "trajectories"),
+        ("descent", "ensembles", "steppers", "blocked", "active_inputs", "gradients", "derivatives", "minibatches", "replay", "optimizers", "training_loops", "trajectories"),
     ),
     Room(
         "observables", "Observables", "What is read off a trajectory: loss, accuracy, distance, norm, the epoch of arrival; and how it settles.",
