@@ -24,7 +24,10 @@ NAMES = ("map", "sweeps", "trajectories")
 CHAPTER, SIZE = profiles.sizes("01_toy_map"), profiles.sizes("explorers")
 START = 0.1
 DATA_LIMIT = 1_500_000  # bytes, of all three
-SHELL = '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>x</title><body>{}</body></html>'
+SHELL = (
+    '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title>'
+    '<meta name="viewport" content="width=device-width"><body>{}</body></html>'
+)
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +214,8 @@ def test_every_rate_of_a_sweep_shows_the_responses(open_page, name):
     arrivals = responses.arrivals(published.load(name))
     shown = open_page("sweeps")
     shown.part("sweep").select_option(name)
-    rows = {"exponent": (found.exponent, found.slopes), "share": (found.share, found.keeps), "arrival 0.9": (arrivals.mean, arrivals.times)}
+    rows = {"exponent": (found.exponent, found.slopes), "share": (found.share, found.keeps)}
+    rows |= {"arrival 0.9": (arrivals.mean, arrivals.times)}
     for quantity, (intervals, each) in rows.items():
         shown.part("quantity").select_option(quantity)
         for k, rate in enumerate(found.rates):
