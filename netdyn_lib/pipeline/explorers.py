@@ -69,7 +69,8 @@ def toy_map():
     cascade = cascades.cascade(cubic, size.cascade, low=0.1, high=2.0)
     merging = bifurcations.merging(cubic, low=1.0, high=2.0)
     onset = cascades.accumulation(cascade.doubling, cascade.doubling_error).value
-    marks = {"η = 1": cascade.doubling[0], "η∞": onset, "merging": merging, "escape": bifurcations.escape(cubic, low=merging, high=3.0)}
+    escape = bifurcations.escape(cubic, low=merging, high=3.0)
+    marks = {"η = 1": cascade.doubling[0], "η∞": onset, "merging": merging, "escape": escape}
     return dict(
         range=[low, high],
         start=_START,
@@ -157,18 +158,21 @@ def _title(sweep):
 def _exponents(found):
     # A network whose window was not kept has a Λ that does not enter the mean.
     networks = [_rounded(slopes) for slopes in found.slopes]
-    return dict(kind="exponent", interval=[_rounded(i) for i in found.exponent], networks=networks, keeps=[k.astype(int).tolist() for k in found.keeps])
+    keeps = [k.astype(int).tolist() for k in found.keeps]
+    return dict(kind="exponent", interval=[_rounded(i) for i in found.exponent], networks=networks, keeps=keeps)
 
 
 def _shares(found):
     kept = [keeps.astype(int).tolist() for keeps in found.keeps]
-    return dict(kind="share", interval=[_rounded(i) for i in found.share], networks=kept, keeps=kept, kept=found.kept.tolist(), count=found.count.tolist())
+    numbers = dict(kept=found.kept.tolist(), count=found.count.tolist())
+    return dict(kind="share", interval=[_rounded(i) for i in found.share], networks=kept, keeps=kept, **numbers)
 
 
 def _arrivals(found, target):
     networks = [_rounded(times[there]) for times, there in zip(found.times, found.present)]
     never = [_rounded(i) for i in found.never]
-    return dict(kind="arrival", target=target, cap=found.cap, interval=[_rounded(i) for i in found.mean], networks=networks, never=never)
+    mean = [_rounded(i) for i in found.mean]
+    return dict(kind="arrival", target=target, cap=found.cap, interval=mean, networks=networks, never=never)
 
 
 def _sharpness(data):
@@ -182,7 +186,8 @@ def _sharpness(data):
         levels.append(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
         curves.append([_rounded(c) for c in scaled.T])
     middle = [[_number(np.median(level)) if len(level) else None, None, None] for level in levels]
-    return dict(kind="sharpness", interval=middle, networks=[_rounded(level) for level in levels], epochs=epochs.tolist(), curves=curves)
+    networks = [_rounded(level) for level in levels]
+    return dict(kind="sharpness", interval=middle, networks=networks, epochs=epochs.tolist(), curves=curves)
 
 
 def _curves(data):
