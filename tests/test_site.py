@@ -1,5 +1,6 @@
 """The website, built once from the committed notebooks with warnings as errors."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -7,12 +8,15 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 
+import netdyn_lib
 from netdyn_lib import claims
 from netdyn_lib.figures import packing
-from netdyn_lib.pipeline import beneath, fragments, notebook, scorecard
+from netdyn_lib.pipeline import beneath, fragments, notebook, reference, scorecard
 from netdyn_lib.pipeline.project import Project
+from netdyn_lib.pipeline.rooms import ROOMS
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 NAMES = PROJECT.names()
@@ -190,3 +194,48 @@ def test_the_run_table_has_every_chapter(html, pages):
             run["device"],
             str(run["seed"]),
         ]
+
+
+def test_the_reference_has_an_entry_for_every_public_name(html, pages):
+    for room in ROOMS:
+        for name in room.modules:
+            soup = page(pages, html, f"reference/{name}")
+            entries = {node["id"] for node in soup.select("dl.py > dt[id]")}
+            for module in reference.modules(PROJECT.package, name):
+                assert soup.find(id=f"module-{module.name}") is not None, module.name
+                wanted = {f"{module.name}.{public}" for public in defined(module.name)}
+                assert wanted <= entries, sorted(wanted - entries)
+                assert not wanted or all(soup.find(id=one).find_next_sibling("dd").get_text(strip=True) for one in wanted)
+
+
+def defined(module):
+    """Public functions and classes that a module's file defines."""
+    path = PROJECT.root.joinpath(*module.split("."))
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")]
+
+
+def test_what_docstrings_refer_to_is_linked(pages):
+    """Only names of other libraries stay plain text."""
+    foreign = {"pandas", "xarray", "torch", "numpy", "time", "matplotlib", "statsmodels", "scipy", "sklearn"}
+    plain = set()
+    for path, soup in pages.items():
+        if path.parent.name == "reference":
+            names = [node.get_text() for node in soup.select("code.xref.py") if node.find_parent("a") is None]
+            plain |= {(path.stem, name) for name in names if name.partition(".")[0] not in foreign}
+    assert plain == set()
+
+
+def test_citing_has_bibtex_and_no_link_without_an_address(html, pages):
+    soup = page(pages, html, "book/citing")
+    text = soup.find("article").get_text()
+    assert "@software{" in text and f"version = {{{netdyn_lib.__version__}}}" in text
+    assert bool(yaml.safe_load((PROJECT.root / "_config.yml").read_text())["repository"]["url"]) == ("/issues" in text)
+
+
+def test_the_chapters_come_before_the_reference_in_a_search(html):
+    """The pages of the reference name the same terms, and there are many of them."""
+    assert 'page.startsWith("reference/") ? score - 1000' in (html / "_static" / "language_data.js").read_text(encoding="utf-8")
+    indexed = json.loads(re.search(r"Search.setIndex\((.*)\)", (html / "searchindex.js").read_text(encoding="utf-8"), flags=re.S)[1])
+    assert {"notebooks/01_toy_map", "reference/lyapunov"} <= set(indexed["docnames"])
+    assert (html / "searchindex.js").stat().st_size < 1_000_000
