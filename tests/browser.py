@@ -4,7 +4,6 @@ import functools
 import http.server
 import os
 import re
-import shutil
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import sync_playwright
 
-#: Any of these will do; the first that is found is taken.
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-#: Names the executable, where it is not on the path or another one is wanted.
-EXECUTABLE = "NETDYN_CHROMIUM"
+from netdyn_lib.pipeline import chromium
+
 #: "required" makes a missing browser a failure, as CI does.
 WANTED = "NETDYN_BROWSER"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
@@ -46,23 +43,6 @@ _AXE = """async () => {
 }"""
 
 
-def executable():
-    """Path of the browser, or None where there is none.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the environment names one that is not there.
-    """
-    named = os.environ.get(EXECUTABLE)
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise FileNotFoundError(f"{EXECUTABLE} names {named!r}, which is no executable")
-        return found
-    return next(filter(None, map(shutil.which, NAMES)), None)
-
-
 def required():
     """True where the tests must not be skipped: under CI, or with ``NETDYN_BROWSER=required``."""
     return os.environ.get(WANTED) == "required" or os.environ.get("CI", "").lower() not in ("", "0", "false")
@@ -71,9 +51,9 @@ def required():
 @contextmanager
 def started():
     """A running browser; without one the test is skipped, or fails where one is required."""
-    path = executable()
+    path = chromium.find()
     if path is None:
-        reason = f"no browser: install the package chromium (looked for {', '.join(NAMES)}), or name one in {EXECUTABLE}"
+        reason = f"no browser: install the package chromium (looked for {', '.join(chromium.NAMES)}), or name one in {chromium.EXECUTABLE}"
         (pytest.fail if required() else pytest.skip)(reason)
     # Chromium's sandbox does not start as root. No name is resolved, so that nothing outside is reached.
     words = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *(["--no-sandbox"] if _root() else [])]

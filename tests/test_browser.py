@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from netdyn_lib.pipeline import notebook, scorecard, site
+from netdyn_lib.pipeline import chromium, notebook, scorecard, site
 from netdyn_lib.pipeline.project import Project
 from tests import browser as browsers
 
@@ -329,7 +329,7 @@ def test_pictures_of_pages_are_kept_for_a_person(visit, path, screen, dark, sele
 
 @pytest.mark.parametrize(("variable", "value"), [("NETDYN_BROWSER", "required"), ("CI", "true"), ("CI", "0"), ("CI", "")])
 def test_a_missing_browser_is_not_passed_over(monkeypatch, tmp_path, variable, value):
-    for name in ("CI", browsers.WANTED, browsers.EXECUTABLE):
+    for name in ("CI", browsers.WANTED, chromium.EXECUTABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv(variable, value)
@@ -342,8 +342,8 @@ def test_the_executable_can_be_named(monkeypatch, tmp_path):
     mine = tmp_path / "my-browser"
     mine.write_text("#!/bin/sh\n")
     mine.chmod(0o755)
-    monkeypatch.setenv(browsers.EXECUTABLE, str(mine))
-    assert browsers.executable() == str(mine)
-    monkeypatch.setenv(browsers.EXECUTABLE, str(tmp_path / "none"))
+    monkeypatch.setenv(chromium.EXECUTABLE, str(mine))
+    assert chromium.find() == str(mine)
+    monkeypatch.setenv(chromium.EXECUTABLE, str(tmp_path / "none"))
     with pytest.raises(FileNotFoundError, match="NETDYN_CHROMIUM"):
-        browsers.executable()
+        chromium.find()

@@ -16,8 +16,7 @@ import pytest
 from netdyn_lib import descent, maps, networks, profiles, tasks
 from netdyn_lib.pipeline import explorers
 from netdyn_lib.sweeps import published, responses
-
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from tests import browser as browsers
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 NAMES = ("map", "sweeps", "trajectories")
@@ -48,13 +47,8 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no chromium")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with browsers.started() as opened:
         yield opened
-        opened.close()
 
 
 class Explorer:

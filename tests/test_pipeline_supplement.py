@@ -17,11 +17,12 @@ from bs4 import BeautifulSoup
 from netdyn_lib import __version__
 from netdyn_lib.figures import packing, style, vector
 from netdyn_lib.pipeline import execute, joined, notebook, pair, pdf, scorecard, site, supplement, verify
+from netdyn_lib.pipeline import chromium as finder
 from netdyn_lib.pipeline.project import PipelineError, Project
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 NAMES = PROJECT.names()
-chromium = pytest.mark.skipif(pdf.browser() is None, reason="needs Chromium")
+chromium = pytest.mark.skipif(finder.find() is None, reason="needs Chromium")
 
 
 def with_a_drawing(chapter):
@@ -40,7 +41,7 @@ def built(tmp_path_factory):
     chapters = [supplement.committed(PROJECT, name) for name in NAMES]
     with_a_drawing(chapters[0])
     said = []
-    archive = supplement.make(PROJECT, chapters, tmp_path_factory.mktemp("supplement"), pdf.browser() is not None, said.append)
+    archive = supplement.make(PROJECT, chapters, tmp_path_factory.mktemp("supplement"), finder.find() is not None, said.append)
     return archive, said
 
 
@@ -100,7 +101,7 @@ def test_a_missing_and_an_extra_file_are_found(top):
 def test_nothing_is_missing(top):
     there = {path.name for path in top.iterdir()}
     wanted = {"site", "notebooks", "figures", "data", "claims.json", "claims.csv", "environment.txt", "library", "CITATION.cff"}
-    wanted |= {"LICENSE", "metadata.json", "README.txt", "SHA256SUMS", "verify.py"} | ({"book.pdf"} if pdf.browser() else set())
+    wanted |= {"LICENSE", "metadata.json", "README.txt", "SHA256SUMS", "verify.py"} | ({"book.pdf"} if finder.find() else set())
     assert there == wanted
     assert top.name == f"netdyn-companion-{__version__}"
     assert (top / "site" / "index.html").exists() and (top / "site" / "notebooks" / f"{NAMES[0]}.html").exists()
@@ -137,7 +138,7 @@ def test_a_figure_with_a_drawing_is_a_vector_file_and_the_others_are_said_to_be_
 def test_the_readme_says_which_chapters_are_committed_runs(top):
     text = (top / "README.txt").read_text(encoding="utf-8")
     assert all(f"{name}: not executed here; the committed run" in text for name in NAMES)
-    assert ("made without book.pdf" in text) == (pdf.browser() is None)
+    assert ("made without book.pdf" in text) == (finder.find() is None)
     assert "python verify.py" in text and __version__ in text
 
 
@@ -295,7 +296,8 @@ def test_the_pdf_has_bookmarks_the_date_of_the_release_and_no_place_of_this_mach
 
 
 def test_without_chromium_one_message_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(pdf, "BROWSERS", ("no-such-browser",))
+    monkeypatch.delenv(finder.EXECUTABLE, raising=False)
+    monkeypatch.setattr(finder, "NAMES", ("no-such-browser",))
     with pytest.raises(PipelineError, match=r"apt-get install chromium.*make supplement PDF=0"):
         supplement.make(PROJECT, [], tmp_path / "never")
     assert not (tmp_path / "never").exists()

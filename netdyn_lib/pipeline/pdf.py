@@ -1,14 +1,12 @@
 """Print the built site as one PDF, by headless Chromium."""
 
 import re
-import shutil
 from pathlib import Path
 
-from . import joined
+from . import chromium, joined
 from .project import PipelineError, write_whole
 
 #: Commands under which Chromium is installed.
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Width of the printed column in CSS pixels: A4 less two margins of 20 mm, as in print.css.
 COLUMN = 642
 #: Milliseconds that typesetting all formulas may take.
@@ -39,11 +37,6 @@ _WRONG = """() => {
 }"""
 
 
-def browser():
-    """Path of an installed Chromium, None where there is none."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
 def require():
     """Path of Chromium.
 
@@ -52,7 +45,7 @@ def require():
     PipelineError
         When it or Playwright is not installed.
     """
-    path = browser()
+    path = chromium.find()
     if path is None:
         raise PipelineError(
             "the PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium; "
