@@ -24,6 +24,8 @@ CLAIMS = PROJECT.book / "claims.yml"
 each = pytest.mark.parametrize("name", NAMES)
 #: Traces of something that went wrong, or that was not meant for readers.
 BANNED = ("np.float64(", "np.int64(", "Measurement(", "{measured}", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
+#: Of these, what signatures and the examples of docstrings show with right.
+IN_DOCSTRINGS = ("Measurement(", "Traceback")
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +103,7 @@ def test_no_page_shows(html, pages, word):
         str(path.relative_to(html.resolve()))
         for path, soup in pages.items()
         if (article := soup.find("article")) is not None and word in article.get_text()
+        if not (word in IN_DOCSTRINGS and path.parent.name == "reference")
     ]
     assert shown == []
 
