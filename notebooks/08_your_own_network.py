@@ -27,7 +27,8 @@ import torch
 from myst_nb import glue
 
 from netdyn_lib import (
-    curvature, data, descent, devices, losses, lyapunov, networks, optimizers, own_losses, profiles, sweetspot, tasks, training_loops,
+    curvature, data, descent, devices, losses, lyapunov, networks, optimizers, own_losses, profiles, resampling, sweetspot, tasks,
+    training_loops,
 )
 from netdyn_lib.figures import own_network as draw
 from netdyn_lib.figures import sweetspot as draw_search
@@ -93,6 +94,7 @@ glue("own-low", float(answer.exponent.low), display=False)
 glue("own-high", float(answer.exponent.high), display=False)
 glue("own-share", float(answer.share.estimate), display=False)
 glue("own-first", float(spectrum.exponents()[:, 0].mean()), display=False)
+glue("own-sharp", float(resampling.median(edge)), display=False)
 glue("own-cost", spot.cost_epochs, display=False)
 glue("own-accuracy", float(record["accuracy"][-1, record.alive, 0].mean()), display=False)
 
@@ -105,7 +107,8 @@ draw.answer(record, fit, spectrum.exponents())
 # %% [markdown]
 # {numref}`fig-own-search`: sensitivity sets in over a narrow range of $\eta$, and at $\eta$ = {glue:text}`own-rate:.2f` it is developed. The search took {glue:text}`own-cost:,` network-epochs.
 # There ({numref}`fig-own-answer`) nearby networks part at {glue:text}`own-exponent:.2f` per epoch (95%: {glue:text}`own-low:.2f` to {glue:text}`own-high:.2f`)
-# in a share {glue:text}`own-share:.2f` of the initial conditions; the networks end with a mean training accuracy of {glue:text}`own-accuracy:.2f`.
+# in a share {glue:text}`own-share:.2f` of the initial conditions; after as many epochs the mean training accuracy is {glue:text}`own-accuracy:.2f`: what was found is where sensitivity is developed, and nothing here says that learning is best there.
+# The initial networks lie beyond the edge of stability, at {glue:text}`own-sharp:.1f` times $2/\eta$ in the median.
 #
 # Why is the first exponent of (c), {glue:text}`own-first:.2f` in the mean, not that of the copies? They are averages over different stretches. The fit takes the window that looks most like a straight line, while copies are still close;
 # the tangent vector never saturates, and its exponent is the mean over *all* epochs, quiet ones included. Over the same epochs, and while the distance is small, they are the same number, as {numref}`fig-own-methods` shows.
@@ -118,8 +121,9 @@ draw.answer(record, fit, spectrum.exponents())
 
 # %%
 def huber(output, labels):
-    wanted = torch.nn.functional.one_hot(labels, 10).to(output)
-    return torch.nn.functional.huber_loss(output, wanted, reduction="none").sum(1)
+    error = output - torch.nn.functional.one_hot(labels, 10).to(output)
+    clipped = error.clamp(-1, 1)
+    return (clipped * (error - clipped / 2)).sum(1)
 
 
 robust = tasks.custom("robust", Small(), own_losses.PerSample(huber), x, y, std=size.std).to(devices.resolve(device))
