@@ -203,14 +203,14 @@ _PAPER = {
         spectra=5,  # networks with a tangent spectrum
         spectrum_epochs=60,
         leading=20,  # exponents of it
-        std=0.3,  # of initial weights under Huber's loss
-        plain_rate=0.2,
-        momentum_rate=0.1,
+        std=0.1,  # of initial weights under Huber's loss
+        plain_rate=0.3,
+        momentum_rate=0.25,
         momentum=0.9,
-        adam_rate=0.06,
+        adam_rate=0.03,
         betas=(0.9, 0.999),
         edge_networks=10,
-        edge_at=(1, 10, 30, 60, 100, 150, 200, 250, 300, 400, 600, 800, 1000),
+        edge_at=(10, 30, 60, 100, 150, 200, 250, 300, 400, 600, 800, 1000),
         methods_epochs=100,
         noise_rate=0.5,
         noise_steps=200,
@@ -348,7 +348,7 @@ _LAPTOP = {
     ),
     "08_your_own_network": dict(
         samples=100, search_conditions=8, networks=8, copies=2, spectra=2, leading=8, edge_networks=2,
-        edge_at=(1, 10, 30, 60, 100, 150, 200, 250, 300), methods_epochs=40, noise_steps=60, noise_points=61,
+        edge_at=(10, 30, 60, 100, 150, 200, 250, 300), methods_epochs=40, noise_steps=60, noise_points=61,
     ),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),

@@ -27,7 +27,8 @@ import torch
 from myst_nb import glue
 
 from netdyn_lib import (
-    curvature, data, descent, devices, losses, lyapunov, networks, optimizers, own_losses, profiles, sweetspot, tasks, training_loops,
+    curvature, data, descent, devices, losses, lyapunov, networks, optimizers, own_losses, profiles, resampling, sweetspot, tasks,
+    training_loops,
 )
 from netdyn_lib.figures import own_network as draw
 from netdyn_lib.figures import sweetspot as draw_search
@@ -93,6 +94,7 @@ glue("own-low", float(answer.exponent.low), display=False)
 glue("own-high", float(answer.exponent.high), display=False)
 glue("own-share", float(answer.share.estimate), display=False)
 glue("own-first", float(spectrum.exponents()[:, 0].mean()), display=False)
+glue("own-sharp", float(resampling.median(edge)), display=False)
 glue("own-cost", spot.cost_epochs, display=False)
 glue("own-accuracy", float(record["accuracy"][-1, record.alive, 0].mean()), display=False)
 
@@ -105,7 +107,8 @@ draw.answer(record, fit, spectrum.exponents())
 # %% [markdown]
 # {numref}`fig-own-search`: sensitivity sets in over a narrow range of $\eta$, and at $\eta$ = {glue:text}`own-rate:.2f` it is developed. The search took {glue:text}`own-cost:,` network-epochs.
 # There ({numref}`fig-own-answer`) nearby networks part at {glue:text}`own-exponent:.2f` per epoch (95%: {glue:text}`own-low:.2f` to {glue:text}`own-high:.2f`)
-# in a share {glue:text}`own-share:.2f` of the initial conditions; the networks end with a mean training accuracy of {glue:text}`own-accuracy:.2f`.
+# in a share {glue:text}`own-share:.2f` of the initial conditions; after as many epochs the mean training accuracy is {glue:text}`own-accuracy:.2f`: what was found is where sensitivity is developed, and nothing here says that learning is best there.
+# The initial networks lie beyond the edge of stability, at {glue:text}`own-sharp:.1f` times $2/\eta$ in the median.
 #
 # Why is the first exponent of (c), {glue:text}`own-first:.2f` in the mean, not that of the copies? They are averages over different stretches. The fit takes the window that looks most like a straight line, while copies are still close;
 # the tangent vector never saturates, and its exponent is the mean over *all* epochs, quiet ones included. Over the same epochs, and while the distance is small, they are the same number, as {numref}`fig-own-methods` shows.
@@ -118,8 +121,9 @@ draw.answer(record, fit, spectrum.exponents())
 
 # %%
 def huber(output, labels):
-    wanted = torch.nn.functional.one_hot(labels, 10).to(output)
-    return torch.nn.functional.huber_loss(output, wanted, reduction="none").sum(1)
+    error = output - torch.nn.functional.one_hot(labels, 10).to(output)
+    clipped = error.clamp(-1, 1)
+    return (clipped * (error - clipped / 2)).sum(1)
 
 
 robust = tasks.custom("robust", Small(), own_losses.PerSample(huber), x, y, std=size.std).to(devices.resolve(device))
@@ -158,14 +162,14 @@ for name, method in methods.items():
 # These are their thresholds: the sharpness beyond which a quadratic loss makes them oscillate with growing amplitude. Along an eigenvector with curvature $h$, momentum multiplies a difference by the roots of
 # $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at $h = (2 + 2\mu)/\eta$ {cite:p}`cohen2021`.
 # Adam, once $v$ hardly moves, is momentum in other coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of $\sqrt{\hat v} + \epsilon$, and its threshold is $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`.
-# Does training come to these thresholds?
+# Does training come to these thresholds? The learning rates here were chosen, after trying a few, so that a few hundred epochs are enough to get there.
 
 # %%
 edges = {}
 for name, method in methods.items():
     edges[name] = optimizers.sharpness_along(method, robust.initial(size.edge_networks, seed=seed, device=device), size.edge_at)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Sharpness along training in units of each method's threshold, for Adam the preconditioned sharpness: median and range of the networks. The dashed line is the edge of stability.", "name": "fig-own-edges"}, "image": {"alt": "Three curves over 300 epochs. Each ends near the dashed line at one or is still on its way there; Adam's falls first and then rises."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Sharpness along training in units of each method's threshold, for Adam the preconditioned sharpness: median and range of the networks. The dashed line is the edge of stability.", "name": "fig-own-edges"}, "image": {"alt": "Three curves over 300 epochs that rise from about one half to the dashed line at one, reach it within 60 to 150 epochs, and stay near it."}}
 draw.edges(size.edge_at, edges)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -173,9 +177,9 @@ for name, values in edges.items():
     glue(f"own-edge-{name.partition(' ')[0].lower()}", float(values[-1].mean()), display=False)
 
 # %% [markdown]
-# {numref}`fig-own-edges`: at the end of training the mean sharpness is {glue:text}`own-edge-gradient:.2f` times its threshold for gradient descent, {glue:text}`own-edge-momentum:.2f` for momentum
+# {numref}`fig-own-edges`: sharpness rises until it comes to the edge, and stays near it. At the end its mean is {glue:text}`own-edge-gradient:.2f` times its threshold for gradient descent, {glue:text}`own-edge-momentum:.2f` for momentum
 # and {glue:text}`own-edge-adam:.2f` for Adam, although in plain numbers the three thresholds differ by an order of magnitude.
-# Adam's is preconditioned: $\sqrt{\hat v}$ begins with the first, large gradients and forgets them slowly, so that $P^{-1}H$ is small after a few steps and grows as gradients shrink.
+# Part of Adam's rise is not the loss's: $\hat v$ begins with the first, large gradients and forgets them slowly, so that $P^{-1}H$ grows as gradients shrink.
 #
 # The same tools measure how perturbations grow.
 
@@ -189,7 +193,7 @@ for name, method in methods.items():
     found = optimizers.spectrum(method, near[:, 0], size.methods_epochs, count=size.leading, at=(size.methods_epochs,))
     leading[name] = found.exponents()[0]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left panels: growth of the distance in W of a copy perturbed by ε (solid), and of the tangent vector that starts along the same perturbation (dashed), for one network. Right: leading exponents of each map over the same epochs.", "name": "fig-own-methods"}, "image": {"alt": "In each of three panels a solid and a dashed curve lie on each other. At the right, three descending rows of exponents, close to zero."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left panels: growth of the distance in W of a copy perturbed by ε (solid), and of the tangent vector that starts along the same perturbation (dashed), for one network. Right: leading exponents of each map over the same epochs.", "name": "fig-own-methods"}, "image": {"alt": "In each of three panels a solid and a dashed curve lie on each other. At the right, rows of exponents: gradient descent's near zero, momentum's little above, Adam's highest."}}
 draw.methods(growth, leading)
 
 # %%
@@ -201,7 +205,7 @@ glue("own-apart", float(max(largest.values())), display=False)
 
 # %% [markdown]
 # In {numref}`fig-own-methods` copy and tangent vector differ by {glue:text}`own-apart:.4f` at most in the logarithm. The exponents at the right are of $W$ and of what the optimizer remembers together.
-# Two warnings go with them. The largest exponent of a finite run depends on coordinates: velocity and weights have different units. And momentum contracts its whole state at the rate $\ln\mu$ per parameter whatever the loss,
+# Two warnings go with them. The largest exponent of a finite run depends on coordinates: velocity and weights have different units. A vector with a part in what the optimizer remembers may grow faster in the first epochs than one in $W$ alone, and so the first exponents of Adam are larger than the growth of its copy. And momentum contracts its whole state at the rate $\ln\mu$ per parameter whatever the loss,
 # so that a sum of exponents says little about the loss.
 
 # %% [markdown]

@@ -22,7 +22,8 @@ def small(decay=0.0):
     rng = np.random.default_rng(4)
     x = rng.standard_normal((23, 5))
     x[:, 2] = 0
-    return tasks.custom("small", networks.MLP((5, 4, 3), "tanh"), losses.CrossEntropy(), x, rng.integers(0, 3, 23), weight_decay=decay)
+    y = rng.integers(0, 3, 23)
+    return tasks.custom("small", networks.MLP((5, 4, 3), "tanh"), losses.CrossEntropy(), x, y, weight_decay=decay)
 
 
 def convolution():

@@ -53,7 +53,9 @@ def test_looking_changes_nothing():
     """Weights are those of a loop that looks at no loss, dropout and running means included."""
     module = net(torch.nn.BatchNorm1d(5), torch.nn.Dropout(0.3))
     before = torch.random.get_rng_state()
-    way = training_loops._train(training_loops._drawn(module, 0), torch.nn.utils.parameters_to_vector(module.parameters()).double(), LOSS, X, Y, 0.1, 5, None, 3, torch.optim.SGD)[0]
+    start = training_loops._drawn(module, 0)
+    weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
+    way = training_loops._train(start, weights, LOSS, X, Y, 0.1, 5, None, 3, torch.optim.SGD)[0]
     assert torch.equal(before, torch.random.get_rng_state())
     plain = training_loops._drawn(module, 0)
     torch.nn.utils.vector_to_parameters(way[0].clone(), plain.parameters())

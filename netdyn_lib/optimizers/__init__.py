@@ -6,7 +6,8 @@
 
 An optimizer remembers more than the weights, so its step is no map of them.  It is one of an extended *state*:
 (W, u) with the velocity u of momentum, and (W, m, s, t) with Adam's means m of the gradient and s² = v of its
-square, and the number t of steps taken.  Distances are those of the weights; tangent vectors and exponents are of the whole state.
+square, and the number t of steps taken.  Distances are those of the weights; tangent vectors and exponents are of
+the whole state.
 
 Full batch, constant learning rate; one step is one epoch.  By mini-batches: :mod:`netdyn_lib.tangent.stochastic`.
 

@@ -82,7 +82,8 @@ class Optimizer:
     def _curved(self, params, frames):
         """Gradients (n, P) and H V (n, P, k), by whole Hessians where the network is small and the vectors are many."""
         n, size, k = frames.shape
-        if size <= _DENSE and k >= _SHARE * size and not isinstance(self.task.network, MLP):  # an MLP's products are in closed form
+        closed = isinstance(self.task.network, MLP)  # and so are its products
+        if size <= _DENSE and k >= _SHARE * size and not closed:
             return self._gradient(params), torch.bmm(curvature.hessians(self.task.objective, params), frames)
         flat = frames.transpose(1, 2).reshape(n * k, size)
         slope, along = self._gradient.product(params.repeat_interleave(k, 0), flat)
@@ -225,7 +226,8 @@ class Adam(Optimizer):
         one, two = self.betas
         dm = one * dm + (1 - one) * curved
         safe = torch.where(after > 0, after, torch.ones_like(after))
-        ds = torch.where(after > 0, two * (before / safe) * ds + (1 - two) * (slope[:, :, None] / safe) * curved, torch.zeros_like(ds))
+        ds = two * (before / safe) * ds + (1 - two) * (slope[:, :, None] / safe) * curved
+        ds = torch.where(after > 0, ds, torch.zeros_like(ds))
         first, second = self._corrections(following[:, -1:, None])
         below = after / second.sqrt() + self.epsilon
         return torch.cat([dw - rates / first * (dm / below - m / below**2 * (ds / second.sqrt())), dm, ds], 1)

@@ -39,7 +39,8 @@ def run(optimizer, start, epochs, observe=("loss",), every=1, at=None):
     """
     task = optimizer.task
     epochs, every = whole(epochs, "epochs"), whole(every, "every", 1)
-    chosen = None if at is None else {whole(t, "epoch in at", 0, epochs, cause="the epochs of the run") for t in np.ravel(at).tolist()}
+    asked = None if at is None else np.ravel(at).tolist()
+    chosen = None if at is None else {whole(t, "epoch in at", 0, epochs, cause="the epochs of the run") for t in asked}
     groups = _groups(optimizer, start)
     n, together, _ = groups.shape
     found = observables.collect(observe, task, copies=together - 1)
