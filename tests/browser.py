@@ -100,7 +100,7 @@ class Visit:
         self.base, self.faults = base, []
         scheme = "dark" if dark else "light"
         self.context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", accept_downloads=True, **screen)
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(90_000)  # milliseconds; a busy machine takes its time
         self.context.route(re.compile(rf"^(?!{re.escape(base)}/|data:|blob:|about:)"), self._refuse)
         self.context.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url} {request.failure}"))
         self.context.on("response", self._answer)

@@ -145,6 +145,8 @@ def test_search_finds_a_term_and_leads_to_it(visit, screen, way):
     found = page.locator("#search-results li a")
     found.first.wait_for()
     page.get_by_text("Search finished").wait_for()
+    # Leaving while results still fetch their summaries would break these off.
+    page.wait_for_load_state("networkidle")
     titles = found.all_inner_texts()
     assert any("A toy map" in title for title in titles), titles
     found.filter(has_text="A toy map").first.click()
