@@ -3,11 +3,13 @@
 import io
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
 import pytest
 
+from netdyn_lib import profiles
 from netdyn_lib.figures import packing
 from netdyn_lib.pipeline import beneath, notebook
 from netdyn_lib.pipeline.project import Project
@@ -62,6 +64,17 @@ def test_an_older_run_says_that_it_kept_no_record(tmp_path):
     text = made(run, table=None, folder=tmp_path).cells[2].source
     assert beneath.stale(run, {}) is None and "`stale`" in text.splitlines()[0] and "older library" in text
     assert "device cpu, seed" in text and "not kept by this run" in text and not (tmp_path / "numbers").exists()
+
+
+def test_sizes_of_other_chapters_make_nothing_stale(monkeypatch):
+    known = profiles.sizes
+    name = PROJECT.names()[0]
+    before = beneath.now(PROJECT, name)
+    assert before["profiles"] and beneath.now(PROJECT, name) == before
+    monkeypatch.setattr(profiles, "sizes", lambda chapter, profile: known(chapter, profile) if chapter == name else 1 / 0)
+    assert beneath.now(PROJECT, name) == before
+    monkeypatch.setattr(profiles, "sizes", lambda chapter, profile: SimpleNamespace(**vars(known(chapter, profile)) | {"keep": -1}))
+    assert beneath.stale({"modules": before}, beneath.now(PROJECT, name)) == ["profiles"]
 
 
 def test_many_changes_are_counted(tmp_path):

@@ -3,9 +3,11 @@
 It is written into the pages after execution, so that notebooks of different runs stay comparable.
 """
 
+import hashlib
+
 import nbformat
 
-from .. import fingerprint
+from .. import fingerprint, profiles
 from ..figures import packing
 from . import notebook
 from .project import write_whole
@@ -42,8 +44,15 @@ def add(nb, name, now, folder):
 
 
 def now(project, name):
-    """The fingerprints of the modules that a notebook's source imports, as they are."""
-    return fingerprint.behind(project.source(name).read_text(encoding="utf-8"), project.package)
+    """The fingerprints of the modules that a notebook's source imports, as they are.
+
+    Of the profiles, that of this notebook's sizes alone: those of other chapters do not make it stale.
+    """
+    found = fingerprint.behind(project.source(name).read_text(encoding="utf-8"), project.package)
+    if "profiles" in found:
+        sizes = {profile: sorted(vars(profiles.sizes(name, profile)).items()) for profile in profiles.PROFILES}
+        found["profiles"] = hashlib.sha256(repr(sizes).encode()).hexdigest()[:12]
+    return found
 
 
 def stale(run, now):

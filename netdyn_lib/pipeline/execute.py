@@ -13,10 +13,10 @@ from importlib import metadata
 import nbformat
 import yaml
 
-from .. import archives, fingerprint, machine
+from .. import archives, machine
 from ..figures import behind, vector
 from ..fingerprint import imported
-from . import notebook
+from . import beneath, notebook
 from .memory import Peak
 from .project import PipelineError, write_whole
 
@@ -106,7 +106,7 @@ def plan(project, name, profile, device, seed=None):
     resolved = parameters | {"device": resolve(device)}
     provenance = {k: resolved[k] for k in ("profile", "device", "seed")}
     provenance |= {"parameters": resolved, "key": key(project, name, resolved), "versions": versions()}
-    provenance["modules"] = fingerprint.behind(project.source(name).read_text(encoding="utf-8"), project.package)
+    provenance["modules"] = beneath.now(project, name)
     return nb, parameters, provenance
 
 
