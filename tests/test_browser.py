@@ -161,9 +161,11 @@ def test_published_arrays_can_be_downloaded(visit, tmp_path):
     paths = sorted(results.glob("*.npz")) + sorted(results.glob("*/*.npz"))
     rows = page.locator("table tbody tr")
     assert [row.locator("td").first.inner_text() for row in rows.all()] == [path.stem for path in paths]
-    for row, path in zip(rows.all(), paths, strict=True):
+    for k, path in enumerate(paths):
+        if k and k % 8 == 0:  # Chromium asks before a page's eleventh download
+            page = visit("desktop", "server").open("book/published.html")
         with page.expect_download() as coming:
-            row.locator("a.download").click()
+            page.locator("table tbody tr").nth(k).locator("a.download").click()
         assert coming.value.suggested_filename == path.name
         coming.value.save_as(tmp_path / path.name)
         with np.load(tmp_path / path.name, allow_pickle=False) as got, np.load(path, allow_pickle=False) as kept:

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle, StepPatch
 
 from .packing import packed
 
-#: Under which a figure hands its table to a notebook that is executed with :data:`ASKED` in its environment.
+#: Under which a figure hands its table to a notebook that is executed with ``ASKED`` in its environment.
 MIME = "application/vnd.netdyn.numbers"
 ASKED = "NETDYN_NUMBERS"
 #: Rows of a table.  Of more points every k-th is kept, and the table says so.
@@ -70,7 +70,7 @@ def csv(figure):
 
 
 def hand_on(figure):
-    """Let a notebook that shows the figure keep its numbers too, where :data:`ASKED` is set; nothing otherwise."""
+    """Let a notebook that shows the figure keep its numbers too, where ``ASKED`` is set; nothing otherwise."""
     if os.environ.get(ASKED):
         figure._repr_mimebundle_ = lambda include=None, exclude=None: {MIME: packed(csv(figure))}
 

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from .packing import packed
 
-#: Under which a figure hands its drawing to a notebook that is executed with :data:`ASKED` in its environment.
+#: Under which a figure hands its drawing to a notebook that is executed with ``ASKED`` in its environment.
 MIME = "application/vnd.netdyn.vector"
 ASKED = "NETDYN_VECTOR"
 #: Points of one artist up to which each is drawn as a shape of its own; more become a picture within the drawing.
@@ -58,7 +58,7 @@ def _dense(artist):
 
 
 def hand_on(figure):
-    """Let a notebook that shows the figure keep its drawing too, where :data:`ASKED` is set; nothing otherwise.
+    """Let a notebook that shows the figure keep its drawing too, where ``ASKED`` is set; nothing otherwise.
 
     What the figure already hands on besides stays.
     """

@@ -121,7 +121,7 @@ class Momentum(Optimizer):
         return plain((2 + 2 * self.momentum) / self.descent.learning_rate)
 
     def sharpness(self, states):
-        """Largest eigenvalue of H + λ at each of ``states`` (n, D), (n,); the quantity that :attr:`threshold` bounds."""
+        """Largest eigenvalue of H + λ at each of ``states`` (n, D), (n,); the quantity that ``threshold`` bounds."""
         return curvature.sharpness(self.task.objective, self.weights(states)) + self.descent.weight_decay
 
     def _next(self, states, slope, rates):

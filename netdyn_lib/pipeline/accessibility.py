@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 #: What the theme writes for a reader who has not chosen between light and dark.
 _UNCHOSEN = 'localStorage.getItem("{0}") || "";'
 _TABLE = re.compile(r"<table\b[^>]*\bclass=\"[^\"]*\bscorecard\b.*?</table>", flags=re.S)
+_BRANCH = re.compile(r"(<a\b[^>]*>((?:(?!</a>).)*)</a><details(?: open=\"open\")?>)<summary>(<span class=\"toctree-toggle\")", flags=re.S)
 _PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]+\.png)\"[^>]*>")
 
 
@@ -22,7 +23,7 @@ def mend(site):
         if "_static" in path.relative_to(site).parts:
             continue  # templates of the theme, not pages
         old = path.read_text(encoding="utf-8")
-        new = redirection(scorecards(bibliography(colours(old))))
+        new = redirection(branches(scorecards(bibliography(colours(old)))))
         new = figures(new, path.parent)
         if new != old:
             path.write_text(new, encoding="utf-8")
@@ -49,6 +50,21 @@ def bibliography(page):
     '<div role="list"><div role="listitem">'
     """
     return page.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def branches(page):
+    """What opens a branch of the contents says which.
+
+    The theme shows an arrow alone.
+
+    >>> branches('<a class="reference internal" href="x.html">Data</a><details><summary><span class="toctree-toggle"')
+    '<a class="reference internal" href="x.html">Data</a><details><summary aria-label="Pages below Data"><span class="toctree-toggle"'
+    """
+    return _BRANCH.sub(lambda match: f'{match[1]}<summary aria-label="Pages below {_text(match[2])}">{match[3]}', page)
+
+
+def _text(words):
+    return escapes.escape(" ".join(BeautifulSoup(words, "html.parser").get_text().split()))
 
 
 def scorecards(page):
