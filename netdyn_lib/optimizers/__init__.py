@@ -12,7 +12,7 @@ the whole state.
 Full batch, constant learning rate; one step is one epoch.  By mini-batches: :mod:`netdyn_lib.tangent.stochastic`.
 
 For a quadratic loss of curvature h, both are linear once Adam's v stands still, and oscillate with growing
-amplitude beyond a sharpness that :attr:`Momentum.threshold` and :attr:`Adam.threshold` give (Cohen et al., 2021
+amplitude beyond a sharpness that ``Momentum.threshold`` and ``Adam.threshold`` give (Cohen et al., 2021
 and arXiv:2207.14484).
 """
 
