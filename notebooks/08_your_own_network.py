@@ -178,7 +178,7 @@ for name, values in edges.items():
 
 # %% [markdown]
 # {numref}`fig-own-edges`: sharpness rises until it comes to the edge, and stays near it. At the end its mean is {glue:text}`own-edge-gradient:.2f` times its threshold for gradient descent, {glue:text}`own-edge-momentum:.2f` for momentum
-# and {glue:text}`own-edge-adam:.2f` for Adam, although in plain numbers the three thresholds differ by an order of magnitude.
+# and {glue:text}`own-edge-adam:.2f` for Adam, although the thresholds themselves are far apart.
 # Part of Adam's rise is not the loss's: $\hat v$ begins with the first, large gradients and forgets them slowly, so that $P^{-1}H$ grows as gradients shrink.
 #
 # The same tools measure how perturbations grow.
