@@ -10,7 +10,7 @@ and a program that needs only ``netdyn_lib.maps`` never imports PyTorch.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = (
     "active_inputs",

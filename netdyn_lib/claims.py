@@ -50,7 +50,7 @@ class Claim:
     ``quantity`` says in words what is measured; ``reproduced`` and ``partly``
     are the ranges that decide (``partly`` contains ``reproduced``).
     ``revised`` says what of this was changed after a first measurement, and why; ``shown`` names the figure of the
-    chapter that shows the quantity best, None where none does (the expected distance of two networks is a number).
+    chapter that shows the quantity best, None where none does.
     """
 
     id: str

@@ -161,7 +161,7 @@ for name, method in methods.items():
 # %% [markdown]
 # These are their thresholds: the sharpness beyond which a quadratic loss makes them oscillate with growing amplitude. Along an eigenvector with curvature $h$, momentum multiplies a difference by the roots of
 # $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at $h = (2 + 2\mu)/\eta$ {cite:p}`cohen2021`.
-# Adam, once $v$ hardly moves, is momentum in other coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of $\sqrt{\hat v} + \epsilon$, and its threshold is $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`.
+# Adam, once $v$ hardly moves, is momentum in other coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of $(1 - \beta_1^t)(\sqrt{\hat v} + \epsilon)$, and its threshold is $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`.
 # Does training come to these thresholds? The learning rates here were chosen, after trying a few, so that a few hundred epochs are enough to get there.
 
 # %%
@@ -212,7 +212,7 @@ glue("own-apart", float(max(largest.values())), display=False)
 # ## Where it breaks
 #
 # A Lyapunov exponent is of a map: the same state must go to the same next state. Three everyday ingredients of training break that, each in its own way.
-# Below, pairs of networks are trained by a plain PyTorch loop, with nothing of the library's in it: once from weights $\epsilon$ apart and under the same random numbers, and once from the *same* weights under others.
+# Below, pairs of networks are trained by a plain PyTorch loop, which takes from the library nothing but the order of samples: once from weights $\epsilon$ apart and under the same random numbers, and once from the *same* weights under others.
 #
 # ### Mini-batches
 #

@@ -60,6 +60,12 @@ def test_a_missing_key_is_found(key):
     assert f"lacks {key}" in cff.faults({k: v for k, v in CITATION.items() if k != key})
 
 
+def test_no_key_stands_twice():
+    """YAML readers take the last of two, and say nothing."""
+    keys = re.findall(r"^([\w-]+):", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(keys) > 5 and len(set(keys)) == len(keys)
+
+
 def sections():
     """(heading, text) of every version in the changelog, in its order."""
     parts = re.split(r"^## (.*)$", CHANGELOG, flags=re.M)

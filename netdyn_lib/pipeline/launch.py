@@ -5,27 +5,14 @@ from urllib.parse import quote
 
 import nbformat
 
-from .project import PipelineError
-
 _GITHUB = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?$")
 
 
 def repository(config):
-    """(owner, name, branch) of the repository in the settings of the book, None where none is set.
-
-    Raises
-    ------
-    PipelineError
-        For an address that is not one of a repository on GitHub, from which Colab and Binder read.
-    """
+    """(owner, name, branch) of the repository in the settings of the book; None where none is set, or one that is not on GitHub."""
     about = config.get("repository") or {}
-    url = (about.get("url") or "").strip()
-    if not url:
-        return None
-    match = _GITHUB.match(url)
-    if match is None:
-        raise PipelineError(f"_config.yml: repository.url is {url!r}; launch buttons need https://github.com/OWNER/NAME")
-    return match[1], match[2], about.get("branch") or "main"
+    match = _GITHUB.match((about.get("url") or "").strip())
+    return (match[1], match[2], about.get("branch") or "main") if match else None
 
 
 def addresses(owner, name, branch, chapter):
@@ -38,8 +25,12 @@ def addresses(owner, name, branch, chapter):
 
 
 def install(owner, name, branch):
-    """The line of a notebook's first cell that installs the library where it lacks, as on Colab; Binder has it already."""
-    return f'%pip install --quiet "netdyn_lib[book] @ git+https://github.com/{owner}/{name}@{branch}"'
+    """The lines of a notebook's first cell that fetch and install the library where it lacks, as on Colab; Binder has it already.
+
+    The checkout is needed as a whole: claims and published results lie beside the library.
+    """
+    address = f"https://github.com/{owner}/{name}"
+    return f'!git clone --quiet --depth 1 --branch {branch} {address}\n%cd {name}\n%pip install --quiet --editable ".[book]"'
 
 
 def add(nb, place, chapter):
@@ -52,7 +43,7 @@ def add(nb, place, chapter):
         ":class-container: beneath",
         "",
         f"{links}. On Colab this comes first, in a cell of its own:",
-        *("", "```python", install(*place), "```", ":::"),
+        *("", "```ipython3", install(*place), "```", ":::"),
     ]
     cell = nbformat.v4.new_markdown_cell("\n".join(text))
     cell.id = "launch"

@@ -6,7 +6,6 @@ from pathlib import Path
 from . import chromium, joined
 from .project import PipelineError, write_whole
 
-#: Commands under which Chromium is installed.
 #: Width of the printed column in CSS pixels: A4 less two margins of 20 mm, as in print.css.
 COLUMN = 642
 #: Milliseconds that typesetting all formulas may take.
@@ -45,7 +44,10 @@ def require():
     PipelineError
         When it or Playwright is not installed.
     """
-    path = chromium.find()
+    try:
+        path = chromium.find()
+    except FileNotFoundError as error:
+        raise PipelineError(str(error)) from None
     if path is None:
         raise PipelineError(
             "the PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium; "

@@ -40,6 +40,7 @@ def damaged(folder, sums):
     """Problems with files: missing, changed, or not listed."""
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()} - {SUMS}
     problems = [f"missing: {path}" for path in sorted(set(sums) - there)]
+    problems += [f"a link, not a file: {path.relative_to(folder).as_posix()}" for path in sorted(folder.rglob("*")) if path.is_symlink()]
     problems += [f"not in {SUMS}: {path}" for path in sorted(there - set(sums))]
     for path in sorted(there & set(sums)):
         if digest(folder / path) != sums[path]:
