@@ -21,9 +21,20 @@ def test_the_answer():
     fit = lyapunov.best_fit(distance)
     axes = labelled(figures.answer(record, fit, exponents))
     np.testing.assert_array_equal(drawn(axes[0])[0], distance[:, 0])
+    np.testing.assert_array_equal(drawn(axes[0])[1], distance[:, 1])
     np.testing.assert_allclose(drawn(axes[0])[3][-1], distance[fit.stop[1], 1], rtol=1e-6)
     np.testing.assert_array_equal(drawn(axes[1])[1], loss[:, 1, 0])
     np.testing.assert_array_equal(drawn(axes[2])[1], exponents[1])
+
+
+def test_the_answer_without_a_network_that_diverged():
+    t = np.arange(60)
+    distance = 1e-8 * np.exp(np.outer(t, [0.2, 0.25, 0.3]))
+    distance[30:, 0] = np.nan
+    record = Record(t, {"mean_distance": distance, "loss": np.ones((60, 3, 2))}, None, np.array([[30, -1], [-1, -1], [-1, -1]]))
+    fit = lyapunov.best_fit(distance[:, record.alive])
+    lines = drawn(labelled(figures.answer(record, fit, np.zeros((1, 2))))[0])
+    np.testing.assert_allclose([line[-1] for line in lines[3:]], [distance[fit.stop[k], k + 1] for k in range(2)], rtol=1e-6)
 
 
 def test_edges_have_medians_and_the_edge():

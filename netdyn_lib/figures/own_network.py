@@ -10,11 +10,11 @@ from .style import MUTED, PALETTE
 def answer(record, fit, exponents):
     """Is it chaotic?  Distances with the windows of their fits, losses, and leading exponents of the tangent map.
 
-    ``record`` holds ``mean_distance`` (T, n) and ``loss`` (T, n, 1 + M), ``fit`` is of the n distances, ``exponents`` (n', k) per epoch.
+    ``record`` holds ``mean_distance`` (T, n) and ``loss`` (T, n, 1 + M), ``fit`` is of the distances of those that never diverged, ``exponents`` (n', k) per epoch.
     """
     with style.figure(1, 3, height=2.4) as (fig, ((distance, loss, spectrum),)):
-        for k, curve in enumerate(record["mean_distance"].T):
-            distance.plot(record.epochs, curve, color=MUTED, lw=0.8)
+        distance.plot(record.epochs, record["mean_distance"], color=MUTED, lw=0.8)
+        for k in range(len(fit.start)):
             if fit.start[k] >= 0:
                 ends = np.array([fit.start[k], fit.stop[k]])
                 distance.plot(record.epochs[ends], np.exp(fit.intercept[k] + fit.slope[k] * ends), color=PALETTE[1], ls=":", lw=1.8)
