@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from netdyn_lib.pipeline import chromium, notebook, scorecard, site
+from netdyn_lib.figures import packing
+from netdyn_lib.pipeline import beneath, chromium, notebook, scorecard, site
 from netdyn_lib.pipeline.project import Project
 from tests import browser as browsers
 
@@ -203,6 +204,41 @@ def test_copy_buttons_copy_the_cells(visit):
         button.click()
         page.wait_for_function("navigator.clipboard.readText().then(text => text !== '')")
         assert page.evaluate("navigator.clipboard.readText()").strip() == code
+
+
+def test_beneath_a_figure_numbers_are_downloaded_and_the_command_is_copied(visit, tmp_path):
+    reader = visit("desktop", "server")
+    reader.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = reader.open(CHAPTER)
+    nb = notebook.read(PROJECT.committed(Path(CHAPTER).stem))
+    cell, label, *_ = notebook.figures(nb)[0]
+    fold = page.locator("details.beneath").first
+    assert not fold.locator("a.download").is_visible()
+    fold.locator("summary").click()
+    with page.expect_download() as coming:
+        fold.locator("a.download").click()
+    assert coming.value.suggested_filename == f"{label}.csv"
+    coming.value.save_as(tmp_path / "numbers.csv")
+    assert (tmp_path / "numbers.csv").read_text(encoding="utf-8") == packing.unpacked(cell.metadata.netdyn.numbers)
+    fold.locator(".highlight-bash button.copybtn").click()
+    wanted = beneath.command(nb.metadata.netdyn, Path(CHAPTER).stem)
+    page.wait_for_function("wanted => navigator.clipboard.readText().then(text => text.trim() === wanted)", arg=wanted)
+
+
+def test_the_scorecards_filters_hide_what_does_not_match(visit):
+    page = visit("desktop", "files").open("book/scorecard.html")
+    rows = scorecard.gather({name: notebook.read(PROJECT.committed(name)) for name in PROJECT.names()}, PROJECT.book / "claims.yml")
+    shown = "[...document.querySelectorAll('table.scorecard tbody tr')].filter(row => row.checkVisibility()).map(row => row.querySelector('b').innerText)"
+    count = page.locator("form.scorecard-filters output")
+    assert page.evaluate(shown) == [row["id"] for row in rows]
+    page.select_option("select[name=paper]", "H")
+    page.select_option("select[name=verdict]", "not reproduced")
+    wanted = [row["id"] for row in rows if (row["paper"], row["verdict"]) == ("H", "not reproduced")]
+    assert page.evaluate(shown) == wanted and count.inner_text() == f"{len(wanted)} of {len(rows)} claims" and 0 < len(wanted) < len(rows)
+    page.fill("input[name=word]", wanted[0])
+    assert page.evaluate(shown) == wanted[:1]
+    page.fill("input[name=word]", "no claim has these words")
+    assert page.evaluate(shown) == [] and count.inner_text().startswith("0 of")
 
 
 def test_copy_buttons_can_be_seen_without_a_mouse(visit):
