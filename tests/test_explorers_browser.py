@@ -45,7 +45,7 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no other test of the process may start it
 def browser():
     with browsers.started() as opened:
         yield opened
