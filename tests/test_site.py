@@ -230,6 +230,11 @@ def test_what_docstrings_refer_to_is_linked(pages):
     assert plain == set()
 
 
+def test_no_page_shows_a_folder_of_this_machine(html, pages):
+    """As a default of a parameter would, were its value shown."""
+    assert [str(path) for path, soup in pages.items() if str(PROJECT.root) in soup.get_text()] == []
+
+
 def test_citing_has_bibtex_and_no_link_without_an_address(html, pages):
     soup = page(pages, html, "book/citing")
     text = soup.find("article").get_text()
