@@ -25,76 +25,50 @@ def kind(table, name):
     return table[table["kind"] == name].reset_index(drop=True)
 
 
-def test_lines_points_and_marks():
+def test_a_row_a_point_with_panel_curve_and_name():
     def draw(axis):
         axis.plot([0, 1, 2], [3, 4, np.nan], label="a curve")
-        axis.plot([5], [6], "o", label="_hidden")
+        axis.plot([5], [6], "o", label="_a dot")
         axis.axhline(7)
-        axis.axvline(8)
-        axis.scatter([1, 2], [3, 4], c=[0.5, 0.25], label="cloud")
-        axis.plot([0.1], [0.2], transform=axis.transAxes)  # no data
         axis.set(xlabel=r"step $t$", ylabel="loss", title="#1")
 
     figure = drawn(draw)
     found = opened(figure)
-    line = kind(found, "line")
-    assert line["series"].tolist() == ["a curve"] * 3 and line["y"].tolist()[:2] == [3, 4] and np.isnan(line["y"][2])
-    points = kind(found, "points")
-    assert points[["x", "y"]].values.tolist() == [[5, 6], [1, 3], [2, 4]] and points["value"].tolist()[1:] == [0.5, 0.25]
-    assert kind(found, "level")["y"].tolist() == [7] and kind(found, "mark")["x"].tolist() == [8]
-    assert len(found) == 8 and (found["panel"] == 1).all()
+    assert found.columns.tolist() == ["panel", "curve", "series", "kind", "x", "y"] and (found["panel"] == 1).all()
+    assert found["curve"].tolist() == [1, 1, 1, 2, 3] and found["series"].fillna("").tolist() == ["a curve"] * 3 + ["a dot", ""]
+    assert found["kind"].tolist() == ["line"] * 3 + ["points", "level"]
+    assert found["y"].fillna(-1).tolist() == [3, 4, -1, 6, 7] and found["x"].fillna(-1).tolist() == [0, 1, 2, 5, -1]
     assert behind.csv(figure).splitlines()[0] == "# panel 1: #1: x = step $t$, y = loss"
 
 
-def test_bands_bars_stairs_and_error_bars():
-    def draw(left, right):
-        left.fill_between([0, 1, 2], [0, 1, 0], [2, 3, 4], where=[True, True, True], label="range")
-        left.errorbar([1.0], [2.0], [[0.5], [0.25]], label="mean", capsize=2)
-        right.bar([0, 1], [3, 4], bottom=[1, 1], label="upright")
-        right.barh([0, 1], [5, 6], left=[1, 1], label="lying")
-        right.stairs([1, 2], [0, 1, 3], label="histogram")
-        right.axvspan(0, 1)
-
-    found = opened(drawn(draw, columns=2))
-    band = kind(found, "band")
-    assert band[["x", "y", "y2"]].values.tolist() == [[0, 0, 2], [1, 1, 3], [2, 0, 4]] and set(band["series"]) == {"range"}
-    segment = kind(found, "segment")
-    assert segment[["x", "y"]].values.tolist() == [[1, 1.5], [1, 2.25]] and set(segment["series"]) == {"mean"}
-    bars = kind(found, "bar")
-    assert set(bars["panel"]) == {2}
-    assert bars[bars["series"] == "upright"][["x", "y", "y2"]].values.tolist() == [[0, 4, 1], [1, 5, 1]]
-    assert bars[bars["series"] == "lying"][["x", "y", "value"]].values.tolist() == [[6, 0, 1], [7, 1, 1]]
-    assert kind(found, "stairs")[["x", "y"]].values.tolist() == [[0, 1], [1, 2], [3, 2]]
+def test_an_estimate_is_told_from_the_ends_of_its_interval():
+    found = opened(drawn(lambda axis: axis.errorbar([1.0, 2.0], [2.0, 3.0], [[0.5, 0.1], [0.25, 0.2]], label="mean", capsize=2)))
+    assert found[["kind", "series", "x", "y", "y_low", "y_high"]].values.tolist() == [["line", "mean", 1, 2, 1.5, 2.25], ["line", "mean", 2, 3, 2.9, 3.2]]
 
 
-@pytest.mark.parametrize("origin, extent, corner", [
-    ("lower", (0, 3, 10, 12), (0.5, 10.5)), ("upper", (0, 3, 10, 12), (0.5, 11.5)), ("upper", None, (0, 0)), ("lower", None, (0, 0)),
-])  # fmt: skip
-def test_images(origin, extent, corner):
-    """The first pixel is where matplotlib draws it."""
-    found = opened(drawn(lambda axis: axis.imshow(np.arange(6.0).reshape(2, 3), origin=origin, extent=extent)))
-    assert found["value"].tolist() == [0, 1, 2, 3, 4, 5] and tuple(found.loc[0, ["x", "y"]]) == corner
-    assert found["x"][1] - found["x"][0] == 1 and abs(found["y"][3] - found["y"][0]) == 1
+def test_panels_of_a_grid_have_places_and_the_labels_they_share():
+    with style.figure(2, 2, sharex=True, sharey=True) as (figure, axes):
+        for axis in axes.flat:
+            axis.plot([1], [2])
+        for axis in axes[-1]:
+            axis.set_xlabel("step")
+        axes[0, 0].set_ylabel("loss")
+    lines = behind.csv(figure).splitlines()[:4]
+    assert lines == [f"# panel {k}: row {row}, column {column}: x = step, y = loss" for k, (row, column) in enumerate(((1, 1), (1, 2), (2, 1), (2, 2)), 1)]
 
 
-def test_meshes_and_colours():
-    def draw(left, right):
-        left.pcolormesh([0, 1, 3], [0, 2], [[5.0, 6.0]])
-        right.imshow(np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]]))
-
-    found = opened(drawn(draw, columns=2))
-    assert kind(found, "cell")[["x", "y", "value"]].values.tolist() == [[0.5, 1, 5], [2, 1, 6]]
-    assert kind(found, "image")["value"].tolist() == [0, 1]
+def test_axes_that_share_a_scale_under_two_names_keep_their_own():
+    with style.figure(1, 3, sharex=True) as (figure, axes):
+        for axis, name in zip(axes[0], ("step", "epoch", ""), strict=True):
+            axis.plot([1], [2])
+            axis.set_xlabel(name)
+    assert behind.table(figure).attrs["panels"] == ["x = step", "x = epoch", ""]
 
 
-def test_insets_come_with_their_axes_and_hidden_ones_do_not():
-    def draw(left, right):
-        left.inset_axes((0, 0, 1, 1)).plot([1], [2])
-        right.plot([3], [4])
-        right.set_visible(False)
-
-    found = opened(drawn(draw, columns=2))
-    assert found[["panel", "x", "y"]].values.tolist() == [[1, 1, 2]]
+def test_a_colour_scale_says_what_its_values_are():
+    with style.figure() as (figure, axes):
+        figure.colorbar(axes[0, 0].imshow(np.zeros((2, 2))), label="loss")
+    assert behind.table(figure).attrs["panels"] == ["value = loss"]
 
 
 def test_a_picture_stands_for_points():
@@ -105,11 +79,45 @@ def test_a_picture_stands_for_points():
     assert opened(drawn(draw))[["x", "y"]].values.tolist() == [[0, 0], [1, 0], [2, 0]]
 
 
-def test_of_many_points_some_are_kept_and_it_is_said(monkeypatch):
-    monkeypatch.setattr(behind, "MOST", 10)
+def test_long_curves_are_thinned_short_ones_are_whole(monkeypatch):
+    """Each by itself, so that what few points say stays; and it is said how."""
+    monkeypatch.setattr(behind, "MOST", 300)
+
+    def draw(axis):
+        axis.plot(np.arange(7), np.arange(7), label="short")
+        axis.plot(np.arange(1000), np.arange(1000) % 2, label="period 2")
+        axis.plot(np.arange(400), np.arange(400), label="long")
+
+    figure = drawn(draw)
+    found = opened(figure)
+    sizes = found.groupby("series")["x"].size()
+    assert sizes.to_dict() == {"short": 7, "period 2": 1000 // 7 + 1, "long": 400 // 3 + 1} and len(found) <= 300
+    assert found.groupby("series")["every"].first().fillna(1).to_dict() == {"short": 1, "period 2": 7, "long": 3}
+    periodic = found[found["series"] == "period 2"]
+    assert periodic["y"].tolist()[:4] == [0, 1, 0, 1] and np.diff(periodic["x"]).tolist() == [7] * (len(periodic) - 1)
+    assert '"every" one point in k is kept' in behind.csv(figure)
+
+
+def test_no_curve_is_thinned_where_all_fit(monkeypatch):
+    monkeypatch.setattr(behind, "MOST", 25)
     figure = drawn(lambda axis: axis.plot(np.arange(25), np.arange(25)))
-    assert opened(figure)["x"].tolist() == list(range(0, 25, 3))
-    assert "# one point in 3 is kept; the notebook computes all" in behind.csv(figure)
+    assert opened(figure)["x"].tolist() == list(range(25)) and "every" not in behind.csv(figure)
+
+
+def test_parts_stay_whole(monkeypatch):
+    monkeypatch.setattr(behind, "MOST", 40)
+    found = opened(drawn(lambda axis: axis.vlines(np.arange(50), 0, 1)))
+    assert found["part"].tolist() == np.repeat(np.arange(0, 50, 3), 2).tolist() and set(found["y"]) == {0, 1}
+
+
+@pytest.mark.parametrize("lengths, longest", [([5, 5], 10), ([3, 20, 20], 3 + 0), ([1, 1, 20], 8), ([100] * 20, 1)])
+def test_the_longest_share_what_the_short_ones_leave(monkeypatch, lengths, longest):
+    monkeypatch.setattr(behind, "MOST", 10)
+    assert behind._longest(lengths) == longest
+
+
+def test_of_many_points_of_a_picture_some_are_drawn_at_random(monkeypatch):
+    monkeypatch.setattr(behind, "MOST", 10)
     picture = drawn(lambda axis: behind.stands_for(axis.imshow(np.zeros((2, 2))), np.arange(100), 0))
     found = opened(picture)
     assert len(found) == 10 and found["x"].is_monotonic_increasing and set(found["series"]) == {"10 of 100 points, drawn at random"}

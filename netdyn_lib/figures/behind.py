@@ -8,18 +8,18 @@ import os
 
 import numpy as np
 import pandas as pd
-from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
-from matplotlib.container import BarContainer
-from matplotlib.patches import Rectangle, StepPatch
 
+from . import drawn
+from .naming import Legends
 from .packing import packed
 
 #: Under which a figure hands its table to a notebook that is executed with ``ASKED`` in its environment.
 MIME = "application/vnd.netdyn.numbers"
 ASKED = "NETDYN_NUMBERS"
-#: Rows of a table.  Of more points every k-th is kept, and the table says so.
+#: Rows of a table that no curve is thinned for; see :func:`thinned`.
 MOST = 12_000
-_COLUMNS = ("panel", "series", "kind", "part", "x", "y", "y2", "value")
+_COLUMNS = ("panel", "curve", "series", "kind", "part", "x", "y", "x_low", "x_high", "y_low", "y_high", "x2", "y2", "value", "every")
+_ALWAYS = ("panel", "curve", "series", "kind", "x", "y")
 
 
 def table(figure):
@@ -32,25 +32,28 @@ def table(figure):
     Returns
     -------
     pandas.DataFrame
-        A row for each point, in data coordinates.  ``panel`` counts the axes that show something, from 1, as in
-        ``attrs["panels"]``, their descriptions; ``series`` is the label of a curve where it has one; ``kind`` is line, points, level
-        (a horizontal line at ``y``), mark (a vertical one at ``x``), band (from ``y`` to ``y2``), outline, segment (its
-        ends, numbered by ``part``), bar (from ``y2`` to ``y``, or at ``y`` from ``value`` to ``x`` where it lies), stairs, cell, or image
-        (``value`` at the centre of a pixel).  Columns that nothing uses are left out.  ``attrs["every"]`` is k where only every k-th
-        point is kept, 1 for all.
+        A row for each point, in data coordinates.  ``panel`` counts the axes that show something, from 1, as in ``attrs["panels"]``, their
+        descriptions.  ``curve`` counts what a panel shows, from 1; ``series`` is its name: its own, or that of the entry of a legend that looks
+        like it (:class:`netdyn_lib.figures.naming.Legends`).  ``kind`` is line, points, stairs, level (a horizontal line at ``y``), mark (a vertical
+        one at ``x``), span (from ``x`` to ``x2`` or ``y`` to ``y2``), band (from ``y`` to ``y2``), outline, segment (its ends), bar (from ``y2`` to
+        ``y``, or from ``x2`` to ``x`` where it lies), cell, or image (``value`` at the centre of a pixel).  ``part`` counts
+        the pieces of what has several.  Ends of an interval stand beside its estimate, as ``y_low`` and ``y_high`` or ``x_low`` and ``x_high``.
+        ``every`` is k where of a curve every k-th point, or part, alone is kept.  Columns that nothing uses are left out.
     """
-    panels = [(axis, list(_artists(axis))) for axis in _axes(figure)]
-    panels = [(axis, found) for axis, found in panels if found]
-    every = max(1, -(-sum(len(rows["x"]) for _, found in panels for rows in found) // MOST))
-    frames = []
-    for number, (_, found) in enumerate(panels, 1):
-        for rows in found:
-            few = {name: np.asarray(values)[::every] if np.ndim(values) else values for name, values in rows.items()}
-            frames.append(pd.DataFrame(few).assign(panel=number))
+    panels = [(axis, [thing for thing in drawn.things(axis) if len(thing)]) for axis in drawn.axes(figure)]
+    panels, legends, frames = [(axis, found) for axis, found in panels if found], Legends(figure), []
+    longest = _longest([len(thing) for _, found in panels for thing in found])
+    for number, (axis, found) in enumerate(panels, 1):
+        for count, thing in enumerate(found, 1):
+            name = thing.name or legends.name(axis, thing.artist, thing.kind in ("level", "mark", "span"))
+            frames.append(pd.DataFrame(thinned(thing.columns, longest)).assign(panel=number, curve=count, series=name, kind=thing.kind))
     whole = pd.concat(frames, ignore_index=True).reindex(columns=list(_COLUMNS)) if frames else pd.DataFrame(columns=list(_COLUMNS))
-    used = [name for name in _COLUMNS if name in ("panel", "series", "kind", "x", "y") or whole[name].notna().any()]
+    used = [name for name in _COLUMNS if name in _ALWAYS or whole[name].notna().any()]
     whole = whole[used]
-    whole.attrs = {"panels": [_described(axis) for axis, _ in panels], "every": every}
+    for name in ("part", "every"):
+        if name in whole:
+            whole = whole.astype({name: "Int64"})
+    whole.attrs = {"panels": [_described(axis) for axis, _ in panels]}
     return whole
 
 
@@ -63,8 +66,8 @@ def csv(figure):
     common = ", ".join(f"{name} = {text}" for name, text in (("x", figure.get_supxlabel()), ("y", figure.get_supylabel())) if text)
     head = [f"# all panels: {common}"] if common else []
     head += [f"# panel {number}: {text}" for number, text in enumerate(found.attrs["panels"], 1)]
-    if found.attrs["every"] > 1:
-        head.append(f"# one point in {found.attrs['every']} is kept; the notebook computes all")
+    if "every" in found:
+        head.append('# of a curve with a number k in the column "every" one point in k is kept; the notebook computes all')
     found = found.assign(series=found["series"].fillna("").str.replace("#", "no. ", regex=False))
     return "\n".join([*head, found.to_csv(index=False, float_format="%.6g")])
 
@@ -81,130 +84,67 @@ def stands_for(artist, x, y):
     Those that are not finite are left out, and of more than :data:`MOST` as many are drawn at random, always the same; the series says so.
     """
     x, y = np.broadcast_arrays(x, y)
-    series, some = "", np.arange(x.size)
+    name, some = "", np.arange(x.size)
     if x.size > MOST:
-        series = f"{MOST:,} of {x.size:,} points, drawn at random"
+        name = f"{MOST:,} of {x.size:,} points, drawn at random"
         some = np.sort(np.random.default_rng(0).choice(x.size, MOST, replace=False))
     places = np.unravel_index(some, x.shape)
     x, y = x[places], y[places]
     good = np.isfinite(x) & np.isfinite(y)
-    artist.netdyn_points = {"series": series, "kind": "points", "x": x[good], "y": y[good]}
+    artist.netdyn_points = name, {"x": x[good], "y": y[good]}
 
 
-def _axes(figure):
-    for axis in figure.axes:
-        if axis.get_visible() and axis.get_label() != "<colorbar>":
-            yield axis
-            yield from (child for child in axis.child_axes if hasattr(child, "lines"))
+def thinned(columns, longest):
+    """Every k-th row of a thing that has more than ``longest``, with k in a column ``every``.
+
+    k is odd, so that of an orbit of period 2, 4, 8 … all points stay.  Of a thing in parts whole parts are kept, every k-th; where one part alone is too long, it is thinned like a curve.
+    """
+    rows = len(columns["x"])
+    k = -(-rows // longest)
+    if k <= 1:
+        return columns
+    k += 1 - k % 2
+    parts = columns.get("part")
+    if parts is not None and len(ranks := np.unique(parts)) >= k:
+        keep = np.isin(parts, ranks[::k])
+    else:
+        keep = np.arange(rows) % k == 0
+    return {name: np.asarray(values)[keep] for name, values in columns.items()} | {"every": np.full(keep.sum(), k)}
+
+
+def _longest(lengths):
+    """The length to which the longest of several curves are cut, so that all together make :data:`MOST` rows; short ones are kept whole."""
+    left, lengths = MOST, sorted(lengths)
+    for k, length in enumerate(lengths):
+        share = left // (len(lengths) - k)
+        if length > share:
+            return max(share, 1)
+        left -= length
+    return MOST
 
 
 def _described(axis):
+    """Title, place in the grid where there is one, and what the scales are; a shared axis has its label from the panel that shows it."""
     words = [axis.get_title(loc) for loc in ("left", "center", "right")]
     text = " ".join(word for word in words if word)
-    scales = [f"{name} = {label}" for name, label in (("x", axis.get_xlabel()), ("y", axis.get_ylabel())) if label]
-    return " ".join(": ".join(part for part in (text, ", ".join(scales)) if part).split())
+    place, labels = _place(axis), [(name, _label(axis, name)) for name in ("x", "y")]
+    mapped = [thing for thing in (*axis.collections, *axis.images) if getattr(thing, "colorbar", None) is not None]
+    labels += [("value", one.colorbar.ax.get_ylabel() or one.colorbar.ax.get_xlabel()) for one in mapped]
+    scales = ", ".join(f"{name} = {label}" for name, label in labels if label)
+    return " ".join(": ".join(part for part in (text, place, scales) if part).split())
 
 
-def _artists(axis):
-    """Rows of each thing that is drawn: a dict of columns, numbers or arrays of one length."""
-    bars = [one for one in axis.containers if isinstance(one, BarContainer)]
-    owned = {id(patch) for bar in bars for patch in bar.patches}
-    labelled = {id(part): one.get_label() for one in axis.containers for part in _flat(one)}
-
-    def series(artist):
-        name = str(artist.get_label() or "")
-        name = str(labelled.get(id(artist)) or "") if name.startswith("_") else name
-        return "" if name.startswith("_") or name == "None" else name
-
-    for line in axis.lines:
-        yield from _of_line(axis, line, series(line))
-    for part in axis.collections:
-        yield from _of_collection(axis, part, series(part))
-    for bar in bars:
-        yield from _of_bars(bar, "" if bar.get_label().startswith("_") else bar.get_label())
-    for patch in axis.patches:
-        if id(patch) in owned or patch.get_transform() is None:
-            continue
-        if isinstance(patch, StepPatch):
-            values, edges, _ = patch.get_data()
-            yield {"series": series(patch), "kind": "stairs", "x": edges, "y": np.append(values, values[-1:])}
-        elif isinstance(patch, Rectangle) and patch.get_data_transform() == axis.transData:
-            yield from _of_bars([patch], series(patch))
-    for image in axis.images:
-        yield from _of_image(image)
+def _place(axis):
+    spec = axis.get_subplotspec()
+    if spec is None or spec.get_gridspec().nrows < 2 or spec.get_gridspec().ncols < 2:
+        return ""
+    return f"row {spec.rowspan.start + 1}, column {spec.colspan.start + 1}"
 
 
-def _flat(container):
-    for part in container:
-        yield from part if isinstance(part, tuple | list) else [part]
-
-
-def _of_line(axis, line, series):
-    x, y = (np.asarray(values, dtype=float) for values in (line.get_xdata(), line.get_ydata()))
-    if not len(x) or line.get_transform() == axis.transAxes:
-        return
-    if line.get_transform() == axis.get_yaxis_transform(which="grid"):
-        yield {"series": series, "kind": "level", "x": [np.nan], "y": y[:1]}
-    elif line.get_transform() == axis.get_xaxis_transform(which="grid"):
-        yield {"series": series, "kind": "mark", "x": x[:1], "y": [np.nan]}
-    else:
-        yield {"series": series, "kind": "points" if line.get_linestyle() in ("None", "none", "", " ") else "line", "x": x, "y": y}
-
-
-def _of_collection(axis, part, series):
-    if isinstance(part, PathCollection):
-        at = np.ma.filled(np.ma.asarray(part.get_offsets(), dtype=float), np.nan)
-        value = part.get_array()
-        more = {} if value is None or len(value) != len(at) else {"value": np.asarray(value, dtype=float)}
-        if len(at):
-            yield {"series": series, "kind": "points", "x": at[:, 0], "y": at[:, 1]} | more
-    elif isinstance(part, LineCollection):
-        segments = [np.asarray(one, dtype=float) for one in part.get_segments() if len(one)]
-        if segments:
-            at = np.concatenate(segments)
-            part = np.repeat(np.arange(len(segments)), [len(one) for one in segments])
-            yield {"series": series, "kind": "segment", "part": part, "x": at[:, 0], "y": at[:, 1]}
-    elif isinstance(part, QuadMesh):
-        corners = part.get_coordinates()
-        middle = (corners[:-1, :-1] + corners[1:, 1:]) / 2
-        value = np.ma.filled(np.ma.asarray(part.get_array(), dtype=float), np.nan)
-        yield {"series": series, "kind": "cell", "x": middle[..., 0].ravel(), "y": middle[..., 1].ravel(), "value": value.ravel()}
-    elif isinstance(part, PolyCollection) and part.get_transform() == axis.transData:
-        yield from _of_polygons(part, series)
-
-
-def _of_polygons(part, series):
-    for k, path in enumerate(part.get_paths()):
-        at = np.asarray(path.vertices, dtype=float)
-        count = (len(at) - 3) // 2  # fill_between: a start, the lower edge, an end, the upper edge backwards, and the start again
-        low, high = at[1 : count + 1], at[count + 2 : 2 * count + 2][::-1]
-        if count > 0 and len(at) == 2 * count + 3 and np.array_equal(low[:, 0], high[:, 0]):
-            yield {"series": series, "kind": "band", "part": k, "x": low[:, 0], "y": low[:, 1], "y2": high[:, 1]}
-        else:
-            yield {"series": series, "kind": "outline", "part": k, "x": at[:, 0], "y": at[:, 1]}
-
-
-def _of_bars(bars, series):
-    patches = list(bars)
-    if not patches:
-        return
-    at = np.array([[p.get_x(), p.get_y(), p.get_width(), p.get_height()] for p in patches], dtype=float)
-    if getattr(bars, "orientation", "vertical") == "horizontal":
-        yield {"series": series, "kind": "bar", "x": at[:, 0] + at[:, 2], "y": at[:, 1] + at[:, 3] / 2, "value": at[:, 0]}
-    else:
-        yield {"series": series, "kind": "bar", "x": at[:, 0] + at[:, 2] / 2, "y": at[:, 1] + at[:, 3], "y2": at[:, 1]}
-
-
-def _of_image(image):
-    if hasattr(image, "netdyn_points"):
-        yield image.netdyn_points
-        return
-    values = np.ma.filled(np.ma.asarray(image.get_array(), dtype=float), np.nan)
-    if values.ndim == 3:  # colours: one number says how dark
-        values = 1 - values[..., :3].mean(-1) / (255 if values.max() > 1 else 1)
-    rows, columns = values.shape
-    left, right, bottom, top = image.get_extent()
-    first, last = (top, bottom) if image.origin == "upper" else (bottom, top)
-    x = left + (np.arange(columns) + 0.5) * (right - left) / columns
-    y = first + (np.arange(rows) + 0.5) * (last - first) / rows
-    yield {"series": "", "kind": "image", "x": np.tile(x, rows), "y": np.repeat(y, columns), "value": values.ravel()}
+def _label(axis, name):
+    own = getattr(axis, f"get_{name}label")()
+    if own:
+        return own
+    siblings = getattr(axis, f"get_shared_{name}_axes")().get_siblings(axis)
+    labels = {label for one in siblings if (label := getattr(one, f"get_{name}label")())}
+    return labels.pop() if len(labels) == 1 else ""

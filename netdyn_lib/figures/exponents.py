@@ -26,15 +26,15 @@ def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
         for k, row in enumerate(axes):
             mean = distance[:, k].mean(1)
             for axis, part in zip(row, (slice(None), slice(0, zoom + 1))):
-                axis.plot(epochs[part], distance[part, k], color=MUTED, lw=0.5, alpha=0.7)
-                axis.plot(epochs[part], mean[part], color="black", lw=1.2)
-            row[2].plot(epochs[-tail:], mean[-tail:], "k.-", lw=0.6, ms=2)
+                axis.plot(epochs[part], distance[part, k], color=MUTED, lw=0.5, alpha=0.7, label="_one copy")
+                axis.plot(epochs[part], mean[part], color="black", lw=1.2, label="_mean over copies")
+            row[2].plot(epochs[-tail:], mean[-tail:], "k.-", lw=0.6, ms=2, label="_mean over copies")
             row[1].set_yscale("log")
             if fit.start[k] >= 0:
                 t = np.array([fit.start[k], fit.stop[k]])
-                row[1].plot(t, np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[1], ls=":", lw=2.5)
+                row[1].plot(t, np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[1], ls=":", lw=2.5, label="_fit")
                 row[1].text(0.97, 0.08, f"$\\Lambda$ = {fit.slope[k]:.2f}", transform=row[1].transAxes, ha="right")
-            row[3].plot(epochs, loss[:, k], color=PALETTE[1], lw=0.8)
+            row[3].plot(epochs, loss[:, k], color=PALETTE[1], lw=0.8, label="_loss")
             row[3].set_yscale("log")
             row[0].set_ylabel("$d(t)$")
         for axis, title in zip(axes[0], ("distance", f"first {zoom} epochs", f"last {tail} epochs", "loss $L$")):
@@ -53,7 +53,7 @@ def distribution(slopes, kept, radii, summaries, paper=0.33):
         left, right = axes[0]
         bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
         left.hist([slopes[kept], slopes[~kept]], bins, stacked=True, color=[PALETTE[0], "#c8c8c8"], label=["kept", "discarded"])
-        left.axvline(slopes[kept].mean(), color="black", lw=1.5)
+        left.axvline(slopes[kept].mean(), color="black", lw=1.5, label="_mean of the kept")
         left.axvline(paper, color=PALETTE[1], ls="--", lw=1.5)
         left.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="initial conditions")
         left.legend()
@@ -95,7 +95,7 @@ def window_choices(epochs, distance, fits):
     count = distance.shape[1]
     with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, axes):
         for k, axis in enumerate(axes[0]):
-            axis.semilogy(epochs, distance[:, k], color=MUTED, lw=1)
+            axis.semilogy(epochs, distance[:, k], color=MUTED, lw=1, label="_mean over copies")
             for j, (rule, fit) in enumerate(fits.items()):
                 if fit.start[k] < 0 or np.isnan(fit.r2[k]):
                     continue
@@ -120,7 +120,7 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
     with style.figure(1, 2, height=2.8) as (fig, axes):
         left, right = axes[0]
         low, high = min(ball.min(), tangent.min()), max(ball.max(), tangent.max())
-        left.plot([low, high], [low, high], color=MUTED, lw=1)
+        left.plot([low, high], [low, high], color=MUTED, lw=1, label="_equal")
         for name, (colour, mark, label) in _CAUSES.items():
             these = cause == name
             if these.any():
@@ -187,12 +187,12 @@ def sharpness(epochs, scaled, loss):
     """Sharpness times η/2 (T, n), and loss (T, n), over training; 1 is the edge of stability."""
     with style.figure(2, 1, height=2.1, sharex=True) as (fig, axes):
         top, below = axes[:, 0]
-        top.plot(epochs, scaled, color=MUTED, lw=0.6, alpha=0.7)
-        top.plot(epochs, np.median(scaled, 1), color="black", lw=2)
-        top.axhline(1, color=PALETTE[1], ls="--", lw=1.5)
+        top.plot(epochs, scaled, color=MUTED, lw=0.6, alpha=0.7, label="_one network")
+        top.plot(epochs, np.median(scaled, 1), color="black", lw=2, label="_median")
+        top.axhline(1, color=PALETTE[1], ls="--", lw=1.5, label="_edge of stability")
         top.set(ylabel="sharpness $\\times\\, \\eta/2$", yscale="log")
-        below.plot(epochs, loss, color=MUTED, lw=0.6, alpha=0.7)
-        below.plot(epochs, np.median(loss, 1), color="black", lw=2)
+        below.plot(epochs, loss, color=MUTED, lw=0.6, alpha=0.7, label="_one network")
+        below.plot(epochs, np.median(loss, 1), color="black", lw=2, label="_median")
         below.set(xlabel="epoch $t$", ylabel="loss $L$", yscale="log", xscale="symlog")
         below.set_xlim(0, epochs[-1])
         style.letter(axes)

@@ -81,9 +81,9 @@ def noise(by_name):
         for axis, (name, found) in zip(axes[0], by_name.items()):
             own, full = (np.concatenate([np.empty(0), *arrays]) for arrays in (found.own, found.full))
             axis.axhline(0, color=MUTED, lw=0.8)
-            axis.plot(own, full, ls="", marker="o", ms=2, color=PALETTE[0], alpha=0.5, mew=0)
+            axis.plot(own, full, ls="", marker="o", ms=2, color=PALETTE[0], alpha=0.5, mew=0, label="_one direction")
             low = own.min(initial=0)
-            axis.plot((low, 0), (low, 0), color="black", lw=0.8, ls=(0, (4, 3)))
+            axis.plot((low, 0), (low, 0), color="black", lw=0.8, ls=(0, (4, 3)), label="_equal")
             axis.set_title(name, fontsize="small")
             axis.set_xlabel(r"$\lambda$ of the mini-batch")
         axes[0, 0].set_ylabel(r"$v^\top H v$ of the full batch")

@@ -39,10 +39,10 @@ def exponent(diagram, exponents, marks, known, start=0.4, low=-1.6, height=2.3):
         top.set(ylabel=r"weight $w$", xlim=(start, p[-1]))
         bottom.axhline(0, color="black", linewidth=0.8)
         shown = np.where(np.isnan(value), np.nan, np.maximum(value, low - 1))
-        bottom.plot(p, shown, color=style.MUTED, linewidth=0.5)
+        bottom.plot(p, shown, color=style.MUTED, linewidth=0.5, label="_exponent")
         bottom.fill_between(p, 0, shown, where=shown > 0, color=style.PALETTE[1], alpha=0.8, linewidth=0)
         bottom.fill_between(p, 0, shown, where=shown < 0, color=style.PALETTE[0], alpha=0.35, linewidth=0)
-        bottom.plot(*known, "o", color="black", markersize=4, clip_on=False, zorder=5)
+        bottom.plot(*known, "o", color="black", markersize=4, clip_on=False, zorder=5, label="_known")
         bottom.annotate(
             rf"$\ln 3$ at $\eta={known[0]:.0f}$", known, (-6, 4), textcoords="offset points", ha="right", va="center"
         )
@@ -69,12 +69,12 @@ def cobwebs(map, rates, early, late, columns=3):
     w = np.linspace(-1.75, 1.75, 400)
     with style.figure(rows, columns, height=2.5, sharex=True, sharey=True) as (fig, axes):
         for axis, rate, first, last in zip(axes.flat, rates, early, late, strict=False):
-            axis.plot(w, w, color=style.MUTED, linewidth=0.7)
-            axis.plot(w, map.f(w, rate), color="black", linewidth=1.1)
-            axis.plot(*first.T, color=style.PALETTE[5], linewidth=0.7)
-            axis.plot(*last.T, color=style.PALETTE[1], linewidth=0.9)
-            axis.plot(*first[0], "o", color=style.PALETTE[0], markersize=3.5, zorder=5)
-            axis.plot(*last[-1], "o", color=style.PALETTE[1], markersize=2.5, zorder=5)
+            axis.plot(w, w, color=style.MUTED, linewidth=0.7, label="_diagonal")
+            axis.plot(w, map.f(w, rate), color="black", linewidth=1.1, label="_map")
+            axis.plot(*first.T, color=style.PALETTE[5], linewidth=0.7, label="_first iterates")
+            axis.plot(*last.T, color=style.PALETTE[1], linewidth=0.9, label="_last iterates")
+            axis.plot(*first[0], "o", color=style.PALETTE[0], markersize=3.5, zorder=5, label="_start")
+            axis.plot(*last[-1], "o", color=style.PALETTE[1], markersize=2.5, zorder=5, label="_end")
             axis.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
             axis.set_title(rf"$\eta = {rate:g}$")
         for axis in axes.flat[len(rates) :]:
@@ -103,7 +103,7 @@ def cascade(rows, limit, ratios):
             level = 2 + np.arange(len(found.estimates))
             right.errorbar(level, found.estimates, found.errors, fmt=marker + "-", markersize=4, capsize=2, label=kind)
         best = min(ratios.values(), key=lambda found: found.error)
-        right.axhline(best.value, color=style.MUTED, linewidth=0.8, zorder=0)
+        right.axhline(best.value, color=style.MUTED, linewidth=0.8, zorder=0, label="_best estimate")
         left.set(xlabel=r"level $k$ of the cascade", ylabel=r"distance $\eta_\infty-\eta_k$")
         right.set(xlabel=r"level $k$ of the cascade", ylabel=r"ratio $\delta_k$", ylim=(4.3, 4.8))
         for axis in (left, right):
@@ -227,7 +227,7 @@ def _density(states, chosen, box):
 
 def _mark(axis, marks, labels=True, size="small"):
     for label, place in marks.items():
-        axis.axvline(place, color="black", linewidth=0.7, linestyle=(0, (4, 3)), zorder=3)
+        axis.axvline(place, color="black", linewidth=0.7, linestyle=(0, (4, 3)), zorder=3, label=f"_{label}")
         if labels:
             axis.annotate(
                 label,

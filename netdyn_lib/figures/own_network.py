@@ -13,12 +13,12 @@ def answer(record, fit, exponents):
     ``record`` holds ``mean_distance`` (T, n) and ``loss`` (T, n, 1 + M), ``fit`` is of the distances of those that never diverged, ``exponents`` (n', k) per epoch.
     """
     with style.figure(1, 3, height=2.4) as (fig, ((distance, loss, spectrum),)):
-        distance.plot(record.epochs, record["mean_distance"], color=MUTED, lw=0.8)
+        distance.plot(record.epochs, record["mean_distance"], color=MUTED, lw=0.8, label="_one network")
         for k in range(len(fit.start)):
             if fit.start[k] >= 0:
                 ends = np.array([fit.start[k], fit.stop[k]])
-                distance.plot(record.epochs[ends], np.exp(fit.intercept[k] + fit.slope[k] * ends), color=PALETTE[1], ls=":", lw=1.8)
-        loss.plot(record.epochs, record["loss"][..., 0], color=PALETTE[0], lw=0.8)
+                distance.plot(record.epochs[ends], np.exp(fit.intercept[k] + fit.slope[k] * ends), color=PALETTE[1], ls=":", lw=1.8, label="_fit")
+        loss.plot(record.epochs, record["loss"][..., 0], color=PALETTE[0], lw=0.8, label="_one network")
         index = np.arange(1, exponents.shape[1] + 1)
         for k, line in enumerate(exponents):
             spectrum.plot(index, line, **look(k) | dict(lw=0.9, ms=3))
@@ -36,7 +36,7 @@ def edges(at, by_name):
         for k, (name, values) in enumerate(by_name.items()):
             axis.plot(at, np.nanmedian(values, 1), **look(k), label=name)
             axis.fill_between(at, np.nanmin(values, 1), np.nanmax(values, 1), color=look(k)["color"], alpha=0.15, lw=0)
-        axis.axhline(1, color="black", lw=0.8, ls=(0, (4, 3)))
+        axis.axhline(1, color="black", lw=0.8, ls=(0, (4, 3)), label="_threshold")
         axis.set(xlabel="epoch", ylabel="sharpness / threshold", ylim=(0, None))
         fig.legend(loc="outside lower center", ncols=3)
     return fig

@@ -45,7 +45,7 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
     with style.figure(2, len(titles), height=height, sharex=True) as (fig, axes):
         for k, title in enumerate(titles):
             for axis, values in zip(axes[:, k], (loss, norm), strict=True):
-                axis.plot(values[:, k], ".", markersize=1.5, color="black", alpha=0.5, rasterized=True, mew=0)
+                axis.plot(values[:, k], ".", markersize=1.5, color="black", alpha=0.5, rasterized=True, mew=0, label="_one network")
                 strip(axis, labels[:, k], block)
             axes[0, k].set_title(title, pad=9, fontsize="small")
             axes[0, k].set_title(chr(ord("a") + k), pad=9, loc="left", fontweight="bold")

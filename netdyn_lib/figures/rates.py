@@ -57,7 +57,7 @@ def key(fig, entries, columns=3):
 
 def vertical(axis, rate, name=""):
     """A vertical line at a learning rate, its name above the axis."""
-    axis.axvline(rate, color="black", lw=0.8, ls=(0, (4, 3)), zorder=1)
+    axis.axvline(rate, color="black", lw=0.8, ls=(0, (4, 3)), zorder=1, label=f"_{name}")
     above = dict(xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="bottom", fontsize="small")
     axis.annotate(name, (rate, 1), (0, 2), **above)
 

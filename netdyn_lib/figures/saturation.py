@@ -25,7 +25,7 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
     """
     with style.figure(2, 1, height=height, sharex=True, height_ratios=(1.7, 1)) as (fig, ((top,), (bottom,))):
         x = np.repeat(gains, losses.shape[1])
-        top.plot(x, losses.ravel(), ",", color="black", alpha=0.25, rasterized=True)
+        top.plot(x, losses.ravel(), ",", color="black", alpha=0.25, rasterized=True, label="_one iterate")
         for gain, values in measured.items():
             top.plot(
                 np.full(values.size, gain),
@@ -42,7 +42,7 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
         top.set(ylabel=r"training loss $\mathcal{L}$", ylim=(0, np.quantile(losses[-1], 0.999) * 1.1))
         top.legend(loc="upper left", frameon=True, framealpha=1, edgecolor="none")
         high = exponents.max(1)
-        bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True)
+        bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True, label="_one gain")
         bottom.fill_between(gains, 0, high, where=high > 0, color=IRREGULAR, alpha=0.6, linewidth=0)
         bottom.axhline(0, color="black", linewidth=0.7)
         bottom.set(
@@ -140,8 +140,8 @@ def portrait(basin, edge, attractors, networks, titles):
                 vmax=3.5,
                 alpha=0.28,
             )
-            axis.plot(*orbit.T, ".", markersize=1.5, color="black", mew=0, rasterized=True)
-            axis.plot(*seen.T, "o", markersize=3.2, markerfacecolor="none", color="#cc0000", mew=0.7)
+            axis.plot(*orbit.T, ".", markersize=1.5, color="black", mew=0, rasterized=True, label="_orbit of the map")
+            axis.plot(*seen.T, "o", markersize=3.2, markerfacecolor="none", color="#cc0000", mew=0.7, label="_seen in training")
             axis.set_title(title, fontsize="small")
             axis.set(xlabel=r"$(z_2 - z_1)/\sqrt{2}$", xlim=(-edge, edge), ylim=(-edge, edge))
         axes[0].set_ylabel(r"$(2z_3 - z_1 - z_2)/\sqrt{6}$")
@@ -189,7 +189,7 @@ def split(bars, loss, logits):
         second.legend(
             title="class", title_fontsize="x-small", ncols=3, fontsize="x-small", loc="upper center", columnspacing=0.9
         )
-        third.plot(steps, loss, "o-", color="black", markersize=3, linewidth=0.7)
+        third.plot(steps, loss, "o-", color="black", markersize=3, linewidth=0.7, label="_training")
         third.set(xlabel="epoch in the block", ylabel=r"training loss $\mathcal{L}$", ylim=(0, loss.max() * 1.3))
         style.letter((first, second, third))
         key(fig)
@@ -214,13 +214,13 @@ def ageing(epochs, openness, times, approach, rate):
         first, second, third = axes[0]
         for axis, x, (low, middle, high) in ((first, epochs, openness), (second, times, approach)):
             axis.fill_between(x, low, high, color=style.PALETTE[0], alpha=0.2, linewidth=0)
-            axis.loglog(x, middle, "o", color=style.PALETTE[0], markersize=2.5)
+            axis.loglog(x, middle, "o", color=style.PALETTE[0], markersize=2.5, label="_pairs of initial conditions")
             anchor = len(x) // 2
             axis.loglog(x, middle[anchor] * x[anchor] / x, "--", color="black", linewidth=0.8, label="slope $-1$")
         first.set(xlabel="epoch $t$", ylabel="largest $h(1-h)$")
         second.set(xlabel="epochs before the switch", ylabel="$h(1-h)$ of the unit")
         second.invert_xaxis()
-        third.loglog(rate.epochs, rate.rate, "o", color=IRREGULAR, markersize=4)
+        third.loglog(rate.epochs, rate.rate, "o", color=IRREGULAR, markersize=4, label="_measured")
         middle = np.exp(np.log(rate.rate[rate.rate > 0]).mean() + np.log(rate.epochs[rate.rate > 0]).mean())
         third.loglog(rate.epochs, middle / rate.epochs, "--", color="black", linewidth=0.8, label="slope $-1$")
         third.set(xlabel="epoch $t$", ylabel="switches per epoch")

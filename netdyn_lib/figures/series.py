@@ -22,9 +22,9 @@ def episode(series, start, zoom, correlation):
     epochs = start + np.arange(len(series))
     near = slice(middle, middle + zoom)
     with style.figure(1, 3, height=2.4) as (fig, ((first, second, third),)):
-        first.plot(epochs, series, ".", markersize=1.8, color=IRREGULAR, mew=0, rasterized=True)
-        first.axvspan(epochs[near][0], epochs[near][-1], color=style.MUTED, alpha=0.35, linewidth=0)
-        second.plot(epochs[near], series[near], ".-", color=IRREGULAR, linewidth=0.7, markersize=4)
+        first.plot(epochs, series, ".", markersize=1.8, color=IRREGULAR, mew=0, rasterized=True, label="_loss")
+        first.axvspan(epochs[near][0], epochs[near][-1], color=style.MUTED, alpha=0.35, linewidth=0, label="_stretch drawn beside")
+        second.plot(epochs[near], series[near], ".-", color=IRREGULAR, linewidth=0.7, markersize=4, label="_loss")
         first.set(xlabel="epoch", ylabel=r"training loss $\mathcal{L}$")
         second.set(xlabel="epoch")
         lags = correlation.lags[1:]
@@ -63,8 +63,8 @@ def divergence(curves, fit, threshold=0.05):
             if k is None:
                 axis.set_visible(False)
                 continue
-            axis.semilogy(n, curves.distances[k].T, color=style.PALETTE[5], linewidth=0.7, alpha=0.8)
-            axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3)
+            axis.semilogy(n, curves.distances[k].T, color=style.PALETTE[5], linewidth=0.7, alpha=0.8, label="_one orbit")
+            axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3, label="_mean over orbits")
             inside = n[fit.first : fit.last + 1]
             axis.semilogy(
                 inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4
@@ -118,9 +118,9 @@ def embeddings(curves, controls, exponents, known, first=1):
         for k, m in enumerate(curves):
             mean, null = np.nanmean(curves[m], 0), np.nanmean(controls[m], 0)
             left.plot(mean, "o-", markersize=3, color=style.PALETTE[k], label=f"$m = {m}$")
-            left.plot(null, "s--", markersize=2.5, color=style.PALETTE[k], linewidth=0.8, alpha=0.6)
+            left.plot(null, "s--", markersize=2.5, color=style.PALETTE[k], linewidth=0.8, alpha=0.6, label=f"_$m = {m}$, shuffled")
         left.plot([], "s--", color=style.MUTED, markersize=2.5, linewidth=0.8, label="shuffled")
-        left.axvspan(-0.3, first - 0.5, color=style.MUTED, alpha=0.15, linewidth=0)
+        left.axvspan(-0.3, first - 0.5, color=style.MUTED, alpha=0.15, linewidth=0, label="_lags left out")
         left.set(xlabel="step $n$", ylabel=r"mean of $\ln d_n$", xlim=(-0.3, None))
         left.legend()
         names = list(exponents)[::-1]

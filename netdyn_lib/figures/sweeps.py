@@ -71,10 +71,10 @@ def divergence(data, rate, fit, paper=0.68):
     slope, intercept, start, stop, kept = _aligned(fit, whole)
     first = int(np.argmax(whole[: single.shape[1]]))
     with style.figure(1, 3, height=3.0) as (fig, ((left, middle, right),)):
-        left.plot(epochs, _positive(single[:, first]), color=MUTED, lw=0.8)
+        left.plot(epochs, _positive(single[:, first]), color=MUTED, lw=0.8, label="_one copy")
         if start[first] >= 0:
             t = np.array([start[first], stop[first]])
-            left.plot(t, np.exp(intercept[first] + slope[first] * t), color=PALETTE[1], ls=":", lw=2.5)
+            left.plot(t, np.exp(intercept[first] + slope[first] * t), color=PALETTE[1], ls=":", lw=2.5, label="_fit")
             left.text(0.96, 0.06, rf"$\Lambda$ = {slope[first]:.2f}", transform=left.transAxes, ha="right")
         left.set(xlabel=EPOCH, ylabel="distance $d_j(t)$", yscale="log", title="one initial cond.")
         with np.errstate(over="ignore"):
@@ -258,7 +258,7 @@ def sharpness(data):
     with _grid(len(values), 4, 1.9, r"sharpness $\times\,\eta/2$") as (fig, shown):
         for axis, rate, sharp in zip(shown, data["eta"].values, values):
             scaled = _positive(sharp * rate / 2)  # (k, n)
-            axis.plot(epochs, scaled, color=MUTED, lw=0.7, alpha=0.7)
+            axis.plot(epochs, scaled, color=MUTED, lw=0.7, alpha=0.7, label="_one network")
             axis.plot(epochs, [np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in scaled], **median)
             axis.axhline(1, **_GOAL)
             axis.set(title=rf"$\eta = {rate:g}$", yscale="log")
@@ -285,7 +285,7 @@ def _grid(count, columns, height, name):
 
 def _thin(axis, epochs, values, there, first=0):
     """Curves (T, n) of the initial conditions that are there, thin; the first one on top, bold."""
-    axis.plot(epochs, values[:, there], color=MUTED, lw=0.5, alpha=0.7)
+    axis.plot(epochs, values[:, there], color=MUTED, lw=0.5, alpha=0.7, label="_one initial condition")
     if there[first]:
         axis.plot(epochs, values[:, first], color="black", lw=1.8)
 

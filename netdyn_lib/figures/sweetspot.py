@@ -73,7 +73,7 @@ def comparison(result):
             if 1 <= row.break_even < np.inf:
                 spent = row.cost_epochs + row.restricted.estimate * row.break_even
                 below.plot(row.break_even, spent, "*", color=looks["color"], mec="black", mew=0.6, ms=11, zorder=5)
-        left.axvline(result.cap, color=MUTED, ls=":")
+        left.axvline(result.cap, color=MUTED, ls=":", label="_cap")
         left.text(result.cap, 1.01, "cap", transform=left.get_xaxis_transform(), ha="center", va="bottom", fontsize="small")
         left.set(xlabel=r"mean of $\min(\tau,$ cap$)$ (epochs)", xlim=(0, result.cap * 1.05))
         left.set_yticks(y, [rf"{row.method}, $\eta$ = {row.learning_rate:.3g}" for row in rows])

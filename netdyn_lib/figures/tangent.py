@@ -23,7 +23,7 @@ def iris(spectra, directions):
             for axis, exponents in zip(axes[row], (found.early, found.late)):
                 axis.axhline(0, color=MUTED, lw=0.8)
                 for line in exponents:
-                    axis.plot(np.arange(1, len(line) + 1), line, color=PALETTE[0], lw=0.9, alpha=0.7)
+                    axis.plot(np.arange(1, len(line) + 1), line, color=PALETTE[0], lw=0.9, alpha=0.7, label="_one network")
                 axis.set_yscale("symlog", linthresh=1e-2)
             axes[row, 0].set_ylabel(rf"$\lambda_i$ at $\eta$ = {rate:g}")
             shares = directions[rate].shares
@@ -49,7 +49,7 @@ def phases(found):
     with style.figure(len(present), 3, height=1.5, sharex="col") as (fig, axes):
         for row, kind in zip(axes, present):
             spectrum, local, made_of = row
-            spectrum.axhspan(-found.within, found.within, color=MUTED, alpha=0.3, lw=0)
+            spectrum.axhspan(-found.within, found.within, color=MUTED, alpha=0.3, lw=0, label="_zero by the rule")
             spectrum.set_yscale("symlog", linthresh=found.within)
             blocks = np.flatnonzero(found.kind == kind)
             for k, block in enumerate(blocks):
@@ -61,7 +61,7 @@ def phases(found):
                 local.plot(found.local[blocks[0]][:, column], **looks)
             for axis in (spectrum, local):
                 axis.axhline(0, color=MUTED, lw=0.8)
-            made_of.axvline(found.inner + 0.5, color="black", lw=0.8, ls=(0, (4, 3)))
+            made_of.axvline(found.inner + 0.5, color="black", lw=0.8, ls=(0, (4, 3)), label="_dimensions of the first layer")
             made_of.set_ylim(0, 1.03)
             spectrum.set_ylabel(KINDS[kind])
         for axis, name in zip(axes[0], ("growth per epoch", "growth at each epoch", "share of what is not neutral")):

@@ -13,7 +13,7 @@ LOSS = PALETTE[1]
 
 def _loss_axis(axis, epochs, loss, label=True):
     twin = axis.twinx()
-    twin.plot(epochs, loss, color=LOSS, ls="--", lw=1)
+    twin.plot(epochs, loss, color=LOSS, ls="--", lw=1, label="_loss")
     twin.tick_params(axis="y", colors=LOSS)
     twin.set_ylim(bottom=0)
     if label:
@@ -38,8 +38,8 @@ def trained_networks(network, weights, loss, shown):
             top.annotate("", (3.2 * k + 2.85, 0), (3.2 * k + 2.35, 0), arrowprops={"arrowstyle": "->", "color": MUTED})
         top.set_axis_off()
         top.set_ylim(-0.8, 0.6)
-        below.plot(loss, color=LOSS)
-        below.plot(shown, loss[list(shown)], "o", color=PALETTE[0], zorder=3)
+        below.plot(loss, color=LOSS, label="_loss")
+        below.plot(shown, loss[list(shown)], "o", color=PALETTE[0], zorder=3, label="_networks drawn")
         below.set(xlabel="epoch $t$", ylabel="training loss $L$")
         below.set_ylim(bottom=0)
     return fig
@@ -53,9 +53,9 @@ def _draw_network(axis, weights, left, scale):
             w = matrix[unit, source]
             colour = PALETTE[0] if w > 0 else PALETTE[1]
             ends = [spots[layer][source], spots[layer + 1][unit]]
-            axis.plot([left + layer, left + layer + 1], ends, color=colour, lw=2.5 * abs(w) / scale, alpha=0.7)
+            axis.plot([left + layer, left + layer + 1], ends, color=colour, lw=2.5 * abs(w) / scale, alpha=0.7, label=f"_weight {w:.3g}")
     for layer, y in enumerate(spots):
-        axis.plot(np.full(len(y), left + layer), y, "o", color="white", mec="black", ms=5, zorder=3)
+        axis.plot(np.full(len(y), left + layer), y, "o", color="white", mec="black", ms=5, zorder=3, label="_units")
 
 
 def flowers(split, wrong, wrong_test):
@@ -68,7 +68,7 @@ def flowers(split, wrong, wrong_test):
             for k, name in enumerate(split.classes):
                 right, missed = (y == k) & ~wrong, (y == k) & wrong
                 axis.plot(x[right, i], x[right, j], "o", ms=4, alpha=0.75, color=PALETTE[k], label=name)
-                axis.plot(x[missed, i], x[missed, j], "x", ms=8, mew=2, color=PALETTE[k])
+                axis.plot(x[missed, i], x[missed, j], "x", ms=8, mew=2, color=PALETTE[k], label=f"_{name}, misclassified")
             axis.set(xlabel=f"{split.features[i]} (cm)", ylabel=f"{split.features[j]} (cm)")
         axes[0, 0].plot([], [], "x", color="black", mew=2, label="misclassified")
         axes[0, 0].legend(loc="upper right", handletextpad=0.1)
@@ -85,10 +85,10 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None, colum
     count = distance.shape[1]
     with style.figure(-(-count // columns), columns, height=2.1, sharex=True) as (fig, axes):
         for k, axis in enumerate(axes.flat[:count]):
-            axis.plot(epochs, distance[:, k], color=MUTED, lw=0.6, alpha=0.7)
-            axis.plot(epochs, distance[:, k].mean(1), color="black", lw=1.6)
+            axis.plot(epochs, distance[:, k], color=MUTED, lw=0.6, alpha=0.7, label="_one network")
+            axis.plot(epochs, distance[:, k].mean(1), color="black", lw=1.6, label="_mean over networks")
             if frozen is not None:
-                axis.plot(epochs, frozen[:, k], color=PALETTE[0], ls=":", lw=1.8)
+                axis.plot(epochs, frozen[:, k], color=PALETTE[0], ls=":", lw=1.8, label="_frozen")
             if logarithmic:
                 axis.set_yscale("log")
             else:
@@ -154,13 +154,13 @@ def outward(epochs, norm, factors, radial):
     """The norm ‖W(t)‖ (T, n), and the loss along the ray αW of trained networks (k, n) against α."""
     with style.figure(1, 2, height=2.6) as (fig, axes):
         left, right = axes[0]
-        left.plot(epochs, norm, color=MUTED, lw=0.5, alpha=0.5)
-        left.plot(epochs, norm.mean(1), color="black", lw=2)
+        left.plot(epochs, norm, color=MUTED, lw=0.5, alpha=0.5, label="_one network")
+        left.plot(epochs, norm.mean(1), color="black", lw=2, label="_mean over networks")
         left.set(xscale="symlog", xlabel="epoch $t$", ylabel="norm $\\|W(t)\\|$")
         left.set_xticks([0, 1, 10, 100, 1000, 10_000])
-        right.semilogy(factors, radial, color=MUTED, lw=0.5, alpha=0.5)
-        right.semilogy(factors, np.median(radial, 1), color="black", lw=2)
-        right.axvline(1, color=PALETTE[0], lw=1, ls=":")
+        right.semilogy(factors, radial, color=MUTED, lw=0.5, alpha=0.5, label="_one network")
+        right.semilogy(factors, np.median(radial, 1), color="black", lw=2, label="_median")
+        right.axvline(1, color=PALETTE[0], lw=1, ls=":", label="_trained")
         right.set(xlabel="scale $\\alpha$", ylabel="loss $L(\\alpha W)$")
         style.letter(axes)
     return fig
@@ -171,8 +171,8 @@ def multipliers(values, band=1e-3):
     ordered = np.sort(values, 1)
     with style.figure(1, 2, height=2.6) as (fig, axes):
         left, right = axes[0]
-        left.plot(range(1, ordered.shape[1] + 1), ordered.T, color=MUTED, lw=0.5, alpha=0.5)
-        left.plot(range(1, ordered.shape[1] + 1), np.median(ordered, 0), color="black", lw=2)
+        left.plot(range(1, ordered.shape[1] + 1), ordered.T, color=MUTED, lw=0.5, alpha=0.5, label="_one network")
+        left.plot(range(1, ordered.shape[1] + 1), np.median(ordered, 0), color="black", lw=2, label="_median")
         left.axhline(1, color=PALETTE[0], lw=1, ls=":")
         left.set(xlabel="direction, sorted", ylabel="eigenvalue of $I - \\eta H$")
         below, above = (values < 1 - band).sum(1), (values > 1 + band).sum(1)
@@ -207,7 +207,7 @@ def share_against_rate(rates, shares, paper_rates=()):
         errors = np.abs(np.array([(s.low, s.high) for s in shares]).T - middle)
         axis.errorbar(rates, middle, errors, fmt="o-", color=PALETTE[0], capsize=2)
         for rate in paper_rates:
-            axis.axvline(rate, color=MUTED, lw=1, ls=":")
+            axis.axvline(rate, color=MUTED, lw=1, ls=":", label="_rate of an experiment")
         axis.set(xscale="log", ylim=(-0.04, 1.04), xlabel="learning rate $\\eta$", ylabel="share with monotonic loss")
     return fig
 
@@ -231,7 +231,7 @@ def spread(values, xlabel, reference=None, bins=30):
     with style.figure(1, 1, height=2.4, width=4.8) as (fig, axes):
         axis = axes[0, 0]
         sns.histplot(x=values, bins=bins, color=PALETTE[0], log_scale=True, ax=axis)
-        axis.axvline(np.median(values), color="black", lw=1.5)
+        axis.axvline(np.median(values), color="black", lw=1.5, label="_median")
         if reference is not None:
             axis.axvline(reference, color=PALETTE[1], lw=1.5, ls="--")
         axis.set(xlabel=xlabel, ylabel="networks")
