@@ -65,6 +65,18 @@ def test_axes_that_share_a_scale_under_two_names_keep_their_own():
     assert behind.table(figure).attrs["panels"] == ["x = step", "x = epoch", ""]
 
 
+def test_names_at_the_ticks_are_told():
+    def draw(left, middle, right):
+        left.plot([1, 2], [0, -1], "o")
+        left.set_yticks([0, -1], ["first rule", "second rule"])
+        middle.bar(["loss", "norm"], [1, 2])
+        right.plot([1], [2])
+        right.set_xticks([1, 2], ["$2^{-1}$", "2"])
+
+    found = behind.table(drawn(draw, columns=3)).attrs["panels"]
+    assert found == ["y 0 = first rule, y -1 = second rule", "x 0 = loss, x 1 = norm", ""]
+
+
 def test_a_colour_scale_says_what_its_values_are():
     with style.figure() as (figure, axes):
         figure.colorbar(axes[0, 0].imshow(np.zeros((2, 2))), label="loss")

@@ -5,9 +5,12 @@ Where a picture stands for points (a density of orbits), the function that draws
 """
 
 import os
+import re
 
 import numpy as np
 import pandas as pd
+from matplotlib.category import StrCategoryFormatter
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from . import drawn
 from .naming import Legends
@@ -131,6 +134,7 @@ def _described(axis):
     mapped = [thing for thing in (*axis.collections, *axis.images) if getattr(thing, "colorbar", None) is not None]
     labels += [("value", one.colorbar.ax.get_ylabel() or one.colorbar.ax.get_xlabel()) for one in mapped]
     scales = ", ".join(f"{name} = {label}" for name, label in labels if label)
+    scales = "; ".join(part for part in (scales, *(_categories(axis, name) for name in ("x", "y"))) if part)
     return " ".join(": ".join(part for part in (text, place, scales) if part).split())
 
 
@@ -148,3 +152,19 @@ def _label(axis, name):
     siblings = getattr(axis, f"get_shared_{name}_axes")().get_siblings(axis)
     labels = {label for one in siblings if (label := getattr(one, f"get_{name}label")())}
     return labels.pop() if len(labels) == 1 else ""
+
+
+def _categories(axis, name):
+    """Which name stands at which number, where the ticks are names."""
+    scale = getattr(axis, f"{name}axis")
+    if not isinstance(scale.get_major_formatter(), FixedFormatter | FuncFormatter | StrCategoryFormatter):
+        return ""
+    found = zip(scale.get_majorticklocs(), (text.get_text() for text in scale.get_ticklabels()), strict=False)
+    found = [(place, " ".join(text.split())) for place, text in found]
+    if not any(_is_name(text) for _, text in found):
+        return ""
+    return ", ".join(f"{name} {place:g} = {text}" for place, text in found if text)
+
+
+def _is_name(text):
+    return any(letter.isalpha() for letter in re.sub(r"\$[^$]*\$", "", text))

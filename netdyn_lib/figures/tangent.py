@@ -53,8 +53,8 @@ def phases(found):
             spectrum.set_yscale("symlog", linthresh=found.within)
             blocks = np.flatnonzero(found.kind == kind)
             for k, block in enumerate(blocks):
-                spectrum.plot(index, -np.sort(-rates[block]), **look(k) | dict(ls="", ms=2.2))
-                made_of.plot(index, found.weights[block], color=look(k)["color"], lw=0.9)
+                spectrum.plot(index, -np.sort(-rates[block]), **look(k) | dict(ls="", ms=2.2), label=f"_block {k + 1}")
+                made_of.plot(index, found.weights[block], color=look(k)["color"], lw=0.9, label=f"_block {k + 1}")
             rest = np.flatnonzero(np.isfinite(found.local[blocks[0]]).all(0))
             rest = rest[np.argsort(rates[blocks[0], rest])]
             for column, looks in ((rest[-1:], most), (rest[:-1][:1], least)):
