@@ -79,6 +79,7 @@ _MODULES = (
     "series",
     "sharpness",
     "steppers",
+    "sources",
     "store",
     "student",
     "sweeps",

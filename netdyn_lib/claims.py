@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from . import sources
+
 MIME = "application/vnd.netdyn.claims+json"
 #: What a claim can turn out to be.
 VERDICTS = ("reproduced", "partly", "not reproduced", "not tested")
@@ -87,7 +89,8 @@ class Claim:
 class Measurement:
     """A measured claim: the estimate, its interval and the kind of that, and what was seen.
 
-    ``measured`` is None for a claim that could not be tested; ``saw`` then says why.
+    ``measured`` is None for a claim that could not be tested; ``saw`` then says why.  ``sources`` are those of the numbers that it
+    rests on, as of :func:`netdyn_lib.sources.of`.
     """
 
     claim: Claim
@@ -96,6 +99,7 @@ class Measurement:
     high: float | None = None
     saw: str = ""
     interval: str = INTERVALS[0]
+    sources: tuple = (sources.HERE,)
 
     @property
     def verdict(self):
@@ -118,6 +122,7 @@ class Measurement:
             interval_kind=None if self.low is None and self.high is None else self.interval,
             saw=self.saw,
             verdict=self.verdict,
+            source=sources.in_words(self.sources),
         )
 
 
@@ -190,7 +195,7 @@ class Scorecard:
         if not self._claims:
             raise ValueError(f"no claim names the chapter {self.chapter!r}")
 
-    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested=""):
+    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested="", source=None):
         """Enter one measurement.
 
         It returns nothing, so that a notebook's cell that ends in it shows nothing.
@@ -212,6 +217,8 @@ class Scorecard:
         untested : str
             Why the quantity may be without a value, in one sentence.  With it a
             ``measured`` that is NaN is the verdict *not tested*; without, an error.
+        source : xarray.Dataset or the like, optional
+            The data that the quantity was taken from, as for :func:`netdyn_lib.sources.of`; without, it was computed in this run.
 
         Raises
         ------
@@ -223,10 +230,10 @@ class Scorecard:
         """
         if id not in self._claims:
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}")
-        measured = float(measured)
+        found, measured = sources.of(source), float(measured)
         low, high = (None if v is None or math.isnan(v) else float(v) for v in (low, high))
         if math.isnan(measured) and untested.strip():
-            self.measurements[id] = Measurement(self._claims[id], None, saw=untested.strip())
+            self.measurements[id] = Measurement(self._claims[id], None, saw=untested.strip(), sources=found)
             return
         if not all(math.isfinite(v) for v in (measured, low, high) if v is not None):
             hint = "; say in untested= why it could not be measured" if math.isnan(measured) else ""
@@ -235,7 +242,7 @@ class Scorecard:
             raise ValueError(f"claim {id!r}: interval [{low}, {high}] is the wrong way round")
         if interval not in INTERVALS:
             raise ValueError(f"claim {id!r}: unknown kind of interval {interval!r}; known: {', '.join(INTERVALS)}")
-        self.measurements[id] = Measurement(self._claims[id], measured, low, high, saw.strip(), interval)
+        self.measurements[id] = Measurement(self._claims[id], measured, low, high, saw.strip(), interval, found)
 
     def _complete(self):
         missing = [k for k in self._claims if k not in self.measurements]
@@ -297,11 +304,22 @@ def interval(row):
     return f"{measured:.3g} [{low:.3g}, {high:.3g}]" + " numerical" * numerical
 
 
+def origin(row):
+    """Where the numbers of a gathered row come from: the profile and device of its chapter's run, a published file, or both.
+
+    >>> origin(dict(source="published in arms/usps.npz", profile="laptop", device="cpu"))
+    'published in arms/usps.npz'
+    >>> origin(dict(source="computed here", profile="laptop", device="cpu"))
+    'laptop, cpu'
+    """
+    return row["source"].replace(sources.HERE, f"{row['profile']}, {row['device']}")
+
+
 def table(rows, address=None):
     """Rows of a scorecard as an HTML table.
 
     ``address`` gives the link to the figure of a row, or None; rows that were gathered from runs also say their
-    profile and device.  Each line of the table has its paper, chapter and verdict as data attributes.
+    :func:`origin`.  Each line of the table has its paper, chapter and verdict as data attributes.
     """
     head = ("claim", "paper", "ours", "verdict")
     body = []
@@ -314,7 +332,7 @@ def table(rows, address=None):
         if place:
             words += f'<br><small><a href="{html.escape(place)}">Figure of {html.escape(row["id"])}</a></small>'
         value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
-        run = f"<br><small>{html.escape(row['profile'])}, {html.escape(row['device'])}</small>" if "profile" in row else ""
+        run = f"<br><small>{html.escape(origin(row))}</small>" if "profile" in row else ""
         verdict = row["verdict"]
         cells = (
             f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",

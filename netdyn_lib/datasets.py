@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from . import store
+from . import sources, store
 
 
 def write(path, data, exact=()):
@@ -92,7 +92,7 @@ class Shelf:
 
         ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
         """
-        return {path.stem: read(path) for path in sorted(self._root(root).glob("*.npz"))}
+        return {path.stem: sources.published_in(read(path), path) for path in sorted(self._root(root).glob("*.npz"))}
 
     def _root(self, root):
         return Path(root or Path(__file__).resolve().parents[1] / "book" / "results" / self.folder)

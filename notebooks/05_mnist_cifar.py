@@ -30,7 +30,7 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sweetspot, tasks
+from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sources, sweetspot, tasks
 from netdyn_lib.figures import overview
 from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.figures import sweetspot as draw_search
@@ -67,10 +67,10 @@ firsts = {label: responses.arrivals(d, seed=seed) for label, d in shown.items()}
 settled = {label: responses.arrivals(d, sustained=True, seed=seed) for label, d in shown.items()}
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals; bands are ± one standard deviation. (As J, Fig. 4.)", "name": "fig-images-digits-exponents"}, "image": {"alt": "No exponents at learning rates up to 1; they set in between 2.5 and 5, where they are largest, and are smaller and more scattered beyond."}}
-draw.exponent_by_rate(by_size)
+sources.shown(draw.exponent_by_rate(by_size), shown)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Above, the share p of sensitive initial conditions; middle, the mean number of epochs to 90% test accuracy over the networks that arrive, by first hit and sustained over 20 epochs; below, the share that never arrives within the cap. (As J, Fig. 5.)", "name": "fig-images-digits-arrivals"}, "image": {"alt": "The share p rises from zero to one around 2.5 to 5. Arrival takes fewer and fewer epochs up to 2.5; from 5 on hardly any network arrives."}}
-draw.share_and_arrival(by_size, firsts, settled)
+sources.shown(draw.share_and_arrival(by_size, firsts, settled), shown)
 
 # %%
 best_size = results.best(digits_paper, digits)
@@ -93,7 +93,7 @@ glue("images-digits-length", float(best_size.data.epoch.max()), display=False)
 # {numref}`fig-images-overview` puts this in one picture.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The regimes of training over the learning rate (handwritten digits). Above, the share of initial conditions from which nearby trajectories separate exponentially, and the share of networks that reach 90% test accuracy; below, the mean exponent of those that separate. Behind, hardly any (below a tenth), some, and nearly all (nine tenths and more) of the networks are sensitive; the dashed line is the learning rate at which training takes the fewest epochs.", "name": "fig-images-overview"}, "image": {"alt": "Two panels over a logarithmic axis of learning rates with coloured regimes behind them. At low rates no network is sensitive and the share that learns grows with the rate; around the fastest rate sensitivity sets in; beyond it nearly all networks are sensitive and hardly any learns."}}
-overview.regimes(best_exponents, best_first, digits_fastest.estimate)
+sources.shown(overview.regimes(best_exponents, best_first, digits_fastest.estimate), best_size)
 
 # %% [markdown]
 # ### How long a record?
@@ -102,14 +102,15 @@ overview.regimes(best_exponents, best_first, digits_fastest.estimate)
 # a long flat stretch fits better than the rise, and the initial condition no longer counts as sensitive. {numref}`fig-images-length` shortens the same published records.
 
 # %%
+records = {"MNIST": results.paper("mnist-few-200"), "MNIST, 6,000 images": results.paper("mnist-sharpness")}
 by_length = {"digits": responses.by_length(best_size.data, (40, 60, 80, 100), seed=seed)}
 if digits_paper.there:
     by_length = {"digits": responses.by_length(digits_paper.data, (40, 60, 80, 100, 140, 200), seed=seed)}
-for label, name, lengths in (("MNIST", "mnist-few-200", (40, 60, 100, 140, 200)), ("MNIST, 6,000 images", "mnist-sharpness", (40, 60, 100, 200, 300))):
-    by_length |= {label: responses.by_length(d, lengths, seed=seed) for d in results.datasets({label: results.paper(name)}).values()}
+for label, lengths in (("MNIST", (40, 60, 100, 140, 200)), ("MNIST, 6,000 images", (40, 60, 100, 200, 300))):
+    by_length |= {label: responses.by_length(d, lengths, seed=seed) for d in results.datasets({label: records[label]}).values()}
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The share p of sensitive initial conditions against the number of epochs that copies are followed, the same records shortened; the learning rates whose p changes most.", "name": "fig-images-length"}, "image": {"alt": "On the digits p falls with the length of the record at a learning rate of 2.5, from nearly one to zero, and rises at the largest rates. On 6,000 images of MNIST it falls from one to zero at 7.5 and stays high at 10."}}
-draw.by_length(by_length)
+sources.shown(draw.by_length(by_length), best_size, records)
 
 # %% [markdown]
 # With all 60,000 images of MNIST and three initial conditions $p$ at $\eta = 7.5$ is one over 60 and over 200 epochs alike; with 6,000 images it falls to zero.
@@ -134,13 +135,13 @@ print(results.notes(mnist, scale, growth))
 # ### The loss at three learning rates
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial condition, the first one bold. (J, Fig. 1.)", "name": "fig-images-losses"}, "image": {"alt": "Three panels on a common logarithmic axis. At 0.01 losses fall slowly and smoothly; at 7.5 they rise severalfold and then fall irregularly below their start; at 20 they rise by far more, and most do not come down."}}
-draw.losses(scale.data, size.losses)
+sources.shown(draw.losses(scale.data, size.losses), scale)
 
 # %% [markdown]
 # D's second supplement looks at MNIST at the learning rates of its regimes on Iris. {numref}`fig-images-regimes` shows how copies part there.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)", "name": "fig-images-regimes"}, "image": {"alt": "Three panels on a common logarithmic axis. At 0.01 and at 1 distances stay as they are; at 5 they grow, in one network about fiftyfold within 60 epochs."}}
-draw.distances(scale.data, size.regimes)
+sources.shown(draw.distances(scale.data, size.regimes), scale)
 
 # %%
 slow, middle, large = [responses.losses_at(scale.data, rate) for rate in size.losses]
@@ -161,7 +162,7 @@ saturation = responses.saturation_epochs(growth.data, size.growth, seed=seed)
 by_rule = {f"best fit, {m}": comparisons.at(responses.exponents(growth.data, min_length=m, seed=seed), size.growth) for m in (10, 20, 30)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, η = 10. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several thousand within 20 to 25 epochs, and level off. Exponents scatter between 0.6 and 1 per epoch, most of them above the paper's mean."}}
-draw.divergence(growth.data, size.growth, fit)
+sources.shown(draw.divergence(growth.data, size.growth, fit), growth)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in zip(("lambda", "lambda-low", "lambda-high"), lam):
@@ -191,10 +192,10 @@ all_images = mnist_exponents["published, 60,000 images"]
 hits, lasting = responses.arrivals(scale.data), responses.arrivals(scale.data, sustained=True)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial conditions: wide or none), ± one standard deviation as bands; published results and, where the data are at hand, those computed here. (J, Fig. 4.)", "name": "fig-images-exponents"}, "image": {"alt": "No exponents up to a learning rate of 1, small ones of 0.1 to 0.2 at 2.5 and 5, and from 7.5 on exponents between 0.5 and 0.9 per epoch."}}
-draw.exponent_by_rate(mnist_exponents)
+sources.shown(draw.exponent_by_rate(mnist_exponents), scale, mnist)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive, and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)", "name": "fig-images-arrivals"}, "image": {"alt": "The share p rises from zero at 1 to one at 7.5. Within 200 epochs networks arrive at 7.5 and, some of them, at 10, and nowhere else."}}
-draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest)
+sources.shown(draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest), scale, mnist)
 
 # %%
 fastest = comparisons.fastest(hits, seed=seed)
@@ -239,7 +240,7 @@ rules |= {"tangent": tangents.exponents(task, size.tangent_rates, size.tangent_c
 draw.window_rules(rules)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images, under the rules that need only the published curves: mean of the kept exponents and share kept against the learning rate.", "name": "fig-images-rules-mnist"}, "image": {"alt": "Under all four rules exponents and shares kept rise from zero between learning rates of 1 and 7.5; beyond, shorter windows give larger exponents."}}
-draw.window_rules(mnist_rules)
+sources.shown(draw.window_rules(mnist_rules), scale)
 
 # %% [markdown]
 # ## Other activations, depths, penalties and data
@@ -265,7 +266,7 @@ scale_rows = {
 print(results.notes(*at_scale.values()))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published results of few initial conditions. τ is to 70% test accuracy on MNIST, 30% on CIFAR-10. Stars mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)", "name": "fig-images-robustness"}, "image": {"alt": "Seven rows of three panels. In most rows p rises from zero to one between two neighbouring rates, and the star of the fewest epochs lies there or one step away; with ReLU it lies at the left end, far below the rise, and in the row of CIFAR-10 p is one from the first rate on and there is no star."}}
-draw.robustness(scale_rows)
+sources.shown(draw.robustness(scale_rows), at_scale)
 
 # %%
 iris_steps = comparisons.coincidence(*variant_rows["iris"], seed=seed)
@@ -304,7 +305,7 @@ cifar_shown = results.best(cifar, at_scale["cifar10-few"])
 print(results.notes(cifar))
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "CIFAR-10, 3072-256-10: test accuracy of the references against epoch, with the target of 30%. Computed here where the data are at hand, else published; the note above says which.", "name": "fig-images-cifar"}, "image": {"alt": "Test accuracy against epoch at several learning rates. It stays below 30 percent."}}
-draw.accuracy(cifar_shown.data, cifar_shown.data.eta.values[:4], 0.3)
+sources.shown(draw.accuracy(cifar_shown.data, cifar_shown.data.eta.values[:4], 0.3), cifar_shown)
 
 # %% [markdown]
 # ## Sharpness
@@ -323,7 +324,7 @@ level = resampling.median(judgements.late_level(epochs, scaled, (epochs[-1] // 2
 draw.sharpness(sharp.data)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four learning rates. (J, Fig. 14.)", "name": "fig-images-sharpness-mnist"}, "image": {"alt": "From several times the edge sharpness falls. At 7.5 it levels off at the edge; at 2.5 and 5 it falls through it, to some 0.6 of it by epoch 300; at 10 it falls later and less evenly."}}
-draw.sharpness(sharp_mnist.data)
+sources.shown(draw.sharpness(sharp_mnist.data), sharp_mnist)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("images-at-edge", at_edge.estimate, display=False)
@@ -404,36 +405,36 @@ published.unpublished()
 
 # %%
 card = claims.Scorecard("05_mnist_cifar")
-card.measure("J-fig1-small", *falls)
-card.measure("J-fig1-middle", *converges, saw="The loss is irregular, and in some networks has not come down for good within 60 epochs.")
-card.measure("J-fig1-large", *learns)
-card.measure("J-fig2-saturation", *saturation.corner_median)
-card.measure("J-fig3-lambda", *lam, saw=f"With all 60,000 images, of few initial conditions: {comparisons.at(all_images, size.growth).estimate:.2f}.")
+card.measure("J-fig1-small", *falls, source=scale)
+card.measure("J-fig1-middle", *converges, saw="The loss is irregular, and in some networks has not come down for good within 60 epochs.", source=scale)
+card.measure("J-fig1-large", *learns, source=scale)
+card.measure("J-fig2-saturation", *saturation.corner_median, source=growth)
+card.measure("J-fig3-lambda", *lam, saw=f"With all 60,000 images, of few initial conditions: {comparisons.at(all_images, size.growth).estimate:.2f}.", source=growth)
 longer = f"Over records of 200 epochs p is, with 6,000 images, {responses.shares_in_words(by_length['MNIST, 6,000 images'], 200)}."
 if "MNIST" in by_length:
     longer = f"Over records of 200 epochs p is {responses.shares_in_words(by_length['MNIST'], 200)}."
-card.measure("J-fig4-onset", *mnist_onset, saw=longer)
+card.measure("J-fig4-onset", *mnist_onset, saw=longer, source=scale)
 
 # %%
-card.measure("J-fig5-none", *none)
-card.measure("J-fig5-all", *everyone, saw=longer)
-card.measure("J-fig5-minimum", *fastest)
-card.measure("J-fig5-coincide", *fastest_share, saw=longer)
-card.measure("J-fig5-rise", *rises, saw=f"A lower bound: at η = 20 {responses.reached(hits, max(size.losses))}.")
-card.measure("D-S2-mnist", *both, saw=longer)
+card.measure("J-fig5-none", *none, source=scale)
+card.measure("J-fig5-all", *everyone, saw=longer, source=scale)
+card.measure("J-fig5-minimum", *fastest, source=scale)
+card.measure("J-fig5-coincide", *fastest_share, saw=longer, source=scale)
+card.measure("J-fig5-rise", *rises, saw=f"A lower bound: at η = 20 {responses.reached(hits, max(size.losses))}.", source=scale)
+card.measure("D-S2-mnist", *both, saw=longer, source=scale)
 
 # %%
 card.measure("J-fig8-iris", *iris_steps, saw=f"Fastest at η = {comparisons.fastest(variant_rows['iris'][1]).estimate:g}, onset at {comparisons.onset(variant_rows['iris'][0], 0.1).estimate:g}.")
-card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]), saw="With ReLU training is fastest some steps below the onset.")
-card.measure("J-fig9-broad", *broad, saw="The mean rises earlier than the paper says.")
-card.measure("J-fig10-deep", *slower, saw="To 70%, and counting at most 60 epochs; no network reached 90% with 6,000 images within 600.")
-card.measure("J-fig10-coincide", *steps["mnist-deep-few"])
-card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]))
+card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]), saw="With ReLU training is fastest some steps below the onset.", source=(at_scale["mnist-sigmoid-few"], at_scale["mnist-relu-few"]))
+card.measure("J-fig9-broad", *broad, saw="The mean rises earlier than the paper says.", source=at_scale["mnist-sigmoid-few"])
+card.measure("J-fig10-deep", *slower, saw="To 70%, and counting at most 60 epochs; no network reached 90% with 6,000 images within 600.", source=(at_scale["mnist-deep-few"], at_scale["mnist-6000-few"]))
+card.measure("J-fig10-coincide", *steps["mnist-deep-few"], source=at_scale["mnist-deep-few"])
+card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]), source=(at_scale["mnist-l2-1e-3-few"], at_scale["mnist-l2-1e-5-few"]))
 
 # %%
 card.measure("J-fig12-cnn", *cnn_steps, untested=comparisons.uncounted(*variant_rows["digits-cnn"]), saw=f"Convolutional network on few digits: {responses.reached(variant_rows['digits-cnn'][1])}.")
-card.measure("J-fig13-cifar", *steps["cifar10-few"], untested=comparisons.uncounted(*scale_rows["cifar10-few"]), saw=f"On 5,000 images: {responses.reached(scale_rows['cifar10-few'][1])}.")
-card.measure("J-fig14-sharpness", *at_edge, saw=f"The median over networks is {level:.2f} times 2/η. At the other learning rates hardly any network is so near it; see the table.")
+card.measure("J-fig13-cifar", *steps["cifar10-few"], untested=comparisons.uncounted(*scale_rows["cifar10-few"]), saw=f"On 5,000 images: {responses.reached(scale_rows['cifar10-few'][1])}.", source=at_scale["cifar10-few"])
+card.measure("J-fig14-sharpness", *at_edge, saw=f"The median over networks is {level:.2f} times 2/η. At the other learning rates hardly any network is so near it; see the table.", source=sharp_mnist)
 card.measure("J-end-bisection", *penalty, saw=f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}.")
 
 # %% tags=["nbval-ignore-output"]

@@ -29,7 +29,7 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import batch_noise, claims, contributions, low_rank, machine, networks, profiles, tasks, twins
+from netdyn_lib import batch_noise, claims, contributions, low_rank, machine, networks, profiles, sources, tasks, twins
 from netdyn_lib.arms import judging, published, results
 from netdyn_lib.figures import arms as draw
 from netdyn_lib.figures import hessian as draw_hessian
@@ -105,7 +105,7 @@ draw.curves(here)
 # And over the 40 epochs of H's Fig. 1, published. Arms that are missing here and in the figures below are not published yet; the end of the chapter lists them.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 1: test accuracy and test loss over 40 epochs without pruning and with each set of directions pruned from the start. Published arms where there are any, else those computed here.", "name": "fig-arms-sets"}, "image": {"alt": "Two panels. Without pruning accuracy rises at once to above nine tenths. The other arms lie below it, the one without negative directions lowest."}}
-draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic")))
+sources.shown(draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic"))), known)
 
 # %% tags=["nbval-ignore-output"]
 results.summary(known)
@@ -126,19 +126,19 @@ for name, arm in (("negative", "negative"), ("random-end", "random-same"), ("non
 # Taking out directions does two things to a gradient: it turns it, and it shortens it. A shorter gradient is a lower learning rate, and a network that learns more slowly is not one that cannot learn.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Length of the gradient that pruning leaves, in units of the whole.", "name": "fig-arms-kept"}, "image": {"alt": "Kept length over training, one curve for each arm, between zero and one; without negative directions less is left than without positive ones late in training."}}
-draw.kept(known, results.there(known, ("negative", "positive", "random-same", "random-same-positive")))
+sources.shown(draw.kept(known, results.there(known, ("negative", "positive", "random-same", "random-same-positive"))), known)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The controls: arms that prune negative directions, as many random ones, and each with the gradient's length restored.", "name": "fig-arms-controls"}, "image": {"alt": "Two panels, test accuracy and test loss over training, of up to six arms."}}
-draw.curves(known, results.there(known, ("none", "negative", "random-same", "negative-norm", "random-same-norm")))
+sources.shown(draw.curves(known, results.there(known, ("none", "negative", "random-same", "negative-norm", "random-same-norm"))), known)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end that each arm costs, in pairs: the same networks, the same batches; mean and 95% interval over networks (Student's t).", "name": "fig-arms-differences"}, "image": {"alt": "A row for each arm with a point and a bar; the zero line is training without pruning."}}
-draw.differences(results.costs(known))
+sources.shown(draw.differences(results.costs(known)), known)
 
 # %% [markdown]
 # Each with a learning rate of its own: the best of those tried, for training with and without the directions.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the learning rate; dashed, H's. Published arms where there are any.", "name": "fig-arms-rates"}, "image": {"alt": "Test accuracy against learning rate on a logarithmic axis, without pruning and with negative or positive directions pruned, with intervals."}}
-draw.rates(results.rates(known), mark=size.learning_rate)
+sources.shown(draw.rates(results.rates(known), mark=size.learning_rate), known)
 
 # %% [markdown]
 # ## Fewer directions, momentum, and other networks
@@ -146,7 +146,7 @@ draw.rates(results.rates(known), mark=size.learning_rate)
 # How many of the negative directions does it take? Below, only the ten largest are pruned, or any ten of them; and all of them where descent has momentum 0.9.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Ten of the negative directions pruned, the largest or any, and all of them with momentum. Arms that are not published yet are missing.", "name": "fig-arms-fewer"}, "image": {"alt": "Two panels, test accuracy and test loss over training, without pruning, with all negative directions pruned, and with ten of them."}}
-draw.curves(known, results.there(known, ("none", "negative", "negative-top-10", "negative-random-10", "none-momentum", "negative-momentum")))
+sources.shown(draw.curves(known, results.there(known, ("none", "negative", "negative-top-10", "negative-random-10", "none-momentum", "negative-momentum"))), known)
 
 # %% [markdown]
 # Other tasks at the paper profile, as far as they are published: sigmoid units, the digits of scikit-learn, and a convolutional network.
@@ -160,7 +160,7 @@ results.elsewhere(papers)
 # H's Fig. 2 lets networks with sigmoid units, which learn more slowly, train for a while before pruning begins.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 2: sigmoid units, chaotic directions pruned from the step marked on. Published arms; without these, the arms computed here.", "name": "fig-arms-onset"}, "image": {"alt": "Two panels over 40 epochs: test accuracy and test loss without pruning, with pruning from the start, and from steps 2,000, 5,000 and 10,000, marked by dashed lines."}}
-draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=results.onsets(results.judged(here, papers, "usps-sigmoid")))
+sources.shown(draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=results.onsets(results.judged(here, papers, "usps-sigmoid"))), results.judged(here, papers, "usps-sigmoid"))
 
 # %% [markdown]
 # ## Eigenvalues and the gradient
@@ -168,10 +168,10 @@ draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=results.onsets(
 # How many eigenvalues are positive and negative, and where does the gradient lie?
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set pruned.", "name": "fig-arms-counts"}, "image": {"alt": "Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred each, over training."}}
-draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same")))
+sources.shown(draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same"))), known)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive and negative eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive and negative directions over training."}}
-draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same")))
+sources.shown(draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same"))), known)
 
 # %% [markdown]
 # Within the range of a batch's Hessian both counts rise at first and then stay; H report that the negative ones become fewer. Without pruning nearly all of the gradient's length lies along positive eigenvectors once the network has learned something.
@@ -260,7 +260,7 @@ spectrum = sgd_spectra.over_time(little, size.spectrum_networks, size.learning_r
 whole = sgd_spectra.published().get("digits-small", spectrum)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10: all 610 exponents over [0, t] (left), and the extreme ones over time (right), mean over networks and range; published where there are any.", "name": "fig-spectra"}, "image": {"alt": "Left, spectra against the index: positive at the left end, a long plateau at zero, negative at the right end; the later, the closer to zero. Right, the largest and smallest exponents over time."}}
-draw_hessian.exponents(whole)
+sources.shown(draw_hessian.exponents(whole), whole)
 
 # %% tags=["nbval-ignore-output"]
 sgd_spectra.extremes(whole)
@@ -316,10 +316,10 @@ apart = published_twins.get("usps", pairs)
 print(experiment.notes({"here": pairs} | published_twins))
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3a: distance of twins to the reference, by the direction of the perturbation; mean over networks and range. Published where there are any.", "name": "fig-twins"}, "image": {"alt": "Distance over 40 epochs for five directions. All rise from 0.1, quickly at first and then ever more slowly; top and chaotic lie highest."}}
-draw_twins.divergence(apart)
+sources.shown(draw_twins.divergence(apart), apart)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3b: distances between the bounds from the largest and the smallest exponent, up to the time for which directions were found.", "name": "fig-twin-bounds"}, "image": {"alt": "Distances on a logarithmic axis between two grey curves that part from the value 0.1."}}
-draw_twins.bounds(apart)
+sources.shown(draw_twins.bounds(apart), apart)
 
 # %% [markdown]
 # The bounds hold for infinitesimal perturbations, and there they are theorems. Where a distance at $\varepsilon = 0.1$ is above the upper one, the perturbation has left the range in which the map between twins is linear.
@@ -331,7 +331,7 @@ draw_twins.bounds(apart)
 # A good $R^2$ decides nothing, so laws are compared by a corrected information criterion with correlated noise, and on the last third of the time, held out.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One network's twins: distance, H's law as fitted by least squares and by likelihood, and the best of its rivals. The likelihood takes residuals to be correlated, so its curves may run beside the points.", "name": "fig-twin-fits"}, "image": {"alt": "Five panels, one for each direction, with a curve of distances and fitted laws."}}
-draw_twins.fits(apart)
+sources.shown(draw_twins.fits(apart), apart)
 
 # %% tags=["nbval-ignore-output"]
 measures.laws(apart).round(3)
@@ -355,16 +355,16 @@ smooth = experiment.over_sizes(tasks.get(results.live_task("usps-sigmoid")), siz
 known_lengths, known_smooth = published_twins.get("usps-sizes", lengths), published_twins.get("usps-sigmoid-sizes", smooth)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "ReLU: distance in units of the perturbation, for perturbations of several lengths in one direction, mean over networks.", "name": "fig-twin-shape"}, "image": {"alt": "Curves of d over epsilon on a logarithmic axis. The smallest perturbations share one curve near 1; some of those between jump up by orders of magnitude, in steps."}}
-draw_twins.shape(known_lengths)
+sources.shown(draw_twins.shape(known_lengths), known_lengths)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The same with sigmoid units.", "name": "fig-twin-shape-sigmoid"}, "image": {"alt": "Curves of d over epsilon for all perturbations lie on each other."}}
-draw_twins.shape(known_smooth)
+sources.shown(draw_twins.shape(known_smooth), known_smooth)
 
 # %% tags=["nbval-ignore-output"]
 measures.departures({"ReLU": known_lengths, "sigmoid": known_smooth}, size.linear)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the length of the perturbation; grey, the reference.", "name": "fig-twin-sizes"}, "image": {"alt": "Accuracy against the length of the perturbation on a logarithmic axis: level with the reference up to lengths of several units, lower at the right end."}}
-draw_twins.sizes(known_lengths)
+sources.shown(draw_twins.sizes(known_lengths), known_lengths)
 
 # %% [markdown]
 # ### How far apart are two networks?
@@ -410,28 +410,28 @@ results.unpublished(papers)
 # %%
 card = claims.Scorecard("07_hessian_chaos")
 for row in judging.rows(known, sigmoid):
-    card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested)
+    card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested, source=row.data)
 
 # %%
 seen = sgd_spectra.saw(whole)
 card.measure("H-theorem", *exponents.expands(growth), saw=exponents.saw(growth))
-card.measure("H-exponents-start", *sgd_spectra.largest_early(whole), saw=seen)
-card.measure("H-exponents-decay", *sgd_spectra.decay(whole), saw=seen)
-card.measure("H-exponents-sign", *sgd_spectra.never_below_zero(whole), saw=seen)
+card.measure("H-exponents-start", *sgd_spectra.largest_early(whole), saw=seen, source=whole)
+card.measure("H-exponents-decay", *sgd_spectra.decay(whole), saw=seen, source=whole)
+card.measure("H-exponents-sign", *sgd_spectra.never_below_zero(whole), saw=seen, source=whole)
 card.measure("H-stabilise", sgd_subspaces.last(spans, "chaotic"), saw=sgd_subspaces.saw(spans))
 
 # %%
 followed = measures.saw(apart)
-card.measure("H-exponential-first", *measures.early_exponential(apart), saw=followed, untested="The directions computed here are of too few steps for twelve observations.")
-card.measure("H-fig3-law", *measures.share_of(apart), saw=followed)
-card.measure("H-fig3-unsaturated", *measures.late_growth(apart), saw=followed, untested="The twins followed here had not parted by three quarters of the time.")
-card.measure("H-fig3-bounds", *measures.within(apart), saw=followed)
-card.measure("H-fig3-order", *measures.ordered(apart), saw=followed)
-card.measure("H-fig3-range", *measures.largest(apart), saw=followed)
+card.measure("H-exponential-first", *measures.early_exponential(apart), saw=followed, untested="The directions computed here are of too few steps for twelve observations.", source=apart)
+card.measure("H-fig3-law", *measures.share_of(apart), saw=followed, source=apart)
+card.measure("H-fig3-unsaturated", *measures.late_growth(apart), saw=followed, untested="The twins followed here had not parted by three quarters of the time.", source=apart)
+card.measure("H-fig3-bounds", *measures.within(apart), saw=followed, source=apart)
+card.measure("H-fig3-order", *measures.ordered(apart), saw=followed, source=apart)
+card.measure("H-fig3-range", *measures.largest(apart), saw=followed, source=apart)
 card.measure("H-expected", scale.rms, saw="The square root of twice it, for 784-20-10, is the paper's number.")
-card.measure("H-size-harmless", *measures.harm(known_lengths, 7.5), saw=measures.saw_sizes(known_lengths))
-card.measure("H-size-harmful", *measures.harm(known_lengths, 10.0), saw=measures.saw_sizes(known_lengths))
-card.measure("H-small-sizes", *measures.departure(known_lengths, size.linear), saw="With sigmoid units all small perturbations behave alike: the departures are kinks of ReLU, not rounding.")
+card.measure("H-size-harmless", *measures.harm(known_lengths, 7.5), saw=measures.saw_sizes(known_lengths), source=known_lengths)
+card.measure("H-size-harmful", *measures.harm(known_lengths, 10.0), saw=measures.saw_sizes(known_lengths), source=known_lengths)
+card.measure("H-small-sizes", *measures.departure(known_lengths, size.linear), saw="With sigmoid units all small perturbations behave alike: the departures are kinks of ReLU, not rounding.", source=known_lengths)
 
 # %% tags=["nbval-ignore-output"]
 card

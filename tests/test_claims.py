@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import xarray as xr
 import yaml
 
-from netdyn_lib import claims
+from netdyn_lib import claims, sources
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -174,3 +175,13 @@ def test_a_verdict_is_decisive_where_the_whole_interval_shares_it(card):
     assert entered(card, "B", 0).decisive  # no interval, nothing to cross
     card.measure("A", 1.0, 0.8, 1.05)
     assert card.verdicts() == "A: reproduced\nB: reproduced" and card.verdicts(decisive=True) == "B: reproduced"
+
+
+def test_a_measurement_says_where_its_numbers_come_from(card):
+    published = sources.published_in(xr.Dataset(), Path("results/arms/usps.npz"))
+    assert entered(card, "A", 1.0).row()["source"] == "computed here"
+    assert entered(card, "A", 1.0, source=[published, xr.Dataset()]).row()["source"] == "published in arms/usps.npz; computed here"
+    assert entered(card, "B", float("nan"), untested="no data", source=published).row()["source"] == "published in arms/usps.npz"
+    rows = [row | dict(profile="laptop", device="cpu") for row in card.rows()]
+    assert [claims.origin(row) for row in rows] == ["published in arms/usps.npz; laptop, cpu", "published in arms/usps.npz"]
+    assert "published in arms/usps.npz; laptop, cpu" in claims.table(rows)

@@ -87,7 +87,7 @@ def test_a_shelf_holds_what_is_published(data, tmp_path, exact):
     path = shelf.publish(data, "one", tmp_path / "new")
     assert path == tmp_path / "new" / "one.npz"
     (found,) = shelf.published(tmp_path / "new").values()
-    assert bool(found["long"][0, 0] == 1 / 3) == exact and found.attrs == data.attrs
+    assert bool(found["long"][0, 0] == 1 / 3) == exact and found.attrs == data.attrs | {"published_in": "new/one.npz"}
 
 
 def test_a_shelf_of_the_book_is_in_its_results():

@@ -2,12 +2,15 @@
 
 import io
 import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+from netdyn_lib import sources
 from netdyn_lib.figures import behind, packing, style
 
 
@@ -65,6 +68,13 @@ def test_axes_that_share_a_scale_under_two_names_keep_their_own():
     assert behind.table(figure).attrs["panels"] == ["x = step", "x = epoch", ""]
 
 
+def test_published_numbers_say_in_which_file_they_are():
+    figure = drawn(lambda axis: axis.plot([1], [2]))
+    assert "# computed here" in behind.csv(figure).splitlines()
+    sources.shown(figure, sources.published_in(xr.Dataset(), Path("book/results/arms/usps.npz")))
+    assert "# published in arms/usps.npz" in behind.csv(figure).splitlines()
+
+
 def test_names_at_the_ticks_are_told():
     def draw(left, middle, right):
         left.plot([1, 2], [0, -1], "o")
@@ -103,8 +113,8 @@ def test_long_curves_are_thinned_short_ones_are_whole(monkeypatch):
     figure = drawn(draw)
     found = opened(figure)
     sizes = found.groupby("series")["x"].size()
-    assert sizes.to_dict() == {"short": 7, "period 2": 1000 // 7 + 1, "long": 400 // 3 + 1} and len(found) <= 300
-    assert found.groupby("series")["every"].first().fillna(1).to_dict() == {"short": 1, "period 2": 7, "long": 3}
+    assert sizes.to_dict() == {"short": 7, "period 2": 1000 // 7 + 1, "long": 400 // 5} and len(found) <= 300
+    assert found.groupby("series")["every"].first().fillna(1).to_dict() == {"short": 1, "period 2": 7, "long": 5}
     periodic = found[found["series"] == "period 2"]
     assert periodic["y"].tolist()[:4] == [0, 1, 0, 1] and np.diff(periodic["x"]).tolist() == [7] * (len(periodic) - 1)
     assert '"every" one point in k is kept' in behind.csv(figure)
@@ -119,7 +129,7 @@ def test_no_curve_is_thinned_where_all_fit(monkeypatch):
 def test_parts_stay_whole(monkeypatch):
     monkeypatch.setattr(behind, "MOST", 40)
     found = opened(drawn(lambda axis: axis.vlines(np.arange(50), 0, 1)))
-    assert found["part"].tolist() == np.repeat(np.arange(0, 50, 3), 2).tolist() and set(found["y"]) == {0, 1}
+    assert found["part"].tolist() == np.repeat(np.arange(0, 50, 5), 2).tolist() and set(found["y"]) == {0, 1}
 
 
 @pytest.mark.parametrize("lengths, longest", [([5, 5], 10), ([3, 20, 20], 3 + 0), ([1, 1, 20], 8), ([100] * 20, 1)])
@@ -140,7 +150,8 @@ def test_a_notebook_gets_them_where_it_asks(monkeypatch):
     assert not hasattr(drawn(lambda axis: axis.plot([1], [2])), "_repr_mimebundle_")
     monkeypatch.setenv(behind.ASKED, "1")
     figure = drawn(lambda axis: axis.plot([1], [2]))
-    (letters,) = figure._repr_mimebundle_().values()
+    letters = figure._repr_mimebundle_()[behind.MIME]
+    assert figure._repr_mimebundle_()[sources.MIME] == [sources.HERE]
     assert packing.unpacked(letters) == behind.csv(figure) and letters == packing.packed(behind.csv(figure))
     json.dumps(letters)
 

@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from netdyn_lib import profiles
+from netdyn_lib import profiles, sources
 from netdyn_lib.figures import packing
 from netdyn_lib.pipeline import beneath, notebook
 from netdyn_lib.pipeline.project import Project
@@ -22,10 +22,12 @@ TABLE = "# panel 1: y = loss\npanel,series,kind,x,y\n1,,line,0,2\n1,,line,1,4\n"
 PROJECT = Project(Path(__file__).resolve().parents[1])
 
 
-def made(run=RUN, now=RUN["modules"], table=TABLE, folder=None):
+def made(run=RUN, now=RUN["modules"], table=TABLE, folder=None, found=None):
     cell = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "c"}}})
     if table is not None:
         cell.metadata["netdyn"] = {"numbers": packing.packed(table)}
+    if found is not None:
+        cell.metadata["netdyn"] = cell.metadata.get("netdyn", {}) | {"sources": found}
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A"), cell, nbformat.v4.new_code_cell("1")])
     nb.metadata["netdyn"] = run
     return beneath.add(nb, "01_a", now, folder)
@@ -41,6 +43,16 @@ def test_the_cell_comes_after_its_figure_and_says_how_it_was_run(tmp_path):
     assert "What is drawn, 2 rows: {download}`fig-x.csv <numbers/01_a/fig-x.csv>`" in text
     table = pd.read_csv(tmp_path / "numbers" / "01_a" / "fig-x.csv", comment="#")
     assert table["y"].tolist() == [2, 4] and table.equals(pd.read_csv(io.StringIO(TABLE), comment="#"))
+
+
+@pytest.mark.parametrize("found, words", [
+    (None, None), ([sources.HERE], None),
+    (["arms/usps.npz"], "Drawn from published results, `arms/usps.npz` (see {doc}`the table of files <../book/published>`); the run below computed none of it."),
+    ([sources.HERE, "a.npz", "b.npz"], "Partly drawn from published results, `a.npz`, `b.npz` (see {doc}`the table of files <../book/published>`); the rest was"),
+])  # fmt: skip
+def test_what_was_drawn_from_published_numbers_is_said(found, words, tmp_path):
+    text = made(found=found, folder=tmp_path).cells[2].source
+    assert words in text if words else "published" not in text
 
 
 def test_the_command_is_papermills():

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from . import measures
 
 
 @dataclass(frozen=True)
 class Row:
-    """What :meth:`netdyn_lib.claims.Scorecard.measure` takes: ``card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested)``."""
+    """What :meth:`netdyn_lib.claims.Scorecard.measure` takes: ``card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested, source=row.data)``.
+
+    ``data`` are the arms that it was taken from, None where it was not.
+    """
 
     id: str
     measured: float
@@ -17,6 +21,7 @@ class Row:
     high: float | None
     saw: str
     untested: str
+    data: xr.Dataset | None = None
 
     @property
     def interval(self):
@@ -77,7 +82,7 @@ def _row(id, data, arms, quantity, seen):
     if np.isnan(value.estimate):
         return Row(id, np.nan, None, None, "", f"No network of the arms {', '.join(arms)} has a value: diverged, or not followed that far.")
     low, high = (None, None) if np.isnan(value.low) else (value.low, value.high)
-    return Row(id, value.estimate, low, high, seen(), "")
+    return Row(id, value.estimate, low, high, seen(), "", data)
 
 
 def _counted(data):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import archives, store, tasks
+from .. import archives, sources, store, tasks
 from ..checks import whole
 from ..sweeps.published import Unchecked
 from .arm import Arm
@@ -121,7 +121,7 @@ def load(task, root=None):
         variables[name] = ("arm", "seed", *_DIMS.get(name, ("step",))), values
     coords = {"arm": [Arm(**one).label for one in meta["arms"]], "seed": np.arange(arrays["present"].shape[1]), "step": meta["steps"]}
     attrs = {name: meta[name] for name in ("task", "data", "provenance")} | {"arms": json.dumps(meta["arms"])}
-    return xr.Dataset(variables, coords, attrs)
+    return sources.published_in(xr.Dataset(variables, coords, attrs), path)
 
 
 @dataclass(frozen=True)

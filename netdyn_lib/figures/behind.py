@@ -4,6 +4,7 @@ They are read off the finished figure, so the table holds what was drawn, curve 
 Where a picture stands for points (a density of orbits), the function that draws it says for which, by :func:`stands_for`.
 """
 
+import math
 import os
 import re
 
@@ -12,6 +13,7 @@ import pandas as pd
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
+from .. import sources
 from . import drawn
 from .naming import Legends
 from .packing import packed
@@ -69,6 +71,7 @@ def csv(figure):
     common = ", ".join(f"{name} = {text}" for name, text in (("x", figure.get_supxlabel()), ("y", figure.get_supylabel())) if text)
     head = [f"# all panels: {common}"] if common else []
     head += [f"# panel {number}: {text}" for number, text in enumerate(found.attrs["panels"], 1)]
+    head.append(f"# {sources.in_words(sources.of_figure(figure))}")
     if "every" in found:
         head.append('# of a curve with a number k in the column "every" one point in k is kept; the notebook computes all')
     found = found.assign(series=found["series"].fillna("").str.replace("#", "no. ", regex=False))
@@ -78,7 +81,7 @@ def csv(figure):
 def hand_on(figure):
     """Let a notebook that shows the figure keep its numbers too, where ``ASKED`` is set; nothing otherwise."""
     if os.environ.get(ASKED):
-        figure._repr_mimebundle_ = lambda include=None, exclude=None: {MIME: packed(csv(figure))}
+        figure._repr_mimebundle_ = lambda include=None, exclude=None: {MIME: packed(csv(figure)), sources.MIME: list(sources.of_figure(figure))}
 
 
 def stands_for(artist, x, y):
@@ -100,13 +103,15 @@ def stands_for(artist, x, y):
 def thinned(columns, longest):
     """Every k-th row of a thing that has more than ``longest``, with k in a column ``every``.
 
-    k is odd, so that of an orbit of period 2, 4, 8 … all points stay.  Of a thing in parts whole parts are kept, every k-th; where one part alone is too long, it is thinned like a curve.
+    k has no factor 2 or 3, so that of an orbit of period 2, 3, 4, 6 … all points stay.  Of a thing in parts whole parts are kept, every k-th; where
+    one part alone is too long, it is thinned like a curve.
     """
     rows = len(columns["x"])
     k = -(-rows // longest)
     if k <= 1:
         return columns
-    k += 1 - k % 2
+    while math.gcd(k, 6) > 1:
+        k += 1
     parts = columns.get("part")
     if parts is not None and len(ranks := np.unique(parts)) >= k:
         keep = np.isin(parts, ranks[::k])

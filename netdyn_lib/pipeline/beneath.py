@@ -7,7 +7,7 @@ import hashlib
 
 import nbformat
 
-from .. import fingerprint, profiles
+from .. import fingerprint, profiles, sources
 from ..figures import packing
 from . import notebook
 from .project import write_whole
@@ -38,7 +38,8 @@ def add(nb, name, now, folder):
         label = labels.get(cell.id)
         if label:
             text = _numbers(cell, folder / FOLDER / name / f"{label}.csv")
-            cells.append(_cell(label, _text(nb.metadata.netdyn, name, label, text, changed)))
+            found = cell.metadata.get("netdyn", {}).get("sources", [sources.HERE])
+            cells.append(_cell(label, _text(nb.metadata.netdyn, name, label, text, changed, found)))
     nb.cells = cells
     return nb
 
@@ -78,6 +79,16 @@ def described(run):
     )
 
 
+def _published(found):
+    """A sentence on the published files that a figure was drawn from, none where there is none."""
+    files = [f"`{source}`" for source in found if source != sources.HERE]
+    if not files:
+        return []
+    part = "Partly drawn" if sources.HERE in found else "Drawn"
+    rest = "the rest was computed in the run below" if sources.HERE in found else "the run below computed none of it"
+    return [f"{part} from published results, {', '.join(files)} (see {{doc}}`the table of files <../book/published>`); {rest}.", ""]
+
+
 def _numbers(cell, path):
     letters = cell.metadata.get("netdyn", {}).get("numbers")
     if letters is None:
@@ -94,7 +105,7 @@ def _cell(label, text):
     return cell
 
 
-def _text(run, name, label, numbers, changed):
+def _text(run, name, label, numbers, changed, found):
     mark = "" if changed == [] else " {bdg-warning}`stale`"
     lines = [f":::{{dropdown}} Numbers, run, command{mark}", ":class-container: beneath", ""]
     if changed is None:
@@ -110,5 +121,5 @@ def _text(run, name, label, numbers, changed):
             f"What is drawn, {rows:,} rows: {{download}}`{label}.csv <{FOLDER}/{name}/{label}.csv>`. Its first lines say what the panels are.",
             *("", "```python", "import pandas as pd", "", f'pd.read_csv("{label}.csv", comment="#")', "```", ""),
         ]
-    lines += [described(run), "", "```bash", command(run, name), "```", ":::"]
+    lines += [*_published(found), described(run), "", "```bash", command(run, name), "```", ":::"]
     return "\n".join(lines)

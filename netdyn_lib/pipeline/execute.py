@@ -13,7 +13,7 @@ from importlib import metadata
 import nbformat
 import yaml
 
-from .. import archives, machine
+from .. import archives, machine, sources
 from ..figures import behind, vector
 from ..fingerprint import imported
 from . import beneath, notebook
@@ -176,6 +176,7 @@ def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=
             run = _run(project, name, nb, parameters, profile)
         duration = time.monotonic() - began
         notebook.lift(run, behind.MIME, "numbers")
+        notebook.lift(run, sources.MIME, "sources")
         run.metadata.netdyn = provenance | {
             "commit": commit,
             "duration_s": round(duration, 1),

@@ -81,7 +81,7 @@ ROOMS = (
     ),
     Room(
         "claims", "Claims and certainty", "The papers' claims with their verdicts, and how sure a number is: resampling and intervals.",
-        ("claims", "resampling", "student"),
+        ("claims", "sources", "resampling", "student"),
     ),
     Room("figures", "Figures", "One function for each kind of figure: arrays in, a Matplotlib figure out. Needs the extra `book`.", ("figures",)),
     Room("tools", "Small tools", "Checks of arguments, devices, threads, and what a plain install leaves out.", ("checks", "devices", "threads", "extras")),

@@ -27,6 +27,7 @@ FIELDS = (
     "verdict",
     "rule",
     "saw",
+    "source",
     "profile",
     "device",
     "commit",

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import archives, descent, networks, store, tasks
+from .. import archives, descent, networks, sources, store, tasks
 from . import dataset, responses
 from .grid import Sweep
 from .measuring import OF_REFERENCES
@@ -101,7 +101,8 @@ def load(name, root=None):
     if sweep["sharp_at"]:
         coords["sharp_epoch"] = np.array(sweep["sharp_at"])
     variables = {k: (("eta", *_DIMS[k]), v) for k, v in arrays.items()}
-    return xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(meta["provenance"])))
+    data = xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(meta["provenance"])))
+    return sources.published_in(data, path)
 
 
 def summary(data):

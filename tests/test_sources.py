@@ -1,0 +1,63 @@
+"""Whether numbers say where they come from."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+import xarray as xr
+
+from netdyn_lib import datasets, sources, sweeps
+from netdyn_lib.figures import style
+from netdyn_lib.pipeline import notebook
+from netdyn_lib.sweeps import results
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = xr.Dataset({"loss": ("step", [1.0])})
+PUBLISHED = sources.published_in(HERE, Path("book/results/arms/usps.npz"))
+
+
+def test_a_dataset_says_in_which_file_it_was():
+    assert sources.of(PUBLISHED) == ("arms/usps.npz",) and sources.of(HERE) == (sources.HERE,)
+    assert sources.of(sources.published_in(HERE, Path("/some/place/results/digits.npz"))) == ("digits.npz",)
+    assert sources.of(sources.published_in(HERE, Path("/some/place/twins/usps.npz"))) == ("twins/usps.npz",)
+
+
+def test_sources_of_many_each_once_in_order():
+    other = results.Result("digits", HERE, results.LIVE, "")
+    missing = results.Result("mnist", None, results.MISSING, "")
+    assert sources.of({"a": PUBLISHED, "b": [other, (PUBLISHED, None)]}, missing) == ("arms/usps.npz", sources.HERE)
+    assert sources.of() == sources.of(missing) == (sources.HERE,)
+
+
+def test_what_does_not_know_is_refused():
+    with pytest.raises(TypeError, match="float does not say where its numbers come from"):
+        sources.of(1.0)
+
+
+def test_every_loader_of_published_results_says_so(tmp_path):
+    shelf = datasets.Shelf("twins")
+    shelf.publish(HERE, "usps", tmp_path)
+    assert sources.of(shelf.published(tmp_path)) == (f"{tmp_path.name}/usps.npz",)
+    from netdyn_lib import arms, outcomes
+
+    campaign = next(iter(outcomes.published.names()))
+    task = next(iter(arms.published.names()))
+    assert sources.of(outcomes.published.load(campaign)) == (f"outcomes/{campaign}.npz",)
+    assert sources.of(arms.published.load(task)) == (f"arms/{task}.npz",)
+    assert sources.of(sweeps.published.load("digits")) == ("digits.npz",)
+
+
+def test_a_figure_says_what_it_shows():
+    with style.figure() as (figure, axes):
+        axes[0, 0].plot([1], [2])
+    assert sources.of_figure(figure) == (sources.HERE,)
+    assert sources.shown(figure, PUBLISHED) is figure and sources.of_figure(figure) == ("arms/usps.npz",)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem)
+def test_figures_whose_captions_speak_of_published_results_name_their_data(path):
+    """A caption is prose; that what it says is kept beside the figure is not left to the author's memory."""
+    nb = nbformat.read(path, 4)
+    for cell, name, caption, *_ in notebook.figures(nb):
+        if "ublished" in caption:
+            assert "sources.shown(" in cell.source, name
