@@ -315,11 +315,15 @@ def origin(row):
     return row["source"].replace(sources.HERE, f"{row['profile']}, {row['device']}")
 
 
-def table(rows, address=None):
+def _other(row):
+    return f"<br><small>{html.escape(origin(row))}: {interval(row)}, {row['verdict']}</small>"
+
+
+def table(rows, address=None, others=None):
     """Rows of a scorecard as an HTML table.
 
     ``address`` gives the link to the figure of a row, or None; rows that were gathered from runs also say their
-    :func:`origin`.  Each line of the table has its paper, chapter and verdict as data attributes.
+    :func:`origin`.  ``others`` has rows of further runs by claim, each with its profile, device and verdict.  Each line of the table has its paper, chapter and verdict as data attributes.
     """
     head = ("claim", "paper", "ours", "verdict")
     body = []
@@ -337,7 +341,7 @@ def table(rows, address=None):
         cells = (
             f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",
             value,
-            interval(row) + run,
+            interval(row) + run + "".join(_other(one) for one in (others or {}).get(row["id"], ())),
             f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>',
         )
         data = " ".join(f'data-{name}="{html.escape(str(row[name]))}"' for name in ("paper", "chapter", "verdict") if name in row)

@@ -8,6 +8,7 @@ Makefile calls it as ``python -m netdyn_lib.pipeline``; see ``--help``.
 * :mod:`.execute`: papermill over every notebook that changed;
 * :mod:`.pair`: the committed ``.ipynb`` of each source;
 * :mod:`.scorecard`: every measured claim, gathered;
+* :mod:`.recorded`: runs of other profiles and devices, kept beside;
 * :mod:`.fragments`: generated parts of pages;
 * :mod:`.site`: the website;
 * :mod:`.joined`: its pages as one document;

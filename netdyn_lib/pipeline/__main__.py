@@ -19,12 +19,13 @@ def parser():
     run.add_argument("--seed", type=int, help="default: the one in each notebook")
     run.add_argument("--fresh", action="store_true", help="execute also what did not change")
     pair = verbs.add_parser("pair", help="write the committed .ipynb of each source from its executed copy")
+    keep = verbs.add_parser("record", help="keep the executed copies of a profile as runs in book/results/runs, with their verdicts")
     site = verbs.add_parser("site", help="build _build/html from the executed copies")
     supplement = verbs.add_parser("supplement", help="build the archive _build/supplement/netdyn-companion-VERSION.zip")
     supplement.add_argument("--without-pdf", action="store_true", help="leave out book.pdf, which needs Chromium")
-    for verb in (run, pair, site, supplement):
+    for verb in (run, pair, keep, site, supplement):
         verb.add_argument("--profile", default="laptop", choices=PROFILES)
-    for verb in (run, pair, site):
+    for verb in (run, pair, keep, site):
         verb.add_argument("--only", default="", help="prefixes of notebooks, such as 01,03")
     verbs.add_parser("test-site", help="build _build/test-site/html from the committed notebooks, warnings as errors")
     return top
@@ -55,6 +56,10 @@ def _call(project, words):
         from .pair import pair
 
         pair(project, words.profile, words.only, log=_say)
+    elif words.verb == "record":
+        from .recorded import record
+
+        record(project, words.profile, words.only, log=_say)
     elif words.verb == "site":
         from .site import build
 

@@ -7,6 +7,7 @@ import re
 from netdyn_lib import claims, store
 
 from . import notebook, scorecard
+from . import recorded as recorded_runs
 from .project import PipelineError
 
 
@@ -38,13 +39,13 @@ def _badge(verdict):
     return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
 
 
-def table(rows, notebooks):
-    """The whole scorecard, chapter by chapter, with a form that filters it."""
+def table(rows, notebooks, others=None):
+    """The whole scorecard, chapter by chapter, with a form that filters it; ``others`` as for :func:`netdyn_lib.claims.table`."""
     parts = []
     for name, nb in notebooks.items():
         mine = [row for row in rows if row["chapter"] == name]
         if mine:
-            body = f'<div class="scorecard-frame" tabindex="0" role="region" aria-label="Claims of {name}">{claims.table(mine, _address)}</div>'
+            body = f'<div class="scorecard-frame" tabindex="0" role="region" aria-label="Claims of {name}">{claims.table(mine, _address, others)}</div>'
             parts.append(f"## {_link(name, nb)}\n\n```{{raw}} html\n{body}\n```\n")
     return "\n".join([_filters(rows, notebooks), *parts]) if parts else "No claim has been measured.\n"
 
@@ -102,6 +103,21 @@ def runs(notebooks):
         cells += (f"{run['peak_mb']:,}" if run.get("peak_mb") else "–", run["executed"], f"`{run['commit']}`", run.get("machine", "–"))
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n\n" + _versions(notebooks)
+
+
+def recorded(runs, rows, notebooks):
+    """Runs that are kept beside those shown: what they took, and whether they come to the same verdicts as ``rows``, those of the site."""
+    if not runs:
+        return "No other run is kept yet.\n"
+    head = ("Chapter", "Profile", "Device", "Seed", "Seconds", "Peak of memory, MB", "Executed", "Commit", "Machine", "Verdicts as on this site")
+    lines = ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|:--|"]
+    for run in runs:
+        name = run["chapter"]
+        same, many = recorded_runs.agreement(run, rows)
+        cells = (_link(name, notebooks[name]) if name in notebooks else name, run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}")
+        cells += (f"{run['peak_mb']:,}" if run["peak_mb"] else "–", run["executed"], f"`{run['commit']}`", run["machine"] or "–")
+        lines.append("| " + " | ".join(str(cell) for cell in (*cells, f"{same} of {many}" if many else "–")) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _versions(notebooks):

@@ -12,7 +12,7 @@ import yaml
 from netdyn_lib import claims
 from netdyn_lib.figures import vector
 
-from . import accessibility, beneath, citing, execute, explorers, fragments, launch, notebook, reference, scorecard, terms
+from . import accessibility, beneath, citing, execute, explorers, fragments, launch, notebook, recorded, reference, scorecard, terms
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -128,7 +128,7 @@ def _tell_if_stale(project, name, run, log):
 def _build(project, notebooks, label, html, folder, strict, log):
     rows = scorecard.gather(notebooks, project.book / "claims.yml")
     source = project.build / f"source-{label}"
-    stage(project, notebooks, rows, source)
+    stage(project, notebooks, rows, source, recorded.load(project, log))
     log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
     made = _jupyter_book(source, project.build / f"making-{label}", strict)
     _add_mathjax(made / "_static" / "mathjax")
@@ -143,8 +143,8 @@ def _build(project, notebooks, label, html, folder, strict, log):
     return html
 
 
-def stage(project, notebooks, rows, source):
-    """Fill the folder ``source`` with everything the book is built from."""
+def stage(project, notebooks, rows, source, runs=()):
+    """Fill the folder ``source`` with everything the book is built from; ``runs`` are those kept beside the notebooks'."""
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
     for file in ("_config.yml", "_toc.yml"):
@@ -168,8 +168,10 @@ def stage(project, notebooks, rows, source):
     texts = {
         "front.md": figure,
         "summary.md": fragments.summary(rows, notebooks),
-        "scorecard.md": fragments.table(rows, notebooks),
+        "scorecard.md": fragments.table(rows, notebooks, recorded.by_claim(runs)),
         "runs.md": fragments.runs(notebooks),
+        "recorded.md": fragments.recorded(runs, rows, notebooks),
+        "runs.csv": recorded.csv(runs),
         "published.md": fragments.published(project.book / "results"),
         "claims.json": scorecard.dumps(rows),
         "claims.csv": scorecard.csv(rows),
