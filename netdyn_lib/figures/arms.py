@@ -63,9 +63,9 @@ def differences(found, name="test accuracy, less than without pruning"):
     """What arms end with beside the baseline, an interval each, from above.  ``found``: label → Interval."""
     with style.figure(height=0.5 + 0.24 * len(found), width=0.8 * style.WIDTH) as (fig, axes):
         axis = axes[0, 0]
-        for row, (middle, low, high) in enumerate(found.values()):
-            axis.plot((low, high), (-row, -row), color=look(0)["color"], lw=1.2, label="_interval")
-            axis.plot(middle, -row, **look(0) | dict(ls=""))
+        for row, (arm, (middle, low, high)) in enumerate(found.items()):
+            axis.plot((low, high), (-row, -row), color=look(0)["color"], lw=1.2, label=f"_{arm}, interval")
+            axis.plot(middle, -row, **look(0) | dict(ls=""), label=f"_{arm}")
         axis.axvline(0, color=MUTED, lw=0.8)
         axis.set_yticks(-np.arange(len(found)), list(found))
         axis.set(xlabel=name, ylabel="arm", ylim=(0.5 - len(found), 0.5))

@@ -21,7 +21,7 @@ def answer(record, fit, exponents):
         loss.plot(record.epochs, record["loss"][..., 0], color=PALETTE[0], lw=0.8, label="_one network")
         index = np.arange(1, exponents.shape[1] + 1)
         for k, line in enumerate(exponents):
-            spectrum.plot(index, line, **look(k) | dict(lw=0.9, ms=3))
+            spectrum.plot(index, line, **look(k) | dict(lw=0.9, ms=3), label=f"_network {k + 1}")
         spectrum.axhline(0, color=MUTED, lw=0.8)
         distance.set(xlabel="epoch", ylabel=r"$\bar d(t)$", yscale="log")
         loss.set(xlabel="epoch", ylabel="loss $L$", yscale="log")

@@ -116,7 +116,7 @@ def bands(block, width, gap, narrowing):
     with style.figure(1, 3, height=2.6, width_ratios=(1, 1, 1.25)) as (fig, ((first, second, third),)):
         steps = np.arange(len(block))
         epochs = (np.arange(width.shape[1]) + 0.5) * len(block)
-        first.plot(steps, block, color=style.MUTED, linewidth=0.4)
+        first.plot(steps, block, color=style.MUTED, linewidth=0.4, label="_training")
         for k, colour in enumerate((0, 4, 3)):
             visits = block[k::3]
             first.plot(steps[k::3], visits, ".", color=style.PALETTE[colour], markersize=4)
@@ -148,7 +148,7 @@ def bands(block, width, gap, narrowing):
             linewidth=0.9,
             label=f"slope ${narrowing:.0f}$",
         )
-        third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0)
+        third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0, label="_1e-7 to 1e-5")
         third.set(xlabel="epoch", ylabel="width or distance in loss", ylim=(1e-9, 1e4))
         third.set_yticks(10.0 ** np.arange(-9, 2, 2))
         third.legend(fontsize="x-small", loc="upper right", ncols=2)
@@ -174,7 +174,7 @@ def weights(series, labels, names, moment, steps, block=60):
             left, right = axes[k]
             left.plot(series[:, k], ".", markersize=1.5, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True)
             strip(left, labels[:, k], block, height=0.06)
-            left.axvspan(near[0], near[-1], color=style.MUTED, alpha=0.35, linewidth=0)
+            left.axvspan(near[0], near[-1], color=style.MUTED, alpha=0.35, linewidth=0, label="_stretch drawn beside")
             right.plot(near, series[near, k], ".-", markersize=2, linewidth=0.3, color=style.PALETTE[k])
             right.axvline(moment, color="black", linewidth=0.7, linestyle=":")
             left.set_ylabel(name)

@@ -153,8 +153,8 @@ def savings(by_name):
             rules = list(found.rules)
             for k, rule in enumerate(rules):
                 middle, low, high = found.rules[rule].saved
-                axis.plot((low, high), (-k, -k), color=look(k)["color"], lw=1.2)  # a percentile interval may lie beside the estimate
-                axis.plot(middle, -k, **look(k) | dict(ls=""))
+                axis.plot((low, high), (-k, -k), color=look(k)["color"], lw=1.2, label=f"_{rule}, interval")  # a percentile interval may lie beside the estimate
+                axis.plot(middle, -k, **look(k) | dict(ls=""), label=f"_{rule}")
             axis.set_yticks(-np.arange(len(rules)), rules)
             axis.axvline(0, color=MUTED, lw=0.8)
             axis.set_title(_title(name), fontsize="small")

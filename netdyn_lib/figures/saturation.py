@@ -213,7 +213,7 @@ def ageing(epochs, openness, times, approach, rate):
     with style.figure(1, 3, height=2.5) as (fig, axes):
         first, second, third = axes[0]
         for axis, x, (low, middle, high) in ((first, epochs, openness), (second, times, approach)):
-            axis.fill_between(x, low, high, color=style.PALETTE[0], alpha=0.2, linewidth=0)
+            axis.fill_between(x, low, high, color=style.PALETTE[0], alpha=0.2, linewidth=0, label="_quantiles 0.1 to 0.9")
             axis.loglog(x, middle, "o", color=style.PALETTE[0], markersize=2.5, label="_pairs of initial conditions")
             anchor = len(x) // 2
             axis.loglog(x, middle[anchor] * x[anchor] / x, "--", color="black", linewidth=0.8, label="slope $-1$")

@@ -28,10 +28,10 @@ def episode(series, start, zoom, correlation):
         first.set(xlabel="epoch", ylabel=r"training loss $\mathcal{L}$")
         second.set(xlabel="epoch")
         lags = correlation.lags[1:]
-        third.fill_between(lags, correlation.low[1:], correlation.high[1:], color=style.MUTED, alpha=0.35, linewidth=0)
-        third.vlines(lags, 0, correlation.values[1:], color=style.PALETTE[0], linewidth=0.9)
+        third.fill_between(lags, correlation.low[1:], correlation.high[1:], color=style.MUTED, alpha=0.35, linewidth=0, label="_of shuffled series")
+        third.vlines(lags, 0, correlation.values[1:], color=style.PALETTE[0], linewidth=0.9, label="_correlation")
         threes = lags % 3 == 0
-        third.plot(lags[~threes], correlation.values[1:][~threes], "o", markersize=2.6, color=style.PALETTE[0])
+        third.plot(lags[~threes], correlation.values[1:][~threes], "o", markersize=2.6, color=style.PALETTE[0], label="_other lags")
         third.plot(
             lags[threes], correlation.values[1:][threes], "o", markersize=3.6, color=PERIOD3, label="multiples of 3"
         )
@@ -67,7 +67,7 @@ def divergence(curves, fit, threshold=0.05):
             axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3, label="_mean over orbits")
             inside = n[fit.first : fit.last + 1]
             axis.semilogy(
-                inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4
+                inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4, label="_fit"
             )
             axis.set_title(rf"$\Lambda = {fit.slope[k] + 0.0:.3f}$, $p = {fit.p[k]:.2g}$", fontsize="small")
             axis.set(ylabel=r"distance $d_n$")
@@ -127,8 +127,8 @@ def embeddings(curves, controls, exponents, known, first=1):
         for y, name in enumerate(names):
             found = exponents[name]
             colour = style.PALETTE[0] if name.startswith("Kantz") else "black"
-            right.plot([found.low, found.high], [y, y], color=colour, linewidth=2)
-            right.plot(found.estimate, y, "o", color=colour, markersize=4.5)
+            right.plot([found.low, found.high], [y, y], color=colour, linewidth=2, label=f"_{name}, interval")
+            right.plot(found.estimate, y, "o", color=colour, markersize=4.5, label=f"_{name}")
         right.axvline(known, color=IRREGULAR, linewidth=0.9, zorder=0)
         right.axvline(0, color="black", linewidth=0.7, zorder=0)
         right.set(
