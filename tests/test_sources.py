@@ -6,9 +6,12 @@ import nbformat
 import pytest
 import xarray as xr
 
-from netdyn_lib import datasets, sources, sweeps
+from netdyn_lib import datasets, sources
+from netdyn_lib.arms import published as arms
 from netdyn_lib.figures import style
+from netdyn_lib.outcomes import published as campaigns
 from netdyn_lib.pipeline import notebook
+from netdyn_lib.sweeps import published as sweeps
 from netdyn_lib.sweeps import results
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,13 +41,9 @@ def test_every_loader_of_published_results_says_so(tmp_path):
     shelf = datasets.Shelf("twins")
     shelf.publish(HERE, "usps", tmp_path)
     assert sources.of(shelf.published(tmp_path)) == (f"{tmp_path.name}/usps.npz",)
-    from netdyn_lib import arms, outcomes
-
-    campaign = next(iter(outcomes.published.names()))
-    task = next(iter(arms.published.names()))
-    assert sources.of(outcomes.published.load(campaign)) == (f"outcomes/{campaign}.npz",)
-    assert sources.of(arms.published.load(task)) == (f"arms/{task}.npz",)
-    assert sources.of(sweeps.published.load("digits")) == ("digits.npz",)
+    assert sources.of(campaigns.load("ridge-tanh-normal")) == ("outcomes/ridge-tanh-normal.npz",)
+    assert sources.of(arms.load("usps")) == ("arms/usps.npz",)
+    assert sources.of(sweeps.load("digits")) == ("digits.npz",)
 
 
 def test_a_figure_says_what_it_shows():
