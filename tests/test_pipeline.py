@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from netdyn_lib import claims
+from netdyn_lib import claims, locks
 from netdyn_lib.fingerprint import imported
 from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
 from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
@@ -471,6 +471,94 @@ def test_an_interrupted_build_leaves_the_old_site_whole(site_project, monkeypatc
     assert (html / "index.html").read_text() == "new"
     assert "0.5" in (site_project.build / "source-book" / "book" / "index.md").read_text()
     assert not (site_project.build / "html.old").exists()
+
+
+#: Two builds in processes of their own, in which a process that goes on until a file is there stands for jupyter-book.
+BUILDER = """
+import subprocess, sys
+from pathlib import Path
+from netdyn_lib.pipeline import site
+from netdyn_lib.pipeline.project import Project
+root, name, inner = Path(sys.argv[1]), *sys.argv[2:]
+run = subprocess.run
+
+def jupyter_book(words, **options):
+    return run([sys.executable, "-c", inner, str(root), name, words[words.index("--path-output") + 1]], **options)
+
+site._add_mathjax = lambda target: None
+site.subprocess.run = jupyter_book
+site.build(Project(root), log=lambda line: print(line, flush=True))
+"""
+INNER = """
+import sys, time
+from pathlib import Path
+root, name, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+page = folder / "_build" / "html" / "index.html"
+page.parent.mkdir(parents=True)
+page.write_text(name)
+(root / f"{name}-builds").touch()
+while not (root / f"{name}-may-end").exists():
+    time.sleep(0.02)
+(root / f"{name}-found").write_text(page.read_text() if page.exists() else "nothing")
+"""
+
+
+@pytest.fixture
+def builder(site_project):
+    """Starts builds, and ends what is left of them."""
+    root, started = site_project.root, []
+
+    def start(name):
+        words = [sys.executable, "-c", BUILDER, str(root), name, INNER]
+        with open(root / f"{name}.log", "w") as said:
+            started.append(subprocess.Popen(words, cwd=Path(__file__).resolve().parents[1], stdout=said, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield start
+    for name in ("first", "second"):
+        (root / f"{name}-may-end").touch()
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def says_that_it_waits(root, name):
+    return "another process builds a site in" in (root / f"{name}.log").read_text()
+
+
+@pytest.mark.skipif(locks.fcntl is None, reason="needs locks on files")
+def test_a_second_build_waits_for_the_first(site_project, builder):
+    root = site_project.root
+    first = builder("first")
+    until((root / "first-builds").exists)
+    second = builder("second")
+    until(lambda: says_that_it_waits(root, "second"))
+    (root / "second-may-end").touch()
+    time.sleep(0.3)
+    assert second.poll() is None and not (root / "second-builds").exists()
+    (root / "first-may-end").touch()
+    for name, process in (("first", first), ("second", second)):
+        assert process.wait(60) == 0, (root / f"{name}.log").read_text()
+        assert (root / f"{name}-found").read_text() == name
+    assert (site_project.build / "html" / "index.html").read_text() == "second"
+    assert not says_that_it_waits(root, "first")
+
+
+@pytest.mark.skipif(locks.fcntl is None, reason="needs locks on files")
+def test_what_a_killed_build_started_is_waited_for(site_project, builder):
+    """Sphinx goes on for its minute, in the folder that the next build would empty."""
+    root = site_project.root
+    first = builder("first")
+    until((root / "first-builds").exists)
+    first.kill()
+    first.wait()
+    second = builder("second")
+    until(lambda: says_that_it_waits(root, "second"))
+    for name in ("first", "second"):
+        (root / f"{name}-may-end").touch()
+    assert second.wait(60) == 0, (root / "second.log").read_text()
+    assert (root / "first-found").read_text() == "first"
+    assert (site_project.build / "html" / "index.html").read_text() == "second"
 
 
 def test_contents_and_notebooks_name_the_same(project):

@@ -13,6 +13,7 @@ from netdyn_lib import claims
 from netdyn_lib.figures import vector
 
 from . import accessibility, beneath, citing, execute, explorers, fragments, launch, notebook, reference, scorecard, terms
+from .alone import alone
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -127,18 +128,20 @@ def _tell_if_stale(project, name, run, log):
 
 def _build(project, notebooks, label, html, folder, strict, log):
     rows = scorecard.gather(notebooks, project.book / "claims.yml")
-    source = project.build / f"source-{label}"
-    stage(project, notebooks, rows, source)
-    log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
-    made = _jupyter_book(source, project.build / f"making-{label}", strict)
-    _add_mathjax(made / "_static" / "mathjax")
-    terms.link(made, skip=UNLINKED)
-    accessibility.mend(made)
-    write_whole(made / "claims.json", scorecard.dumps(rows))
-    html.parent.mkdir(parents=True, exist_ok=True)
-    replace_folder(made, html)
-    shutil.rmtree(project.build / f"making-{label}", ignore_errors=True)
-    write_whole(folder / "claims.json", scorecard.dumps(rows))
+    source, making = (project.build / f"{stem}-{label}" for stem in ("source", "making"))
+    # Another build would begin by emptying these folders.
+    with alone(project.build / f"building-{label}.lock", f"builds a site in {making}", log) as held:
+        stage(project, notebooks, rows, source)
+        log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
+        made = _jupyter_book(source, making, strict, held)
+        _add_mathjax(made / "_static" / "mathjax")
+        terms.link(made, skip=UNLINKED)
+        accessibility.mend(made)
+        write_whole(made / "claims.json", scorecard.dumps(rows))
+        html.parent.mkdir(parents=True, exist_ok=True)
+        replace_folder(made, html)
+        shutil.rmtree(making, ignore_errors=True)
+        write_whole(folder / "claims.json", scorecard.dumps(rows))
     log(f"done: {html / 'index.html'}")
     return html
 
@@ -181,12 +184,12 @@ def stage(project, notebooks, rows, source):
     citing.stage(project, notebooks, made)
 
 
-def _jupyter_book(source, folder, strict):
+def _jupyter_book(source, folder, strict, held=()):
     shutil.rmtree(folder, ignore_errors=True)
     words = ["build", str(source), "--path-output", str(folder), "--all", "-q"]
     words += ["-W", "--keep-going"] if strict else []
     call = "from jupyter_book.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", call, *words], capture_output=True, text=True, env=_environment())
+    done = subprocess.run([sys.executable, "-c", call, *words], capture_output=True, text=True, env=_environment(), pass_fds=held)
     # A quiet build prints only its warnings, and they are for the reader.
     if done.stderr.strip():
         print(done.stderr.strip(), file=sys.stderr)
