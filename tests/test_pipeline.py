@@ -473,6 +473,68 @@ def test_an_interrupted_build_leaves_the_old_site_whole(site_project, monkeypatc
     assert not (site_project.build / "html.old").exists()
 
 
+@pytest.fixture
+def two_chapters(site_project, monkeypatch):
+    """Of the second chapter, an executed and a committed run, told apart by their titles; the claims A and B are the first one's, C is its."""
+    project = site_project
+    write(project, "02_second", "# %%\nprint(profile)\n")
+    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n- file: notebooks/02_second\n")
+    third = "  - {id: C, paper: J, figure: Fig 8, chapter: 02_second, statement: u, paper_value: 1, quantity: q, reproduced: [0, 1]}\n"
+    (project.book / "claims.yml").write_text(CLAIMS + third)
+    card = claims.Scorecard("02_second", project.book / "claims.yml")
+    card.measure("C", 0.25)
+    for title, path in (("executed", project.executed("laptop", "02_second")), ("committed", project.committed("02_second"))):
+        nb = notebook.read(project.executed("laptop", "01_first"))
+        nb.cells = [nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell("card")]
+        nb.cells[1].outputs = [nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})]
+        write_whole(path, notebook.dumps(nb))
+    shutil.copy(project.executed("laptop", "01_first"), project.committed("01_first"))
+    monkeypatch.setattr(site, "_add_mathjax", lambda target: None)
+    monkeypatch.setattr(site.subprocess, "run", built)
+    return project
+
+
+def reword(path):
+    """As if this run had measured the claim C in older words."""
+    nb = notebook.read(path)
+    nb.cells[1].outputs[0].data[claims.MIME][0]["statement"] = "older words"
+    write_whole(path, notebook.dumps(nb))
+
+
+def strip(path):
+    nb = notebook.read(path)
+    del nb.cells[1].outputs[0].data[claims.MIME][0]["interval_kind"]
+    write_whole(path, notebook.dumps(nb))
+
+
+def shown_title(project, **options):
+    """Title of the second chapter in a build, and what the build said."""
+    said = []
+    site.build(project, log=said.append, **options)
+    return fragments.title(notebook.read(project.build / "source-book" / "notebooks" / "02_second.ipynb")), said
+
+
+@pytest.mark.parametrize(("age", "why"), [(reword, "before claims.yml changed it"), (strip, "by an older library, without interval_kind")])
+def test_an_outgrown_run_of_another_chapter_gives_way_to_the_committed_one(two_chapters, age, why):
+    executed, committed = two_chapters.executed("laptop", "02_second"), two_chapters.committed("02_second")
+    title, said = shown_title(two_chapters, only="01")
+    assert title == "executed" and not any("committed" in line for line in said)
+    age(executed)
+    title, said = shown_title(two_chapters, only="01")
+    (line,) = (line for line in said if "committed" in line)
+    assert title == "committed" and line.startswith("02_second: the copy executed here is too old (") and why in line
+    assert executed.exists()
+    for only in ("", "02", "01,02"):
+        with pytest.raises(PipelineError, match=why):
+            shown_title(two_chapters, only=only)
+    age(committed)
+    with pytest.raises(PipelineError, match=why):
+        shown_title(two_chapters, only="01")
+    committed.unlink()
+    with pytest.raises(PipelineError, match=why):
+        shown_title(two_chapters, only="01")
+
+
 #: Two builds in processes of their own, in which a process that goes on until a file is there stands for jupyter-book.
 BUILDER = """
 import subprocess, sys

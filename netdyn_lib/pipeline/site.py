@@ -31,8 +31,9 @@ def build(project, profile="laptop", only="", log=print):
     project : Project
     profile : str
     only : str
-        When given, chapters that it does not name and that have no executed
-        copy are shown as committed, and a line says so.
+        When given, chapters that it does not name are shown as committed
+        where they have no executed copy, or one of which the claims can no
+        longer be gathered, and a line says so.
     log : callable
         Receives lines of progress.
 
@@ -46,13 +47,15 @@ def build(project, profile="laptop", only="", log=print):
     PipelineError
         When a chapter has no executed notebook, or the book does not build.
     """
-    notebooks = {}
+    notebooks, named = {}, project.names(only)
     for name in chapters(project):
-        path = project.executed(profile, name)
-        if not path.exists() and only and project.committed(name).exists():
+        path, other = project.executed(profile, name), project.committed(name)
+        if not path.exists() and only and other.exists():
             log(f"{name}: not executed here at profile {profile}; the committed run is shown")
-            path = project.committed(name)
+            path = other
         notebooks[name] = _read(name, path)
+        if name not in named and path != other and other.exists():
+            notebooks[name] = _fitting(project, name, notebooks[name], other, log)
         _tell_if_stale(project, name, notebooks[name].metadata.netdyn, log)
     return _build(project, notebooks, "book", project.build / "html", project.build, False, log)
 
@@ -119,6 +122,27 @@ def _read(name, path):
     if "netdyn" not in nb.metadata:
         raise PipelineError(f"{path} does not say how it was executed: it was not written by this pipeline")
     return nb
+
+
+def _fitting(project, name, executed, path, log):
+    """The executed run of a chapter, or the committed one at ``path`` where the claims file has outgrown the former but not the latter."""
+    fault = _outgrown(project, name, executed)
+    if fault is None:
+        return executed
+    committed = _read(name, path)
+    if _outgrown(project, name, committed) is not None:
+        return executed  # with which the build stops, and says why
+    log(f"{name}: the copy executed here is too old ({fault}); the committed run is shown")
+    return committed
+
+
+def _outgrown(project, name, run):
+    """Why the claims of a run cannot be gathered; None where they can."""
+    try:
+        scorecard.gather({name: run}, project.book / "claims.yml")
+    except PipelineError as error:
+        return str(error)
+    return None
 
 
 def _tell_if_stale(project, name, run, log):
