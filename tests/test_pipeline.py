@@ -623,6 +623,26 @@ def test_what_a_killed_build_started_is_waited_for(site_project, builder):
     assert (site_project.build / "html" / "index.html").read_text() == "second"
 
 
+FAKE_BOOK = """
+import gc, sys
+from pathlib import Path
+
+def main():
+    page = Path(sys.argv[sys.argv.index("--path-output") + 1], "_build", "html", "index.html")
+    page.parent.mkdir(parents=True)
+    page.write_text(str(gc.get_threshold()[0]))
+"""
+
+
+def test_sphinx_seldom_looks_for_garbage(tmp_path, monkeypatch):
+    """What stands for Jupyter Book tells after how many new objects Python would look."""
+    for file, text in (("__init__.py", ""), ("cli/__init__.py", ""), ("cli/main.py", FAKE_BOOK)):
+        write_whole(tmp_path / "fakes" / "jupyter_book" / file, text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
+    made = site._jupyter_book(tmp_path, tmp_path / "making", strict=True)
+    assert int((made / "index.html").read_text()) >= 100_000
+
+
 def test_contents_and_notebooks_name_the_same(project):
     (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
     with pytest.raises(PipelineError, match="_toc.yml lists the notebooks 01_first, .* 01_first, 02_second"):
