@@ -13,6 +13,7 @@ from functools import cache
 
 from sphinx import addnodes
 from sphinx.ext.autodoc import DataDocumenter
+from sphinx.pycode.parser import Parser
 
 #: Values of constants longer than this are not shown, in characters.
 LONGEST_VALUE = 80
@@ -39,6 +40,8 @@ def setup(app):
     # Before napoleon, which listens with priority 500.
     app.connect("autodoc-process-docstring", _process, priority=400)
     app.connect("doctree-read", _find)
+    # Where in a file each definition begins and ends is for pages that show source; the book has none.
+    Parser.parse_definition = _leave_out
     return {"parallel_read_safe": True, "version": "1"}
 
 
@@ -50,6 +53,10 @@ class ShortData(DataDocumenter):
     def should_suppress_value_header(self):
         """Whether the value is left out."""
         return super().should_suppress_value_header() or len(repr(self.object)) > LONGEST_VALUE
+
+
+def _leave_out(parser):
+    """In place of a step of Sphinx's reading of files that takes as long as the rest of it."""
 
 
 def _process(app, what, name, obj, options, lines):
