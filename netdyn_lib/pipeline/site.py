@@ -20,7 +20,7 @@ from .project import PipelineError, replace_folder, write_whole
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js", "input/tex/extensions")
 
 #: Jupyter Book in a process of its own.  Sphinx keeps nearly all that it makes until the end; looking through it for garbage
-#: as often as Python does by default took a sixth of the time.
+#: as often as Python does by default took a tenth of the time.
 _CALL = "import gc; gc.set_threshold(200_000, 20, 100); from jupyter_book.cli.main import main; main()"
 
 #: Pages whose words do not lead to the glossary: lists, not prose.
