@@ -158,3 +158,14 @@ def test_what_is_published_is_kept_beside_what_is_new(tmp_path):
     other = some({"none": [0.9]}, 1, learning_rate=0.1)
     alone = published.merged(other, published.load(TASK, tmp_path).sel(arm=["none"]).assign_attrs(arms=json.dumps(json.loads(again.attrs["arms"])[:1])))
     assert alone.sizes["seed"] >= 1 and float(alone["test_accuracy"].sel(arm="none").isel(seed=0, step=-1)) == 0.9 and int(alone["present"].sum()) == 1
+
+
+def test_publishing_the_same_again_does_not_repeat_where_it_comes_from(tmp_path):
+    def some(label, where):
+        return synthetic({label: [0.5]}, (0, 6, 12), arms=[small(label, name=f"{TASK}/{label}", networks=1)]).assign_attrs(provenance=where)
+
+    published.save(some("none", "1 h on A"), tmp_path)
+    for again in range(3):
+        for data in (some("negative", "2 h on B"), some("positive", "2 h on C; 1 h on A")):
+            published.save(published.merged(data, published.load(TASK, tmp_path)), tmp_path)
+        assert published.load(TASK, tmp_path).attrs["provenance"] == "2 h on C; 1 h on A; 2 h on B"

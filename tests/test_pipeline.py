@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from netdyn_lib import claims
+from netdyn_lib import claims, locks
 from netdyn_lib.fingerprint import imported
 from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
 from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
@@ -471,6 +471,176 @@ def test_an_interrupted_build_leaves_the_old_site_whole(site_project, monkeypatc
     assert (html / "index.html").read_text() == "new"
     assert "0.5" in (site_project.build / "source-book" / "book" / "index.md").read_text()
     assert not (site_project.build / "html.old").exists()
+
+
+@pytest.fixture
+def two_chapters(site_project, monkeypatch):
+    """Of the second chapter, an executed and a committed run, told apart by their titles; the claims A and B are the first one's, C is its."""
+    project = site_project
+    write(project, "02_second", "# %%\nprint(profile)\n")
+    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n- file: notebooks/02_second\n")
+    third = "  - {id: C, paper: J, figure: Fig 8, chapter: 02_second, statement: u, paper_value: 1, quantity: q, reproduced: [0, 1]}\n"
+    (project.book / "claims.yml").write_text(CLAIMS + third)
+    card = claims.Scorecard("02_second", project.book / "claims.yml")
+    card.measure("C", 0.25)
+    for title, path in (("executed", project.executed("laptop", "02_second")), ("committed", project.committed("02_second"))):
+        nb = notebook.read(project.executed("laptop", "01_first"))
+        nb.cells = [nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell("card")]
+        nb.cells[1].outputs = [nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})]
+        write_whole(path, notebook.dumps(nb))
+    shutil.copy(project.executed("laptop", "01_first"), project.committed("01_first"))
+    monkeypatch.setattr(site, "_add_mathjax", lambda target: None)
+    monkeypatch.setattr(site.subprocess, "run", built)
+    return project
+
+
+def reword(path):
+    """As if this run had measured the claim C in older words."""
+    nb = notebook.read(path)
+    nb.cells[1].outputs[0].data[claims.MIME][0]["statement"] = "older words"
+    write_whole(path, notebook.dumps(nb))
+
+
+def strip(path):
+    nb = notebook.read(path)
+    del nb.cells[1].outputs[0].data[claims.MIME][0]["interval_kind"]
+    write_whole(path, notebook.dumps(nb))
+
+
+def shown_title(project, **options):
+    """Title of the second chapter in a build, and what the build said."""
+    said = []
+    site.build(project, log=said.append, **options)
+    return fragments.title(notebook.read(project.build / "source-book" / "notebooks" / "02_second.ipynb")), said
+
+
+@pytest.mark.parametrize(("age", "why"), [(reword, "before claims.yml changed it"), (strip, "by an older library, without interval_kind")])
+def test_an_outgrown_run_of_another_chapter_gives_way_to_the_committed_one(two_chapters, age, why):
+    executed, committed = two_chapters.executed("laptop", "02_second"), two_chapters.committed("02_second")
+    title, said = shown_title(two_chapters, only="01")
+    assert title == "executed" and not any("committed" in line for line in said)
+    age(executed)
+    title, said = shown_title(two_chapters, only="01")
+    (line,) = (line for line in said if "committed" in line)
+    assert title == "committed" and line.startswith("02_second: the copy executed here is too old (") and why in line
+    assert executed.exists()
+    for only in ("", "02", "01,02"):
+        with pytest.raises(PipelineError, match=why):
+            shown_title(two_chapters, only=only)
+    age(committed)
+    with pytest.raises(PipelineError, match=why):
+        shown_title(two_chapters, only="01")
+    committed.unlink()
+    with pytest.raises(PipelineError, match=why):
+        shown_title(two_chapters, only="01")
+
+
+#: Two builds in processes of their own, in which a process that goes on until a file is there stands for jupyter-book.
+BUILDER = """
+import subprocess, sys
+from pathlib import Path
+from netdyn_lib.pipeline import site
+from netdyn_lib.pipeline.project import Project
+root, name, inner = Path(sys.argv[1]), *sys.argv[2:]
+run = subprocess.run
+
+def jupyter_book(words, **options):
+    return run([sys.executable, "-c", inner, str(root), name, words[words.index("--path-output") + 1]], **options)
+
+site._add_mathjax = lambda target: None
+site.subprocess.run = jupyter_book
+site.build(Project(root), log=lambda line: print(line, flush=True))
+"""
+INNER = """
+import sys, time
+from pathlib import Path
+root, name, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+page = folder / "_build" / "html" / "index.html"
+page.parent.mkdir(parents=True)
+page.write_text(name)
+(root / f"{name}-builds").touch()
+while not (root / f"{name}-may-end").exists():
+    time.sleep(0.02)
+(root / f"{name}-found").write_text(page.read_text() if page.exists() else "nothing")
+"""
+
+
+@pytest.fixture
+def builder(site_project):
+    """Starts builds, and ends what is left of them."""
+    root, started = site_project.root, []
+
+    def start(name):
+        words = [sys.executable, "-c", BUILDER, str(root), name, INNER]
+        with open(root / f"{name}.log", "w") as said:
+            started.append(subprocess.Popen(words, cwd=Path(__file__).resolve().parents[1], stdout=said, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield start
+    for name in ("first", "second"):
+        (root / f"{name}-may-end").touch()
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def says_that_it_waits(root, name):
+    return "another process builds a site in" in (root / f"{name}.log").read_text()
+
+
+@pytest.mark.skipif(locks.fcntl is None, reason="needs locks on files")
+def test_a_second_build_waits_for_the_first(site_project, builder):
+    root = site_project.root
+    first = builder("first")
+    until((root / "first-builds").exists)
+    second = builder("second")
+    until(lambda: says_that_it_waits(root, "second"))
+    (root / "second-may-end").touch()
+    time.sleep(0.3)
+    assert second.poll() is None and not (root / "second-builds").exists()
+    (root / "first-may-end").touch()
+    for name, process in (("first", first), ("second", second)):
+        assert process.wait(60) == 0, (root / f"{name}.log").read_text()
+        assert (root / f"{name}-found").read_text() == name
+    assert (site_project.build / "html" / "index.html").read_text() == "second"
+    assert not says_that_it_waits(root, "first")
+
+
+@pytest.mark.skipif(locks.fcntl is None, reason="needs locks on files")
+def test_what_a_killed_build_started_is_waited_for(site_project, builder):
+    """Sphinx goes on for its minute, in the folder that the next build would empty."""
+    root = site_project.root
+    first = builder("first")
+    until((root / "first-builds").exists)
+    first.kill()
+    first.wait()
+    second = builder("second")
+    until(lambda: says_that_it_waits(root, "second"))
+    for name in ("first", "second"):
+        (root / f"{name}-may-end").touch()
+    assert second.wait(60) == 0, (root / "second.log").read_text()
+    assert (root / "first-found").read_text() == "first"
+    assert (site_project.build / "html" / "index.html").read_text() == "second"
+
+
+FAKE_BOOK = """
+import gc, sys
+from pathlib import Path
+
+def main():
+    page = Path(sys.argv[sys.argv.index("--path-output") + 1], "_build", "html", "index.html")
+    page.parent.mkdir(parents=True)
+    page.write_text(str(gc.get_threshold()[0]))
+"""
+
+
+def test_sphinx_seldom_looks_for_garbage(tmp_path, monkeypatch):
+    """What stands for Jupyter Book tells after how many new objects Python would look."""
+    for file, text in (("__init__.py", ""), ("cli/__init__.py", ""), ("cli/main.py", FAKE_BOOK)):
+        write_whole(tmp_path / "fakes" / "jupyter_book" / file, text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
+    made = site._jupyter_book(tmp_path, tmp_path / "making", strict=True)
+    assert int((made / "index.html").read_text()) >= 100_000
 
 
 def test_contents_and_notebooks_name_the_same(project):

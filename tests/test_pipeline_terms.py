@@ -1,5 +1,7 @@
 """Links to the glossary in a small site."""
 
+import re
+
 import pytest
 from bs4 import BeautifulSoup
 
@@ -49,3 +51,37 @@ def test_pages_can_be_left_out_and_a_site_may_have_no_glossary(site):
     assert terms.link(site, skip=("notebooks",)) == 0
     (site / "book" / "glossary.html").unlink()
     assert terms.link(site) == 0
+
+
+@pytest.mark.parametrize(
+    ("term", "used"),
+    [
+        ("trajectory", "Trajectories"),
+        ("network trajectory", "network\ntrajectories"),
+        ("basin boundary", "basin boundaries"),
+        ("mini-batch", "mini-batches"),
+        ("mini-batch", "minibatch"),
+        ("mini-batch", "mini\u2011batch"),
+        ("ε-ball", "ε ball"),
+        ("edge of stability", "edge-of-stability"),
+        ("period doubling", "Period-doubling"),
+        ("finite-time exponent", "finite time\u00a0exponents"),
+        ("majority class", "majority classes"),
+        ("epoch", "epochs"),
+        ("ray", "rays"),
+        ("sweet spot", "sweet spots"),
+    ],
+)
+def test_forms_of_a_term(site, term, used):
+    (site / "book" / "glossary.html").write_text(GLOSSARY.replace("<dt id=\"term-map\">map", f"<dt id=\"term-map\">{term}"))
+    page = site / "notebooks" / "a.html"
+    page.write_text(f"<html><body><article><p>Of {used}, twice: {used}.</p></article></body></html>")
+    assert terms.link(site) == 1
+    assert BeautifulSoup(page.read_text(), "html.parser").find("a", href="../book/glossary.html#term-map").get_text() == used
+
+
+@pytest.mark.parametrize(
+    ("term", "other"), [("trajectory", "trajectors"), ("ray", "raies"), ("map", "maps-to"), ("tangent map", "tangentmap"), ("a.b", "acb")]
+)
+def test_what_is_no_form_of_a_term(term, other):
+    assert re.fullmatch(terms.forms(term), other) is None

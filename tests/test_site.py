@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 import netdyn_lib
 from netdyn_lib import claims
 from netdyn_lib.figures import packing
-from netdyn_lib.pipeline import beneath, fragments, notebook, reference, scorecard
+from netdyn_lib.pipeline import beneath, fragments, notebook, reference, scorecard, terms
 from netdyn_lib.pipeline.project import Project
 from netdyn_lib.pipeline.rooms import ROOMS
 
@@ -198,6 +198,15 @@ def test_the_run_table_has_every_chapter(html, pages):
             run["device"],
             str(run["seed"]),
         ]
+
+
+def test_every_entry_of_the_glossary_is_linked_from_a_page(html, pages):
+    """Or the book does not use its terms, and it can go."""
+    entries = {}
+    for place, definition in terms.read(html / terms.GLOSSARY).values():
+        entries.setdefault(definition, set()).add(place)
+    linked = {anchor["href"].partition("#")[2] for soup in pages.values() for anchor in soup.select("a.glossary-term")}
+    assert len(entries) > 30 and [sorted(places) for places in entries.values() if not places & linked] == []
 
 
 def test_the_reference_has_an_entry_for_every_public_name(html, pages):

@@ -60,6 +60,7 @@ def merged(data, known):
     """Some arms, and beside them the networks of ``known`` that they lack: of other arms, or further ones of the same.
 
     An arm of the same name that is another one (its rule, rate or length differ) gives way.  Both are datasets of one task.
+    Where the numbers come from is said of both, each run once.
     """
     mine, theirs = ({one.label: one for one in (Arm(**one) for one in json.loads(some.attrs["arms"]))} for some in (data, known))
     same = [label for label, one in theirs.items() if label not in mine or replace(one, networks=1) == replace(mine[label], networks=1)]
@@ -73,7 +74,8 @@ def merged(data, known):
     arms = [replace(mine.get(label, theirs.get(label)), networks=int(found["present"].sel(arm=label).sum())) for label in labels]
     attrs = data.attrs | {"arms": json.dumps([asdict(one) for one in arms])}
     if bool((had & ~have).any()):
-        attrs["provenance"] = f"{data.attrs['provenance']}; {known.attrs['provenance']}"
+        # What is published already may be joined itself, and of the same runs.
+        attrs["provenance"] = "; ".join(dict.fromkeys(part for some in (data, known) for part in some.attrs["provenance"].split("; ")))
     return found.assign_attrs(attrs)
 
 

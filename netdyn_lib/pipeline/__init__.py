@@ -11,6 +11,7 @@ Makefile calls it as ``python -m netdyn_lib.pipeline``; see ``--help``.
 * :mod:`.recorded`: runs of other profiles and devices, kept beside;
 * :mod:`.fragments`: generated parts of pages;
 * :mod:`.site`: the website;
+* :mod:`.alone`: one build at a time;
 * :mod:`.joined`: its pages as one document;
 * :mod:`.pdf`: that, printed;
 * :mod:`.deposit`: what a data repository asks, from CITATION.cff;

@@ -13,10 +13,15 @@ from netdyn_lib import claims
 from netdyn_lib.figures import vector
 
 from . import accessibility, beneath, citing, execute, explorers, fragments, launch, notebook, recorded, reference, scorecard, terms
+from .alone import alone
 from .project import PipelineError, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js", "input/tex/extensions")
+
+#: Jupyter Book in a process of its own.  Sphinx keeps nearly all that it makes until the end; looking through it for garbage
+#: as often as Python does by default took a tenth of the time.
+_CALL = "import gc; gc.set_threshold(200_000, 20, 100); from jupyter_book.cli.main import main; main()"
 
 #: Pages whose words do not lead to the glossary: lists, not prose.
 UNLINKED = ("book/scorecard.html", "book/published.html", "book/bibliography.html", "genindex.html", "search.html", "reference")
@@ -30,8 +35,9 @@ def build(project, profile="laptop", only="", log=print):
     project : Project
     profile : str
     only : str
-        When given, chapters that it does not name and that have no executed
-        copy are shown as committed, and a line says so.
+        When given, chapters that it does not name are shown as committed
+        where they have no executed copy, or one of which the claims can no
+        longer be gathered, and a line says so.
     log : callable
         Receives lines of progress.
 
@@ -45,13 +51,15 @@ def build(project, profile="laptop", only="", log=print):
     PipelineError
         When a chapter has no executed notebook, or the book does not build.
     """
-    notebooks = {}
+    notebooks, named = {}, project.names(only)
     for name in chapters(project):
-        path = project.executed(profile, name)
-        if not path.exists() and only and project.committed(name).exists():
+        path, other = project.executed(profile, name), project.committed(name)
+        if not path.exists() and only and other.exists():
             log(f"{name}: not executed here at profile {profile}; the committed run is shown")
-            path = project.committed(name)
+            path = other
         notebooks[name] = _read(name, path)
+        if name not in named and path != other and other.exists():
+            notebooks[name] = _fitting(project, name, notebooks[name], other, log)
         _tell_if_stale(project, name, notebooks[name].metadata.netdyn, log)
     return _build(project, notebooks, "book", project.build / "html", project.build, False, log)
 
@@ -120,6 +128,27 @@ def _read(name, path):
     return nb
 
 
+def _fitting(project, name, executed, path, log):
+    """The executed run of a chapter, or the committed one at ``path`` where the claims file has outgrown the former but not the latter."""
+    fault = _outgrown(project, name, executed)
+    if fault is None:
+        return executed
+    committed = _read(name, path)
+    if _outgrown(project, name, committed) is not None:
+        return executed  # with which the build stops, and says why
+    log(f"{name}: the copy executed here is too old ({fault}); the committed run is shown")
+    return committed
+
+
+def _outgrown(project, name, run):
+    """Why the claims of a run cannot be gathered; None where they can."""
+    try:
+        scorecard.gather({name: run}, project.book / "claims.yml")
+    except PipelineError as error:
+        return str(error)
+    return None
+
+
 def _tell_if_stale(project, name, run, log):
     if "key" in run and execute.key(project, name, run["parameters"]) != run["key"]:
         log(f"{name}: has changed since it was executed; the older run is shown")
@@ -127,18 +156,20 @@ def _tell_if_stale(project, name, run, log):
 
 def _build(project, notebooks, label, html, folder, strict, log):
     rows = scorecard.gather(notebooks, project.book / "claims.yml")
-    source = project.build / f"source-{label}"
-    stage(project, notebooks, rows, source, recorded.load(project, log))
-    log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
-    made = _jupyter_book(source, project.build / f"making-{label}", strict)
-    _add_mathjax(made / "_static" / "mathjax")
-    terms.link(made, skip=UNLINKED)
-    accessibility.mend(made)
-    write_whole(made / "claims.json", scorecard.dumps(rows))
-    html.parent.mkdir(parents=True, exist_ok=True)
-    replace_folder(made, html)
-    shutil.rmtree(project.build / f"making-{label}", ignore_errors=True)
-    write_whole(folder / "claims.json", scorecard.dumps(rows))
+    source, making = (project.build / f"{stem}-{label}" for stem in ("source", "making"))
+    # Another build would begin by emptying these folders.
+    with alone(project.build / f"building-{label}.lock", f"builds a site in {making}", log) as held:
+        stage(project, notebooks, rows, source, recorded.load(project, log))
+        log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
+        made = _jupyter_book(source, making, strict, held)
+        _add_mathjax(made / "_static" / "mathjax")
+        terms.link(made, skip=UNLINKED)
+        accessibility.mend(made)
+        write_whole(made / "claims.json", scorecard.dumps(rows))
+        html.parent.mkdir(parents=True, exist_ok=True)
+        replace_folder(made, html)
+        shutil.rmtree(making, ignore_errors=True)
+        write_whole(folder / "claims.json", scorecard.dumps(rows))
     log(f"done: {html / 'index.html'}")
     return html
 
@@ -183,12 +214,11 @@ def stage(project, notebooks, rows, source, runs=()):
     citing.stage(project, notebooks, made)
 
 
-def _jupyter_book(source, folder, strict):
+def _jupyter_book(source, folder, strict, held=()):
     shutil.rmtree(folder, ignore_errors=True)
     words = ["build", str(source), "--path-output", str(folder), "--all", "-q"]
     words += ["-W", "--keep-going"] if strict else []
-    call = "from jupyter_book.cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", call, *words], capture_output=True, text=True, env=_environment())
+    done = subprocess.run([sys.executable, "-c", _CALL, *words], capture_output=True, text=True, env=_environment(), pass_fds=held)
     # A quiet build prints only its warnings, and they are for the reader.
     if done.stderr.strip():
         print(done.stderr.strip(), file=sys.stderr)

@@ -11,6 +11,8 @@ from .project import write_whole
 GLOSSARY = Path("book/glossary.html")
 #: Where a term is no prose, or already leads somewhere.
 _NOT_IN = ("a", "code", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "script", "style", "table", "dt", "details", "nav", "figcaption", "button", "label", "option")
+#: Between the words of a term, and where it has a hyphen or could have one; some are drawn so that lines do not break there.
+_GAP, _HYPHEN = r"[\s‐‑-]+", r"[\s‐‑-]"
 _MATH = re.compile(r"\\\(|\\\[|\$")
 
 
@@ -60,20 +62,37 @@ def _plain(term):
     return " ".join("".join(term.find_all(string=True, recursive=False)).split()).lower()
 
 
+def forms(term):
+    """A pattern for the forms in which prose has a term: singular or plural, with or without its hyphens, broken over two lines.
+
+    >>> bool(re.fullmatch(forms("mini-batch"), "minibatches")), bool(re.fullmatch(forms("edge of stability"), "edge-of-stability"))
+    (True, True)
+    """
+    parts = [f"{_HYPHEN}?" if gap in "-‐‑" else _GAP if gap.isspace() else re.escape(gap) for gap in re.split(r"([-‐‑]|\s+)", term) if gap]
+    last = parts[-1]
+    if re.search("[^aeiou]y$", last):
+        parts[-1] = f"{last[:-1]}(?:y|ies)"
+    else:
+        # Classes, but epochs.
+        parts[-1] = f"{last}(?:e?s)?" if re.search("(?:s|x|ch|sh)$", last) else f"{last}s?"
+    return "".join(parts)
+
+
 def _link(soup, known, address):
     article = soup.find("article")
     if article is None or not known:
         return 0
     # Longer terms first, so that "covariant Lyapunov vector" is not cut into pieces.
-    words = "|".join(re.escape(term) for term in sorted(known, key=len, reverse=True))
-    pattern, used, count = re.compile(rf"(?<![\w-])({words})(s?)(?![\w-])", re.IGNORECASE), set(), 0
-    for text in list(article.find_all(string=True)):
+    terms = sorted(known, key=len, reverse=True)
+    words = "|".join(f"(?P<t{k}>{forms(term)})" for k, term in enumerate(terms))
+    pattern, used, count = re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.IGNORECASE), set(), 0
+    for text in list(article.find_all(string=pattern)):
         block = text.find_parent(["p", "li", "dd"])
         if block is None or text.find_parent(_NOT_IN) is not None or "math" in (text.parent.get("class") or ()) or _MATH.search(text):
             continue
         pieces, end = [], 0
         for match in pattern.finditer(text):
-            place, definition = known[match[1].lower()]
+            place, definition = known[terms[int(match.lastgroup[1:])]]
             if definition in used:
                 continue
             used.add(definition)
