@@ -2,12 +2,9 @@
 
 import ast
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import pytest
 import yaml
-from sphinx.pycode import ModuleAnalyzer
-from sphinx.pycode.parser import Parser
 
 import netdyn_lib
 from netdyn_lib.pipeline import docstrings, reference
@@ -126,16 +123,6 @@ def test_nothing_public_is_undocumented():
 )
 def test_lines_are_arranged(before, after):
     assert docstrings.arranged(before) == after
-
-
-def test_files_are_read_only_for_what_the_pages_need(monkeypatch):
-    """The remarks above constants and the order of names are; the ends of definitions are not, and cost as much."""
-    text = "#: How many.\nCOUNT = 3\n\n\ndef f():\n    pass\n\n\nclass C:\n    pass\n"
-    monkeypatch.setattr(Parser, "parse_definition", Parser.parse_definition)  # as it is now, afterwards
-    docstrings.setup(MagicMock())
-    read = ModuleAnalyzer.for_string(text, "x")
-    assert read.find_attr_docs() == {("", "COUNT"): ["How many.", ""]}
-    assert list(read.tagorder) == ["COUNT", "f", "C"] and read.find_tags() == {}
 
 
 @pytest.mark.parametrize(
