@@ -336,7 +336,8 @@ def table(rows, address=None, others=None):
         if place:
             words += f'<br><small><a href="{html.escape(place)}">Figure of {html.escape(row["id"])}</a></small>'
         value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
-        run = f"<br><small>{html.escape(origin(row))}</small>" if "profile" in row else ""
+        known = "profile" in row and (row["measured"] is not None or row["source"] != sources.HERE)
+        run = f"<br><small>{html.escape(origin(row))}</small>" if known else ""
         verdict = row["verdict"]
         cells = (
             f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",

@@ -14,9 +14,9 @@ _ATTRIBUTE = "published_in"
 
 
 def published_in(data, path):
-    """A dataset that says that it was read from ``path``, by its place below a folder ``results`` where it lies in one; a new xarray.Dataset."""
+    """A dataset that says that it was read from ``path``, by its place below the last folder ``results`` in it; a new xarray.Dataset."""
     parts = path.parts
-    below = parts[parts.index("results") + 1 :] if "results" in parts else parts[-2:]
+    below = parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-2:]
     return data.assign_attrs({_ATTRIBUTE: "/".join(below)})
 
 

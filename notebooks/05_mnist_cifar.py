@@ -434,7 +434,7 @@ card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps[
 # %%
 card.measure("J-fig12-cnn", *cnn_steps, untested=comparisons.uncounted(*variant_rows["digits-cnn"]), saw=f"Convolutional network on few digits: {responses.reached(variant_rows['digits-cnn'][1])}.")
 card.measure("J-fig13-cifar", *steps["cifar10-few"], untested=comparisons.uncounted(*scale_rows["cifar10-few"]), saw=f"On 5,000 images: {responses.reached(scale_rows['cifar10-few'][1])}.", source=at_scale["cifar10-few"])
-card.measure("J-fig14-sharpness", *at_edge, saw=f"The median over networks is {level:.2f} times 2/η. At the other learning rates hardly any network is so near it; see the table.", source=sharp_mnist)
+card.measure("J-fig14-sharpness", *at_edge, saw=f"The median over networks is {level:.2f} times 2/η. At the other learning rates hardly any network is so near it; see the table.", source=(sharp_mnist, scale))
 card.measure("J-end-bisection", *penalty, saw=f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}.")
 
 # %% tags=["nbval-ignore-output"]

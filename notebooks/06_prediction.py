@@ -165,10 +165,10 @@ scores = results.scores(papers, tables)
 draw.areas(tables, ("loss", "weights", "Hessian", "exponents", "vectors", "growth", "vectors 5 to 8"), size.early)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "As the figure before, for 8,000 networks each where they are published: with singular values and degeneracy in place of growth and vectors 5 to 8.", "name": "fig-prediction-auc-paper"}, "image": {"alt": "Eight panels with narrow intervals. With tanh the Hessian and singular values or the weights lead at first and the weights from 0.05 on; with ReLU weights, Hessian and vectors lie above exponents and loss at most times. All meet near one at t = 1."}}
-sources.shown(draw.areas(scores, ("loss", "degeneracy", "weights", "Hessian", "exponents", "singular values", "vectors"), size.early), known)
+sources.shown(draw.areas(scores, ("loss", "degeneracy", "weights", "Hessian", "exponents", "singular values", "vectors"), size.early), scores)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The indicators left out of the figure before, with the weights for comparison: the gradient's norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which S see ideal runs.", "name": "fig-prediction-auc-others"}, "image": {"alt": "Eight panels. With tanh the weights lie above all three others at most times; with ReLU growth rates and vectors 5 to 8 are close to them or above, and the gradient's norm below."}}
-sources.shown(draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), known)
+sources.shown(draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), scores)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for label, predictor in (("exponents", "exponents"), ("singular", "singular values"), ("vectors", "vectors"), ("hessian", "Hessian"), ("weights", "weights"), ("loss", "loss"), ("far", "vectors, far future")):
@@ -210,7 +210,7 @@ results.beyond_rivals(scores, "ideal")
 # ## What leaks
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Vectors and growth rates with a frozen future, beside those of Ginelli's method, which know the steps to come; published ensembles where there are any.", "name": "fig-prediction-leak"}, "image": {"alt": "Eight panels. At early times the far-future vectors lie above the frozen-future ones in most panels, least with ReLU from N(0, 1)."}}
-sources.shown(draw.areas(scores, ("vectors", "vectors, far future", "growth", "growth, far future", "loss"), size.early), known)
+sources.shown(draw.areas(scores, ("vectors", "vectors, far future", "growth", "growth, far future", "loss"), size.early), scores)
 
 # %% [markdown]
 # With tanh, and with ReLU from Glorot's weights, far-future vectors know more than frozen-future ones, {glue:text}`prediction-far-low:.2f` to {glue:text}`prediction-far-high:.2f` at $t = 0.015$. They are no predictors: they were computed from the steps that follow.
@@ -241,7 +241,7 @@ results.savings_table(saved)
 stopping = results.stopping(papers, here, size.group, size.risk, size.resamples, seed)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of all epochs saved against the time of the decision; bands are 95% intervals; dashed, t = 0.015. Published ensembles where there are any.", "name": "fig-prediction-stopping"}, "image": {"alt": "Four panels. With tanh most rules save between a half and three quarters at all early times, and the raw loss least with Glorot's weights; with ReLU the loss rises to 0.7 at t = 0.2, above all others. Exponents and vectors fall at late times, when their Hessians cost more than stopping saves."}}
-sources.shown(draw.savings_over_time(stopping, size.early), known)
+sources.shown(draw.savings_over_time(stopping, size.early), stopping)
 
 # %% tags=["nbval-ignore-output"]
 results.savings_at(stopping, size.early)
@@ -358,16 +358,16 @@ assert all(check.agrees for check in checks)
 # %%
 card = claims.Scorecard("06_prediction")
 for name, table in scores.items():
-    card.measure(f"S-exponents-{name}".replace("ridge-", ""), *measures.score(table, "failed", "exponents", size.early), saw=measures.saw(table, "failed", size.early), source=known[name])
-    card.measure(f"S-vectors-{name}".replace("ridge-", ""), *measures.score(table, "failed", "vectors", size.early), saw=measures.saw(table, "failed", size.early), source=known[name])
-    card.measure(f"S-ideal-{name}".replace("ridge-", ""), *measures.score(table, "ideal", "vectors 5 to 8", size.early), saw=measures.saw(table, "ideal", size.early), source=known[name])
+    card.measure(f"S-exponents-{name}".replace("ridge-", ""), *measures.score(table, "failed", "exponents", size.early), saw=measures.saw(table, "failed", size.early), source=table)
+    card.measure(f"S-vectors-{name}".replace("ridge-", ""), *measures.score(table, "failed", "vectors", size.early), saw=measures.saw(table, "failed", size.early), source=table)
+    card.measure(f"S-ideal-{name}".replace("ridge-", ""), *measures.score(table, "ideal", "vectors 5 to 8", size.early), saw=measures.saw(table, "ideal", size.early), source=table)
 
 # %%
 for name, data in known.items():
     card.measure(f"S-positive-{name}".replace("ridge-", ""), *positive[name], saw=measures.saw_positive(data, 0.2), source=data)
     card.measure(f"S-directions-{name}".replace("ridge-", ""), *stability[name], saw=measures.saw_stability(data, 0.2), source=data)
     card.measure(f"S-tangencies-{name}".replace("ridge-", ""), *tangencies[name], saw=measures.saw_tangencies(data, 0.2), source=data)
-card.measure("S-very-high", *measures.worst(scores, "failed", ("exponents", "vectors", "growth"), size.early), saw="The least of all areas of exponents, vectors and growth; see the tables above.", source=known)
+card.measure("S-very-high", *measures.worst(scores, "failed", ("exponents", "vectors", "growth"), size.early), saw="The least of all areas of exponents, vectors and growth; see the tables above.", source=scores)
 
 # %% tags=["nbval-ignore-output"]
 card

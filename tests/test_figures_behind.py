@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -76,15 +77,17 @@ def test_published_numbers_say_in_which_file_they_are():
 
 
 def test_names_at_the_ticks_are_told():
-    def draw(left, middle, right):
+    def draw(left, middle, right, last):
         left.plot([1, 2], [0, -1], "o")
         left.set_yticks([0, -1], ["first rule", "second rule"])
         middle.bar(["loss", "norm"], [1, 2])
         right.plot([1], [2])
-        right.set_xticks([1, 2], ["$2^{-1}$", "2"])
+        right.set_xticks([1, 2000], ["1", "2,000"])
+        last.plot([1], [2])
+        last.set_xticks([0, 1], ["0–\n50", "50–\n100"])
 
-    found = behind.table(drawn(draw, columns=3)).attrs["panels"]
-    assert found == ["y 0 = first rule, y -1 = second rule", "x 0 = loss, x 1 = norm", ""]
+    found = behind.table(drawn(draw, columns=4)).attrs["panels"]
+    assert found == ["y 0 = first rule, y -1 = second rule", "x 0 = loss, x 1 = norm", "", "x 0 = 0– 50, x 1 = 50– 100"]
 
 
 def test_a_colour_scale_says_what_its_values_are():
@@ -112,12 +115,26 @@ def test_long_curves_are_thinned_short_ones_are_whole(monkeypatch):
 
     figure = drawn(draw)
     found = opened(figure)
-    sizes = found.groupby("series")["x"].size()
-    assert sizes.to_dict() == {"short": 7, "period 2": 1000 // 7 + 1, "long": 400 // 5} and len(found) <= 300
-    assert found.groupby("series")["every"].first().fillna(1).to_dict() == {"short": 1, "period 2": 7, "long": 5}
-    periodic = found[found["series"] == "period 2"]
-    assert periodic["y"].tolist()[:4] == [0, 1, 0, 1] and np.diff(periodic["x"]).tolist() == [7] * (len(periodic) - 1)
-    assert '"every" one point in k is kept' in behind.csv(figure)
+    parts = {name: part for name, part in found.groupby("series")}
+    assert len(found) <= 305 and parts["short"]["x"].tolist() == list(range(7)) and parts["short"]["every"].isna().all()
+    for name, last in (("period 2", 999), ("long", 399)):
+        x, every = parts[name]["x"].to_numpy(), parts[name]["every"].to_numpy()
+        assert x[0] == 0 and x[-1] == last and (np.diff(x) == every[1:]).all() and len(set(every[1:-1])) == 1
+        assert math.gcd(int(every[1]), 6) == 1
+    assert len(parts["period 2"]) > 1.2 * len(parts["long"]) and parts["period 2"]["y"].tolist()[:4] == [0, 1, 0, 1]
+    assert '"every" not all points are kept' in behind.csv(figure)
+
+
+def test_on_a_logarithmic_axis_every_decade_stays(monkeypatch):
+    monkeypatch.setattr(behind, "MOST", 60)
+
+    def draw(axis):
+        axis.plot(np.arange(1, 10_001), np.ones(10_000))
+        axis.set_xscale("log")
+
+    x = opened(drawn(draw))["x"].to_numpy()
+    assert x[0] == 1 and x[-1] == 10_000 and len(x) <= 61
+    assert all(((x >= low) & (x < 10 * low)).sum() >= 5 for low in (1, 10, 100, 1000))
 
 
 def test_no_curve_is_thinned_where_all_fit(monkeypatch):
@@ -132,17 +149,17 @@ def test_parts_stay_whole(monkeypatch):
     assert found["part"].tolist() == np.repeat(np.arange(0, 50, 5), 2).tolist() and set(found["y"]) == {0, 1}
 
 
-@pytest.mark.parametrize("lengths, longest", [([5, 5], 10), ([3, 20, 20], 3 + 0), ([1, 1, 20], 8), ([100] * 20, 1)])
-def test_the_longest_share_what_the_short_ones_leave(monkeypatch, lengths, longest):
+@pytest.mark.parametrize("lengths, kept", [([5, 5], [5, 5]), ([4, 16, 16], [2, 4, 4]), ([1, 1, 25], [1, 1, 8]), ([100] * 20, [1] * 20), ([], [])])
+def test_rows_are_shared_by_the_roots_of_lengths(monkeypatch, lengths, kept):
     monkeypatch.setattr(behind, "MOST", 10)
-    assert behind._longest(lengths) == longest
+    assert behind._share(lengths) == kept
 
 
 def test_of_many_points_of_a_picture_some_are_drawn_at_random(monkeypatch):
     monkeypatch.setattr(behind, "MOST", 10)
-    picture = drawn(lambda axis: behind.stands_for(axis.imshow(np.zeros((2, 2))), np.arange(100), 0))
+    picture = drawn(lambda axis: behind.stands_for(axis.imshow(np.zeros((2, 2))), np.where(np.arange(100) < 90, np.arange(100), np.nan), 0))
     found = opened(picture)
-    assert len(found) == 10 and found["x"].is_monotonic_increasing and set(found["series"]) == {"10 of 100 points, drawn at random"}
+    assert len(found) == 10 and found["x"].is_monotonic_increasing and set(found["series"]) == {"points drawn at random from 90"}
 
 
 def test_a_notebook_gets_them_where_it_asks(monkeypatch):

@@ -158,3 +158,16 @@ def test_insets_come_with_their_axes_and_hidden_ones_do_not():
     right.set_visible(False)
     assert list(drawn.axes(figure)) == [left, inside]
     plt.close(figure)
+
+
+def test_what_is_drawn_beside_its_place_is_told_in_its_place(axis):
+    drawn.moved(axis.plot([2.0, 4.0], [10.0, 30.0])[0], by=2, lift=10)
+    drawn.moved(axis.errorbar([6.0], [1.0], 0.5, fmt="o"), by=2, shift=2)
+    errors, line = read(axis)
+    assert line[2] == {"x": [1, 2], "y": [1, 3]}
+    assert errors[2] == {"x": [2], "y": [1], "y_low": [0.5], "y_high": [1.5]}
+
+
+def test_an_end_that_is_infinite_does_not_take_the_other_along(axis):
+    axis.errorbar([1.0, 2.0], [1.0, 1.0], [[0.5, 0.5], [np.inf, 0.25]], fmt="o")
+    assert only(axis)[2] == {"x": [1, 2], "y": [1, 1], "y_low": [0.5, 0.5], "y_high": [np.inf, 1.25]}

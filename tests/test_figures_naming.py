@@ -66,12 +66,19 @@ def test_a_guide_borrows_its_colour(axes):
     assert named(axis, axis.axvspan(1, 2, color="C0"), guide=True) == "phase" and named(axis, axis.axhline(1, color="C0"), guide=True) == ""
 
 
-def test_the_own_legend_comes_first_then_the_figures_then_others(axes):
+@pytest.mark.parametrize("looks", [dict(ls=":"), dict(ls="", marker="o"), dict(ls="--", marker="s")])
+def test_one_entry_whose_look_contradicts_is_not_the_name(axes, looks):
+    key(axes[0].figure, ("fitted", dict(color="k", ls="--", marker="o" if looks.get("marker") == "s" else None)))
+    contradicts = looks["ls"] != "" or looks.get("marker") == "s"
+    assert (named(axes[0], axes[0].plot([1, 2], [2, 3], color="k", **looks)[0]) == "") == contradicts
+
+
+def test_the_own_legend_comes_first_then_the_figures_and_no_other(axes):
     left, right = axes
     key(left, ("own", dict(color="C0")))
     line = left.plot([1, 2], [2, 3], color="C0")[0]
     other = right.plot([1, 2], [2, 3], color="C0")[0]
-    assert named(left, line) == "own" and named(right, other) == "own"
+    assert named(left, line) == "own" and named(right, other) == ""
     key(left.figure, ("whole", dict(color="C0")))
     assert named(left, line) == "own" and named(right, other) == "whole"
 

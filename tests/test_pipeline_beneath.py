@@ -47,8 +47,8 @@ def test_the_cell_comes_after_its_figure_and_says_how_it_was_run(tmp_path):
 
 @pytest.mark.parametrize("found, words", [
     (None, None), ([sources.HERE], None),
-    (["arms/usps.npz"], "Drawn from published results, `arms/usps.npz` (see {doc}`the table of files <../book/published>`); the run below computed none of it."),
-    ([sources.HERE, "a.npz", "b.npz"], "Partly drawn from published results, `a.npz`, `b.npz` (see {doc}`the table of files <../book/published>`); the rest was"),
+    (["arms/usps.npz"], "Drawn from published results, `arms/usps.npz` (see {doc}`the table of files <../book/published>`); the run below evaluates them."),
+    ([sources.HERE, "a.npz", "b.npz"], "Partly drawn from published results, `a.npz`, `b.npz` (see {doc}`the table of files <../book/published>`); the rest, and what is made of them, was"),
 ])  # fmt: skip
 def test_what_was_drawn_from_published_numbers_is_said(found, words, tmp_path):
     text = made(found=found, folder=tmp_path).cells[2].source

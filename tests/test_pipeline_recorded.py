@@ -68,6 +68,7 @@ def test_beside_the_sites_own_it_has_its_own_verdicts(project, kept):
     (found,), (rows, notebooks) = recorded.load(project), shown(project)
     assert recorded.agreement(found, rows) == (1, 2)
     text = fragments.recorded([found], rows, notebooks)
+    assert text.endswith("\nNone of them is on a GPU.\n") and "GPU" not in fragments.recorded([found | {"device": "cuda"}], rows, notebooks)
     assert "| [One](../notebooks/01_first.ipynb) | paper | cpu | 0 | 100 | 1,234 | 2026-01-02 | `abc` | a processor, 2 cores | 1 of 2 |" in text
     page = fragments.table(rows, notebooks, recorded.by_claim([found]))
     assert "laptop, cpu</small><br><small>paper, cpu: 0.25, reproduced</small>" in page and page.count("paper, cpu: ") == 2
@@ -99,10 +100,18 @@ def test_a_file_that_is_no_record_is_named(project, kept, text, why):
     with pytest.raises(PipelineError, match=f"01_first-paper-cpu.json {why}"):
         recorded.load(project)
     kept.write_text(json.dumps({field: RUN.get(field) for field in recorded.RUN[:-1]} | {"rows": [{}]}))
-    with pytest.raises(PipelineError, match="it has no versions, id, rule"):
+    with pytest.raises(PipelineError, match="it has no chapter, versions, id, rule"):
         recorded.load(project)
 
 
 def test_without_runs_the_pages_say_so(project):
-    assert recorded.load(project) == [] and fragments.recorded([], [], {}) == "No other run is kept yet.\n"
+    assert recorded.load(project) == [] and "No run of another profile or device is kept yet." in fragments.recorded([], [], {})
     assert recorded.csv([]).startswith("id,chapter,profile,device,seed,commit,executed,duration_s,peak_mb,machine,rule,measured")
+
+
+def test_a_run_that_does_not_say_how_it_was_made_is_not_kept(project):
+    nb = run(project.book / "claims.yml", {"A": 0.5, "B": 0.25}, duration_s=None)
+    write_whole(project.executed("paper", "01_first"), notebook.dumps(nb))
+    with pytest.raises(PipelineError, match="does not say its duration_s"):
+        recorded.record(project, "paper")
+    assert not recorded.folder(project).exists()

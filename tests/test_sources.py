@@ -23,6 +23,7 @@ def test_a_dataset_says_in_which_file_it_was():
     assert sources.of(PUBLISHED) == ("arms/usps.npz",) and sources.of(HERE) == (sources.HERE,)
     assert sources.of(sources.published_in(HERE, Path("/some/place/results/digits.npz"))) == ("digits.npz",)
     assert sources.of(sources.published_in(HERE, Path("/some/place/twins/usps.npz"))) == ("twins/usps.npz",)
+    assert sources.of(sources.published_in(HERE, Path("/results/companion/book/results/twins/usps.npz"))) == ("twins/usps.npz",)
 
 
 def test_sources_of_many_each_once_in_order():
@@ -60,3 +61,5 @@ def test_figures_whose_captions_speak_of_published_results_name_their_data(path)
     for cell, name, caption, *_ in notebook.figures(nb):
         if "ublished" in caption:
             assert "sources.shown(" in cell.source, name
+            if "where" not in caption:
+                assert any(source.endswith(".npz") for source in cell.metadata.netdyn.sources), name

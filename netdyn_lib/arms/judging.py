@@ -10,9 +10,11 @@ from . import measures
 
 @dataclass(frozen=True)
 class Row:
-    """What :meth:`netdyn_lib.claims.Scorecard.measure` takes: ``card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested, source=row.data)``.
+    """What :meth:`netdyn_lib.claims.Scorecard.measure` takes.
 
-    ``data`` are the arms that it was taken from, None where it was not.
+    It is called as ``card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested, source=row.data)``.
+
+    ``data`` are the arms that it was looked for in, None where there are none.
     """
 
     id: str
@@ -77,10 +79,10 @@ def _row(id, data, arms, quantity, seen):
     there = [] if data is None else data["arm"].values.tolist()
     missing = [arm for arm in arms if arm not in there]
     if missing:
-        return Row(id, np.nan, None, None, "", f"Arms neither published nor computed here: {', '.join(missing)}.")
+        return Row(id, np.nan, None, None, "", f"Arms neither published nor computed here: {', '.join(missing)}.", data)
     value = quantity(data)
     if np.isnan(value.estimate):
-        return Row(id, np.nan, None, None, "", f"No network of the arms {', '.join(arms)} has a value: diverged, or not followed that far.")
+        return Row(id, np.nan, None, None, "", f"No network of the arms {', '.join(arms)} has a value: diverged, or not followed that far.", data)
     low, high = (None, None) if np.isnan(value.low) else (value.low, value.high)
     return Row(id, value.estimate, low, high, seen(), "", data)
 

@@ -82,7 +82,7 @@ def contributions(by_step):
     with style.figure(height=2.5, width=0.7 * style.WIDTH) as (fig, axes):
         axis, steps = axes[0, 0], np.array(list(by_step), dtype=float)
         for k, of in enumerate(names.values()):
-            with_intervals(axis, steps + 0.01 * (k - 1) * steps.max(), [of(one) for one in by_step.values()], **look(k))
+            with_intervals(axis, steps, [of(one) for one in by_step.values()], shift=0.01 * (k - 1) * steps.max(), **look(k))
         axis.axhline(0.5, color=MUTED, lw=0.8)
         axis.set(xlabel="step", ylabel="share of the negative\ndirections of a batch", ylim=(0, 1))
         key(fig, [(name, look(k)) for k, name in enumerate(names)], columns=1)
@@ -97,7 +97,7 @@ def rates(found, name="test accuracy", mark=None):
     with style.figure(height=2.6, width=0.7 * style.WIDTH) as (fig, axes):
         axis = axes[0, 0]
         for k, (values, intervals) in enumerate(found.values()):
-            with_intervals(axis, values * 1.05 ** (k - 1), intervals, **look(k))
+            with_intervals(axis, values, intervals, 1.05 ** (k - 1), **look(k))
         if mark is not None:
             axis.axvline(mark, color="black", lw=0.8, ls=(0, (4, 3)), zorder=1)
         axis.set(xscale="log", xlabel=r"learning rate $\gamma$", ylabel=name)

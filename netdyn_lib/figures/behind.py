@@ -21,7 +21,7 @@ from .packing import packed
 #: Under which a figure hands its table to a notebook that is executed with ``ASKED`` in its environment.
 MIME = "application/vnd.netdyn.numbers"
 ASKED = "NETDYN_NUMBERS"
-#: Rows of a table that no curve is thinned for; see :func:`thinned`.
+#: Rows of a table, about; of figures that show more, long curves are thinned.
 MOST = 12_000
 _COLUMNS = ("panel", "curve", "series", "kind", "part", "x", "y", "x_low", "x_high", "y_low", "y_high", "x2", "y2", "value", "every")
 _ALWAYS = ("panel", "curve", "series", "kind", "x", "y")
@@ -43,15 +43,16 @@ def table(figure):
         one at ``x``), span (from ``x`` to ``x2`` or ``y`` to ``y2``), band (from ``y`` to ``y2``), outline, segment (its ends), bar (from ``y2`` to
         ``y``, or from ``x2`` to ``x`` where it lies), cell, or image (``value`` at the centre of a pixel).  ``part`` counts
         the pieces of what has several.  Ends of an interval stand beside its estimate, as ``y_low`` and ``y_high`` or ``x_low`` and ``x_high``.
-        ``every`` is k where of a curve every k-th point, or part, alone is kept.  Columns that nothing uses are left out.
+        ``every`` is how many points, or parts, lie between a row and the one before it where not all are kept, 1 for the next.  Columns that nothing uses are left out.
     """
     panels = [(axis, [thing for thing in drawn.things(axis) if len(thing)]) for axis in drawn.axes(figure)]
     panels, legends, frames = [(axis, found) for axis, found in panels if found], Legends(figure), []
-    longest = _longest([len(thing) for _, found in panels for thing in found])
+    share = iter(_share([len(thing) for _, found in panels for thing in found]))
     for number, (axis, found) in enumerate(panels, 1):
         for count, thing in enumerate(found, 1):
             name = thing.name or legends.name(axis, thing.artist, thing.kind in ("level", "mark", "span"))
-            frames.append(pd.DataFrame(thinned(thing.columns, longest)).assign(panel=number, curve=count, series=name, kind=thing.kind))
+            rows = thinned(thing.columns, next(share), axis.get_xscale() in ("log", "symlog"))
+            frames.append(pd.DataFrame(rows).assign(panel=number, curve=count, series=name, kind=thing.kind))
     whole = pd.concat(frames, ignore_index=True).reindex(columns=list(_COLUMNS)) if frames else pd.DataFrame(columns=list(_COLUMNS))
     used = [name for name in _COLUMNS if name in _ALWAYS or whole[name].notna().any()]
     whole = whole[used]
@@ -73,7 +74,7 @@ def csv(figure):
     head += [f"# panel {number}: {text}" for number, text in enumerate(found.attrs["panels"], 1)]
     head.append(f"# {sources.in_words(sources.of_figure(figure))}")
     if "every" in found:
-        head.append('# of a curve with a number k in the column "every" one point in k is kept; the notebook computes all')
+        head.append('# of a curve with numbers in the column "every" not all points are kept: k says that it is the k-th after the row before')
     found = found.assign(series=found["series"].fillna("").str.replace("#", "no. ", regex=False))
     return "\n".join([*head, found.to_csv(index=False, float_format="%.6g")])
 
@@ -87,48 +88,49 @@ def hand_on(figure):
 def stands_for(artist, x, y):
     """Say for which points, ``x`` and ``y`` of any shapes that agree, a picture stands.
 
-    Those that are not finite are left out, and of more than :data:`MOST` as many are drawn at random, always the same; the series says so.
+    Those that are not finite are left out, and of more than :data:`MOST` as many are drawn at random, always the same; the name says so.
     """
     x, y = np.broadcast_arrays(x, y)
-    name, some = "", np.arange(x.size)
-    if x.size > MOST:
-        name = f"{MOST:,} of {x.size:,} points, drawn at random"
-        some = np.sort(np.random.default_rng(0).choice(x.size, MOST, replace=False))
+    some = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    name = f"points drawn at random from {some.size:,}" if some.size > MOST else ""
+    if some.size > MOST:
+        some = np.sort(np.random.default_rng(0).choice(some, MOST, replace=False))
     places = np.unravel_index(some, x.shape)
-    x, y = x[places], y[places]
-    good = np.isfinite(x) & np.isfinite(y)
-    artist.netdyn_points = name, {"x": x[good], "y": y[good]}
+    artist.netdyn_points = name, {"x": x[places], "y": y[places]}
 
 
-def thinned(columns, longest):
-    """Every k-th row of a thing that has more than ``longest``, with k in a column ``every``.
+def thinned(columns, most, logarithmic=False):
+    """Some of the rows of a thing that has more than ``most``, with the distance k to the row kept before in a column ``every``.
 
-    k has no factor 2 or 3, so that of an orbit of period 2, 3, 4, 6 … all points stay.  Of a thing in parts whole parts are kept, every k-th; where
-    one part alone is too long, it is thinned like a curve.
+    Every k-th, where k has no factor 2 or 3, so that of an orbit of period 2, 3, 4, 6 … all points stay, and the last.  On a ``logarithmic``
+    axis rows at equal ratios instead, where x grows.  Of a thing in parts whole parts are kept, every k-th; where one part alone is too long, it is
+    thinned like a curve.
     """
     rows = len(columns["x"])
-    k = -(-rows // longest)
+    k = -(-rows // most)
     if k <= 1:
         return columns
     while math.gcd(k, 6) > 1:
         k += 1
     parts = columns.get("part")
     if parts is not None and len(ranks := np.unique(parts)) >= k:
-        keep = np.isin(parts, ranks[::k])
+        keep = np.flatnonzero(np.isin(parts, ranks[::k]))
+        return {name: np.asarray(values)[keep] for name, values in columns.items()} | {"every": np.full(len(keep), k)}
+    if logarithmic and (np.diff(columns["x"]) > 0).all():
+        keep = np.unique(np.concatenate([[0], np.geomspace(1, rows - 1, most).round().astype(int)]))
     else:
-        keep = np.arange(rows) % k == 0
-    return {name: np.asarray(values)[keep] for name, values in columns.items()} | {"every": np.full(keep.sum(), k)}
+        keep = np.union1d(np.arange(0, rows, k), rows - 1)
+    return {name: np.asarray(values)[keep] for name, values in columns.items()} | {"every": np.diff(keep, prepend=keep[0] - 1)}
 
 
-def _longest(lengths):
-    """The length to which the longest of several curves are cut, so that all together make :data:`MOST` rows; short ones are kept whole."""
-    left, lengths = MOST, sorted(lengths)
-    for k, length in enumerate(lengths):
-        share = left // (len(lengths) - k)
-        if length > share:
-            return max(share, 1)
-        left -= length
-    return MOST
+def _share(lengths):
+    """How many rows each of several curves keeps, so that all together make :data:`MOST`: short ones all, longer ones as the root of their length."""
+    lengths = np.asarray(lengths, dtype=float)
+    low, high = 0.0, max(math.sqrt(max(lengths, default=1)), 1.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.minimum(lengths, middle * np.sqrt(lengths)).sum() <= MOST else (low, middle)
+    return np.clip(np.ceil(low * np.sqrt(lengths) - 1e-6), 1, lengths).astype(int).tolist()
 
 
 def _described(axis):
@@ -165,11 +167,15 @@ def _categories(axis, name):
     if not isinstance(scale.get_major_formatter(), FixedFormatter | FuncFormatter | StrCategoryFormatter):
         return ""
     found = zip(scale.get_majorticklocs(), (text.get_text() for text in scale.get_ticklabels()), strict=False)
-    found = [(place, " ".join(text.split())) for place, text in found]
-    if not any(_is_name(text) for _, text in found):
+    found = [(place, " ".join(text.split())) for place, text in found if text.strip()]
+    if all(_is_number(text, place) for place, text in found):
         return ""
-    return ", ".join(f"{name} {place:g} = {text}" for place, text in found if text)
+    return ", ".join(f"{name} {place:g} = {text}" for place, text in found)
 
 
-def _is_name(text):
-    return any(letter.isalpha() for letter in re.sub(r"\$[^$]*\$", "", text))
+def _is_number(text, place):
+    """Whether a tick's label is its place, written as a number."""
+    try:
+        return math.isclose(float(text.replace(",", "").replace("−", "-")), place, abs_tol=1e-12)
+    except ValueError:
+        return False

@@ -11,6 +11,25 @@ from matplotlib.patches import Polygon, Rectangle, StepPatch
 from .naming import own_name
 
 
+def moved(artist, by=1.0, shift=0.0, lift=1.0):
+    """Say that ``artist`` is drawn beside its place, so that it hides no other: at x · ``by`` + ``shift`` and y · ``lift``; the artist.
+
+    The table behind its figure has x and y.
+    """
+    artist.netdyn_moved = by, shift, lift
+    return artist
+
+
+def _in_place(thing, artist):
+    by, shift, lift = getattr(artist, "netdyn_moved", (1.0, 0.0, 1.0))
+    for name in thing.columns:
+        if name.startswith("x"):
+            thing.columns[name] = (thing.columns[name] - shift) / by
+        elif name.startswith("y"):
+            thing.columns[name] = thing.columns[name] / lift
+    return thing
+
+
 @dataclass
 class Thing:
     """One curve, cloud, band, set of bars or picture.
@@ -35,13 +54,13 @@ def things(axis):
     names = {id(part): _named(one, part) for one in axis.containers for part in _flat(one) if part is not None}
     for one in whole:
         found = _bars(one, one) if isinstance(one, BarContainer) else _estimates(one)
-        yield from (thing for thing in found if thing.artist.get_visible())
+        yield from (_in_place(thing, one) for thing in found if thing.artist.get_visible())
     for readers, artists in ((_line, axis.lines), (_collection, axis.collections), (_patch, axis.patches), (_image, axis.images)):
         for artist in artists:
             if artist.get_visible() and id(artist) not in owned:
                 for thing in readers(axis, artist):
                     thing.name = thing.name or own_name(artist) or names.get(id(artist), "")
-                    yield thing
+                    yield _in_place(thing, artist)
 
 
 def axes(figure):
@@ -112,7 +131,8 @@ def _estimates(container):
     ends = {}
     for bar, across in zip(bars, [False] * container.has_xerr + [True] * container.has_yerr, strict=True):
         low, high = ("y_low", "y_high") if across else ("x_low", "x_high")
-        pairs = [one[:, int(across)] if len(one) == 2 else (np.nan, np.nan) for one in bar.get_segments()]
+        # Not get_segments, which leaves out an end that is not finite, and with it the other.
+        pairs = [_numbers(path.vertices)[:, int(across)] if len(path.vertices) == 2 else (np.nan, np.nan) for path in bar.get_paths()]
         ends[low], ends[high] = np.array(pairs, dtype=float).reshape(-1, 2).T
     artist = bars[0] if data is None else data
     name = own_name(container) or own_name(artist)

@@ -101,8 +101,9 @@ def window_choices(epochs, distance, fits):
                     continue
                 t = np.array([fit.start[k], fit.stop[k]])
                 lift = 10.0 ** (-0.35 * (j + 1))  # apart, so that windows do not hide each other
-                label = f"{rule.replace('_', ' ')}" if k == count - 1 else None
-                axis.plot(t, lift * np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[j], lw=2, label=label)
+                label = ("" if k == count - 1 else "_") + rule.replace("_", " ")
+                (line,) = axis.plot(t, lift * np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[j], lw=2, label=label)
+                moved(line, lift=lift)
             axis.set_xlabel("epoch $t$")
         axes[0, 0].set_ylabel("mean distance $\\bar d(t)$")
         axes[0, -1].legend(loc="lower right", fontsize="x-small")
@@ -150,7 +151,7 @@ def parting(found, radii):
             for name, (_, mark, _) in _CAUSES.items():
                 these = (found.cause[row] == name) & np.isfinite(found.epoch[row])
                 if these.any():
-                    left.plot(found.epoch[row, these], found.relative[row, these], mark, ms=3, alpha=0.6, color=colour)
+                    left.plot(found.epoch[row, these], found.relative[row, these], mark, ms=3, alpha=0.6, color=colour, label=f"_ε = {radius:g}, {name}")
             left.plot([], [], "o", ms=4, color=colour, label=f"ε = {radius:g}")
         left.axhline(2.0**-52, color="black", ls=":", lw=1)
         left.text(0.98, 2.0**-52 * 1.6, "$2^{-52}$", transform=left.get_yaxis_transform(), ha="right")

@@ -61,9 +61,10 @@ def stabilising(found, batch=None):
                 part, colour = table.loc[name], look(k)["color"]
                 axis.plot(part.index, part["overlap"], **look(k) | dict(ms=0), label=name)
                 good = part["converged"].astype(bool) if "converged" in part else np.ones(len(part), dtype=bool)
-                for chosen, fill in ((good, colour), (~good, "white")):
-                    axis.plot(part.index[chosen], part["overlap"][chosen], ls="", marker="o", ms=3.5, color=colour, mfc=fill)
-                axis.plot(part.index, part[chance], color=colour, ls=":", lw=0.9)
+                for chosen, fill, state in ((good, colour, "converged"), (~good, "white", "not converged")):
+                    looks = dict(ls="", marker="o", ms=3.5, color=colour, mfc=fill, label=f"_{name}, {state}")
+                    axis.plot(part.index[chosen], part["overlap"][chosen], **looks)
+                axis.plot(part.index, part[chance], color=colour, ls=":", lw=0.9, label=f"_{name}, chance")
             axis.set_title(title, fontsize="small")
             axis.set(xlabel="step $t$", ylim=(-0.03, 1.03))
             axis.legend()

@@ -42,7 +42,7 @@ def exponent(diagram, exponents, marks, known, start=0.4, low=-1.6, height=2.3):
         bottom.plot(p, shown, color=style.MUTED, linewidth=0.5, label="_exponent")
         bottom.fill_between(p, 0, shown, where=shown > 0, color=style.PALETTE[1], alpha=0.8, linewidth=0, label="_positive")
         bottom.fill_between(p, 0, shown, where=shown < 0, color=style.PALETTE[0], alpha=0.35, linewidth=0, label="_negative")
-        bottom.plot(*known, "o", color="black", markersize=4, clip_on=False, zorder=5, label="_known")
+        bottom.plot(*known, "o", color="black", markersize=4, clip_on=False, zorder=5, label=rf"_$\ln 3$ at $\eta$ = {known[0]:g}")
         bottom.annotate(
             rf"$\ln 3$ at $\eta={known[0]:.0f}$", known, (-6, 4), textcoords="offset points", ha="right", va="center"
         )

@@ -34,18 +34,12 @@ class Legends:
         self._of_figure = [entry for legend in figure.legends for entry in _entries(legend)]
 
     def name(self, axis, artist, guide=False):
-        """The entry that ``artist`` looks like, searched in the legend of its axis, in those of the figure, then in all others.
+        """The entry that ``artist`` looks like, searched in the legend of its axis, then in those of the figure.
 
-        Colours have to agree.  Of several entries in the colour those count that agree in dashes and marker, as far as both have any.  Of a
-        ``guide``, a line across an axis or a span, all have to agree, because guides borrow their colours.  Empty where no entry is left, or more
-        than one: a name that may be wrong is worse than none.
+        Colours have to agree, and dashes and markers where both have some.  Of a ``guide``, a line across an axis or a span, they have to be the same,
+        because guides borrow their colours.  Empty where no entry is left, or more than one: a name that may be wrong is worse than none.
         """
-        others = [entry for one, entries in self._of_axis.items() if one is not axis for entry in entries]
-        for entries in (self._of_axis.get(axis, []), self._of_figure, others):
-            found = _fitting(artist, entries, guide)
-            if found:
-                return found
-        return ""
+        return _fitting(artist, self._of_axis.get(axis, []), guide) or _fitting(artist, self._of_figure, guide)
 
 
 def _every(figure):
@@ -65,11 +59,11 @@ def _fitting(artist, entries, all_of_it):
     fits = [(name, handle) for name, handle in entries if (other := _colour(handle)) is not None and np.allclose(colour, other, atol=1e-3)]
     if all_of_it:
         fits = [(name, one) for name, one in fits if isinstance(one, Patch) == isinstance(artist, Patch)]
-        fits = [(name, one) for name, one in fits if _dashes(one) == _dashes(artist) and _marker(one) == _marker(artist)]
     for what in (_dashes, _marker):
         mine = what(artist)
-        agree = [(name, handle) for name, handle in fits if mine is not None and what(handle) == mine]
-        fits = agree or fits
+        fits = [(name, one) for name, one in fits if what(one) == mine or (not all_of_it and None in (what(one), mine))]
+        exactly = [(name, one) for name, one in fits if what(one) == mine]
+        fits = exactly or fits
     texts = {name for name, _ in fits}
     return texts.pop() if len(texts) == 1 else ""
 

@@ -25,6 +25,10 @@ def strip(axis, labels, block, height=0.035):
     )
 
 
+#: Which number stands for which kind in a picture of kinds.
+NUMBERED = ", ".join(f"{k} = {kind}" for k, kind in enumerate(KINDS))
+
+
 def key(fig, **options):
     """Name the colours of the kinds of block, below the panels."""
     handles = [Patch(color=colour, label=kind) for colour, kind in zip(COLOURS, KINDS, strict=True)]
@@ -81,6 +85,7 @@ def raster(labels, kappa, order, block=60, height=4.0):
             aspect="auto",
             extent=extent,
             interpolation="none",
+            label=f"_{NUMBERED}",
         )
         top = int(np.nanmax(kappa))
         scale = ListedColormap(colormaps["cividis"](np.linspace(0, 1, top)))
@@ -148,7 +153,7 @@ def bands(block, width, gap, narrowing):
             linewidth=0.9,
             label=f"slope ${narrowing:.0f}$",
         )
-        third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0, label="_1e-7 to 1e-5")
+        third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0, label="_widths that D reports")
         third.set(xlabel="epoch", ylabel="width or distance in loss", ylim=(1e-9, 1e4))
         third.set_yticks(10.0 ** np.arange(-9, 2, 2))
         third.legend(fontsize="x-small", loc="upper right", ncols=2)
@@ -172,10 +177,10 @@ def weights(series, labels, names, moment, steps, block=60):
     with style.figure(count, 2, height=1.25, sharex="col", width_ratios=(1.6, 1)) as (fig, axes):
         for k, name in enumerate(names):
             left, right = axes[k]
-            left.plot(series[:, k], ".", markersize=1.5, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True)
+            left.plot(series[:, k], ".", markersize=1.5, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True, label=f"_{name}")
             strip(left, labels[:, k], block, height=0.06)
             left.axvspan(near[0], near[-1], color=style.MUTED, alpha=0.35, linewidth=0, label="_stretch drawn beside")
-            right.plot(near, series[near, k], ".-", markersize=2, linewidth=0.3, color=style.PALETTE[k])
+            right.plot(near, series[near, k], ".-", markersize=2, linewidth=0.3, color=style.PALETTE[k], label=f"_{name}")
             right.axvline(moment, color="black", linewidth=0.7, linestyle=":")
             left.set_ylabel(name)
         for axis in axes[-1]:

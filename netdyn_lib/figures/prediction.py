@@ -122,7 +122,7 @@ def areas(by_name, predictors, early=None, bands=True):
                 axis = axes[row, column]
                 axis.axhline(0.5, color=MUTED, lw=0.8)
                 if early is not None:
-                    axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)), label="_early")
+                    axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)), label=f"_t = {early:g}")
                 part = table["auc"].sel(outcome=outcome)
                 if not np.isfinite(part.values).any():
                     say(axis, "too few runs")
@@ -183,7 +183,7 @@ def savings_over_time(by_name, early=None, bottom=-0.1):
             axis.set_title(_title(name), fontsize="small")
             axis.axhline(0, color=MUTED, lw=0.8)
             if early is not None:
-                axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)), label="_early")
+                axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)), label=f"_t = {early:g}")
             axis.set(xscale="log", ylim=(bottom, 1), xlabel="decision time $t$")
             if not np.isfinite(data["saved"].values).any():
                 say(axis, "too few runs")

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from .drawn import moved
 from .style import MUTED, PALETTE
 
 RATE = r"learning rate $\eta$"
@@ -16,11 +17,14 @@ def look(k):
     return dict(color=colour, marker=marker, ls=line, mfc="white" if k % 2 else colour, ms=4.5)
 
 
-def with_intervals(axis, x, intervals, **options):
-    """Draw k Intervals against ``x`` (k,) with their bars; NaN is left out, as is a bar without ends."""
+def with_intervals(axis, x, intervals, by=1.0, shift=0.0, **options):
+    """Draw k Intervals against ``x`` (k,) with their bars; NaN is left out, as is a bar without ends.
+
+    They stand at ``x * by + shift``, beside others; the table behind the figure has ``x``.
+    """
     middle, low, high = np.array([tuple(i) for i in intervals], dtype=float).reshape(-1, 3).T
     errors = np.maximum(np.array([middle - low, high - middle]), 0)  # keeps NaN
-    axis.errorbar(x, middle, errors, **dict(capsize=2, elinewidth=0.9) | options)
+    moved(axis.errorbar(np.asarray(x) * by + shift, middle, errors, **dict(capsize=2, elinewidth=0.9) | options), by, shift)
 
 
 def rate_axis(axis, rates):
@@ -65,11 +69,13 @@ def vertical(axis, rate, name=""):
 def against_rate(axis, by_label, what, band=False):
     """The Intervals ``what`` of each of several Exponents against η."""
     for j, (label, found) in enumerate(by_label.items()):
-        x, intervals = found.rates * shift(j, len(by_label)), getattr(found, what)
+        aside, intervals = shift(j, len(by_label)), getattr(found, what)
         if band:
             middle = np.array([i.estimate for i in intervals])
-            axis.fill_between(x, middle - found.sd, middle + found.sd, color=look(j)["color"], alpha=0.13, lw=0)
-        with_intervals(axis, x, intervals, label=label, **look(j))
+            looks = dict(color=look(j)["color"], alpha=0.13, lw=0, label=f"_{label}, one standard deviation")
+            area = axis.fill_between(found.rates * aside, middle - found.sd, middle + found.sd, **looks)
+            moved(area, aside)
+        with_intervals(axis, found.rates, intervals, aside, label=label, **look(j))
     rate_axis(axis, np.concatenate([found.rates for found in by_label.values()]))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 from netdyn_lib.figures import style
-from netdyn_lib.figures.phases import COLOURS, FIXED, IRREGULAR, PERIOD3, key
+from netdyn_lib.figures.phases import COLOURS, FIXED, IRREGULAR, NUMBERED, PERIOD3, key
 from netdyn_lib.phases import kinds
 
 
@@ -25,7 +25,7 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
     """
     with style.figure(2, 1, height=height, sharex=True, height_ratios=(1.7, 1)) as (fig, ((top,), (bottom,))):
         x = np.repeat(gains, losses.shape[1])
-        top.plot(x, losses.ravel(), ",", color="black", alpha=0.25, rasterized=True, label="_one iterate")
+        top.plot(x, losses.ravel(), ",", color="black", alpha=0.25, rasterized=True, label="_iterates of the map")
         for gain, values in measured.items():
             top.plot(
                 np.full(values.size, gain),
@@ -42,8 +42,8 @@ def diagram(gains, losses, exponents, marks, measured, critical, height=2.6):
         top.set(ylabel=r"training loss $\mathcal{L}$", ylim=(0, np.quantile(losses[-1], 0.999) * 1.1))
         top.legend(loc="upper left", frameon=True, framealpha=1, edgecolor="none")
         high = exponents.max(1)
-        bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True, label="_one gain")
-        bottom.fill_between(gains, 0, high, where=high > 0, color=IRREGULAR, alpha=0.6, linewidth=0)
+        bottom.plot(gains, exponents, ".", color=style.MUTED, markersize=1.2, rasterized=True, label="_exponents of one start")
+        bottom.fill_between(gains, 0, high, where=high > 0, color=IRREGULAR, alpha=0.6, linewidth=0, label="_largest exponent, where positive")
         bottom.axhline(0, color="black", linewidth=0.7)
         bottom.set(
             xlabel=r"gain $g = \eta\kappa$", ylabel=r"exponent per step", ylim=(-1.0, max(0.4, high.max() * 1.1))
@@ -85,10 +85,10 @@ def prediction(true, predicted, errors, counts, matrix, names):
         for (model, by_kind), line in zip(errors.items(), ("-", ":"), strict=False):
             for kind, quantiles in by_kind.items():
                 low, middle, high = np.maximum(quantiles, 1e-17)
-                label = f"{kind} ({counts[kind]})" if line == "-" else None
+                label = f"{kind} ({counts[kind]})" if line == "-" else f"_{kind}, {model}"
                 second.semilogy(steps, middle, line, color=colours[kind], label=label)
                 if line == "-":
-                    second.fill_between(steps, low, high, color=colours[kind], alpha=0.15, linewidth=0)
+                    second.fill_between(steps, low, high, color=colours[kind], alpha=0.15, linewidth=0, label=f"_{kind}, {model}, quantiles")
             second.plot([], [], line, color="black", label=model)
         second.set(xlabel="epochs ahead", ylabel="error / range of loss", ylim=(1e-18, 3))
         second.set_yticks(10.0 ** np.arange(-12, 1, 3))
@@ -139,6 +139,7 @@ def portrait(basin, edge, attractors, networks, titles):
                 vmin=-0.5,
                 vmax=3.5,
                 alpha=0.28,
+                label=f"_{NUMBERED}",
             )
             axis.plot(*orbit.T, ".", markersize=1.5, color="black", mew=0, rasterized=True, label="_orbit of the map")
             axis.plot(*seen.T, "o", markersize=3.2, markerfacecolor="none", color="#cc0000", mew=0.7, label="_seen in training")
@@ -214,7 +215,7 @@ def ageing(epochs, openness, times, approach, rate):
         first, second, third = axes[0]
         for axis, x, (low, middle, high) in ((first, epochs, openness), (second, times, approach)):
             axis.fill_between(x, low, high, color=style.PALETTE[0], alpha=0.2, linewidth=0, label="_quantiles 0.1 to 0.9")
-            axis.loglog(x, middle, "o", color=style.PALETTE[0], markersize=2.5, label="_pairs of initial conditions")
+            axis.loglog(x, middle, "o", color=style.PALETTE[0], markersize=2.5, label="_median")
             anchor = len(x) // 2
             axis.loglog(x, middle[anchor] * x[anchor] / x, "--", color="black", linewidth=0.8, label="slope $-1$")
         first.set(xlabel="epoch $t$", ylabel="largest $h(1-h)$")

@@ -63,8 +63,8 @@ def divergence(curves, fit, threshold=0.05):
             if k is None:
                 axis.set_visible(False)
                 continue
-            axis.semilogy(n, curves.distances[k].T, color=style.PALETTE[5], linewidth=0.7, alpha=0.8, label="_one orbit")
-            axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3, label="_mean over orbits")
+            axis.semilogy(n, curves.distances[k].T, color=style.PALETTE[5], linewidth=0.7, alpha=0.8, label="_distance of one neighbour")
+            axis.semilogy(n, curves.curves[k], "o-", color=style.PALETTE[0], markersize=3, label="_mean over neighbours")
             inside = n[fit.first : fit.last + 1]
             axis.semilogy(
                 inside, np.exp(fit.intercept[k] + fit.slope[k] * inside), "--", color="#cc0000", linewidth=1.4, label="_fit"
@@ -120,7 +120,7 @@ def embeddings(curves, controls, exponents, known, first=1):
             left.plot(mean, "o-", markersize=3, color=style.PALETTE[k], label=f"$m = {m}$")
             left.plot(null, "s--", markersize=2.5, color=style.PALETTE[k], linewidth=0.8, alpha=0.6, label=f"_$m = {m}$, shuffled")
         left.plot([], "s--", color=style.MUTED, markersize=2.5, linewidth=0.8, label="shuffled")
-        left.axvspan(-0.3, first - 0.5, color=style.MUTED, alpha=0.15, linewidth=0, label="_lags left out")
+        left.axvspan(-0.3, first - 0.5, color=style.MUTED, alpha=0.15, linewidth=0, label="_steps before the fit")
         left.set(xlabel="step $n$", ylabel=r"mean of $\ln d_n$", xlim=(-0.3, None))
         left.legend()
         names = list(exponents)[::-1]

@@ -124,9 +124,9 @@ def share_and_arrival(by_label, first, sustained, mark=None):
         top, middle, below = axes[:, 0]
         against_rate(top, by_label, "share")
         for j, (name, (arrivals, looks)) in enumerate(found.items()):
-            x = arrivals.rates * shift(j, len(found))
-            with_intervals(middle, x, arrivals.mean, label=name, **looks)
-            with_intervals(below, x, arrivals.never, label=f"{name}, by epoch {arrivals.cap:,}", **looks)
+            aside = shift(j, len(found))
+            with_intervals(middle, arrivals.rates, arrivals.mean, aside, label=name, **looks)
+            with_intervals(below, arrivals.rates, arrivals.never, aside, label=f"{name}, by epoch {arrivals.cap:,}", **looks)
         top.set(ylabel=SHARE, ylim=(-0.04, 1.06))
         log_epochs(middle, r"$\langle\tau\rangle$ (epochs)")
         below.set(ylabel="share never", ylim=(-0.04, 1.06), xlabel=RATE)
@@ -180,7 +180,7 @@ def by_length(tables, rates=None):
             drawn = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
             for j, (rate, rows) in enumerate(drawn):
                 middle, low, high = rows[["share", "share_low", "share_high"]].values.T
-                with_intervals(axis, rows["epochs"].values * shift(j, 2 * len(drawn)), list(zip(middle, low, high)), **looks[rate])
+                with_intervals(axis, rows["epochs"].values, list(zip(middle, low, high)), shift(j, 2 * len(drawn)), **looks[rate])
             lengths = np.unique(table["epochs"])
             axis.set(xscale="log", xlabel="length of record $T$ (epochs)", title=title, ylim=(-0.04, 1.06), xlim=(lengths[0] / 1.15, lengths[-1] * 1.2))
             axis.xaxis.set_major_locator(FixedLocator(lengths))
@@ -222,7 +222,7 @@ def robustness(rows):
 
 def _epochs(axis, arrivals):
     with_intervals(axis, arrivals.rates, arrivals.restricted, **look(0))
-    with_intervals(axis, arrivals.rates * shift(1, 2), arrivals.mean, **look(1))
+    with_intervals(axis, arrivals.rates, arrivals.mean, shift(1, 2), **look(1))
     spent = np.array([i.estimate for i in arrivals.restricted])
     if (spent < arrivals.cap).any():
         k = np.nanargmin(spent)
@@ -287,7 +287,7 @@ def _thin(axis, epochs, values, there, first=0):
     """Curves (T, n) of the initial conditions that are there, thin; the first one on top, bold."""
     axis.plot(epochs, values[:, there], color=MUTED, lw=0.5, alpha=0.7, label="_one initial condition")
     if there[first]:
-        axis.plot(epochs, values[:, first], color="black", lw=1.8)
+        axis.plot(epochs, values[:, first], color="black", lw=1.8, label="_first initial condition")
 
 
 def _index(data, rate):

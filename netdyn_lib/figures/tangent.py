@@ -61,7 +61,7 @@ def phases(found):
                 local.plot(found.local[blocks[0]][:, column], **looks)
             for axis in (spectrum, local):
                 axis.axhline(0, color=MUTED, lw=0.8)
-            made_of.axvline(found.inner + 0.5, color="black", lw=0.8, ls=(0, (4, 3)), label="_dimensions of the first layer")
+            made_of.axvline(found.inner + 0.5, color="black", lw=0.8, ls=(0, (4, 3)), label="_end of the first layer")
             made_of.set_ylim(0, 1.03)
             spectrum.set_ylabel(KINDS[kind])
         for axis, name in zip(axes[0], ("growth per epoch", "growth at each epoch", "share of what is not neutral")):
@@ -88,7 +88,7 @@ def leading(by_name):
                 frozen = np.maximum(0, np.log(np.abs(1 - 2 * sharp)))  # λ_max = sharpness · 2/η
             above.plot(part["end"], frozen.mean("init"), color=MUTED, ls=":")
             above.axhline(0, color=MUTED, lw=0.8)
-            below.plot(part["end"], sharp, color=PALETTE[0], lw=0.9)
+            below.plot(part["end"], sharp, color=PALETTE[0], lw=0.9, label="_sharpness of one network")
             below.axhline(1, color="black", lw=0.8, ls=(0, (4, 3)))
             below.set_yscale("log")
             above.set_title(f"{name}\n" + rf"$\eta$ = {rate:g}", fontsize="small")

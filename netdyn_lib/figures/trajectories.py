@@ -85,10 +85,10 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None, colum
     count = distance.shape[1]
     with style.figure(-(-count // columns), columns, height=2.1, sharex=True) as (fig, axes):
         for k, axis in enumerate(axes.flat[:count]):
-            axis.plot(epochs, distance[:, k], color=MUTED, lw=0.6, alpha=0.7, label="_one network")
-            axis.plot(epochs, distance[:, k].mean(1), color="black", lw=1.6, label="_mean over networks")
+            axis.plot(epochs, distance[:, k], color=MUTED, lw=0.6, alpha=0.7, label="_one copy")
+            axis.plot(epochs, distance[:, k].mean(1), color="black", lw=1.6, label="_mean over copies")
             if frozen is not None:
-                axis.plot(epochs, frozen[:, k], color=PALETTE[0], ls=":", lw=1.8, label="_frozen")
+                axis.plot(epochs, frozen[:, k], color=PALETTE[0], ls=":", lw=1.8, label="_prediction with the Hessian frozen")
             if logarithmic:
                 axis.set_yscale("log")
             else:
@@ -114,10 +114,10 @@ def radii(epochs, by_radius):
         left, right = axes[0]
         for k, (radius, curve) in enumerate(scaled.items()):
             label = f"$\\epsilon = 10^{{{np.log10(radius):.0f}}}$"
-            left.plot(epochs, by_radius[radius] / radius, color=PALETTE[k], lw=0.4, alpha=0.35)
+            left.plot(epochs, by_radius[radius] / radius, color=PALETTE[k], lw=0.4, alpha=0.35, label=f"_one copy, {label}")
             left.plot(epochs, curve, color=PALETTE[k], lw=2.4 - 0.5 * k, label=label)
             if radius != reference:
-                right.semilogy(epochs[1:], np.abs(curve / scaled[reference] - 1)[1:], color=PALETTE[k])
+                right.semilogy(epochs[1:], np.abs(curve / scaled[reference] - 1)[1:], color=PALETTE[k], label=f"_{label}")
         left.set(xlabel="epoch $t$", ylabel="$d(t)/\\epsilon$")
         left.set_ylim(bottom=0)
         right.set(xlabel="epoch $t$", ylabel="relative deviation")

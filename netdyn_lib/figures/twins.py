@@ -63,7 +63,7 @@ def fits(data, network=0):
                 continue
             steps, known = curve["step"].values, found[direction].fits
             rival = min((law for law in known if law != _PAPERS), key=lambda law: known[law].aicc)
-            axis.plot(steps, curve, **look(k) | dict(ls="", ms=3))
+            axis.plot(steps, curve, **look(k) | dict(ls="", ms=3), label="_measured")
             axis.plot(steps, known[_PAPERS](steps), color="black")
             axis.plot(steps, known[rival](steps), color=style.PALETTE[1], ls="--")
             axis.plot(steps, measures.least_squares(steps, curve.values, data.attrs["epsilon"])[0], color=MUTED, ls=":")

@@ -23,8 +23,9 @@ def parser():
     site = verbs.add_parser("site", help="build _build/html from the executed copies")
     supplement = verbs.add_parser("supplement", help="build the archive _build/supplement/netdyn-companion-VERSION.zip")
     supplement.add_argument("--without-pdf", action="store_true", help="leave out book.pdf, which needs Chromium")
-    for verb in (run, pair, keep, site, supplement):
+    for verb in (run, pair, site, supplement):
         verb.add_argument("--profile", default="laptop", choices=PROFILES)
+    keep.add_argument("--profile", required=True, choices=PROFILES)
     for verb in (run, pair, keep, site):
         verb.add_argument("--only", default="", help="prefixes of notebooks, such as 01,03")
     verbs.add_parser("test-site", help="build _build/test-site/html from the committed notebooks, warnings as errors")

@@ -85,7 +85,7 @@ def _published(found):
     if not files:
         return []
     part = "Partly drawn" if sources.HERE in found else "Drawn"
-    rest = "the rest was computed in the run below" if sources.HERE in found else "the run below computed none of it"
+    rest = "the rest, and what is made of them, was computed in the run below" if sources.HERE in found else "the run below evaluates them"
     return [f"{part} from published results, {', '.join(files)} (see {{doc}}`the table of files <../book/published>`); {rest}.", ""]
 
 

@@ -108,15 +108,18 @@ def runs(notebooks):
 def recorded(runs, rows, notebooks):
     """Runs that are kept beside those shown: what they took, and whether they come to the same verdicts as ``rows``, those of the site."""
     if not runs:
-        return "No other run is kept yet.\n"
+        return "No run of another profile or device is kept yet.\n"
+    lines = ["These runs of other profiles or devices are kept, with what they measured ({download}`runs.csv <_generated/runs.csv>`):", ""]
     head = ("Chapter", "Profile", "Device", "Seed", "Seconds", "Peak of memory, MB", "Executed", "Commit", "Machine", "Verdicts as on this site")
-    lines = ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|:--|"]
+    lines += ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|:--|"]
     for run in runs:
         name = run["chapter"]
         same, many = recorded_runs.agreement(run, rows)
         cells = (_link(name, notebooks[name]) if name in notebooks else name, run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}")
         cells += (f"{run['peak_mb']:,}" if run["peak_mb"] else "–", run["executed"], f"`{run['commit']}`", run["machine"] or "–")
         lines.append("| " + " | ".join(str(cell) for cell in (*cells, f"{same} of {many}" if many else "–")) + " |")
+    if not any(run["device"].startswith("cuda") for run in runs):
+        lines += ["", "None of them is on a GPU."]
     return "\n".join(lines) + "\n"
 
 

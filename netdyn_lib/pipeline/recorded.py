@@ -28,7 +28,8 @@ def record(project, profile, only="", log=print):
     Raises
     ------
     PipelineError
-        For a chapter that has no executed copy in that profile, or one that :func:`netdyn_lib.pipeline.scorecard.gather` cannot read.
+        For a chapter that has no executed copy in that profile, one that does not say how it was run, or one that
+        :func:`netdyn_lib.pipeline.scorecard.gather` cannot read.
     """
     paths = []
     for name in project.names(only):
@@ -37,6 +38,9 @@ def record(project, profile, only="", log=print):
             raise PipelineError(f"{name} has not been executed in the profile {profile}: make notebooks PROFILE={profile} ONLY={name[:2]}")
         nb = notebook.read(path)
         found = {"chapter": name} | {field: nb.metadata.netdyn.get(field) for field in RUN[1:]}
+        unknown = [field for field in RUN if found[field] is None]
+        if unknown:
+            raise PipelineError(f"{path} does not say its {', '.join(unknown)}: it was executed by an older library; execute it again")
         found["rows"] = [{field: row[field] for field in ROW} for row in scorecard.gather({name: nb}, project.book / "claims.yml")]
         target = folder(project) / f"{name}-{profile}-{found['device']}.json"
         write_whole(target, json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
@@ -57,8 +61,9 @@ def load(project, log=print):
     for path in sorted(folder(project).glob("*.json")):
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
-            lacking = [field for field in (*RUN, "rows") if field not in run] + [field for row in run["rows"] for field in ROW if field not in row]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            lacking = [field for field in (*RUN, "rows") if run.get(field) is None]
+            lacking += [field for row in run.get("rows", ()) for field in ROW if field not in row]
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise PipelineError(f"{path} is no record of a run: {error}") from None
         if lacking:
             raise PipelineError(f"{path} is no record of a run: it has no {', '.join(dict.fromkeys(lacking))}")

@@ -270,7 +270,7 @@ def _readme(project, about, chapters, pictures, with_pdf):
         *([("book.pdf", "the whole book as one document, with the numbering of the website")] if with_pdf else []),
         ("notebooks/", "each chapter as an executed notebook (.ipynb) and as its source (.py, Jupytext)"),
         ("figures/", "every figure, CHAPTER--NAME; figures.csv has their numbers and captions"),
-        ("data/", "published results, opened by numpy.load; site/book/published.html says what each holds"),
+        ("data/", "published results, opened by numpy.load; site/book/published.html says what each holds; data/runs: other runs of chapters, as JSON"),
         ("claims.json, claims.csv", "every claim of the papers that was tested, with its measured value and verdict"),
         ("library/", "the library netdyn_lib: pip install library/*.whl"),
         ("environment.txt", "requirements, the versions that the notebooks ran with, the machine"),
