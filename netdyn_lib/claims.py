@@ -323,7 +323,8 @@ def table(rows, address=None, others=None):
     """Rows of a scorecard as an HTML table.
 
     ``address`` gives the link to the figure of a row, or None; rows that were gathered from runs also say their
-    :func:`origin`.  ``others`` has rows of further runs by claim, each with its profile, device and verdict.  Each line of the table has its paper, chapter and verdict as data attributes.
+    :func:`origin`.  ``others`` has rows of further runs by claim, each with its profile, device and verdict.
+    Each line of the table has its paper, chapter and verdict as data attributes.
     """
     head = ("claim", "paper", "ours", "verdict")
     body = []
