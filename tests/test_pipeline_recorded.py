@@ -90,7 +90,7 @@ def test_a_claim_that_has_changed_since_is_left_out(project, kept):
 
 
 def test_what_was_not_executed_cannot_be_kept(project):
-    with pytest.raises(PipelineError, match="01_first has not been executed in the profile paper: make notebooks PROFILE=paper ONLY=01"):
+    with pytest.raises(PipelineError, match="01_first has not been executed in the profile paper: make book PROFILE=paper ONLY=01"):
         recorded.record(project, "paper")
 
 

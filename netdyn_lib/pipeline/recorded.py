@@ -35,7 +35,7 @@ def record(project, profile, only="", log=print):
     for name in project.names(only):
         path = project.executed(profile, name)
         if not path.exists():
-            raise PipelineError(f"{name} has not been executed in the profile {profile}: make notebooks PROFILE={profile} ONLY={name[:2]}")
+            raise PipelineError(f"{name} has not been executed in the profile {profile}: make book PROFILE={profile} ONLY={name[:2]}")
         nb = notebook.read(path)
         found = {"chapter": name} | {field: nb.metadata.netdyn.get(field) for field in RUN[1:]}
         unknown = [field for field in RUN if found[field] is None]
