@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import agreement
+from netdyn_lib import agreement, lyapunov
+from netdyn_lib.figures import behind
 from netdyn_lib.figures import exponents as figures
 from tests.examples import labelled
 
@@ -51,3 +52,17 @@ def test_parting_draws_the_radii_asked_for_and_counts_the_inner_ones():
     np.testing.assert_array_equal(heights, FOUND.table().loc[["1e-08", "1e-06"], ["saturation", "rounding", "undecided", "never"]].T)
     with pytest.raises(ValueError, match="was not compared"):
         figures.parting(FOUND, (0.5,))
+
+
+def test_windows_are_drawn_apart_and_told_in_place():
+    """Each rule's line is lifted off the curve that it fits; the table behind the figure has the fit itself."""
+    epochs = np.arange(60)
+    distance = np.exp(0.3 * epochs)[:, None] * [1e-8, 1e-7]
+    fits = {rule: lyapunov.best_fit(distance, min_length=length) for rule, length in (("best_fit(10)", 10), ("best_fit(20)", 20))}
+    figure = figures.window_choices(epochs, distance, fits)
+    drawn_at = figure.axes[0].lines[1].get_ydata()
+    table = behind.table(figure)
+    lines = table[(table["panel"] == 1) & (table["series"] == "best fit(10)")]
+    np.testing.assert_allclose(lines["y"], distance[lines["x"].astype(int), 0], rtol=1e-6)
+    assert (drawn_at < 0.6 * lines["y"].to_numpy()).all()
+    assert set(table["series"]) == {"mean over copies", "best fit(10)", "best fit(20)"}

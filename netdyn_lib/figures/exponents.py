@@ -4,6 +4,7 @@ import numpy as np
 import seaborn as sns
 
 from . import style
+from .drawn import moved
 from .style import MUTED, PALETTE
 
 # Colour, mark and label of each cause of netdyn_lib.agreement.

@@ -111,7 +111,7 @@ def cascade(rows, limit, ratios):
         left.legend()
         inset = right.inset_axes((0.42, 0.14, 0.55, 0.4))
         for (kind, found), marker in zip(ratios.items(), "os", strict=False):
-            inset.semilogy(2 + np.arange(len(found.errors)), found.errors, marker + "-", markersize=3, linewidth=0.9)
+            inset.semilogy(2 + np.arange(len(found.errors)), found.errors, marker + "-", markersize=3, linewidth=0.9, label=f"_{kind}")
         inset.set_title(r"error of $\delta_k$", fontsize="small")
         inset.tick_params(labelsize="x-small")
         style.letter((left, right))

@@ -28,7 +28,7 @@ def regimes(exponents, arrivals, fastest):
         with_intervals(top, rates, exponents.share, color=style.PALETTE[1], marker="o", ms=4.5, label="sensitive, $p$")
         reached = [type(i)(1 - i.estimate, 1 - i.high, 1 - i.low) for i in arrivals.never]
         with_intervals(top, arrivals.rates, reached, color=style.PALETTE[2], marker="s", ms=4.5, ls="--", label=f"at the target accuracy by epoch {arrivals.cap:,}")
-        with_intervals(below, rates, exponents.exponent, color=style.PALETTE[0], marker="D", ms=4.5)
+        with_intervals(below, rates, exponents.exponent, color=style.PALETTE[0], marker="D", ms=4.5, label="_mean exponent")
         rate_axis(below, rates)
         edges = np.concatenate([below.get_xlim()[:1], np.sqrt(rates[1:] * rates[:-1]), below.get_xlim()[1:]])
         kinds = [regime(interval.estimate) for interval in exponents.share]

@@ -124,7 +124,7 @@ def bands(block, width, gap, narrowing):
         first.plot(steps, block, color=style.MUTED, linewidth=0.4, label="_training")
         for k, colour in enumerate((0, 4, 3)):
             visits = block[k::3]
-            first.plot(steps[k::3], visits, ".", color=style.PALETTE[colour], markersize=4)
+            first.plot(steps[k::3], visits, ".", color=style.PALETTE[colour], markersize=4, label=f"_every third epoch from {k}")
             unit = np.ptp(visits) or 1.0
             second.plot(
                 steps[k::3],

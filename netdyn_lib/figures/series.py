@@ -83,8 +83,8 @@ def divergence(curves, fit, threshold=0.05):
         axes[0, 1].axvline(0, color="black", linewidth=0.7)
         axes[0, 1].set(ylabel="references")
         axes[0, 1].legend()
-        for some, colour in ((~yes, grey), (yes, red)):
-            axes[1, 1].plot(fit.slope[some], curves.start[some], ".", markersize=3, color=colour, alpha=0.7, mew=0)
+        for some, colour, name in ((~yes, grey, "not significant"), (yes, red, "significant")):
+            axes[1, 1].plot(fit.slope[some], curves.start[some], ".", markersize=3, color=colour, alpha=0.7, mew=0, label=f"_{name}")
         axes[1, 1].axvline(0, color="black", linewidth=0.7)
         axes[1, 1].set(xlabel=r"finite exponent $\Lambda$ per epoch", ylabel=r"loss $\mathcal{L}$ at reference")
         axes[0, 1].sharex(axes[1, 1])

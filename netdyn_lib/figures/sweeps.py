@@ -82,7 +82,7 @@ def divergence(data, rate, fit, paper=0.68):
         middle.set(xlabel=EPOCH, ylabel=r"mean distance $\bar d(t)$", yscale="log", title="all")
         ends = np.append(slope[~np.isnan(slope)], (0, paper or 0.1))
         bins = np.linspace(ends.min(), ends.max() * 1.05, 20)
-        bars = right.hist([slope[kept], slope[~np.isnan(slope) & ~kept]], bins, stacked=True, color=[PALETTE[0], "#dddddd"])[2]
+        bars = right.hist([slope[kept], slope[~np.isnan(slope) & ~kept]], bins, stacked=True, color=[PALETTE[0], "#dddddd"], label=["_kept", "_discarded"])[2]
         for patch in bars[1]:
             patch.set(hatch="////", edgecolor=MUTED)
         entries = [("kept", dict(color=PALETTE[0], lw=6)), ("discarded", dict(color="#cccccc", lw=6)), ("window", dict(color=PALETTE[1], ls=":", lw=2.5))]
