@@ -77,7 +77,7 @@ def test_the_slowest_onset_decides(monkeypatch):
     data = known(("none", "negative"))
     sigmoid = xr.Dataset(coords={"arm": ["none", "chaotic", *seen]})
     (row,) = [row for row in judging.rows(data, sigmoid) if row.id == "H-onset"]
-    assert row.measured == pytest.approx(0.81) and row.saw.endswith("chaotic-from-5000")
+    assert row.measured == pytest.approx(0.81) and row.saw.endswith("chaotic-from-5000 Not followed: pruning from step 10,000 on.")
 
 
 def test_rows_are_the_chapters_claims_and_fit_a_scorecard():

@@ -49,6 +49,7 @@ _OF_SETS = {
     "H-not-length": (("none", "negative-norm"), _pairs("none", "negative-norm")),
     "H-positive-less": (("positive", "random-same-positive"), _pairs("positive", "random-same-positive")),
 }
+_STEPS = (2000, 5000, 10_000)  # H's onsets
 _COUNTED = ("H-negative-always", "H-no-edge", "H-counts-negative", "H-counts-positive", "H-overlap")
 
 
@@ -71,7 +72,7 @@ def rows(data, sigmoid=None):
     found.append(_row("H-inevitable", data, _rated(data), _best, lambda: _rates(data)))
     onsets = [] if sigmoid is None else [arm for arm in sigmoid["arm"].values.tolist() if arm.startswith("chaotic-from-")]
     needed = ("none", *(onsets or ["chaotic-from-2000"]))
-    found.append(_row("H-onset", sigmoid, needed, lambda data: _slowest(data, onsets), lambda: measures.saw(sigmoid, ("none", "chaotic", *onsets))))
+    found.append(_row("H-onset", sigmoid, needed, lambda data: _slowest(data, onsets), lambda: _onsets(sigmoid, onsets)))
     return found
 
 
@@ -120,6 +121,12 @@ def _rates(data):
     _, mine, theirs = measures.retuned(data, "negative")
     tried = ", ".join(f"{rate:g}" for rate in measures.by_rate(data, "negative"))
     return f"Best at γ = {theirs:g} without pruning, and at {mine:g} of {tried} with negative directions pruned."
+
+
+def _onsets(data, onsets):
+    lacking = [f"{step:,}" for step in _STEPS if f"chaotic-from-{step}" not in onsets]
+    rest = f" Not followed: pruning from step {' and '.join(lacking)} on." if lacking else ""
+    return measures.saw(data, ("none", "chaotic", *onsets)) + rest
 
 
 def _slowest(data, onsets):
