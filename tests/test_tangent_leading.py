@@ -95,8 +95,8 @@ def test_what_is_published_is_what_was_computed(known, digits, tmp_path):
     leading.publish(known, "known", tmp_path / "new")
     found = leading.published(tmp_path / "new")
     assert list(found) == ["few", "known"]
-    for one, other in ((found["few"], digits), (found["known"], known)):
-        assert one.attrs == other.attrs and set(one.data_vars) == set(other.data_vars)
+    for one, other, place in ((found["few"], digits, "new/few.npz"), (found["known"], known, "new/known.npz")):
+        assert one.attrs == other.attrs | {"published_in": place} and set(one.data_vars) == set(other.data_vars)
         for name in other.data_vars:
             assert one[name].dims == other[name].dims
             np.testing.assert_array_equal(one[name], other[name])

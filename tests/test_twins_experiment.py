@@ -129,7 +129,7 @@ def test_what_is_published_is_what_was_computed(exact, tmp_path):
     path = experiment.publish(data, "usps", tmp_path / "new")
     assert path == tmp_path / "new" / "usps.npz"
     found = experiment.published(tmp_path / "new")
-    assert list(found) == ["usps"] and found["usps"].attrs == data.attrs and set(found["usps"].variables) == set(data.variables)
+    assert list(found) == ["usps"] and found["usps"].attrs == data.attrs | {"published_in": "new/usps.npz"} and set(found["usps"].variables) == set(data.variables)
     for name in data.variables:
         if data[name].dtype == float:
             np.testing.assert_allclose(found["usps"][name], data[name], rtol=1e-7)
