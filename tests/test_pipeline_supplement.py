@@ -14,7 +14,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from netdyn_lib import __version__
+from netdyn_lib import __version__, claims
 from netdyn_lib.figures import packing, style, vector
 from netdyn_lib.pipeline import execute, joined, notebook, pair, pdf, scorecard, site, supplement, verify
 from netdyn_lib.pipeline import chromium as finder
@@ -339,3 +339,9 @@ def test_executed_runs_are_taken_before_committed_ones(tmp_path):
     assert first.nb.metadata.netdyn["key"] == "of another source" and "before its source" in first.origin
     assert [chapter.name for chapter in (first, *others)] == NAMES and all("committed" in chapter.origin for chapter in others)
     assert supplement.choose(there, "paper")[0].origin.startswith("not executed here")
+    row = next(output.data[claims.MIME] for cell in run.cells for output in cell.get("outputs", []) if claims.MIME in output.get("data", {}))[0]
+    del row["statement"]
+    path.write_text(notebook.dumps(run), encoding="utf-8")
+    first = supplement.choose(there)[0]
+    assert first.nb == supplement.committed(PROJECT, NAMES[0]).nb
+    assert re.match(r"the copy executed at profile laptop is too old \(.*older library, without statement: .*\); the committed run", first.origin)

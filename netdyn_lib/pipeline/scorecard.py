@@ -72,17 +72,17 @@ def gather(notebooks, path):
             claim = known.get(row["id"])
             if claim is None:
                 raise PipelineError(f"{name} measured the claim {row['id']!r}, which {path.name} does not have")
+            lacking = [field for field in FIELDS if field not in row and field not in ADDED]
+            if lacking:
+                raise PipelineError(
+                    f"{name} measured {row['id']!r} by an older library, without {', '.join(lacking)}: execute the notebook again"
+                )
             if claim.rule != row["rule"] or claim.statement != row["statement"]:
                 raise PipelineError(
                     f"{name} measured {row['id']!r} before {path.name} changed it: execute the notebook again"
                 )
             if row["id"] in found:
                 raise PipelineError(f"the claim {row['id']!r} is measured twice, in {found[row['id']]['chapter']} and {name}")
-            lacking = [field for field in FIELDS if field not in row and field not in ADDED]
-            if lacking:
-                raise PipelineError(
-                    f"{name} measured {row['id']!r} by an older library, without {', '.join(lacking)}: execute the notebook again"
-                )
             whole = row | {"reference": references.get(row["paper"], row["paper"]), "chapter": name, "shown": claim.shown}
             whole |= {k: nb.metadata.netdyn[k] for k in RUN}
             found[row["id"]] = {field: whole[field] for field in FIELDS}

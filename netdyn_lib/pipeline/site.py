@@ -130,17 +130,17 @@ def _read(name, path):
 
 def _fitting(project, name, executed, path, log):
     """The executed run of a chapter, or the committed one at ``path`` where the claims file has outgrown the former but not the latter."""
-    fault = _outgrown(project, name, executed)
+    fault = outgrown(project, name, executed)
     if fault is None:
         return executed
     committed = _read(name, path)
-    if _outgrown(project, name, committed) is not None:
+    if outgrown(project, name, committed) is not None:
         return executed  # with which the build stops, and says why
     log(f"{name}: the copy executed here is too old ({fault}); the committed run is shown")
     return committed
 
 
-def _outgrown(project, name, run):
+def outgrown(project, name, run):
     """Why the claims of a run cannot be gathered; None where they can."""
     try:
         scorecard.gather({name: run}, project.book / "claims.yml")

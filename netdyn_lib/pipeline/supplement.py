@@ -35,8 +35,9 @@ class Chapter:
 def build(project, profile="laptop", with_pdf=True, log=print):
     """Build ``_build/supplement/netdyn-companion-VERSION.zip`` from the executed notebooks.
 
-    Of a chapter without an executed copy the committed run is taken, and the
-    log and the archive's README.txt say so.
+    Of a chapter without an executed copy, or with one whose claims can no
+    longer be gathered, the committed run is taken, and the log and the
+    archive's README.txt say so.
 
     Returns
     -------
@@ -66,18 +67,21 @@ def _executed(project, profile, name):
     if not path.exists():
         return None
     nb = notebook.read(path)
+    fault = site.outgrown(project, name, nb)
+    if fault is not None:
+        return committed(project, name, f"the copy executed at profile {profile} is too old ({fault})")
     run = nb.metadata.netdyn
     if "key" in run and execute.key(project, name, run.parameters) != run.key:
         return Chapter(name, nb, f"executed at profile {profile} before its source or what it depends on changed")
     return Chapter(name, nb)
 
 
-def committed(project, name):
-    """The committed run of a chapter."""
+def committed(project, name, why="not executed here"):
+    """The committed run of a chapter, taken for the reason given."""
     path = project.committed(name)
     if not path.exists():
         raise PipelineError(f"{name} has neither an executed nor a committed notebook: run make book")
-    return Chapter(name, notebook.read(path), "not executed here; the committed run, whose figures are pictures and not vector drawings")
+    return Chapter(name, notebook.read(path), f"{why}; the committed run, whose figures are pictures and not vector drawings")
 
 
 def make(project, chapters, folder, with_pdf=True, log=print):
