@@ -30,3 +30,6 @@ def test_shares_exponents_and_regimes_are_drawn():
     assert lines[lines["series"] == "sensitive, $p$"]["y"].tolist() == [0, 0.5, 1]
     assert lines[lines["series"].str.startswith("at the target")]["y"].tolist() == [1, 0.75, 0]
     assert found[found["kind"] == "mark"]["x"].tolist() == [1, 1]
+    assert found["series"].notna().all() and set(found[found["kind"] == "mark"]["series"]) == {"fastest"}
+    assert found[found["kind"] == "span"].groupby("panel")["series"].agg(list).tolist() == 2 * [["hardly any sensitive", "some sensitive", "nearly all sensitive"]]
+    assert [text.get_text() for text in below.texts] == []

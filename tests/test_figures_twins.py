@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from netdyn_lib.figures import behind
 from netdyn_lib.figures import twins as figures
 from netdyn_lib.twins import measures
 from netdyn_lib.twins.experiment import EXPECTED
@@ -51,6 +52,8 @@ def test_bounds_begin_at_epsilon_and_end_at_the_horizon(data):
         np.testing.assert_array_equal(line.get_xdata(), times)
     heights = axis.collections[-2].get_paths()[0].vertices[:, 1]
     assert heights.max() == pytest.approx(EPSILON * np.exp(2e-3 * MARKS[-1]))
+    found = behind.table(axis.figure)
+    assert found["series"].notna().all() and set(found[found["kind"] == "band"]["series"]) == {*EXPECTED, "upper bound", "lower bound"}
 
 
 def test_fits_of_one_network(data):
@@ -85,6 +88,7 @@ def test_ends_against_sizes():
     np.testing.assert_allclose(points.get_ydata(), 0.9 - sizes["epsilon"] / 100)
     assert any(np.allclose(line.get_ydata(), 0.85) for line in axis.lines)
     assert len(axis.patches) == 1
+    assert behind.table(axis.figure)["series"].tolist()[-1] == "reference, its interval"
     assert not labelled(figures.sizes(made_up_sizes(networks=1)))[0].patches  # no interval of one
 
 

@@ -36,10 +36,10 @@ def regimes(exponents, arrivals, fastest):
         for k in range(1, len(kinds) + 1):
             if k == len(kinds) or kinds[k] != kinds[start]:
                 for axis in (top, below):
-                    axis.axvspan(edges[start], edges[k], color=_NAMES[kinds[start]][0], alpha=_ALPHA, lw=0, zorder=0)
+                    axis.axvspan(edges[start], edges[k], color=_NAMES[kinds[start]][0], alpha=_ALPHA, lw=0, zorder=0, label=f"_{_NAMES[kinds[start]][1]}")
                 start = k
         for axis in (top, below):
-            vertical(axis, fastest, "fastest" if axis is top else "")
+            vertical(axis, fastest, "fastest", told=axis is top)
         top.set(ylabel="share of networks", ylim=(-0.04, 1.06))
         top.legend(loc="center left")
         below.set(xlabel=RATE, ylabel=r"exponent $\lambda$" + "\n(per epoch)", ylim=(0, None))

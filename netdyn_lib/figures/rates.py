@@ -59,11 +59,12 @@ def key(fig, entries, columns=3):
     fig.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def vertical(axis, rate, name=""):
-    """A vertical line at a learning rate, its name above the axis."""
+def vertical(axis, rate, name="", told=True):
+    """A vertical line at a learning rate, its name above the axis; with ``told`` false only in the table behind the figure."""
     axis.axvline(rate, color="black", lw=0.8, ls=(0, (4, 3)), zorder=1, label=f"_{name}")
     above = dict(xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="bottom", fontsize="small")
-    axis.annotate(name, (rate, 1), (0, 2), **above)
+    if told:
+        axis.annotate(name, (rate, 1), (0, 2), **above)
 
 
 def against_rate(axis, by_label, what, band=False):

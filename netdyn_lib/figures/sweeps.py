@@ -136,7 +136,7 @@ def share_and_arrival(by_label, first, sustained, mark=None):
             else:
                 say(axis, "arrivals not searched")
             if mark is not None:
-                vertical(axis, mark, rf"$\eta = {mark:g}$" if axis is top else "")
+                vertical(axis, mark, rf"$\eta = {mark:g}$", told=axis is top)
         rate_axis(below, np.concatenate([e.rates for e in (*by_label.values(), *(a for a, _ in found.values()))]))
         style.letter(axes)
         fig.align_ylabels()

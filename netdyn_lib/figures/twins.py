@@ -39,10 +39,10 @@ def bounds(data):
         axis, marks = axes[0, 0], [0, *data["mark"].values]
         for k, direction in enumerate(EXPECTED):
             _band(axis, data["distance"].sel(direction=direction, step=marks), k)
-        for name in ("log_top", "log_bottom"):
+        for name, label in (("log_top", "_upper bound"), ("log_bottom", "_lower bound")):
             logs = np.pad(data[name].values, ((0, 0), (1, 0)))  # both are ε at t = 0
-            axis.plot(marks, epsilon * np.exp(logs.mean(0)), **_BOUND, lw=1.5)
-            axis.fill_between(marks, epsilon * np.exp(logs.min(0)), epsilon * np.exp(logs.max(0)), color=MUTED, alpha=0.2, lw=0)
+            axis.plot(marks, epsilon * np.exp(logs.mean(0)), **_BOUND, lw=1.5, label=label)
+            axis.fill_between(marks, epsilon * np.exp(logs.min(0)), epsilon * np.exp(logs.max(0)), color=MUTED, alpha=0.2, lw=0, label=label)
         axis.set(xlabel="step", ylabel=_DISTANCE, yscale="log")
         key(fig, [*_entries(), ("bounds", _BOUND)])
     return fig
@@ -82,7 +82,7 @@ def sizes(sizes, tail=TAIL):
         with_intervals(axis, epsilon, [student(final.sel(epsilon=e).values) for e in epsilon], **look(0))
         axis.axhline(plain.estimate, color=MUTED, lw=1, zorder=1)
         if not np.isnan(plain.low):
-            axis.axhspan(plain.low, plain.high, color=MUTED, alpha=0.2, lw=0, zorder=0)
+            axis.axhspan(plain.low, plain.high, color=MUTED, alpha=0.2, lw=0, zorder=0, label="_reference, its interval")
         axis.set(xscale="log", xlabel=r"length of the perturbation $\varepsilon$", ylabel="final test accuracy")
         key(fig, [("twin", look(0)), ("reference", dict(color=MUTED))])
     return fig
