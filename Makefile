@@ -15,6 +15,7 @@ FRESH ?=
 SEED ?=
 JOBS ?= 2
 PDF ?= 1
+KEEP ?=
 
 # Threads that wait for others must sleep: where several processes share the
 # cores, each with a thread on every core, spinning makes them three times slower.
@@ -34,7 +35,7 @@ help:
 	@echo 'make book       install into .venv, execute what changed, build _build/html'
 	@echo 'make test       unit tests, nbval on every notebook, the built pages; on the cpu'
 	@echo 'make notebooks  execute at the laptop profile on the cpu and write the paired notebooks/*.ipynb'
-	@echo 'make bench      speed and memory of the engine, on Iris, in tangent space and, where it is at hand, on MNIST'
+	@echo 'make bench      speed and memory beside rivals that it installs for itself; KEEP=1 keeps the results for the book'
 	@echo 'make supplement pack site, notebooks, figures, data and a PDF of the book into _build/supplement/*.zip; after make book'
 	@echo 'make clean      remove _build'
 	@echo
@@ -67,8 +68,16 @@ test: export CUDA_VISIBLE_DEVICES :=
 test: $(STAMP)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env netdyn_lib tests notebooks/*.ipynb
 
-bench: $(STAMP)
-	$(PY) -m tests.bench
+# The rivals have a folder of their own: what the book is pinned to stays as it is.
+RIVALS := _build/rivals/installed-$(shell cat tests/bench/requirements.txt | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
+
+bench: $(STAMP) $(RIVALS)
+	$(PY) -m tests.bench $(if $(filter-out 0,$(KEEP)),--keep)
+
+$(RIVALS): $(STAMP)
+	rm -rf _build/rivals
+	$(PY) -m pip install --quiet --target _build/rivals --no-deps --requirement tests/bench/requirements.txt
+	@touch $@
 
 supplement: $(STAMP)
 	$(PIPELINE) supplement --profile $(PROFILE) $(if $(filter 0,$(PDF)),--without-pdf)

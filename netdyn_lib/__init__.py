@@ -21,6 +21,7 @@ _MODULES = (
     "arrivals",
     "bands",
     "batch_noise",
+    "benchmarks",
     "bifurcations",
     "bisection",
     "blocked",

@@ -1,6 +1,8 @@
 """The parts of ``make bench`` that are no timing: the check of memory, the count of operations, the rival's arithmetic."""
 
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +10,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdyn_lib import archives, blocked, losses, networks, tasks
-from tests.bench import images, iris, measuring
+from netdyn_lib import archives, benchmarks, blocked, losses, lyapunov, networks, tasks
+from tests.bench import __main__ as bench
+from tests.bench import convolutions, growth, images, iris, measuring, rivals, series, window_fits
+
+bench_series = series
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak can be measured anew only on Linux")
@@ -95,12 +100,12 @@ def test_operations_are_those_that_pytorch_counts_and_the_biases(task):
     assert images.operations(784, hidden, outputs, len(task.x)) == counter.get_total_flops() + biases
 
 
-def test_the_share_says_what_it_counts(capsys, task, monkeypatch):
+def test_the_share_says_what_it_counts(task, monkeypatch):
+    groups = networks.perturbed(task.initial(1), 1e-8, 1)
     rates = [images.operations(784, 6, 10, 80) / 0.5] * 3  # as many a second as the engine does in half a second
-    images.report_share(task, [1.0, 1.0, 2.0], rates)
-    out = capsys.readouterr().out
-    assert "share of the matrix-product rate 50% (from 25% to 50% over 3 rounds) by the operations done" in out
-    assert "take 784 of 784 pixels" in out and "all would need 50%" in out  # so few images are no blocks
+    used, whole = images.share_rows(task, groups, 2, [1.0, 1.0, 2.0], rates)
+    assert (used.ratio, used.low, used.high, used.goal) == pytest.approx((0.5, 0.25, 0.5, images.GOAL_SHARE)) and not used.met
+    assert "2 networks, float64, 2 threads; the 784 inputs used" in used.work and whole.ratio == used.ratio  # so few images are no blocks
     monkeypatch.setattr(blocked, "_VALUES", 0)
     monkeypatch.setattr(blocked, "_LEAST", 20)
     alike = tasks.custom("alike", task.network, task.loss, task.x * (torch.arange(784) % 4 == torch.arange(80)[:, None] % 4), task.y)
@@ -108,13 +113,13 @@ def test_the_share_says_what_it_counts(capsys, task, monkeypatch):
     assert images.mean_inputs(alike) == 784 / 4 - margin  # each block is of one kind, a quarter of the pixels within the margin
 
 
-def test_the_ratio_is_taken_round_by_round(capsys):
+def test_the_ratio_is_taken_round_by_round(task):
+    groups = networks.perturbed(task.initial(1), 1e-8, 1)
     times = {"engine": [1.0, 2.0, 1.0], "reading": [20.0, 20.0, 30.0], "resident": [3.0, 3.0, 3.0]}
-    images.report_speed(2, {name: np.array(seconds) for name, seconds in times.items()})
-    out = capsys.readouterr().out
-    assert "engine 1.000 s a network-epoch, authors' way 20.00 s, of which 17.00 s read images" in out
-    assert "ratio 20.0 (from 10.0 to 30.0 over 3 rounds), goal 15\n" in out
-    assert "in memory 3.0 (from 1.5 to 3.0 over 3 rounds)" in out
+    reading, resident = images.speed_rows(task, groups, 2, times, "same")
+    assert (reading.ratio, reading.low, reading.high, reading.goal) == (20, 10, 30, images.GOAL)
+    assert (resident.ratio, resident.low, resident.high, resident.goal) == (3, 1.5, 3, None)
+    assert next(images.speed_rows(task, groups, 1, times, "same")).goal is None  # the goal is for two cores
 
 
 def test_without_mnist_that_part_is_skipped_by_name(monkeypatch, tmp_path, capsys):
@@ -130,11 +135,88 @@ def test_with_mnist_both_numbers_of_threads_are_measured(monkeypatch, tiny, task
     measured = []
     monkeypatch.setattr(images, "at_hand", lambda: SimpleNamespace(x=tiny[0], y=tiny[1]))
     monkeypatch.setattr(tasks, "get", lambda name: task)
-    monkeypatch.setattr(images, "speed", lambda task, groups, reading, threads: measured.append((*groups.shape[:2], threads)))
+    monkeypatch.setattr(images, "speed", lambda task, groups, reading, threads, keep: measured.append((*groups.shape[:2], threads)))
+    monkeypatch.setattr(images, "large", lambda task, keep: measured.append("large"))
+    monkeypatch.setattr(images, "against_jax", lambda *_: measured.append("jax"))
     monkeypatch.setattr(images, "report_memory", lambda: measured.append("memory"))
     images.main()
-    assert measured == [(2, 6, 1), (2, 6, 2), "memory"]
-    assert "MNIST 784-6-10, 80 images, float64, 2 × 6 networks" in capsys.readouterr().out
+    assert measured == [(2, 6, 1), (2, 6, 2), "large", "jax", "memory"]
+
+
+def test_all_rows_of_a_speed_are_kept(monkeypatch, tiny, task):
+    monkeypatch.setattr(images, "SIDE", 50)
+    monkeypatch.setattr(images, "ROUNDS", 2)
+    before = torch.get_num_threads()
+    kept = []
+    try:
+        images.speed(task, networks.perturbed(task.initial(1), 1e-8, 1), images.reader(*tiny), 1, kept.append)
+    finally:
+        torch.set_num_threads(before)
+    assert [row.rate for row in kept] == [False, False, True, True] and all(len(row.ours) == 2 for row in kept)
+    assert "loss differs by 0e+00" in kept[0].accuracy or "e-1" in kept[0].accuracy
+
+
+# Rivals
+
+
+def test_a_rival_that_is_not_installed_is_left_out_by_name(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(rivals, "FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert rivals.get("no_such_rival") is None
+    assert capsys.readouterr().out.startswith("no_such_rival: this rival is left out, and nothing stands in for it")
+    (tmp_path / "such_a_rival.py").write_text("answer = 1")
+    assert rivals.get("such_a_rival").answer == 1 and sys.path[-1] == str(tmp_path)
+
+
+def test_requirements_of_rivals_are_pinned():
+    lines = (Path(rivals.__file__).parent / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"#|[\w-]+==[\d.]+(\s+#.*)?$", line) for line in lines)
+
+
+def test_polyfit_finds_the_window_that_the_library_finds():
+    distance = window_fits.curves(3, 61)
+    found = lyapunov.best_fit(distance, 20)
+    for k in range(3):
+        _, start, stop, slope = window_fits.by_polyfit(distance[:, k], 20)
+        assert (start, stop) == (found.start[k], found.stop[k]) and slope == pytest.approx(found.slope[k], abs=1e-12)
+
+
+def test_convolutional_networks_one_by_one_descend_as_the_engine_does(monkeypatch):
+    monkeypatch.setattr(convolutions, "at_hand", lambda: None)
+    task, name = convolutions.problem(12)
+    assert name == "12 random images"
+    groups = networks.perturbed(task.initial(1), 1e-3, 1)
+    ours, theirs = convolutions.engine(task, groups, 2), convolutions.loop(task, groups, 2)
+    assert (ours - theirs).abs().max() < 1e-12 < (ours - groups).abs().max()
+
+
+@pytest.mark.parametrize(("name", "series", "known", "dimension"), series.MAPS)
+def test_series_of_known_exponents(name, series, known, dimension):
+    assert bench_series.ours(series(4000), dimension) == pytest.approx(known, abs=0.03)
+
+
+def test_growth_is_measured_at_every_size(monkeypatch):
+    asked = []
+    monkeypatch.setattr(growth, "alone", lambda module, call, **_: asked.append(call) or (2.0, 100.0, 90.0 + len(asked) * 10))
+    found = growth.growth("parameters")
+    assert asked == [f"point('parameters', {width})" for width in growth.WIDTHS]
+    assert found.sizes[0] == 785 * 6 + 70 and found.mebibytes == (0, 10, 20, 30, 40) and set(found.seconds) == {2.0}
+
+
+def test_parts_are_chosen_kept_and_refused(monkeypatch, tmp_path, capsys):
+    row = benchmarks.Row("w", "r", (1.0,), (2.0,), "s")
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    monkeypatch.setattr(bench, "KEPT", tmp_path / "book" / "results" / "bench")
+    monkeypatch.setattr(bench, "import_module", lambda name: SimpleNamespace(main=lambda keep: keep(row)))
+    bench.main(["--only", "iris,series"])
+    assert len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows) == 2 and not bench.KEPT.exists()
+    bench.main(["--keep"])
+    kept = benchmarks.load(bench.KEPT / "cpu.json")
+    assert len(kept.rows) == len(bench.PARTS) and {"commit", "date", "duration_s", "cores"} <= set(kept.about)
+    with pytest.raises(SystemExit, match="unknown parts: no; known: iris"):
+        bench.main(["--only", "no"])
+    with pytest.raises(SystemExit, match="--keep is for a run of all parts"):
+        bench.main(["--only", "iris", "--keep"])
 
 
 def test_the_spread_is_the_median_and_the_range():

@@ -73,7 +73,7 @@ ROOMS = (
     ),
     Room(
         "sweeps", "Sweeps and stores", "Grids of learning rates and initial conditions in shards, computed here or on a cluster, kept on disk with their provenance.",
-        ("sweeps", "profiles", "store", "npz", "datasets", "jobs", "locks", "machine", "fingerprint"),
+        ("sweeps", "profiles", "store", "npz", "datasets", "jobs", "locks", "machine", "fingerprint", "benchmarks"),
     ),
     Room(
         "sweetspot", "Sweet spot", "The learning rate at which sensitivity to initial conditions is fully developed, for any network, and its rivals.",

@@ -1,15 +1,60 @@
-"""All of it: small networks on Iris, tangent dynamics, pruned descent, and networks on all of MNIST where that is at hand."""
+"""All of it, or some parts: ``python -m tests.bench [--only iris,series] [--keep]``.
+
+Rows are printed as they come and written to ``_build/bench/cpu.json``; ``--keep`` also writes them where the book shows them.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
 
 import torch
 
-from netdyn_lib import machine
+from netdyn_lib import benchmarks, machine
 
-from . import images, iris, pruning, tangents
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("iris", "tangents", "pruning", "images", "convolutions", "sharpness", "window_fits", "series", "growth")
+KEPT = ROOT / "book" / "results" / "bench"
 
-if __name__ == "__main__":
+
+def main(argv=None):
+    words = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory of the engine, beside rivals of the same run.")
+    words.add_argument("--only", default="", help=f"parts, such as iris,series; of {', '.join(PARTS)}")
+    words.add_argument("--keep", action="store_true", help=f"write the results to {KEPT.relative_to(ROOT)} too, for the book; of all parts only")
+    words = words.parse_args(argv)
+    chosen = words.only.split(",") if words.only else PARTS
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"unknown parts: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    if words.keep and set(chosen) != set(PARTS):
+        sys.exit("--keep is for a run of all parts, so that the rows of a file were measured together")
     about = machine.describe()
     print(f"PyTorch {torch.__version__}, {about['cpu_capability']}, {about['processor']}, {about['cores']} cores", flush=True)
-    iris.main()
-    tangents.main()
-    pruning.main()
-    images.main()
+    rows, growths, begin, cores = [], [], time.perf_counter(), torch.get_num_threads()
+
+    def keep(found):
+        (rows if isinstance(found, benchmarks.Row) else growths).append(found)
+        print(found, flush=True)
+        save()
+
+    def save():
+        more = {"commit": machine.commit(ROOT), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "duration_s": time.perf_counter() - begin}
+        benchmarks.save(path, benchmarks.Results(about | more, tuple(rows), tuple(growths)))
+
+    path = ROOT / "_build" / "bench" / "cpu.json"
+    for part in chosen:
+        torch.set_num_threads(cores)
+        print(f"-- {part}", flush=True)
+        import_module(f"tests.bench.{part}").main(keep)
+    save()
+    print(f"written: {path.relative_to(ROOT)}")
+    if words.keep:
+        KEPT.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, KEPT / path.name)
+        print(f"kept: {(KEPT / path.name).relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

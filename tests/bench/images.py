@@ -22,14 +22,18 @@ from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
 from netdyn_lib import archives, descent, networks, steppers, tasks
+from netdyn_lib.benchmarks import Row
 from netdyn_lib.sweeps import grid, measuring
 
-from .measuring import alone, begin_peak, peak, spread, timed
+from . import jax_rival
+from .measuring import alone, begin_peak, beside, peak, timed
 
 TASK, CONDITIONS, COPIES, EPOCHS, RATE = "mnist", 2, 5, 2, 10.0
 ROUNDS = 3
 SIDE, TRIES = 2000, 3  # of the square matrices, and how often they are multiplied in a round
-GOAL = 15  # times as fast as the authors' way, on two cores
+LARGE = 50  # initial conditions of a large ensemble
+GOAL, GOAL_JAX = 20, 1.1  # times as fast as the authors' way on two cores, and as JAX
+GOAL_SHARE = 0.85  # of the matrix-product rate
 MOST_MEMORY = 6.0  # GiB at the peak of one shard
 
 
@@ -110,13 +114,16 @@ def product_rate():
     return 2 * SIDE**3 / best
 
 
-def speed(task, groups, reading, threads):
+def speed(task, groups, reading, threads, keep):
     torch.set_num_threads(threads)
     resident = [(task.x, task.y)]
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     engine(task, groups[:, :2], 1, threads)  # lays out the samples, once for all
-    times = {"engine": [], "reading": [], "resident": []}
-    rates = []
+    with double():
+        plain = loop(task.network, groups[0, 0], reading, 1)
+    loss, step = disagreement(engine(task, groups[:1], 1, 1, ("loss",)), *plain)
+    same = f"after one epoch the loss differs by {loss:.0e}, the step by {step:.0e} of the largest"
+    times, rates = {"engine": [], "reading": [], "resident": []}, []
     for k in range(ROUNDS):
         rates.append(product_rate())
         times["engine"].append(timed(engine, task, groups, EPOCHS, threads)[0] / number)
@@ -124,20 +131,22 @@ def speed(task, groups, reading, threads):
         with double():
             times["reading"].append(timed(loop, task.network, start, reading, 1)[0])
             times["resident"].append(timed(loop, task.network, start, resident, 1)[0])
-    report_speed(threads, {name: np.array(seconds) for name, seconds in times.items()})
-    report_share(task, times["engine"], rates)
+    for row in (*speed_rows(task, groups, threads, times, same), *share_rows(task, groups, threads, times["engine"], rates)):
+        keep(row)
 
 
-def report_speed(threads, times):
-    """Print seconds per network-epoch and their ratios; ``times`` holds arrays over rounds."""
-    ours = times["engine"]
-    print(
-        f"{threads} thread(s): engine {np.median(ours):.3f} s a network-epoch, authors' way {np.median(times['reading']):.2f} s, "
-        f"of which {np.median(times['reading'] - times['resident']):.2f} s read images\n"
-        f"  ratio {spread(times['reading'] / ours)}" + (f", goal {GOAL}" if threads == 2 else "") + "\n"
-        f"  ratio to the same loop with its batch in memory {spread(times['resident'] / ours)}",
-        flush=True,
-    )
+def work_of(task, groups, threads):
+    sizes = "-".join(map(str, task.network.sizes))
+    networks_ = groups.shape[0] * groups.shape[1]
+    return f"MNIST {sizes}, {len(task.x):,} images, {networks_} networks, float64, {threads} thread{'s' * (threads > 1)}"
+
+
+def speed_rows(task, groups, threads, times, same):
+    """Rows of the authors' way, its batch read at every epoch, and kept in memory; ``times`` are seconds a network-epoch over rounds."""
+    work, goal = work_of(task, groups, threads), GOAL if threads == 2 else None
+    read = "the authors' way: one network at a time, DataLoader every epoch"
+    yield Row(work, read, times["engine"], times["reading"], "s a network-epoch", goal, accuracy=same, group="images")
+    yield Row(work, "the same loop, its batch kept in memory", times["engine"], times["resident"], "s a network-epoch", group="images")
 
 
 def mean_inputs(task):
@@ -148,19 +157,43 @@ def mean_inputs(task):
     return sum(len(block) * (block.x.shape[1] - 1) for block in blocks) / len(task.x)
 
 
-def report_share(task, seconds, rates):
-    """Print the engine's share of the matrix-product rate; ``seconds`` a network-epoch and ``rates`` over rounds."""
+def share_rows(task, groups, threads, seconds, rates):
+    """The engine's share of the matrix-product rate, by the operations that it does and by those that all pixels would need."""
     inputs, hidden, outputs = task.network.sizes
     used = mean_inputs(task)
-    seconds, rates = np.array(seconds), np.array(rates)
-    done, needed = (operations(n, hidden, outputs, len(task.x)) / seconds for n in (used, inputs))
-    print(
-        f"  products of {SIDE} × {SIDE} matrices: {np.median(rates) / 1e9:.1f} Gflop/s; engine {np.median(done) / 1e9:.1f} Gflop/s\n"
-        f"  share of the matrix-product rate {spread(100 * done / rates, '{:.0f}%')} by the operations done\n"
-        f"  (products with an image take {used:.0f} of {inputs} pixels on average, zeros of its block are left out; by the operations that all would need "
-        f"{np.median(100 * needed / rates):.0f}%)",
-        flush=True,
-    )
+    rival = f"products of {SIDE} × {SIDE} matrices"
+    for n, goal, what in ((used, GOAL_SHARE, f"the {used:.0f} inputs used on average"), (inputs, None, f"all {inputs} inputs, as if zeros were multiplied")):
+        done = operations(n, hidden, outputs, len(task.x)) / np.array(seconds) / 1e9
+        yield Row(f"{work_of(task, groups, threads)}; {what}", rival, done, np.array(rates) / 1e9, "Gflop/s", goal, rate=True, group="images")
+
+
+def large(task, keep):
+    """An ensemble of hundreds: its share of the matrix-product rate."""
+    threads = torch.get_num_threads()
+    groups = networks.perturbed(task.initial(LARGE), 1e-8, COPIES)
+    rates, seconds = [], []
+    for _ in range(ROUNDS):
+        rates.append(product_rate())
+        seconds.append(timed(engine, task, groups, 1, threads)[0] / (groups.shape[0] * groups.shape[1]))
+    for row in share_rows(task, groups, threads, seconds, rates):
+        keep(row)
+
+
+def against_jax(task, groups, keep):
+    """The same beside JAX, each with all cores."""
+    jax = jax_rival.get()
+    if jax is None:
+        return
+    threads = torch.get_num_threads()
+    forward = jax_rival.mlp(jax, task.network.sizes, task.network.activation.name)
+    function = jax_rival.descent(jax, forward, task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
+    call, compiling = jax_rival.compiled(jax, function, groups.numpy())
+    seconds, found = beside({"ours": lambda: engine(task, groups, EPOCHS, threads), "jax": lambda: np.asarray(call(groups.numpy())[1])}, ROUNDS)
+    number = groups.shape[0] * groups.shape[1] * EPOCHS
+    ours, theirs = ([s / number for s in seconds[who]] for who in ("ours", "jax"))
+    differs = np.abs(found["jax"] - found["ours"].final.numpy()).max()
+    about = f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled for {compiling:.1f} s, not counted"
+    keep(Row(work_of(task, groups, threads), "JAX, vmap and scan under jit", ours, theirs, "s a network-epoch", GOAL_JAX, accuracy=about, group="images"))
 
 
 def shard_memory():
@@ -191,19 +224,25 @@ def at_hand():
             print(f"MNIST: this part is skipped, and nothing stands in for it. {error}")
 
 
-def main():
+def small(samples=6000):
+    """A task of one hidden layer on so many images of MNIST, and its name; on all digits of scikit-learn where MNIST is not at hand."""
+    if at_hand() is None:
+        task = tasks.get("digits")
+        print("in its place: the digits of scikit-learn", flush=True)
+    else:
+        task = tasks.get(TASK, samples=samples)
+    return task, f"{task.name} {'-'.join(map(str, task.network.sizes))}, {len(task.x):,} images"
+
+
+def main(keep=print):
     held = at_hand()
     if held is None:
         return
     task = tasks.get(TASK)
     groups = networks.perturbed(task.initial(CONDITIONS), 1e-8, COPIES)
     reading = reader(held.x, held.y)
-    sizes = "-".join(map(str, task.network.sizes))
-    print(f"MNIST {sizes}, {len(task.x):,} images, float64, {CONDITIONS} × {1 + COPIES} networks, {EPOCHS} epochs at η = {RATE:g}", flush=True)
-    with double():
-        plain = loop(task.network, groups[0, 0], reading, 1)
-    loss, step = disagreement(engine(task, groups[:1], 1, 1, ("loss",)), *plain)
-    print(f"  engine and authors' way, one epoch from the same weights: loss differs by {loss:.0e}, step by {step:.0e} of the largest", flush=True)
     for threads in (1, 2):
-        speed(task, groups, reading, threads)
+        speed(task, groups, reading, threads, keep)
+    large(task, keep)
+    against_jax(task, groups, keep)
     report_memory()

@@ -13,12 +13,15 @@ import numpy as np
 import torch
 
 from netdyn_lib import descent, networks, tasks
+from netdyn_lib.benchmarks import Row
 
-from .measuring import alone, begin_peak, peak, spread, timed
+from . import jax_rival
+from .measuring import alone, begin_peak, beside, peak, timed
 
 CONDITIONS, COPIES, EPOCHS, RATE = 500, 5, 201, 1.0
 SAMPLE = 1  # groups of 1 + COPIES networks in one pass of the rival
 ROUNDS = 5
+GOAL, GOAL_JAX = 100, 1.5  # times as fast
 MOST_GROWTH = 20  # MiB that ten times as many epochs may add to the peak
 
 
@@ -48,27 +51,55 @@ def engine(task, groups, threads):
     return descent.run(gd, groups, EPOCHS - 1, observe=("distance",), workers=threads)["distance"]
 
 
-def speed(threads):
+def speed(threads, keep):
     torch.set_num_threads(threads)
     task = tasks.get("iris")
     groups = networks.perturbed(task.initial(CONDITIONS), 1e-8, COPIES)
     step = groups.shape[1] * EPOCHS
     engine(task, groups[:60], threads)
     loop(task, groups[:1])
-    ours, theirs = [], []
+    ours, theirs, error = [], [], 0.0
     for k in range(ROUNDS):
         rows = slice(k * SAMPLE, (k + 1) * SAMPLE)
         seconds, distances = timed(engine, task, groups, threads)
         ours.append(seconds / (CONDITIONS * step) * 1e6)
         seconds, plain = timed(loop, task, groups[rows])
         theirs.append(seconds / (SAMPLE * step) * 1e6)
-        small = plain < 1e-5  # before chaos has amplified the last bit
-        error = np.abs(np.log(distances[:, rows] / plain))[small].max()
-    print(
-        f"{threads} thread(s): engine {np.median(ours):6.1f} µs, loop {np.median(theirs):6.1f} µs a network-step; "
-        f"ratio {spread(np.array(theirs) / np.array(ours))}; |ln d| differs by at most {error:.0e} while d < 1e-5",
-        flush=True,
-    )
+        error = max(error, difference(distances[:, rows], plain))
+    keep(row(threads, "one nn.Module after another, torch.optim.SGD", ours, theirs, GOAL, said(error)))
+
+
+def against_jax(keep):
+    """The same beside JAX, each with all cores."""
+    jax = jax_rival.get()
+    if jax is None:
+        return
+    threads = torch.get_num_threads()
+    task = tasks.get("iris")
+    groups = networks.perturbed(task.initial(CONDITIONS), 1e-8, COPIES)
+    forward = jax_rival.mlp(jax, task.network.sizes, task.network.activation.name)
+    function = jax_rival.descent(jax, forward, task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
+    call, compiling = jax_rival.compiled(jax, function, groups.numpy())
+    seconds, found = beside({"ours": lambda: engine(task, groups, threads), "jax": lambda: np.asarray(call(groups.numpy())[0])}, ROUNDS)
+    number = CONDITIONS * groups.shape[1] * EPOCHS
+    ours, theirs = ([1e6 * s / number for s in seconds[who]] for who in ("ours", "jax"))
+    about = f"{said(difference(found['ours'], found['jax']))}; JAX compiled for {compiling:.1f} s, not counted"
+    keep(row(threads, "JAX, vmap and scan under jit", ours, theirs, GOAL_JAX, about))
+
+
+def row(threads, rival, ours, theirs, goal, accuracy):
+    work = f"Iris 4-10-3, {CONDITIONS * (1 + COPIES):,} networks × {EPOCHS} epochs, {threads} thread{'s' * (threads > 1)}"
+    return Row(work, rival, ours, theirs, "µs a network-step", goal, accuracy=accuracy, group="Iris")
+
+
+def difference(distances, others):
+    """Largest difference of ln d, before chaos has amplified the last bit."""
+    small = others < 1e-5
+    return float(np.abs(np.log(distances / others))[small].max())
+
+
+def said(error):
+    return f"ln d differs by at most {error:.0e} while d < 1e-5"
 
 
 def memory(epochs, hoard=False):
@@ -116,8 +147,8 @@ def report_memory(lengths=(1000, 10_000)):
         sys.exit(f"memory grows with the number of epochs: by {increments[-1] - increments[0]:.0f} MiB")
 
 
-def main():
-    print(f"Iris 4-10-3, {CONDITIONS} × {1 + COPIES} networks, {EPOCHS} epochs", flush=True)
+def main(keep=print):
     for threads in (1, 2):
-        speed(threads)
+        speed(threads, keep)
+    against_jax(keep)
     report_memory()

@@ -18,6 +18,22 @@ def timed(function, *arguments):
     return time.perf_counter() - begin, result
 
 
+def beside(calls, rounds, warm=True):
+    """Seconds of several calls in turn, a tuple of (R,) for each name of the dict ``calls``, and what each returned last.
+
+    Each is called once before, untimed, unless ``warm`` is false.
+    """
+    if warm:
+        for call in calls.values():
+            call()
+    seconds, results = {name: [] for name in calls}, {}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            took, results[name] = timed(call)
+            seconds[name].append(took)
+    return {name: tuple(values) for name, values in seconds.items()}, results
+
+
 def spread(values, form="{:.1f}"):
     """The median of some rounds and their range, in words.
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from netdyn_lib import archives, curvature, data, gradients, initialisations, losses, low_rank, minibatches, networks, pruning, tasks
+from netdyn_lib.benchmarks import Row
 from netdyn_lib.pruning.tangents import PrunedDescent
 from netdyn_lib.tangent import stochastic
 
@@ -43,7 +44,7 @@ def repeated(function, *arguments):
     return np.array([timed(lambda: [function(*arguments) for _ in range(REPEATS)])[0] / REPEATS for _ in range(ROUNDS)])
 
 
-def spectra(task, params):
+def spectra(task, params, keep):
     part = minibatches.part(task, next(minibatches.order(len(task.x), BATCH)))
     ours = repeated(low_rank.spectrum, part, params[0])
     found = low_rank.spectrum(part, params[0])
@@ -56,18 +57,22 @@ def spectra(task, params):
     )
     seconds, dense = timed(lambda: torch.linalg.eigh(curvature.hessians(part.objective, params)[0])[0].numpy())
     known = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
-    print(
-        f"dense spectrum {seconds:.1f} s, once; ratio {seconds / np.median(ours):,.0f}, goal {GOAL}; "
-        f"eigenvalues differ by at most {np.abs(known - dense).max():.0e}",
-        flush=True,
-    )
+    work = f"Spectrum of a batch of {BATCH}, {found.size:,} parameters, 1 thread"
+    said = f"eigenvalues differ by at most {np.abs(known - dense).max():.0e}"
+    theirs = np.full(ROUNDS, 1e3 * seconds)
+    keep(Row(work, "torch.func.hessian and eigh of the whole, once", 1e3 * ours, theirs, "ms", GOAL, accuracy=said, group="batches"))
 
 
-def descents(task, params):
+def descents(task, params, keep):
+    plain = None
     for rule in ("none", "negative", "random-same"):
         pruning.run(task, params, RATE, BATCH, 3, rule, every=1000, progress=False)
         times = [timed(lambda: pruning.run(task, params, RATE, BATCH, STEPS, rule, every=1000, progress=False))[0] for _ in range(ROUNDS)]
-        print(f"descent, rule {rule}: {spread(STEPS / np.array(times))} steps a second", flush=True)
+        rates = STEPS / np.array(times)
+        plain = rates if plain is None else plain
+        if rule != "none":
+            work = f"Descent, batches of {BATCH}, {task.network.count:,} parameters, pruned by the rule {rule}, 1 thread"
+            keep(Row(work, "without pruning", rates, plain, "steps a second", rate=True, group="batches"))
 
 
 def tangents(task, params):
@@ -82,20 +87,20 @@ def tangents(task, params):
         print(f"leading {COUNT} exponents by QR, {name}: {spread(1e3 * np.array(times) / steps)} ms a step", flush=True)
 
 
-def products(task, params):
+def products(task, params, keep):
     for name, part in ((f"{len(task.x):,} samples", task), (f"{BATCH} samples", minibatches.part(task, torch.arange(BATCH)))):
         gradient = gradients.of(part)
         v = torch.randn_like(params)
-        ratios = repeated(gradient.product, params, v) / repeated(gradient, params)
-        aim = f"aim at most {MOST_PRODUCT}" if part is task else "so few that calls, not numbers, take the time"
-        print(f"Hessian–vector product with its gradient, {name}: {spread(ratios, '{:.2f}')} gradients, {aim}", flush=True)
+        ours, theirs = repeated(gradient.product, params, v), repeated(gradient, params)
+        # How many gradients a product takes: the ratio of times the other way round.
+        work = f"Hessian–vector product with its gradient, {name}, 1 thread"
+        keep(Row(work, "one gradient", 1e3 * ours, 1e3 * theirs, "ms", 1 / MOST_PRODUCT if part is task else None, group="batches"))
 
 
-def main():
+def main(keep=print):
     torch.set_num_threads(1)
     task, params = problem()
-    print(f"Pruned descent, {'-'.join(map(str, SIZES))} ReLU, {task.network.count:,} parameters, batches of {BATCH}, 1 thread", flush=True)
-    products(task, params)
-    descents(task, params)
+    products(task, params, keep)
+    descents(task, params, keep)
     tangents(task, params)
-    spectra(task, params)
+    spectra(task, params, keep)

@@ -12,9 +12,10 @@ import torch
 from torch.func import hessian, vmap
 
 from netdyn_lib import closed_form, descent, losses, networks, tasks
+from netdyn_lib.benchmarks import Row
 from netdyn_lib.tangent import benettin, covariant, operators
 
-from .measuring import alone, begin_peak, peak, spread, timed
+from .measuring import alone, begin_peak, peak, timed
 
 NETWORKS, SAMPLES, RATE = 1000, 100, 0.001
 STEPS, FUTURE, EVERY = 1000, 100, 10  # steps in all, those of them that only the future of vectors needs, between vectors kept
@@ -31,7 +32,7 @@ def regression(activation):
     return tasks.custom("2-2-1", networks.MLP((2, 2, 1), activation), losses.HalfSquaredError(), x, torch.tensor(y))
 
 
-def hessians(activation):
+def hessians(activation, keep):
     task = regression(activation)
     params = task.initial(NETWORKS)
     function, rival = closed_form.OneHiddenLayerHessian(task), vmap(hessian(task.objective))
@@ -41,13 +42,10 @@ def hessians(activation):
     for _ in range(HESSIAN_ROUNDS):
         ours.append(timed(function, params)[0])
         theirs.append(timed(rival, params)[0])
-    ours, theirs = np.array(ours), np.array(theirs)
-    print(
-        f"{activation}: closed-form gradient and Hessian {NETWORKS / np.median(ours):,.0f} network-steps a second, "
-        f"torch.func.hessian {NETWORKS / np.median(theirs):,.0f}; ratio {spread(theirs / ours)}, goal {GOAL_HESSIAN}; "
-        f"entries differ by at most {difference:.0e} of the largest",
-        flush=True,
-    )
+    work = f"Gradient and Hessian, {NETWORKS:,} networks 2-2-1, {activation}, 1 thread"
+    ours, theirs = ([1e6 * s / NETWORKS for s in values] for values in (ours, theirs))
+    said = f"entries differ by at most {difference:.0e} of the largest"
+    keep(Row(work, "torch.func.hessian under vmap", ours, theirs, "µs a network", GOAL_HESSIAN, accuracy=said, group="tangent"))
 
 
 def dynamics(task, params, steps):
@@ -59,7 +57,7 @@ def dynamics(task, params, steps):
     return exponents, found.growth, found.residuals
 
 
-def ensembles(activation):
+def ensembles(activation, keep):
     task = regression(activation)
     params = task.initial(NETWORKS)
     dynamics(task, params[:50], 20)
@@ -71,13 +69,9 @@ def ensembles(activation):
         seconds, single = timed(lambda rows: [dynamics(task, params[row : row + 1], STEPS) for row in rows], rows)
         theirs.append(seconds / (SAMPLE * STEPS) * 1e6)
         error = max(error, *(float(np.nanmax(np.abs(exponents[row] - one[0][0]))) for row, one in zip(rows, single)))
-    print(
-        f"{activation}: exponents and covariant vectors, all {NETWORKS:,} together {np.median(ours):.1f} µs a network-step, "
-        f"one at a time {np.median(theirs):.0f} µs (of {ROUNDS * SAMPLE} networks); "
-        f"ratio {spread(np.array(theirs) / np.array(ours))}, goal {GOAL_ENSEMBLE}; "
-        f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)",
-        flush=True,
-    )
+    work = f"Exponents and covariant vectors, {NETWORKS:,} networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
+    said = f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)"
+    keep(Row(work, f"one network at a time ({ROUNDS * SAMPLE} of them)", ours, theirs, "µs a network-step", GOAL_ENSEMBLE, accuracy=said, group="tangent"))
 
 
 def memory(count, steps):
@@ -96,11 +90,10 @@ def report_memory():
     print(f"{NETWORKS:,} networks, {STEPS:,} steps: peak {top:.0f} MiB, {top - before:.0f} MiB over {before:.0f} after set-up", flush=True)
 
 
-def main():
+def main(keep=print):
     torch.set_num_threads(1)
-    print(f"Tangent dynamics, {NETWORKS:,} networks 2-2-1, {SAMPLES} samples, {STEPS:,} steps, 1 thread", flush=True)
     for activation in ("tanh", "relu"):
-        hessians(activation)
+        hessians(activation, keep)
     for activation in ("tanh", "relu"):
-        ensembles(activation)
+        ensembles(activation, keep)
     report_memory()

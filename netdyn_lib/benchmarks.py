@@ -1,0 +1,223 @@
+"""Speed and memory as measured: ratios to rivals of the same run, growth with the size of the work, and their file.
+
+A file of measurements is JSON, written by ``make bench`` and read here.
+
+>>> row = Row("Iris", "a loop", (1.0, 2.0, 1.0), (100.0, 180.0, 120.0), "µs a network-step", goal=100)
+>>> row.ratio, (row.low, row.high), row.met
+(100.0, (90.0, 120.0), True)
+"""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from .resampling import Interval
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """Some work beside a rival that does the same, in the same rounds of one run.
+
+    ``ours`` and ``theirs`` (R,) are times in ``unit``, or where ``rate`` rates, in as many rounds.  ``goal`` is the least
+    ratio aimed at, None where none was set.  ``accuracy`` says by how much the two results differ, ``group`` the part of the
+    benchmarks.  Raises ValueError for numbers that are not positive and finite, or rounds that are not as many.
+    """
+
+    work: str
+    rival: str
+    ours: tuple
+    theirs: tuple
+    unit: str
+    goal: float | None = None
+    rate: bool = False
+    accuracy: str = ""
+    group: str = ""
+
+    def __post_init__(self):
+        for name in ("ours", "theirs"):
+            values = tuple(float(v) for v in getattr(self, name))
+            if not values or not all(math.isfinite(v) and v > 0 for v in values):
+                raise ValueError(f"{self.work}: {name} = {values}: expected positive numbers, one a round")
+            object.__setattr__(self, name, values)
+        if len(self.ours) != len(self.theirs):
+            raise ValueError(f"{self.work}: {len(self.ours)} rounds of ours and {len(self.theirs)} of the rival's: they are measured in turn")
+
+    @property
+    def ratios(self):
+        """How many times as fast as the rival, round by round, (R,)."""
+        ours, theirs = np.array(self.ours), np.array(self.theirs)
+        return ours / theirs if self.rate else theirs / ours
+
+    @property
+    def ratio(self):
+        """The median over rounds."""
+        return float(np.median(self.ratios))
+
+    @property
+    def low(self):
+        """The least over rounds."""
+        return float(self.ratios.min())
+
+    @property
+    def high(self):
+        """The greatest over rounds."""
+        return float(self.ratios.max())
+
+    @property
+    def met(self):
+        """Whether the median reaches the goal; None without one."""
+        return None if self.goal is None else bool(self.ratio >= self.goal)
+
+    def __str__(self):
+        few = f"{len(self.ours)} round{'s' * (len(self.ours) > 1)}"
+        aim = "" if self.goal is None else f"; goal {self.goal:.3g}, {'met' if self.met else 'missed'}"
+        return (
+            f"{self.work}: {_short(np.median(self.ours))} {self.unit}; {self.rival}: {_short(np.median(self.theirs))}; "
+            f"ratio {_short(self.ratio)} ({_short(self.low)} to {_short(self.high)}, {few}){aim}" + f"; {self.accuracy}" * bool(self.accuracy)
+        )
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Time and memory of some work at several sizes of one quantity.
+
+    ``sizes`` (K,) ascending, ``seconds`` (K,) the median at each, ``mebibytes`` (K,) what the peak of a process of its
+    own is above that before the work; None where memory was not measured.
+    """
+
+    work: str
+    quantity: str
+    sizes: tuple
+    seconds: tuple
+    mebibytes: tuple | None = None
+    remark: str = ""
+
+    def __post_init__(self):
+        for name in ("sizes", "seconds", "mebibytes"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+        if len(self.sizes) < 3 or list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] <= 0:
+            raise ValueError(f"{self.work}: sizes {self.sizes}: expected at least three, positive and ascending")
+        for name in ("seconds", "mebibytes"):
+            values = getattr(self, name)
+            if values is not None and (len(values) != len(self.sizes) or not all(math.isfinite(v) and v >= 0 for v in values)):
+                raise ValueError(f"{self.work}: {name} {values}: expected {len(self.sizes)} numbers that are not negative")
+
+    def __str__(self):
+        memory = "" if self.mebibytes is None else "; MiB " + ", ".join(map(_short, self.mebibytes))
+        return f"{self.work}, {self.quantity} {', '.join(map(_short, self.sizes))}: s {', '.join(map(_short, self.seconds))}{memory}"
+
+    def exponent(self, what="seconds", level=0.95):
+        """Exponent a of time (or ``what="mebibytes"``) ∝ sizeᵃ, by least squares of logarithms, with its t interval.
+
+        Raises ValueError for what was not measured, or is zero somewhere.
+        """
+        values = getattr(self, what)
+        if values is None or min(values) <= 0:
+            raise ValueError(f"{self.work}: {what} = {values}: an exponent needs positive numbers")
+        fit = stats.linregress(np.log(self.sizes), np.log(values))
+        half = stats.t.ppf((1 + level) / 2, len(self.sizes) - 2) * fit.stderr
+        return Interval(float(fit.slope), float(fit.slope - half), float(fit.slope + half), level)
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run of the benchmarks: ``about`` is :func:`netdyn_lib.machine.describe` with ``commit``, ``date`` and ``duration_s``."""
+
+    about: dict
+    rows: tuple
+    growths: tuple
+
+    def table(self):
+        """The rows as a pandas DataFrame."""
+        return pd.DataFrame(
+            {
+                "work": [row.work for row in self.rows],
+                "rival": [row.rival for row in self.rows],
+                "ours": [f"{_short(np.median(row.ours))} {row.unit}" for row in self.rows],
+                "rival's": [_short(np.median(row.theirs)) for row in self.rows],
+                "ratio": [f"{_short(row.ratio)} ({_short(row.low)} to {_short(row.high)})" for row in self.rows],
+                "goal": ["" if row.goal is None else f"{row.goal:.3g}" for row in self.rows],
+                "met": [{None: "", True: "yes", False: "no"}[row.met] for row in self.rows],
+                "difference of results": [row.accuracy for row in self.rows],
+            }
+        )
+
+    def exponents(self):
+        """Exponents of time and memory for each quantity, as a pandas DataFrame."""
+        return pd.DataFrame(
+            {
+                "work": [growth.work for growth in self.growths],
+                "grows": [growth.quantity for growth in self.growths],
+                "from": [f"{growth.sizes[0]:,.0f}" for growth in self.growths],
+                "to": [f"{growth.sizes[-1]:,.0f}" for growth in self.growths],
+                "exponent of time": [str(growth.exponent()) for growth in self.growths],
+                "exponent of memory": [str(growth.exponent("mebibytes")) if growth.mebibytes and min(growth.mebibytes) > 0 else "" for growth in self.growths],
+                "remark": [growth.remark for growth in self.growths],
+            }
+        )
+
+    def row(self, start):
+        """The one row whose work begins with ``start``; ValueError where none or several do."""
+        found = [row for row in self.rows if row.work.startswith(start)]
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} rows begin with {start!r}; there are: {'; '.join(row.work for row in self.rows)}")
+        return found[0]
+
+
+def _short(value):
+    """Three digits, as people write them."""
+    value = float(value)
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def save(path, results):
+    """Write measurements to ``path``, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(
+        {"format": _FORMAT, "about": results.about, "rows": [asdict(row) for row in results.rows], "growths": [asdict(growth) for growth in results.growths]},
+        ensure_ascii=False, allow_nan=False, indent=1,
+    )  # fmt: skip
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def load(path):
+    """The :class:`Results` of a file.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where it is missing.
+    ValueError
+        Where it is damaged, or of another format.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there: make bench measures, and python -m tests.bench --keep writes it")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        version = found["format"]
+        if version != _FORMAT:
+            raise ValueError(f"format {version}, expected {_FORMAT}")
+        rows, growths = (tuple(_made(kind, one) for one in found[name]) for kind, name in ((Row, "rows"), (Growth, "growths")))
+        return Results(dict(found["about"]), rows, growths)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no file of measurements ({type(error).__name__}: {error}): was it cut short, or written by another version?") from None
+
+
+def _made(kind, one):
+    known = {field.name for field in fields(kind)}
+    if set(one) - known:
+        raise ValueError(f"unknown fields {', '.join(sorted(set(one) - known))}")
+    return kind(**one)

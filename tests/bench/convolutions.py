@@ -1,0 +1,73 @@
+"""An ensemble of small convolutional networks beside the same one after another, and beside JAX.
+
+The book's 8 and 16 kernels of 3 × 3, on 1,000 images, 12 networks (2 groups of a reference and 5 copies), 2 epochs at η = 0.1, float64.
+"""
+
+import numpy as np
+import torch
+
+from netdyn_lib import descent, losses, networks, tasks
+from netdyn_lib.benchmarks import Row
+
+from . import jax_rival
+from .images import at_hand
+from .measuring import beside
+
+SAMPLES, GROUPS, COPIES, EPOCHS, RATE, ROUNDS = 1000, 2, 5, 2, 0.1, 3
+GOAL, GOAL_JAX = 5, 1.0
+
+
+def problem(samples=SAMPLES):
+    """The task, and what it is in words; without MNIST on random images, for which the work is the same."""
+    if at_hand() is not None:
+        return tasks.get("mnist-cnn", samples=samples), f"{samples:,} images of MNIST"
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(samples, 784)), torch.from_numpy(rng.integers(0, 10, samples))
+    return tasks.custom("cnn", tasks.recipe("mnist-cnn").architecture(), losses.CrossEntropy(), x, y, std=0.1), f"{samples:,} random images"
+
+
+def module(task, params):
+    """One network as an ordinary ``nn.Module``."""
+    network = tasks.recipe("mnist-cnn").network().double()
+    torch.nn.utils.vector_to_parameters(params.clone(), network.parameters())  # which lends the module its memory
+    return network
+
+
+def loop(task, groups, epochs=EPOCHS):
+    """Final weights (n, 1 + M, P), one network after another, its batch kept in memory."""
+    ends, criterion = [], torch.nn.CrossEntropyLoss()
+    for params in groups.flatten(0, 1):
+        network = module(task, params)
+        optimiser = torch.optim.SGD(network.parameters(), lr=RATE)
+        for _ in range(epochs):
+            optimiser.zero_grad()
+            criterion(network(task.x), task.y).backward()
+            optimiser.step()
+        ends.append(torch.nn.utils.parameters_to_vector(network.parameters()).detach())
+    return torch.stack(ends).view(groups.shape)
+
+
+def engine(task, groups, epochs=EPOCHS):
+    """The same by the engine."""
+    return descent.run(descent.GradientDescent(task, RATE), groups, epochs, observe=("distance",)).final
+
+
+def main(keep=print):
+    task, name = problem()
+    groups = networks.perturbed(task.initial(GROUPS), 1e-8, COPIES)
+    calls = {"ours": lambda: engine(task, groups), "loop": lambda: loop(task, groups)}
+    jax = jax_rival.get()
+    if jax is not None:
+        function = jax_rival.descent(jax, jax_rival.convolutional(jax, 28), task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
+        ready, compile_seconds = jax_rival.compiled(jax, function, groups.numpy())
+        calls["jax"] = lambda: ready(groups.numpy())
+    seconds, found = beside(calls, ROUNDS)
+    number = groups.shape[0] * groups.shape[1] * EPOCHS
+    per = {who: [1e3 * s / number for s in values] for who, values in seconds.items()}
+    work = f"Convolutional network, {GROUPS} × {1 + COPIES} networks, {name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
+    differs = float((found["ours"] - found["loop"]).abs().max())
+    keep(Row(work, "one nn.Module after another", per["ours"], per["loop"], "ms a network-epoch", GOAL, accuracy=f"weights differ by at most {differs:.0e}", group="images"))
+    if jax is not None:
+        differs = float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max())
+        said = f"weights differ by at most {differs:.0e}; JAX compiled for {compile_seconds:.1f} s, not counted"
+        keep(Row(work, "JAX, vmap and scan under jit", per["ours"], per["jax"], "ms a network-epoch", GOAL_JAX, accuracy=said, group="images"))

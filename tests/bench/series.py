@@ -1,0 +1,79 @@
+"""Kantz's exponent of series of 20,000 beside nolds' ``lyap_r`` (Rosenstein), on maps whose exponents are known.
+
+Both embed in the same dimension with the same Theiler window, take every point as a reference and fit the same steps by
+least squares: n = 1 to 6, before nearest neighbours of so long a series have grown to its size.  What nolds finds by its defaults is told beside.
+"""
+
+import math
+import warnings
+
+import numpy as np
+
+from netdyn_lib import kantz
+from netdyn_lib.benchmarks import Row
+
+from . import rivals
+from .measuring import timed
+
+LENGTH, FIRST, LAST, THEILER, ROUNDS = 20_000, 1, 6, 10, 3
+GOAL = 5
+
+
+def logistic(length=LENGTH, r=4.0, transient=1000):
+    """An orbit of x ↦ r x (1 − x)."""
+    values = np.empty(transient + length)
+    values[0] = 0.3
+    for t in range(1, len(values)):
+        values[t] = r * values[t - 1] * (1 - values[t - 1])
+    return values[transient:]
+
+
+def henon(length=LENGTH, transient=1000):
+    """x of an orbit of the Hénon map, a = 1.4, b = 0.3."""
+    x, y, values = 0.1, 0.1, np.empty(transient + length)
+    for t in range(len(values)):
+        values[t], x, y = x, 1 - 1.4 * x * x + y, 0.3 * x
+    return values[transient:]
+
+
+#: Name, series, largest exponent, embedding dimension.
+MAPS = (("logistic map, r = 4", logistic, math.log(2), 1), ("Hénon map", henon, 0.41922, 2))
+
+
+def ours(series, dimension):
+    """Mean slope over all points as references."""
+    found = kantz.divergence(series, references=len(series), dimension=dimension, theiler=THEILER, steps=LAST)
+    return float(np.nanmean(kantz.expansion(found.log_curves, FIRST, LAST).slope))
+
+
+def theirs(nolds, series, dimension):
+    """The slope by nolds, over the same steps."""
+    return float(nolds.lyap_r(series, emb_dim=dimension, lag=1, min_tsep=THEILER, trajectory_len=LAST + 1, fit="poly", fit_offset=FIRST))
+
+
+def main(keep=print):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pkg_resources
+        nolds = rivals.get("nolds")
+    if nolds is None:
+        return
+    for name, make, known, dimension in MAPS:
+        series, seconds, values = make(), {"ours": [], "theirs": []}, {}
+        ours(series[:2000], dimension)
+        for _ in range(ROUNDS):
+            for who, call in (("ours", lambda: ours(series, dimension)), ("theirs", lambda: theirs(nolds, series, dimension))):
+                took, values[who] = timed(call)
+                seconds[who].append(took)
+        np.random.seed(0)  # nolds fits lines to random subsets by default
+        default = nolds.lyap_r(series)
+        keep(
+            Row(
+                f"Kantz's exponent, {name}, {LENGTH:,} values, all of them references",
+                "nolds lyap_r, same embedding and steps",
+                *(seconds["ours"], seconds["theirs"]),
+                "s",
+                GOAL,
+                accuracy=f"known {known:.4f}; ours {values['ours']:.4f}, nolds {values['theirs']:.4f}, by its defaults {default:.4f}",
+                group="series",
+            )
+        )

@@ -1,0 +1,122 @@
+"""Measurements: ratios round by round, growth's exponents, and files that are refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from netdyn_lib import benchmarks
+from netdyn_lib.benchmarks import Growth, Results, Row
+
+
+def row(**changed):
+    return Row(**dict(work="w, 2 threads", rival="a loop", ours=(1.0, 2.0, 4.0), theirs=(20.0, 20.0, 200.0), unit="s", goal=15.0) | changed)
+
+
+def test_ratios_are_taken_round_by_round():
+    assert row().ratios.tolist() == [20, 10, 50]
+    assert (row().ratio, row().low, row().high) == (20, 10, 50)
+    assert str(row(accuracy="differs by 1e-9")) == "w, 2 threads: 2 s; a loop: 20; ratio 20 (10 to 50, 3 rounds); goal 15, met; differs by 1e-9"
+
+
+def test_rates_are_the_other_way_round():
+    assert row(rate=True).ratios.tolist() == [0.05, 0.1, 0.02]
+
+
+@pytest.mark.parametrize(("goal", "met"), [(20.0, True), (20.5, False), (None, None)])
+def test_a_goal_is_met_by_the_median(goal, met):
+    assert row(goal=goal).met is met
+    assert ("goal" in str(row(goal=goal))) == (goal is not None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (dict(ours=(1.0, 0.0, 1.0)), r"ours = \(1.0, 0.0, 1.0\): expected positive numbers"),
+        (dict(theirs=(1.0, np.nan, 1.0)), "theirs = "),
+        (dict(ours=()), "expected positive numbers"),
+        (dict(ours=(1.0,)), "1 rounds of ours and 3 of the rival's"),
+    ],
+)
+def test_what_is_no_measurement_is_refused(changed, message):
+    with pytest.raises(ValueError, match=message):
+        row(**changed)
+
+
+def growth(**changed):
+    sizes = np.array([10.0, 30.0, 100.0, 300.0, 1000.0])
+    return Growth(**dict(work="w", quantity="samples", sizes=sizes, seconds=0.1 * sizes**1.5, mebibytes=2 * sizes) | changed)
+
+
+def test_an_exact_power_is_found():
+    assert (growth().exponent().estimate, growth().exponent("mebibytes").estimate) == pytest.approx((1.5, 1))
+    rng = np.random.default_rng(0)
+    noisy = growth(seconds=growth().seconds * rng.lognormal(0, 0.2, 5)).exponent()
+    assert noisy.low < 1.5 < noisy.high and noisy.high - noisy.low > 0.05
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    held = [i.low <= 1.5 <= i.high for i in (growth(seconds=growth().seconds * rng.lognormal(0, 0.2, 5)).exponent(level=0.8) for _ in range(400))]
+    assert 0.74 < np.mean(held) < 0.86
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (dict(sizes=(1, 2), seconds=(1, 2), mebibytes=None), "at least three, positive and ascending"),
+        (dict(sizes=(1, 3, 2, 4, 5)), "ascending"),
+        (dict(seconds=(1, 2, 3)), "expected 5 numbers"),
+        (dict(mebibytes=(1, 2, 3, 4, -1)), "not negative"),
+    ],
+)
+def test_sizes_that_are_no_growth_are_refused(changed, message):
+    with pytest.raises(ValueError, match=message):
+        growth(**changed)
+
+
+def test_an_exponent_of_nothing_is_refused():
+    for found in (growth(mebibytes=None), growth(mebibytes=(0, 1, 2, 3, 4))):
+        with pytest.raises(ValueError, match="an exponent needs positive numbers"):
+            found.exponent("mebibytes")
+        assert Results({}, (), (found,)).exponents()["exponent of memory"].tolist() == [""]
+
+
+@pytest.fixture
+def results():
+    return Results({"processor": "p", "cores": 2, "date": "2026-01-01"}, (row(), row(work="another", goal=None)), (growth(),))
+
+
+def test_a_file_gives_back_what_was_saved(tmp_path, results):
+    path = tmp_path / "new" / "cpu.json"
+    benchmarks.save(path, results)
+    assert benchmarks.load(path) == results
+    assert [p.name for p in path.parent.iterdir()] == ["cpu.json"]
+
+
+def test_tables_and_rows(results):
+    table = results.table()
+    assert table["ratio"].tolist() == 2 * ["20 (10 to 50)"] and table["met"].tolist() == ["yes", ""] and table["goal"].tolist() == ["15", ""]
+    assert results.exponents()["exponent of time"].str.startswith("1.5").all()
+    assert results.row("another").goal is None
+    with pytest.raises(ValueError, match="0 rows begin with 'x'; there are: w, 2 threads; another"):
+        results.row("x")
+
+
+def test_a_missing_file_says_how_it_is_made(tmp_path):
+    with pytest.raises(FileNotFoundError, match="make bench measures"):
+        benchmarks.load(tmp_path / "cpu.json")
+
+
+def test_a_damaged_file_is_refused(tmp_path, results):
+    path = tmp_path / "cpu.json"
+    benchmarks.save(path, results)
+    whole = path.read_text()
+    found = json.loads(whole)
+    damaged = [whole[:-40], "[]", json.dumps(found | {"format": 2}), json.dumps({"format": 1, "about": {}, "rows": []})]
+    damaged.append(json.dumps(found | {"rows": [found["rows"][0] | {"more": 1}]}))
+    damaged.append(json.dumps(found | {"rows": [found["rows"][0] | {"ours": [-1]}]}))
+    for text in damaged:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"cpu.json is no file of measurements \("):
+            benchmarks.load(path)
