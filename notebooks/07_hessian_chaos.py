@@ -138,8 +138,8 @@ sources.shown(draw.differences(results.costs(known)), known)
 # Positive directions pruned, networks end at {glue:text}`hessian-positive:.3f`; as many random ones pruned, at {glue:text}`hessian-random-positive:.3f`. Training does without the positive directions far better than without the negative ones, but not better than
 # without as many others: measured against this control they do not hold less.
 #
-# Each with a learning rate of its own: the best of those tried, for training with and without the directions. Fewer have been tried with negative directions pruned than without pruning, as far as published, and where the
-# curve below still rises at the largest of them a larger one may do better.
+# Each with a learning rate of its own: the best of those tried, for training with and without the directions. Rates were added at the upper end while accuracy still rose there;
+# where a curve below still rises at its largest rate, a larger one may do better, and the row of the scorecard says so.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the learning rate; dashed, H's. Published arms where there are any.", "name": "fig-arms-rates"}, "image": {"alt": "Test accuracy against learning rate on a logarithmic axis, without pruning and with negative or positive directions pruned, with intervals."}}
 sources.shown(draw.rates(results.rates(known), mark=size.learning_rate), known)

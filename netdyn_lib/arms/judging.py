@@ -119,8 +119,12 @@ def _best(data):
 
 def _rates(data):
     _, mine, theirs = measures.retuned(data, "negative")
-    tried = ", ".join(f"{rate:g}" for rate in measures.by_rate(data, "negative"))
-    return f"Best at γ = {theirs:g} without pruning, and at {mine:g} of {tried} with negative directions pruned."
+    best = {"none": ("without pruning", theirs), "negative": ("with negative directions pruned", mine)}
+    tried = {rule: list(measures.by_rate(data, rule)) for rule in best}
+    told = [f"at {rate:g} of {', '.join(f'{one:g}' for one in tried[rule])} {words}" for rule, (words, rate) in best.items()]
+    rising = [words for rule, (words, rate) in best.items() if rate == max(tried[rule])]
+    more = f" The largest tried is the best {' and '.join(rising)}: a larger one may do better." if rising else ""
+    return f"Best γ: {' and '.join(told)}.{more}"
 
 
 def _onsets(data, onsets):
