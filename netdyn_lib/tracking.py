@@ -15,6 +15,7 @@ from . import threads
 from .checks import floats
 from .curvature import BLOCK, TrainingHessian
 from .ensembles import Stopped
+from .networks import MLP
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=Tr
             vectors[k] = found.vector
         return found.value, found.products, found.residual, found.converged
 
-    alone = hessian_of.device.type == "cpu"
-    # Each network keeps to one thread: threads that wait for each other cost more than they bring.
+    # Each network keeps to one thread: threads that wait for each other cost more than they bring.  Products of other modules
+    # than perceptrons are derivatives in forward mode, of which PyTorch computes one at a time in a process.
+    alone = hessian_of.device.type == "cpu" and isinstance(task.network, MLP)
     with threads.pool(torch.get_num_threads() if alone else 1, alone) as pool:
         for epoch, params in trajectory:
             params = floats(params, hessian_of.device)

@@ -91,3 +91,16 @@ def test_asked_to_stop_it_does_between_two_networks():
     answers = iter([False] * 3 + [True] * 100)
     with pytest.raises(ensembles.Stopped):
         tracking.along_descent(descent.GradientDescent(task, 1.0), task.initial(3), 4, [0, 2, 4], stop=lambda: next(answers))
+
+
+def test_networks_of_any_module_are_tracked_whatever_the_number_of_threads():
+    task = tasks.get("digits-cnn", samples=40)
+    states = torch.stack([task.initial(4), task.initial(4, seed=1)])
+    before, found = torch.get_num_threads(), []
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            found.append(tracking.track(task, states, tolerance=1e-4).values)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
