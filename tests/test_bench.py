@@ -131,7 +131,7 @@ def test_without_mnist_that_part_is_skipped_by_name(monkeypatch, tmp_path, capsy
     assert capsys.readouterr().out.startswith("MNIST: this part is skipped, and nothing stands in for it.")
 
 
-def test_with_mnist_both_numbers_of_threads_are_measured(monkeypatch, tiny, task, capsys):
+def test_with_mnist_one_thread_and_all_are_measured(monkeypatch, tiny, task, capsys):
     measured = []
     monkeypatch.setattr(images, "at_hand", lambda: SimpleNamespace(x=tiny[0], y=tiny[1]))
     monkeypatch.setattr(tasks, "get", lambda name: task)
@@ -140,7 +140,7 @@ def test_with_mnist_both_numbers_of_threads_are_measured(monkeypatch, tiny, task
     monkeypatch.setattr(images, "against_jax", lambda *_: measured.append("jax"))
     monkeypatch.setattr(images, "report_memory", lambda: measured.append("memory"))
     images.main()
-    assert measured == [(2, 6, 1), (2, 6, 2), "large", "jax", "memory"]
+    assert measured == [*((2, 6, number) for number in measuring.counts_of_threads()), "large", "jax", "memory"]
 
 
 def test_all_rows_of_a_speed_are_kept(monkeypatch, tiny, task):
@@ -161,8 +161,10 @@ def test_all_rows_of_a_speed_are_kept(monkeypatch, tiny, task):
 
 def test_a_rival_that_is_not_installed_is_left_out_by_name(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(rivals, "FOLDER", tmp_path)
+    monkeypatch.setattr(rivals, "MISSING", [])
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert rivals.get("no_such_rival") is None
+    assert rivals.MISSING == ["no_such_rival"]
     assert capsys.readouterr().out.startswith("no_such_rival: this rival is left out, and nothing stands in for it")
     (tmp_path / "such_a_rival.py").write_text("answer = 1")
     assert rivals.get("such_a_rival").answer == 1 and sys.path[-1] == str(tmp_path)
@@ -209,10 +211,12 @@ def test_parts_are_chosen_kept_and_refused(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(bench, "KEPT", tmp_path / "book" / "results" / "bench")
     monkeypatch.setattr(bench, "import_module", lambda name: SimpleNamespace(main=lambda keep: keep(row)))
     bench.main(["--only", "iris,series"])
-    assert len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows) == 2 and not bench.KEPT.exists()
+    assert len(benchmarks.load(tmp_path / "_build" / "bench" / "parts.json").rows) == 2 and not bench.KEPT.exists()
     bench.main(["--keep"])
     kept = benchmarks.load(bench.KEPT / "cpu.json")
     assert len(kept.rows) == len(bench.PARTS) and {"commit", "date", "duration_s", "cores"} <= set(kept.about)
+    bench.main(["--only", "iris"])
+    assert len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows) == len(bench.PARTS)
     with pytest.raises(SystemExit, match="unknown parts: no; known: iris"):
         bench.main(["--only", "no"])
     with pytest.raises(SystemExit, match="--keep is for a run of all parts"):
@@ -221,3 +225,37 @@ def test_parts_are_chosen_kept_and_refused(monkeypatch, tmp_path, capsys):
 
 def test_the_spread_is_the_median_and_the_range():
     assert measuring.spread([4.0, 1.0, 2.0], "{:.0f}%") == "2% (from 1% to 4% over 3 rounds)"
+
+
+def test_a_part_that_fails_or_measures_nothing_costs_the_others_nothing_and_is_not_kept(monkeypatch, tmp_path):
+    row = benchmarks.Row("w", "r", (1.0,), (2.0,), "s")
+
+    def part(name):
+        def main(keep):
+            if name.endswith("iris"):
+                keep(row)
+                raise RuntimeError("broken")
+            if name.endswith("series"):
+                sys.exit("too much memory")
+            if not name.endswith("images"):
+                keep(row)
+
+        return SimpleNamespace(main=main)
+
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    monkeypatch.setattr(bench, "KEPT", tmp_path / "book")
+    monkeypatch.setattr(bench, "import_module", part)
+    monkeypatch.setattr(rivals, "MISSING", ["jax"])
+    with pytest.raises(SystemExit) as stopped:
+        bench.main(["--keep"])
+    said = str(stopped.value)
+    assert said.startswith("not all was measured, and nothing is kept for the book\n")
+    assert all(line in said for line in ("iris: broken", "series: too much memory", "images: measured nothing", "left out: jax"))
+    assert len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows) == len(bench.PARTS) - 2 and not bench.KEPT.exists()
+
+
+def test_results_that_differ_are_no_measurement():
+    assert measuring.agree(1e-9, 1e-8, "x") == 1e-9
+    for value in (2e-8, float("nan")):
+        with pytest.raises(RuntimeError, match="x: the results differ by"):
+            measuring.agree(value, 1e-8, "x")

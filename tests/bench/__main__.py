@@ -1,12 +1,14 @@
 """All of it, or some parts: ``python -m tests.bench [--only iris,series] [--keep]``.
 
-Rows are printed as they come and written to ``_build/bench/cpu.json``; ``--keep`` also writes them where the book shows them.
+Rows are printed as they come and written to ``_build/bench/cpu.json``, those of some parts to ``_build/bench/parts.json``; ``--keep`` also
+writes them where the book shows them, if no part failed and none was left out.  A part that fails is told, and the others go on.
 """
 
 import argparse
 import shutil
 import sys
 import time
+import traceback
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 import torch
 
 from netdyn_lib import benchmarks, machine
+
+from . import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("iris", "tangents", "pruning", "images", "convolutions", "sharpness", "window_fits", "series", "growth")
@@ -43,13 +47,26 @@ def main(argv=None):
         more = {"commit": machine.commit(ROOT), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "duration_s": time.perf_counter() - begin}
         benchmarks.save(path, benchmarks.Results(about | more, tuple(rows), tuple(growths)))
 
-    path = ROOT / "_build" / "bench" / "cpu.json"
+    path = ROOT / "_build" / "bench" / ("parts.json" if words.only else "cpu.json")
+    failed = []
     for part in chosen:
         torch.set_num_threads(cores)
         print(f"-- {part}", flush=True)
-        import_module(f"tests.bench.{part}").main(keep)
+        before = len(rows) + len(growths)
+        try:
+            import_module(f"tests.bench.{part}").main(keep)
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, SystemExit):
+                traceback.print_exc()
+            failed.append(f"{part}: {error}")
+            continue
+        if len(rows) + len(growths) == before:
+            failed.append(f"{part}: measured nothing")
+    failed += [f"left out: {name}" for name in rivals.MISSING]
     save()
     print(f"written: {path.relative_to(ROOT)}")
+    if failed:
+        sys.exit("\n".join(("not all was measured, and nothing is kept for the book" * words.keep or "not all was measured", *failed)))
     if words.keep:
         KEPT.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, KEPT / path.name)

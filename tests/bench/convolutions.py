@@ -11,7 +11,7 @@ from netdyn_lib.benchmarks import Row
 
 from . import jax_rival
 from .images import at_hand
-from .measuring import beside
+from .measuring import agree, beside
 
 SAMPLES, GROUPS, COPIES, EPOCHS, RATE, ROUNDS = 1000, 2, 5, 2, 0.1, 3
 GOAL, GOAL_JAX = 5, 1.0
@@ -65,9 +65,9 @@ def main(keep=print):
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     per = {who: [1e3 * s / number for s in values] for who, values in seconds.items()}
     work = f"Convolutional network, {GROUPS} × {1 + COPIES} networks, {name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
-    differs = float((found["ours"] - found["loop"]).abs().max())
+    differs = agree(float((found["ours"] - found["loop"]).abs().max()), 1e-9, "weights of convolutional networks")
     keep(Row(work, "one nn.Module after another", per["ours"], per["loop"], "ms a network-epoch", GOAL, accuracy=f"weights differ by at most {differs:.0e}", group="images"))
     if jax is not None:
-        differs = float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max())
+        differs = agree(float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max()), 1e-9, "weights of convolutional networks in JAX")
         said = f"weights differ by at most {differs:.0e}; JAX compiled for {compile_seconds:.1f} s, not counted"
         keep(Row(work, "JAX, vmap and scan under jit", per["ours"], per["jax"], "ms a network-epoch", GOAL_JAX, accuracy=said, group="images"))

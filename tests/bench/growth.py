@@ -3,8 +3,6 @@
 ``point`` is what such a process runs: a warm-up on the smallest size, the peak of memory begun anew, the work some times.
 """
 
-import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 import torch
 from distributed import LocalCluster
 
-from netdyn_lib import descent, losses, networks, tasks
+from netdyn_lib import descent, losses, machine, networks, tasks
 from netdyn_lib.benchmarks import Growth, Row
 from netdyn_lib.sweeps import grid
 from netdyn_lib.sweeps.running import run
@@ -75,20 +73,25 @@ def growth(quantity):
     return Growth(what, quantity, tuple(told(size) for size in sizes), seconds, memory)
 
 
+def cluster(workers, folder):
+    """A Dask cluster of so many worker processes on this machine."""
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+        protocol="tcp", host="127.0.0.1", local_directory=folder, silence_logs=50,
+    )  # fmt: skip
+
+
 def clusters(rounds=3):
-    """A sweep of digits on one and on two worker processes of a Dask cluster on this machine; seconds (R,) of each."""
+    """A sweep of digits on one and on two worker processes of a Dask cluster on this machine, in turn; seconds (R,) of each."""
     seconds = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as folder:
-        for count in seconds:
-            with dask.config.set({"distributed.admin.log-format": "%(message)s"}), LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
-                protocol="tcp", host="127.0.0.1", local_directory=folder, silence_logs=50,
-            ) as cluster:  # fmt: skip
-                for k in range(rounds + 1):  # the first warms the workers up
+    with tempfile.TemporaryDirectory() as folder, dask.config.set({"distributed.admin.log-format": "%(message)s"}):
+        with cluster(1, folder) as one, cluster(2, folder) as two:
+            for k in range(rounds + 1):  # the first warms the workers up
+                for count, found in ((1, one), (2, two)):
                     sweep = grid.Sweep("bench", "digits", (0.5, 1.0, 2.0, 5.0), 4, 5, epochs=100, block=1, seed=k)
-                    took, done = timed(lambda: run(sweep, Path(folder) / f"store-{count}-{k}", scheduler=cluster.scheduler_address))
+                    took, done = timed(lambda: run(sweep, Path(folder) / f"store-{count}-{k}", scheduler=found.scheduler_address))
                     if done.missing or done.computed != 16:
-                        sys.exit(f"the cluster computed {done.computed} of 16 shards: {done.stopped}")
+                        raise RuntimeError(f"the cluster computed {done.computed} of 16 shards: {done.stopped}")
                     if k:
                         seconds[count].append(took)
     return seconds
@@ -99,7 +102,7 @@ def main(keep=print):
         found = growth(quantity)
         keep(found)
         print(f"  time grows as {quantity} to the power {found.exponent()}", flush=True)
-    if len(os.sched_getaffinity(0)) < 2:
+    if machine.describe()["cores"] < 2:
         print("one core: two processes of a cluster are not measured")
         return
     seconds = clusters()

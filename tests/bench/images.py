@@ -26,7 +26,7 @@ from netdyn_lib.benchmarks import Row
 from netdyn_lib.sweeps import grid, measuring
 
 from . import jax_rival
-from .measuring import alone, begin_peak, beside, peak, timed
+from .measuring import agree, alone, begin_peak, beside, counts_of_threads, peak, timed
 
 TASK, CONDITIONS, COPIES, EPOCHS, RATE = "mnist", 2, 5, 2, 10.0
 ROUNDS = 3
@@ -122,6 +122,7 @@ def speed(task, groups, reading, threads, keep):
     with double():
         plain = loop(task.network, groups[0, 0], reading, 1)
     loss, step = disagreement(engine(task, groups[:1], 1, 1, ("loss",)), *plain)
+    agree(max(loss, step), 1e-9, "one epoch of MNIST")
     same = f"after one epoch the loss differs by {loss:.0e}, the step by {step:.0e} of the largest"
     times, rates = {"engine": [], "reading": [], "resident": []}, []
     for k in range(ROUNDS):
@@ -191,8 +192,8 @@ def against_jax(task, groups, keep):
     seconds, found = beside({"ours": lambda: engine(task, groups, EPOCHS, threads), "jax": lambda: np.asarray(call(groups.numpy())[1])}, ROUNDS)
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     ours, theirs = ([s / number for s in seconds[who]] for who in ("ours", "jax"))
-    differs = np.abs(found["jax"] - found["ours"].final.numpy()).max()
-    about = f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled for {compiling:.1f} s, not counted"
+    differs = agree(np.abs(found["jax"] - found["ours"].final.numpy()).max(), 1e-8, "weights on MNIST")
+    about = f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled for {compiling:.1f} s, not counted; only ours leaves out zero inputs"
     keep(Row(work_of(task, groups, threads), "JAX, vmap and scan under jit", ours, theirs, "s a network-epoch", GOAL_JAX, accuracy=about, group="images"))
 
 
@@ -241,7 +242,7 @@ def main(keep=print):
     task = tasks.get(TASK)
     groups = networks.perturbed(task.initial(CONDITIONS), 1e-8, COPIES)
     reading = reader(held.x, held.y)
-    for threads in (1, 2):
+    for threads in counts_of_threads():
         speed(task, groups, reading, threads, keep)
     large(task, keep)
     against_jax(task, groups, keep)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 
 def timed(function, *arguments):
@@ -32,6 +33,18 @@ def beside(calls, rounds, warm=True):
             took, results[name] = timed(call)
             seconds[name].append(took)
     return {name: tuple(values) for name, values in seconds.items()}, results
+
+
+def counts_of_threads():
+    """One thread, and all that PyTorch has."""
+    return sorted({1, torch.get_num_threads()})
+
+
+def agree(difference, bound, what):
+    """The difference; RuntimeError where it is beyond the bound, or NaN: what does something else is no rival."""
+    if not difference <= bound:
+        raise RuntimeError(f"{what}: the results differ by {difference:.1e}, more than {bound:g}")
+    return difference
 
 
 def spread(values, form="{:.1f}"):

@@ -4,6 +4,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+#: What was asked for and is not installed.
+MISSING = []
 FOLDER = Path(__file__).resolve().parents[2] / "_build" / "rivals"
 
 
@@ -16,6 +18,7 @@ def get(name):
         sys.path.append(str(FOLDER))
     try:
         return import_module(name)
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001: a rival may fail to import in any way
+        MISSING.append(name)
         print(f"{name}: this rival is left out, and nothing stands in for it ({error}). make bench installs it into _build/rivals", flush=True)
         return None

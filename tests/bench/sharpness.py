@@ -12,7 +12,7 @@ from netdyn_lib.benchmarks import Row
 
 from . import rivals
 from .images import double, small
-from .measuring import beside
+from .measuring import agree, beside
 
 EPOCHS, RATE, TOLERANCE, MOST, ROUNDS = 50, 1.0, 1e-3, 1000, 5
 GOAL = 2
@@ -25,7 +25,7 @@ def ours(task, params, tolerance=TOLERANCE):
 
 
 def pyhessian(module, task, params, most=MOST):
-    """Largest eigenvalue by PyHessian, of a ``nn.Module`` with these weights."""
+    """Eigenvalue largest in magnitude, by PyHessian, of a ``nn.Module`` with these weights."""
     torch.manual_seed(0)
     found = module.hessian(task.network.module(params), torch.nn.CrossEntropyLoss(), data=(task.x, task.y), cuda=False)
     return found.eigenvalues(maxIter=most, tol=TOLERANCE, top_n=1)[0][0]
@@ -43,6 +43,7 @@ def main(keep=print):
         with double():
             seconds, found = beside({"ours": lambda: ours(task, params), "theirs": lambda: pyhessian(module, task, params)}, ROUNDS)
         pair, value = found["ours"], found["theirs"]
+        agree(abs(pair.value / known - 1), 10 * TOLERANCE, f"sharpness {when}")
         keep(
             Row(
                 f"Sharpness {when}, {name}, Lanczos at tolerance {TOLERANCE:g}",

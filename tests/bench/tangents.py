@@ -15,7 +15,7 @@ from netdyn_lib import closed_form, descent, losses, networks, tasks
 from netdyn_lib.benchmarks import Row
 from netdyn_lib.tangent import benettin, covariant, operators
 
-from .measuring import alone, begin_peak, peak, timed
+from .measuring import agree, alone, begin_peak, peak, timed
 
 NETWORKS, SAMPLES, RATE = 1000, 100, 0.001
 STEPS, FUTURE, EVERY = 1000, 100, 10  # steps in all, those of them that only the future of vectors needs, between vectors kept
@@ -37,7 +37,7 @@ def hessians(activation, keep):
     params = task.initial(NETWORKS)
     function, rival = closed_form.OneHiddenLayerHessian(task), vmap(hessian(task.objective))
     found, known = function(params)[1], rival(params)
-    difference = float((found - known).abs().amax() / known.abs().amax())
+    difference = agree(float((found - known).abs().amax() / known.abs().amax()), 1e-9, "Hessians")
     ours, theirs = [], []
     for _ in range(HESSIAN_ROUNDS):
         ours.append(timed(function, params)[0])
@@ -68,7 +68,7 @@ def ensembles(activation, keep):
         rows = range(k * SAMPLE, (k + 1) * SAMPLE)
         seconds, single = timed(lambda rows: [dynamics(task, params[row : row + 1], STEPS) for row in rows], rows)
         theirs.append(seconds / (SAMPLE * STEPS) * 1e6)
-        error = max(error, *(float(np.nanmax(np.abs(exponents[row] - one[0][0]))) for row, one in zip(rows, single)))
+        error = max(error, *(agree(float(np.abs(exponents[row] - one[0][0]).max()), 1e-6, "exponents") for row, one in zip(rows, single)))
     work = f"Exponents and covariant vectors, {NETWORKS:,} networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
     said = f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)"
     keep(Row(work, f"one network at a time ({ROUNDS * SAMPLE} of them)", ours, theirs, "µs a network-step", GOAL_ENSEMBLE, accuracy=said, group="tangent"))
