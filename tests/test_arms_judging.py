@@ -56,6 +56,13 @@ def test_every_claim_is_what_it_says():
     )
 
 
+def test_what_is_left_above_the_edge_at_the_best_rate_is_said():
+    data = known()
+    data["chaotic"].loc[dict(arm="negative-at-0.01")] += 5
+    (row,) = (row for row in judging.rows(data) if row.id == "H-inevitable")
+    assert row.saw.endswith(" There, at 100.0% of the steps observed, an eigenvalue was above 2/γ, in a direction that is not pruned.")
+
+
 def test_claims_whose_arms_are_missing_are_not_tested_and_name_them():
     found = {row.id: row for row in judging.rows(known(("none", "negative")))}
     assert np.isnan(found["H-direction"].measured) and found["H-direction"].untested == "Arms neither published nor computed here: random-same."

@@ -7,6 +7,7 @@ import torch
 from netdyn_lib import archives, losses, networks, tasks
 from netdyn_lib.arms import arm, published, results, running
 from tests.small_arms import TASK, small, synthetic
+from tests.test_arms_judging import known
 
 ENDS = {"none": (0.9, 0.92, 0.94), "negative": (0.5, 0.5, 0.5), "positive": (0.8, 0.82, 0.84)}
 
@@ -108,3 +109,10 @@ def test_what_is_not_published_is_listed_with_its_command():
     assert "usps/none" not in found.index and found.loc["usps/negative", "published"] == 2 and found.loc["usps/negative", "wanted"] == 3
     assert found.loc["usps-sigmoid/none", "published"] == 0 and not found.loc["usps-sigmoid/none", "pruned"]
     assert results.judged("here", papers) is papers["usps"] and results.judged("here", papers, "fashion") == "here"
+
+
+def test_eigenvalues_above_the_edge():
+    data = known(("none", "negative"))
+    assert results.above_edge(data, "negative") == 0 and np.isnan(results.above_edge(data, "no such arm"))
+    data["chaotic"].loc[dict(arm="negative")] += 5
+    assert results.above_edge(data, "negative") == 1

@@ -124,7 +124,9 @@ def _rates(data):
     told = [f"at {rate:g} of {', '.join(f'{one:g}' for one in tried[rule])} {words}" for rule, (words, rate) in best.items()]
     rising = [words for rule, (words, rate) in best.items() if rate == max(tried[rule])]
     more = f" The largest tried is the best {' and '.join(rising)}: a larger one may do better." if rising else ""
-    return f"Best γ: {' and '.join(told)}.{more}"
+    above = measures.beyond_edge(data, measures.by_rate(data, "negative")[mine]).estimate
+    edge = f" There, at {above:.1%} of the steps observed, an eigenvalue was above 2/γ, in a direction that is not pruned." if above else ""
+    return f"Best γ: {' and '.join(told)}.{more}{edge}"
 
 
 def _onsets(data, onsets):

@@ -169,6 +169,11 @@ def end(data, arm, what="test_accuracy", tail=measures.TAIL):
     return float(measures.final(data, what, tail).sel(arm=arm).mean("seed")) if arm in data["arm"].values else np.nan
 
 
+def above_edge(data, arm):
+    """Share of the observed steps at which an eigenvalue is above 2/γ, mean over networks; NaN where the arm is not there."""
+    return measures.beyond_edge(data, arm).estimate if arm in data["arm"].values else np.nan
+
+
 def rates(data, rules=("none", "negative", "positive"), what="test_accuracy", tail=measures.TAIL):
     """Final values of each rule at every learning rate, rule → (γ (k,), list of k Intervals), for a figure; rules without an arm are left out."""
     found, ends = {}, measures.final(data, what, tail)
