@@ -157,8 +157,8 @@ glue("hessian-retuned-edge", 100 * results.above_edge(known, "negative-at-0.1"),
 # %% [markdown]
 # {numref}`fig-arms-retuned`: without its negative directions a network is slow to leave the plateaus on which it knows how frequent the classes are and little else, and the sooner it leaves them the larger $\gamma$ is.
 # At $\gamma = 0.1$, a hundred times H's, it has left them after half of the 40 epochs, and ends at {glue:text}`hessian-retuned-negative:.3f`, beside {glue:text}`hessian-retuned-none:.3f` with all directions at the same rate and {glue:text}`hessian-none:.3f` at H's.
-# So negative directions make training fast, and at H's rate 40 epochs are too few without them; but a network can learn without them as well as with them. H concludes that locally chaotic directions cannot be had out *without hurting performance*; with the rate tuned they can.
-# What is pruned here is all that is negative. H's chaotic set has eigenvalues above $2/\gamma$ too, and at so large a rate there are some: at {glue:text}`hessian-retuned-edge:.1f`% of the steps observed.
+# So negative directions make training fast, and at H's rate 40 epochs are too few without them; but a network can learn without them as well as with them. H concludes that locally chaotic directions cannot be taken out *without hurting performance*; with the rate tuned, those of negative curvature can.
+# H's chaotic set has eigenvalues above $2/\gamma$ too, which are not pruned here. At so large a rate there are some, at {glue:text}`hessian-retuned-edge:.1f`% of the steps observed; that the network would learn as well without these has not been tested.
 
 # %% [markdown]
 # ## Fewer directions, momentum, and other networks
@@ -405,7 +405,7 @@ glue("hessian-independent-root", float(2**0.5 * twins.independent(networks.MLP((
 # ## In short
 #
 # *Does a network learn without its negative directions?* At H's learning rate it does not, and it is not for the number of directions: as many random ones can be spared. This is H's finding, and it stands with the control. With a rate a hundred times
-# larger it does, as well as with them: what they give is speed, and the conclusion that chaotic directions are indispensable does not stand.
+# larger it does, as well as with them: what they give is speed, and that they are indispensable does not stand. The few directions above $2/\gamma$ were left in.
 # *Why speed?* Because the negative directions of a batch, small as their part of its gradient is, hold much of what the batch has in common with all samples: of the descent of the whole loss they contribute more than their share, while the loss still falls.
 # *Is it chaos that is needed?* Nothing here says so. What is taken out with the chaotic directions is the signal; and pruned descent is not free of growth either, for the projector turns.
 # *Do twins part by drift and a random walk?* The law that the curves follow best relaxes towards an end, which drift and walk have not. A perturbation of 0.1 is not small: units with a kink part by jumps. With sigmoid units, or with ReLU below the size at which a kink is met, all perturbations grow alike.
