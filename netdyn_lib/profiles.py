@@ -144,6 +144,7 @@ _PAPER = {
         controls=("random-same", "negative-norm", "random-same-norm", "random-same-positive"),
         retuned=("none", "negative"),
         rates=(1e-2, 3e-3, 3e-2, 1e-1),  # beside H's; the last, because accuracy still rose at 3e-2 with negative directions pruned
+        chaotic_rates=(1e-1,),  # so large that some eigenvalues are above 2/γ; the negative directions and these pruned
         onsets=(2000, 5000, 10_000),  # H, Fig. 2
         largest=(10,),  # negative directions pruned: the largest, or as many of them at random
         momentum=0.9,

@@ -144,7 +144,10 @@ _FAMILIES = {
     "sets": lambda size: [(rule, dict(rule=rule)) for rule in size.sets],
     "controls": lambda size: [(rule, dict(rule=rule)) for rule in size.controls],
     "retuned": lambda size: [
-        (f"{rule}-at-{rate:g}", dict(rule=rule, learning_rate=rate)) for rate in size.rates for rule in size.retuned
+        (f"{rule}-at-{rate:g}", dict(rule=rule, learning_rate=rate))
+        for rules, rates in ((size.retuned, size.rates), (("chaotic",), size.chaotic_rates))
+        for rate in rates
+        for rule in rules
     ],
     "onsets": lambda size: [
         ("none", dict(rule="none")), ("chaotic", dict(rule="chaotic")),
