@@ -52,6 +52,7 @@ _MODULES = (
     "judgements",
     "kantz",
     "kneading",
+    "linear_heads",
     "losses",
     "locks",
     "low_rank",

@@ -9,6 +9,7 @@ import torch
 from . import curvature
 from .confined import Range
 from .eigenclasses import classes
+from .linear_heads import Reach
 from .narrowing import Narrowing
 
 
@@ -58,7 +59,7 @@ class LowRank(Range):
     ``frame`` Q (inputs + 1, r) of the first layer's ``units``; ``size`` P.  The
     other P − m' eigenvalues are exactly 0.  ``order`` (P,), where given, says
     where an MLP's parameters stand among those of the vectors that come and go.
-    ``narrowing`` is T (m, m') of :mod:`netdyn_lib.narrowing`; where it is None T is the unit matrix, m' = m.
+    ``narrowing`` is T (m, m') of :mod:`netdyn_lib.narrowing` or :mod:`netdyn_lib.linear_heads`; where it is None T is the unit matrix, m' = m.
     """
 
     values: np.ndarray
@@ -67,7 +68,7 @@ class LowRank(Range):
     units: int
     size: int
     order: torch.Tensor | None = None
-    narrowing: Narrowing | None = None
+    narrowing: Narrowing | Reach | None = None
 
     @cached_property
     def basis(self):

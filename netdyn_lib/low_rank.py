@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from . import confined, narrowing
+from . import confined, linear_heads, narrowing
 from .checks import floats
 from .confined import Range
 from .derivatives import directional
@@ -31,7 +31,7 @@ from .eigenclasses import ZERO, Classes, classes, overlap  # noqa: F401: also he
 from .eigensystems import LowRank, LowRankHessian, eigh
 from .networks import ACTIVATIONS, MLP
 
-#: Parameters up to which the Hessian of a network that is no MLP is formed whole.
+#: Parameters up to which a network that is no MLP has a spectrum.
 DENSE = 6000
 
 
@@ -39,7 +39,7 @@ DENSE = 6000
 class Local(Range):
     """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m, m), ``params`` W (P,).
 
-    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.narrowing`, where the network has them.
+    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.narrowing` or :mod:`netdyn_lib.linear_heads`, where the network has them.
     """
 
     function: Callable
@@ -81,7 +81,8 @@ def spectrum(task, params, x=None, y=None):
     ----------
     task : Task
         Or anything that has its ``network`` and ``loss``.  For an MLP the
-        way is the module's; a network of another kind has its Hessian formed whole, up to :data:`DENSE` parameters.
+        way is the module's, for a network that ends in a linear layer that of :mod:`netdyn_lib.linear_heads`, of at most
+        2p + C r dimensions, p the parameters below; any other has its Hessian formed whole.  Both up to :data:`DENSE` parameters.
     params : torch.Tensor
         (P,).
     x, y : torch.Tensor, optional
@@ -126,8 +127,10 @@ def around(task, params, x=None, y=None):
         narrow = narrowing.matrix_of(network, loss, inputs, y)
         return Local(confined.matrix_of(network, loss, inputs, y), params, frame, network.shapes[0][0], network.count, narrow=narrow)
     if network.count > DENSE:
-        raise ValueError(f"{network!r}: its Hessian is formed whole, for at most {DENSE:,} parameters; an MLP has no such bound")
-    return Local(torch.func.hessian(lambda p: loss.value(network.forward(p, x), y)), params, params.new_ones(1, 1), 0, network.count)
+        raise ValueError(f"{network!r}: its Hessian takes memory as their square, and is formed for at most {DENSE:,} parameters; an MLP has no such bound")
+    narrow = linear_heads.matrix_of(network, loss, x, y)
+    whole = torch.func.hessian(lambda p: loss.value(network.forward(p, x), y))
+    return Local(whole, params, params.new_ones(1, 1), 0, network.count, narrow=narrow)
 
 
 @dataclass(frozen=True)

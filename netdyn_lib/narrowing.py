@@ -102,7 +102,7 @@ def _narrow(network, loss, below, above, inputs, y):
     each = with_ones(a[None])[0]  # ã: (J + 1, N)
     slope = network.activation.pullback(torch.ones_like(a), a)
     output = above @ each  # (C, N)
-    found = _directions(slope, each, inputs, _basis(loss, output), len(output))
+    found = _directions(slope, each, inputs, outputs_seen(loss, output), len(output))
     root = loss.root(output)  # F: (C, k, N)
     if root[0].numel() > below.numel() + above.numel():  # B Bᵀ would be more work than M of many samples
         whole = confined.one_hidden(network, loss, (below, above), inputs, y)
@@ -133,8 +133,8 @@ def _narrow(network, loss, below, above, inputs, y):
     return matrix, found
 
 
-def _basis(loss, output):
-    """E, across 1 in the space of C outputs, (C, C − 1); None where the loss sees 1, or there is nothing else."""
+def outputs_seen(loss, output):
+    """E, an orthonormal basis across 1 in the space of C outputs, (C, C − 1); None where the loss sees 1, or there is nothing else."""
     return _across_ones(len(output)).to(output) if loss.shifts and len(output) > 1 else None
 
 

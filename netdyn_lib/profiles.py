@@ -153,7 +153,7 @@ _PAPER = {
         networks=3,
         # 40 epochs of 912 batches, seen four times an epoch; and of 180.
         lengths={"usps": (36_480, 228), "usps-sigmoid": (36_480, 228), "digits-usps": (7200, 90)}
-        | {"usps-cnn": (1824, 114), "fashion": (36_480, 228)},
+        | {"usps-cnn": (36_480, 228), "fashion": (36_480, 228)},
         segment=8,  # observations between two checkpoints
         checked=20,  # steps recomputed of a published arm
         times=(0, 500, 1500, 4560, 9120, 18_240),  # steps at which a network's batches are looked at

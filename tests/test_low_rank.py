@@ -165,7 +165,8 @@ def test_a_module_keeps_its_own_order():
 
 def test_any_network_has_a_dense_spectrum(monkeypatch):
     known = task_of((6, 3, 2))
-    other = tasks.custom("m", known.network.module(), known.loss, known.x, known.y)
+    module = torch.nn.Sequential(known.network.module(), torch.nn.Identity())  # it does not end in a linear layer
+    other = tasks.custom("m", module, known.loss, known.x, known.y)
     params = other.initial(1)[0]
     found = low_rank.spectrum(other, params)
     assert len(found.values) == found.size == 29
