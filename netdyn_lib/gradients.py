@@ -5,8 +5,10 @@ perceptrons, by batched matrix products over one network each, and automatic
 differentiation through :mod:`torch.func` for any other module.
 """
 
+from dataclasses import dataclass
+
 import torch
-from torch.func import grad, vmap
+from torch.func import grad, grad_and_value, vmap
 
 from .derivatives import directional
 from .networks import MLP
@@ -35,27 +37,55 @@ class MLPGradient:
 
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
-        layers = self.network.matrices(params)
-        output, values = self._forward(layers)
-        delta = self.loss.residual(output, self.target)  # (E, C, N)
-        gradient = []
-        for layer, below in zip(layers[::-1], values[::-1]):
-            gradient.append(torch.bmm(delta, below.transpose(1, 2)).flatten(1))
-            if layer is not layers[0]:
-                back = torch.bmm(layer[..., :-1].transpose(1, 2), delta)
-                delta = self.network.activation.pullback(back, below[:, :-1])
-        return self._weight * torch.cat(gradient[::-1], 1)
+        return self.at(params).gradient
+
+    def at(self, params):
+        """Backpropagation at ``params`` (E, P), kept for products with the Hessian there: a :class:`Linearised`."""
+        return Linearised(self, params)
 
     def product(self, params, vectors):
-        """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and ``vectors`` (E, P).
+        """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and ``vectors`` (E, P)."""
+        point = self.at(params)
+        return point.gradient, point.product(vectors)
 
-        Backpropagation and its derivative along v (Pearlmutter, Neural
-        Computation 6, 147, 1994), layer by layer: R below marks d/ds at W + s v.
+
+class Linearised:
+    """Backpropagation through stacked perceptrons at one point, and its derivative along any direction from there.
+
+    ``gradient`` ∇L (E, P) and ``losses`` (E,).  A product H v then costs as many operations as the gradient: what
+    depends on the weights alone is not computed again.
+    """
+
+    def __init__(self, of, params):
+        self._of, network = of, of.network
+        self._layers = network.matrices(params)
+        self._output, self._values = of._forward(self._layers)
+        delta = of.loss.residual(self._output, of.target)  # (E, C, N)
+        self._deltas, self._backs, gradient = [], [], []
+        for k in range(len(self._layers) - 1, -1, -1):
+            self._deltas.append(delta)
+            gradient.append(torch.bmm(delta, self._values[k].transpose(1, 2)).flatten(1))
+            if k:
+                back = torch.bmm(self._layers[k][..., :-1].transpose(1, 2), delta)
+                self._backs.append(back)
+                delta = network.activation.pullback(back, self._values[k][:, :-1])
+        self._deltas, self._backs = self._deltas[::-1], self._backs[::-1]
+        self.gradient = of._weight * torch.cat(gradient[::-1], 1)
+
+    @property
+    def losses(self):
+        """Training loss of each network, (E,)."""
+        return self._of.loss.values(self._output, self._of.target)
+
+    def product(self, vectors):
+        """H v (E, P) for ``vectors`` (E, P).
+
+        The derivative of backpropagation along v (Pearlmutter, Neural Computation 6, 147, 1994), layer by layer: R below
+        marks d/ds at W + s v.
         """
-        layers = self.network.matrices(params)
-        output, values = self._forward(layers)
-        directions = self.network.matrices(vectors)
-        pullback, bend = self.network.activation.pullback, self.network.activation.bend
+        network, layers, values = self._of.network, self._layers, self._values
+        directions = network.matrices(vectors)
+        pullback, bend = network.activation.pullback, network.activation.bend
         r_value, r_pre, r_values = None, None, [None]
         for k, (layer, v) in enumerate(zip(layers, directions)):
             r_pre = torch.bmm(v, values[k])  # (E, units, N)
@@ -64,24 +94,29 @@ class MLPGradient:
             if k < len(layers) - 1:
                 r_value = pullback(r_pre, values[k + 1][:, :-1])
                 r_values.append(r_value)
-        delta = self.loss.residual(output, self.target)  # (E, C, N)
-        r_delta = self.loss.curve(output, r_pre)
-        gradient, along = [], []
+        r_delta = self._of.loss.curve(self._output, r_pre)
+        along = []
         for k in range(len(layers) - 1, -1, -1):
-            below = values[k].transpose(1, 2)
-            gradient.append(torch.bmm(delta, below).flatten(1))
-            r_gradient = torch.bmm(r_delta, below)  # (E, units, inputs + 1)
+            r_gradient = torch.bmm(r_delta, values[k].transpose(1, 2))  # (E, units, inputs + 1)
             if k:
-                r_gradient[..., :-1] += torch.bmm(delta, r_values[k].transpose(1, 2))
+                r_gradient[..., :-1] += torch.bmm(self._deltas[k], r_values[k].transpose(1, 2))
                 w, v = layers[k][..., :-1].transpose(1, 2), directions[k][..., :-1].transpose(1, 2)
                 hidden = values[k][:, :-1]
-                back = torch.bmm(w, delta)
-                r_back = torch.bmm(v, delta) + torch.bmm(w, r_delta)
+                r_back = torch.bmm(v, self._deltas[k]) + torch.bmm(w, r_delta)
                 # d/ds of back φ'(pre) = r_back φ' + back φ'' R(pre), and φ' R(pre) is R of the value.
-                delta = pullback(back, hidden)
-                r_delta = pullback(r_back, hidden) + back * bend(hidden) * r_values[k]
+                r_delta = pullback(r_back, hidden)
+                if network.activation.bends:
+                    r_delta = r_delta + self._backs[k - 1] * bend(hidden) * r_values[k]
             along.append(r_gradient.flatten(1))
-        return self._weight * torch.cat(gradient[::-1], 1), self._weight * torch.cat(along[::-1], 1)
+        return self._of._weight * torch.cat(along[::-1], 1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """``gradient`` ∇L (E, P) and ``losses`` (E,) of stacked networks."""
+
+    gradient: torch.Tensor
+    losses: torch.Tensor
 
 
 class ModuleGradient:
@@ -89,10 +124,15 @@ class ModuleGradient:
 
     def __init__(self, task):
         self._gradient = vmap(grad(task.objective))
+        self._both = vmap(grad_and_value(task.objective))
 
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
         return self._gradient(params)
+
+    def at(self, params):
+        """The gradient at ``params`` (E, P) with the losses, a :class:`Point`."""
+        return Point(*self._both(params))
 
     def product(self, params, vectors):
         """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and ``vectors`` (E, P)."""

@@ -26,7 +26,7 @@ class Activation:
 
     ``into(z, a)`` writes φ(z) to ``a``.  ``pullback(g, a)`` is g φ'(z) in terms of the value a; it is written to
     ``grad_input`` where that is given.  ``bend(a)`` is φ''(z)/φ'(z), again in
-    terms of a (0 for the piecewise linear, whose kink has no second derivative).
+    terms of a (0 for the piecewise linear, whose kink has no second derivative; ``bends`` is then false).
     """
 
     name: str
@@ -35,6 +35,7 @@ class Activation:
     pullback: callable
     bend: callable
     module: type
+    bends: bool = True
 
 
 def _sigmoid_into(z, a):
@@ -58,7 +59,7 @@ ACTIVATIONS = {
     for a in (
         Activation("sigmoid", torch.sigmoid, _sigmoid_into, torch.ops.aten.sigmoid_backward, lambda a: 1 - 2 * a, nn.Sigmoid),
         Activation("tanh", torch.tanh, _tanh_into, torch.ops.aten.tanh_backward, lambda a: -2 * a, nn.Tanh),
-        Activation("relu", torch.relu, _relu_into, _relu_pullback, torch.zeros_like, nn.ReLU),
+        Activation("relu", torch.relu, _relu_into, _relu_pullback, torch.zeros_like, nn.ReLU, bends=False),
     )
 }
 

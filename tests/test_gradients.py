@@ -74,3 +74,16 @@ def test_modules_of_any_kind_have_a_gradient():
     for p, g in zip(params, got):
         torch.testing.assert_close(g, torch.func.grad(task.objective)(p))
     assert steppers.of(task).values_per_network >= 3 * 12 * (2 * 4 * 4 + 36)
+
+
+@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name)
+@pytest.mark.parametrize("sizes, activation", ARCHITECTURES)
+def test_at_one_point_gradient_losses_and_products_are_the_same(sizes, activation, loss):
+    task = task_of(sizes, activation, loss)
+    params = task.initial(3)
+    point, other = gradients.MLPGradient(task).at(params), gradients.ModuleGradient(task).at(params)
+    torch.testing.assert_close(point.losses, other.losses, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(point.gradient, other.gradient, rtol=1e-11, atol=1e-12)
+    for seed in (1, 2):  # products leave nothing behind
+        v = torch.randn(params.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(point.product(v), gradients.ModuleGradient(task).product(params, v)[1], rtol=1e-10, atol=1e-11)

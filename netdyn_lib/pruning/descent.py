@@ -1,5 +1,6 @@
 """Pruned descent as a map, and of ensembles, mini-batch by mini-batch."""
 
+import copy
 import math
 from dataclasses import dataclass, replace
 
@@ -122,7 +123,9 @@ def run(
                 raise Stopped(f"stopped before step {t}")
             bar.update()
 
-        return walk.follow(params[k], velocity[k], rates[k], seeds[k], before)
+        # A functional call lends a module its parameters while it lasts, so two threads must not share one.
+        mine = replace(walk, task=replace(task, network=copy.deepcopy(task.network)))
+        return mine.follow(params[k], velocity[k], rates[k], seeds[k], before)
 
     workers = whole(workers or torch.get_num_threads(), "workers", 1)
     with bar, threads.pool(workers, alone=params.device.type == "cpu") as pool:
@@ -173,14 +176,16 @@ class _Walk:
         losses = np.full(self.steps, np.nan)
         seen = {name: np.full(len(self.marks), np.nan) for name in _NAMES}
         batches = minibatches.order(len(self.task.x), self.batch, None, seed, self.start)
+        # All samples at every step: their order is of no account but for rounding.
+        full = gradients.of(self.task) if self.batch == len(self.task.x) else None
         for k, index in zip(range(self.steps + 1), batches):
             t, last = self.start + k, k == self.steps
             row = np.flatnonzero(self.marks == t)
             if last and not len(row):
                 break
-            part = minibatches.part(self.task, torch.from_numpy(index).to(params.device))
-            loss = float(part.objective(params))
-            gradient = gradients.of(part)(params[None])[0]
+            part, slope = (self.task, full) if full else self._part(index)
+            point = slope.at(params[None])
+            loss, gradient = float(point.losses[0]), point.gradient[0]
             prune = self.rule.which != "none" and t >= self.onset
             try:
                 if not (math.isfinite(loss) and bool(gradient.isfinite().all() & params.isfinite().all())):
@@ -199,6 +204,11 @@ class _Walk:
                 velocity = self.momentum * velocity + left if self.momentum else left
                 params = params - rate * velocity
         return losses, seen, params, velocity, -1 if bool(params.isfinite().all()) else self.start + self.steps
+
+    def _part(self, index):
+        """The task of one batch, and its gradient."""
+        part = minibatches.part(self.task, torch.from_numpy(index).to(self.task.x.device))
+        return part, gradients.of(part)
 
     def _observed(self, params, gradient, left, found, rate):
         task, size = self.task, gradient.norm()
