@@ -20,6 +20,7 @@ from .networks import MLP
 
 #: Samples whose activations are in memory at a time.
 BLOCK = 8192
+_KEPT = 2**28  # bytes of a network's backpropagation that are kept for its products
 _DENSE = 400  # parameters up to which a Hessian is formed whole
 _VALUES = 100_000  # entries of Hessians computed at a time; intermediate values are some hundred times as many
 
@@ -115,7 +116,7 @@ class TrainingHessian:
     H = Σ_b c_b H_b + λI, with c_b the share of the samples in block b for a
     loss that is a mean over samples (cross-entropy) and 1 for one that is
     a sum (half squared error).  A perceptron's products are in closed form
-    (:meth:`netdyn_lib.gradients.MLPGradient.product`), any other module's
+    (:class:`netdyn_lib.gradients.Linearised`), any other module's
     forward-over-reverse.
 
     Parameters
@@ -137,7 +138,10 @@ class TrainingHessian:
         self.size = task.network.count
         self.device = task.x.device
         self.weight_decay = float(getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay)
-        product = _closed_form if isinstance(task.network, MLP) else _automatic
+        perceptron = isinstance(task.network, MLP)
+        product = _closed_form if perceptron else _automatic
+        # What backpropagation leaves at a point serves all products there, where there is room for it.
+        self._keep = not perceptron or 8 * 4 * sum(task.network.sizes[1:]) * len(task.x) <= _KEPT
         whole_weight = task.loss.weight(len(task.x))
         self._blocks = []
         for x, y in zip(task.x.split(block), task.y.split(block)):
@@ -155,23 +159,30 @@ class TrainingHessian:
         if not bool(params.isfinite().all()):
             raise ValueError("parameters are not finite: the network diverged, and has no Hessian")
 
+        products = [(share, self._keep and at(params), at) for share, at in self._blocks]
+
         def matvec(v):
             direction = v.to(self.device)
             total = self.weight_decay * direction
-            for share, product in self._blocks:
-                total = total + share * product(params, direction)
+            for share, product, at in products:
+                total = total + share * (product or at(params))(direction)
             return total.to(v.device)
 
         return matvec
 
 
 def _closed_form(task):
-    product = gradients.MLPGradient(task).product
-    return lambda params, v: product(params[None], v[None])[1][0]
+    gradient = gradients.MLPGradient(task)
+
+    def at(params):
+        product = gradient.at(params[None]).product
+        return lambda v: product(v[None])[0]
+
+    return at
 
 
 def _automatic(task):
-    return lambda params, v: hessian_vector_product(task.objective, params, v)
+    return lambda params: lambda v: hessian_vector_product(task.objective, params, v)
 
 
 def operator(task, params, block=BLOCK):

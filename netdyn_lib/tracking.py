@@ -1,7 +1,7 @@
 """Sharpness along training: the edge of stability, epoch by epoch (J, appendix C and Fig. 14).
 
-From one epoch to the next the top eigenvector turns little, so each search
-starts from the one before.
+From one epoch to the next the top eigenvector turns little, so a search may
+start from the one before.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Track:
     converged: np.ndarray
 
 
-def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=True, block=BLOCK, weight_decay=None, stop=None):
-    """Sharpness along trajectories, each epoch started from the eigenvector of the one before.
+def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=None, block=BLOCK, weight_decay=None, stop=None):
+    """Sharpness along trajectories, epoch by epoch.
 
     Parameters
     ----------
@@ -46,8 +46,9 @@ def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=Tr
         ``"power"`` is the paper's (J, appendix C).
     tolerance, most
         As for :func:`netdyn_lib.sharpness.lanczos`, ``most`` for each value.
-    warm : bool
-        False starts every epoch anew, from one fixed random vector.
+    warm : bool, optional
+        Whether each epoch starts from the eigenvector of the one before, or anew from one fixed random vector.  By default power
+        iteration does, which saves it many products, and Lanczos does not: it takes 16 products at least, and few more either way.
     block, weight_decay
         As for :class:`TrainingHessian`.
     stop : callable, optional
@@ -68,6 +69,7 @@ def track(task, trajectory, method="lanczos", tolerance=1e-6, most=1000, warm=Tr
         if len(trajectory.shape) != 3:
             raise ValueError(f"trajectory of shape {tuple(trajectory.shape)}: expected (T, n, P)")
         trajectory = enumerate(trajectory)
+    warm = method == "power" if warm is None else warm
     hessian_of = TrainingHessian(task, block, weight_decay)
     cold = torch.from_numpy(np.random.default_rng(0).standard_normal(hessian_of.size))
     vectors, epochs, rows = {}, [], []

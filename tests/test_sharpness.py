@@ -101,3 +101,34 @@ def test_wrong_options():
         sharpness.lanczos(lambda v: v, 4, tolerance=0)
     with pytest.raises(ValueError, match="most = 0"):
         sharpness.power_iteration(lambda v: v, start(4), most=0)
+
+
+def test_restarts_keep_what_was_found():
+    """A spectrum so dense at its top that many restarts are needed."""
+    values = np.linspace(0, 1, 400)
+    matvec, basis = operator(values.tolist())
+    found = sharpness.lanczos(matvec, 400, tolerance=1e-6)
+    assert found.converged and 3 * sharpness._BASIS < found.products < 400
+    assert found.value == pytest.approx(1, abs=1e-6)
+    assert found.residual == pytest.approx(float((matvec(found.vector) - found.value * found.vector).norm()), abs=1e-12)
+    assert float(found.vector.norm()) == pytest.approx(1, abs=1e-14)
+
+
+def test_it_agrees_with_arpack():
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    for seed in range(5):
+        values = np.random.default_rng(seed).standard_normal(150).tolist()
+        matvec, _ = operator(values, seed)
+        theirs = eigsh(LinearOperator((150, 150), matvec=lambda v: matvec(torch.from_numpy(v.ravel())).numpy(), dtype=np.float64), k=1, which="LA", tol=1e-12)[0][0]
+        assert sharpness.lanczos(matvec, 150, tolerance=1e-10).value == pytest.approx(theirs, rel=1e-12)
+
+
+def test_a_start_without_the_top_eigenvector_finds_it_where_its_own_directions_end():
+    """The start lies in two eigenvectors, neither the top one: after two products nothing is left of it."""
+    matrix = torch.diag(torch.tensor([5.0, 1.0, 2.0] + 40 * [0.5], dtype=torch.float64))
+    only = torch.zeros(43, dtype=torch.float64)
+    only[1:3] = 1
+    krylov = sharpness._Krylov(lambda v: matrix @ v, only / only.norm(), np.random.default_rng(0))
+    assert [round(krylov.grow()[0], 12) for _ in range(2)] == [1.5, 2.0]
+    assert [krylov.grow() for _ in range(6)][-1] == pytest.approx((5.0, 0.0), abs=1e-6)
