@@ -8,7 +8,13 @@ Modules are loaded when they are first used, so ``import netdyn_lib`` is cheap
 and a program that needs only ``netdyn_lib.maps`` never imports PyTorch.
 """
 
+import os
 from importlib import import_module
+
+# MKL chooses another kernel for another number of small matrices, and on some processors (AMD's with AVX-512) another one rounds
+# differently: a network's numbers would depend on which others share its batch.  So it keeps to one; it takes no longer for that.
+# Read at MKL's first product, so this is in time even where PyTorch was imported before.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 __version__ = "0.2.0"
 

@@ -128,7 +128,7 @@ class BlockedMLPStepper:
 
     def __init__(self, task, together=1):
         self.task, self.network, self.loss = task, task.network, task.loss
-        self.target = task.loss.encode(task.y, task.network.sizes[-1])  # (C, N)
+        self.target = task.loss.encode(task.y, task.network.sizes[-1]).to(task.x)  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._per_sample = 3 * sum(self.network.sizes[1:])
         self._data = _ordered(task, size(task, self._per_sample))
@@ -257,7 +257,7 @@ class BlockedModuleStepper:
         # A module of its own, as in steppers.ModuleStepper.
         self.task = task = replace(task, network=copy.deepcopy(task.network))
         zero = torch.zeros(task.network.count, dtype=task.x.dtype, device=task.x.device)
-        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1])  # (C, N)
+        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1]).to(zero)  # (C, N)
         self._per_sample = values_per_sample
         self._blocks = slices(task, size(task, values_per_sample))
         self._total = task.loss.weight(len(task.x))

@@ -48,6 +48,12 @@ def finite(values, name, cause):
     return values
 
 
+def double(values, what):
+    """ValueError where the tensor ``values`` is of single precision, in which ``what`` is not computed."""
+    if values.dtype != torch.float64:
+        raise ValueError(f"samples of {values.dtype}: {what} need torch.float64; task.to(dtype=torch.float64) goes back")
+
+
 def floats(values, device=None):
     """Anything like an array as a float64 tensor without a history of differentiation."""
     # One call: Python's numbers would pass through float32 on the way.

@@ -14,7 +14,7 @@ from torch.func import grad, hessian, vmap
 
 from . import sharpness as eigen
 from . import gradients, threads
-from .checks import floats, whole
+from .checks import double, floats, whole
 from .derivatives import directional
 from .networks import MLP
 
@@ -135,6 +135,7 @@ class TrainingHessian:
 
     def __init__(self, task, block=BLOCK, weight_decay=None):
         whole(block, "block", 1, cause="samples")
+        double(task.x, "Hessian products")
         self.size = task.network.count
         self.device = task.x.device
         self.weight_decay = float(getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay)

@@ -198,7 +198,7 @@ def run(descent, start, epochs, observe=("loss",), every=1, workers=None, chunk=
     descent : GradientDescent
     start : torch.Tensor
         (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies; taken
-        as float64.
+        in the task's floating type.
     epochs : int
         Steps taken.
     observe : sequence of str or callable

@@ -67,7 +67,7 @@ class Simulation:
     descent : GradientDescent
     start : torch.Tensor
         (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies; taken
-        as float64.
+        in the task's precision.
     observe : sequence of str or callable
         Observables, by name or as functions of an
         :class:`~netdyn_lib.observables.Snapshot`.
@@ -90,13 +90,13 @@ class Simulation:
         For an ensemble of zero, parameters that do not fit the network, an
         observable that is unknown or needs what the task or the start has not,
         or ``every``, ``workers`` or ``chunk`` that are no whole number of at
-        least 1.
+        least 1; for copies too near their reference for a task in single precision.
     """
 
     def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None, at=None, stop=None):
         task = descent.task
         device = task.x.device
-        start = floats(start, device)
+        start = resolved(floats(start, device), task.x.dtype)
         if start.dim() not in (2, 3) or start.shape[-1] != task.network.count:
             raise ValueError(
                 f"start has shape {tuple(start.shape)}; expected (n, {task.network.count}) or "
@@ -111,10 +111,10 @@ class Simulation:
         groups = start.unsqueeze(1) if self._flat else start  # (n, 1 + M, P)
         self._observe = observables.collect(observe, task, copies=groups.shape[1] - 1)
         self.workers = whole(workers, "workers", 1) if workers is not None else self._cores(device)
-        rates = descent.rates(len(groups), device)
+        rates = descent.rates(len(groups), device).to(start.dtype)
         self._worker = _Worker(task, groups.shape[1])
         mine = self._worker.stepper()
-        self._rows = self._split(len(groups), chunk, device, 8 * groups.shape[1] * mine.values_per_network)
+        self._rows = self._split(len(groups), chunk, device, groups.element_size() * groups.shape[1] * mine.values_per_network)
         needs = {what for what in ("start", "path") if self._any_needs(what)}
         self._chunks = [_Chunk(groups[rows], rates[rows], needs, mine.padded) for rows in self._rows]
         self._needs_output = self._any_needs("output")
@@ -218,6 +218,21 @@ class Simulation:
         snapshot = observables.Snapshot(t, groups, stepper.task, stepper.target, output, start, path)
         gone = chunk.gone(t)
         return {name: observables.look(name, f, snapshot, gone) for name, f in self._observe.items()}
+
+
+def resolved(start, dtype):
+    """``start`` in a floating type; ValueError where rounding changes the distance of a copy, of (n, 1 + M, P), from its reference by 1% or more."""
+    rounded = start.to(dtype)
+    if rounded.dtype != start.dtype and start.dim() == 3:
+        after, before = (torch.linalg.vector_norm((some[:, 1:] - some[:, :1]).double(), ord=1, dim=-1) for some in (rounded, start))
+        lost = (after - before).abs() > 0.01 * before
+        if bool(lost.any()):
+            n, m = lost.nonzero()[0].tolist()
+            raise ValueError(
+                f"copy {m + 1} of initial condition {n} is {float(before[n, m]):.3g} from its reference, and {float(after[n, m]):.3g} in {dtype}: "
+                "the radius is too small for that type; take a larger one, or torch.float64"
+            )
+    return rounded
 
 
 class _Chunk:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.func import grad, grad_and_value, vmap
 
+from .checks import double
 from .derivatives import directional
 from .networks import MLP
 
@@ -145,5 +146,6 @@ def with_ones(values):
 
 
 def of(task):
-    """The gradient for a task's network: closed form for an MLP, automatic for any other."""
+    """The gradient for a task's network: closed form for an MLP, automatic for any other.  Raises ValueError for a task in single precision."""
+    double(task.x, "gradients that are differentiated or followed by tangent vectors")
     return (MLPGradient if isinstance(task.network, MLP) else ModuleGradient)(task)

@@ -24,7 +24,7 @@ from torch import nn
 from torch.func import vmap
 
 from . import confined, linear_heads, narrowing
-from .checks import floats
+from .checks import double, floats
 from .confined import Range
 from .derivatives import directional
 from .eigenclasses import ZERO, Classes, classes, overlap  # noqa: F401: also here, where spectra come from
@@ -117,6 +117,7 @@ def around(task, params, x=None, y=None):
     """What the Hessian is a function of, at and around ``params``, a :class:`Local`; otherwise as :func:`spectrum`."""
     network, loss = task.network, task.loss
     x, y = (task.x, task.y) if x is None else (x, y)
+    double(x, "spectra")
     params = floats(params)
     if params.shape != (network.count,):
         raise ValueError(f"params of shape {tuple(params.shape)}: expected ({network.count},), one network")

@@ -145,7 +145,7 @@ class MLP:
         """Output of the networks ``params`` (…, P) on ``x`` (N, d): (…, N, C)."""
         return self.activations(params, x)[-1]
 
-    def to(self, device):
+    def to(self, device, dtype=None):
         """The network itself: it holds no tensors."""
         return self
 
@@ -210,10 +210,10 @@ class ModuleNetwork:
         """Which of the P parameters are weights (the others are biases); (P,) bool."""
         return np.repeat([len(s) > 1 for s in self.shapes.values()], [s.numel() for s in self.shapes.values()])
 
-    def to(self, device):
-        """The same network with its frozen parameters and its buffers on a device."""
+    def to(self, device, dtype=None):
+        """The same network with its frozen parameters and its buffers on a device, of a floating type where that is given."""
         moved = copy.copy(self)
-        moved._module = copy.deepcopy(self._module).to(device)
+        moved._module = copy.deepcopy(self._module).to(device, dtype)
         return moved
 
     def unpack(self, params):

@@ -39,7 +39,7 @@ class MLPStepper:
         x = task.x.reshape(len(task.x), -1)
         self._inputs = gradients.with_ones(x.T[None])[0].contiguous()  # (d + 1, N)
         self._inputs_t = self._inputs.T.contiguous()  # (N, d + 1)
-        self.target = task.loss.encode(task.y, self.network.sizes[-1])  # (C, N)
+        self.target = task.loss.encode(task.y, self.network.sizes[-1]).to(x)  # (C, N)
         self._weight = task.loss.weight(len(x))
         self._spaces, self._views = {}, {}
 
@@ -127,7 +127,7 @@ class ModuleStepper:
         # while it lasts, so two threads must not share one.
         self.task = task = replace(task, network=copy.deepcopy(task.network))
         zero = torch.zeros(task.network.count, dtype=task.x.dtype, device=task.x.device)
-        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1])
+        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1]).to(zero)
         self._gradient = gradients.ModuleGradient(task)
         self._forward = vmap(lambda p: task.network.forward(p, task.x))
 

@@ -72,11 +72,19 @@ class Task:
         """Initial conditions of this task, (n, P); see :func:`netdyn_lib.initialisations.initial`."""
         return initialisations.initial(self.network, count, seed, self.initialisation, self.std, start, resolve(device))
 
-    def to(self, device):
-        """The task with its samples, and what its network holds, on a device."""
-        device = resolve(device)
-        moved = {k: getattr(self.split, k).to(device) for k in ("x", "y", "x_test", "y_test")}
-        return replace(self, network=self.network.to(device), split=replace(self.split, **moved))
+    def to(self, device=None, dtype=None):
+        """The task with its samples, and what its network holds, on a device, and in ``torch.float64`` or ``torch.float32`` where that is given.
+
+        In single precision networks descend and are observed; whatever differentiates twice or follows tangent vectors refuses it, and so
+        does descent of copies that single precision cannot tell from their reference.  Raises ValueError for another type.
+        """
+        device = self.x.device if device is None else resolve(device)
+        dtype = self.x.dtype if dtype is None else dtype
+        if dtype not in (torch.float64, torch.float32):
+            raise ValueError(f"dtype = {dtype}: a task is in torch.float64 or torch.float32")
+        parts = {k: getattr(self.split, k).to(device) for k in ("x", "y", "x_test", "y_test")}
+        moved = {k: part.to(dtype) if part.is_floating_point() else part for k, part in parts.items()}
+        return replace(self, network=self.network.to(device, dtype), split=replace(self.split, **moved))
 
 
 @dataclass(frozen=True)
