@@ -136,11 +136,22 @@ def test_with_mnist_one_thread_and_all_are_measured(monkeypatch, tiny, task, cap
     monkeypatch.setattr(images, "at_hand", lambda: SimpleNamespace(x=tiny[0], y=tiny[1]))
     monkeypatch.setattr(tasks, "get", lambda name: task)
     monkeypatch.setattr(images, "speed", lambda task, groups, reading, threads, keep: measured.append((*groups.shape[:2], threads)))
-    monkeypatch.setattr(images, "large", lambda task, keep: measured.append("large"))
+    monkeypatch.setattr(images, "shares", lambda task, conditions, dtype, *_: measured.append((conditions, dtype)))
     monkeypatch.setattr(images, "against_jax", lambda *_: measured.append("jax"))
     monkeypatch.setattr(images, "report_memory", lambda: measured.append("memory"))
     images.main()
-    assert measured == [*((2, 6, number) for number in measuring.counts_of_threads()), "large", "jax", "memory"]
+    assert measured == [*((2, 6, number) for number in measuring.counts_of_threads()), (2, torch.float32), (50, torch.float64), (50, torch.float32), "jax", "memory"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_shares_are_of_the_rate_of_the_same_type(monkeypatch, task, dtype):
+    monkeypatch.setattr(images, "SIDE", 50)
+    monkeypatch.setattr(images, "ROUNDS", 2)
+    asked, rate, kept = [], images.product_rate, []
+    monkeypatch.setattr(images, "product_rate", lambda kind: asked.append(kind) or rate(kind))
+    images.shares(task, 1, dtype, 2, kept.append)
+    assert asked == [dtype] * 2 and [len(row.ours) for row in kept] == [2, 2]
+    assert all(f"6 networks, {str(dtype)[6:]}, " in row.work and row.rate for row in kept)
 
 
 def test_all_rows_of_a_speed_are_kept(monkeypatch, tiny, task):

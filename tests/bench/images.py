@@ -7,8 +7,8 @@ read at every epoch through torchvision's ``ToTensor`` and a ``DataLoader``.  It
 is timed on a sample, one network for one epoch in each round, and once more
 with the batch kept in memory: so much of the ratio is not the reading.
 
-The engine's arithmetic is also set against the rate at which this machine
-multiplies large float64 matrices, measured in the same rounds.
+The engine's arithmetic, in double and in single precision, is also set against the rate at which this machine
+multiplies large matrices of that type, measured in the same rounds.
 """
 
 import os
@@ -32,6 +32,7 @@ TASK, CONDITIONS, COPIES, EPOCHS, RATE = "mnist", 2, 5, 2, 10.0
 ROUNDS = 3
 SIDE, TRIES = 2000, 3  # of the square matrices, and how often they are multiplied in a round
 LARGE = 50  # initial conditions of a large ensemble
+RESOLVED = 1e-3  # a radius that single precision resolves
 GOAL, GOAL_JAX = 20, 1.1  # times as fast as the authors' way on two cores, and as JAX
 GOAL_SHARE = 0.85  # of the matrix-product rate
 MOST_MEMORY = 6.0  # GiB at the peak of one shard
@@ -107,9 +108,9 @@ def operations(inputs, hidden, outputs, samples):
     return (4 * (inputs + 1) * hidden + 6 * (hidden + 1) * outputs) * samples
 
 
-def product_rate():
-    """Operations per second of a product of large float64 matrices, the best of a few, with PyTorch's threads."""
-    a, b = torch.rand(2, SIDE, SIDE, dtype=torch.float64)
+def product_rate(dtype=torch.float64):
+    """Operations per second of a product of large matrices of a floating type, the best of a few, with PyTorch's threads."""
+    a, b = torch.rand(2, SIDE, SIDE, dtype=dtype)
     best = min(timed(torch.mm, a, b)[0] for _ in range(TRIES))
     return 2 * SIDE**3 / best
 
@@ -139,7 +140,8 @@ def speed(task, groups, reading, threads, keep):
 def work_of(task, groups, threads):
     sizes = "-".join(map(str, task.network.sizes))
     networks_ = groups.shape[0] * groups.shape[1]
-    return f"MNIST {sizes}, {len(task.x):,} images, {networks_} networks, float64, {threads} thread{'s' * (threads > 1)}"
+    kind = str(task.x.dtype).removeprefix("torch.")
+    return f"MNIST {sizes}, {len(task.x):,} images, {networks_} networks, {kind}, {threads} thread{'s' * (threads > 1)}"
 
 
 def speed_rows(task, groups, threads, times, same):
@@ -168,14 +170,15 @@ def share_rows(task, groups, threads, seconds, rates):
         yield Row(f"{work_of(task, groups, threads)}; {what}", rival, done, np.array(rates) / 1e9, "Gflop/s", goal, rate=True, group="images")
 
 
-def large(task, keep):
-    """An ensemble of hundreds: its share of the matrix-product rate."""
+def shares(task, conditions, dtype, epochs, keep):
+    """The share of the matrix-product rate of a floating type, of few networks or hundreds, with all cores."""
     threads = torch.get_num_threads()
-    groups = networks.perturbed(task.initial(LARGE), 1e-8, COPIES)
+    task, groups = task.to(dtype=dtype), networks.perturbed(task.initial(conditions), RESOLVED, COPIES)
+    engine(task, groups[:1], 1, threads)  # lays out the samples, once for all
     rates, seconds = [], []
     for _ in range(ROUNDS):
-        rates.append(product_rate())
-        seconds.append(timed(engine, task, groups, 1, threads)[0] / (groups.shape[0] * groups.shape[1]))
+        rates.append(product_rate(dtype))
+        seconds.append(timed(engine, task, groups, epochs, threads)[0] / (groups.shape[0] * groups.shape[1] * epochs))
     for row in share_rows(task, groups, threads, seconds, rates):
         keep(row)
 
@@ -244,6 +247,7 @@ def main(keep=print):
     reading = reader(held.x, held.y)
     for threads in counts_of_threads():
         speed(task, groups, reading, threads, keep)
-    large(task, keep)
+    for conditions, dtype, epochs in ((CONDITIONS, torch.float32, EPOCHS), (LARGE, torch.float64, 1), (LARGE, torch.float32, 1)):
+        shares(task, conditions, dtype, epochs, keep)
     against_jax(task, groups, keep)
     report_memory()
