@@ -126,7 +126,17 @@ def _rates(data):
     more = f" The largest tried is the best {' and '.join(rising)}: a larger one may do better." if rising else ""
     above = measures.beyond_edge(data, measures.by_rate(data, "negative")[mine]).estimate
     edge = f" There, at {above:.1%} of the steps observed, an eigenvalue was above 2/γ, in a direction that is not pruned." if above else ""
-    return f"Best γ: {' and '.join(told)}.{more}{edge}"
+    return f"Best γ: {' and '.join(told)}.{more}{edge}{_all_chaotic(data, mine)}"
+
+
+def _all_chaotic(data, rate):
+    """What pruning all chaotic directions leaves at a learning rate, in words; nothing where there is no such arm."""
+    label = f"chaotic-at-{rate:g}"
+    if label not in data["arm"].values:
+        return ""
+    ends = [measures.student(measures.final(data).sel(arm=arm).values) for arm in (label, measures.by_rate(data, "negative")[rate])]
+    both = [f"{end.estimate:.3f}" + ("" if np.isnan(end.low) else f" ({end.low:.3f} to {end.high:.3f})") for end in ends]
+    return f" With such directions pruned too, networks end at a test accuracy of {both[0]} instead of {both[1]}."
 
 
 def _onsets(data, onsets):
