@@ -126,10 +126,11 @@ def _convolutional(side):
     )
 
 
-def _small_cnn():
-    """Four kernels 3×3 with ReLU (40 parameters), 3×3 max-pooling, and one linear layer (1,010); for (N, 16²)."""
+def _small_cnn(side, pool):
+    """Four kernels 3×3 with ReLU (40 parameters), max-pooling, and one linear layer (1,010 for a side of 16 and pools of 3); for (N, side²)."""
     return nn.Sequential(
-        nn.Unflatten(1, (1, 16, 16)), nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3), nn.Flatten(), nn.Linear(4 * 5**2, 10)
+        *(nn.Unflatten(1, (1, side, side)), nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(pool)),
+        *(nn.Flatten(), nn.Linear(4 * (side // pool) ** 2, 10)),
     )
 
 
@@ -172,7 +173,9 @@ def _known():
         yield _mlp(f"{name}-sigmoid", name.partition("-")[0], (inputs, 20, 10), "sigmoid", f"{source}, Fig. 2", scheme="pytorch")
     yield _mlp("digits-small", "digits", (64, 8, 10), "relu", "as H, on digits, small enough for whole spectra", scheme="pytorch")
     yield _mlp("fashion", "fashion-mnist-16", (256, 20, 10), "relu", "H, appendix B", scheme="pytorch")
-    yield Recipe("usps-cnn", "usps", _small_cnn, losses.CrossEntropy(), 0.9, source="H, appendix B; ours layer by layer", initialisation="pytorch")
+    for name, side, pool, source in (("usps", 16, 3, "H, appendix B; ours layer by layer"), ("digits-usps", 8, 2, "as H, appendix B, on digits")):
+        network = partial(_small_cnn, side, pool)
+        yield Recipe(f"{name}-cnn", name.partition("-")[0], network, losses.CrossEntropy(), 0.9, source=source, initialisation="pytorch")
 
 
 _RECIPES = {recipe.name: recipe for recipe in _known()}
