@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import curvature, descent, gradients, losses, low_rank, networks, optimizers, pruning, steppers, tasks
+from netdyn_lib import closed_form, curvature, descent, gradients, losses, low_rank, networks, optimizers, pruning, steppers, tasks
 
 OBSERVED = ("loss", "accuracy", "test_accuracy", "norm", "distance", "displacement", "path_length")
 
@@ -60,10 +60,11 @@ def test_copies_that_rounding_moves_are_refused():
         lambda t, p: descent.GradientDescent(t, 0.1).product(p, p),
         lambda t, p: curvature.operator(t, p[0]),
         lambda t, p: low_rank.spectrum(t, p[0]),
+        lambda t, p: closed_form.dense(t)(p),
         lambda t, p: pruning.run(t, p, 0.1, 5, 2),
         lambda t, p: optimizers.run(optimizers.Momentum(t, 0.1), p, 2),
     ],
-    ids=["gradients", "step", "product", "operator", "spectrum", "pruned descent", "optimizers"],
+    ids=["gradients", "step", "product", "operator", "spectrum", "closed form", "pruned descent", "optimizers"],
 )
 @pytest.mark.parametrize("make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"])
 def test_what_needs_double_precision_says_so(make, call):
@@ -75,3 +76,8 @@ def test_what_needs_double_precision_says_so(make, call):
 def test_other_types_are_refused():
     with pytest.raises(ValueError, match="dtype = torch.float16"):
         tasks.get("iris").to(dtype=torch.float16)
+
+
+def test_the_closed_form_of_one_hidden_layer_says_so_too():
+    with pytest.raises(ValueError, match="closed-form Hessians need torch.float64"):
+        closed_form.OneHiddenLayerHessian(images().to(dtype=torch.float32))
