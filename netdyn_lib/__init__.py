@@ -68,6 +68,7 @@ _MODULES = (
     "outcomes",
     "own_losses",
     "phases",
+    "plans",
     "prediction",
     "profiles",
     "pruning",
