@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from . import blocked, descent, tasks, threads
-from .benchmarks import FLOPS, Row
+from .benchmarks import FLOPS
 from .checks import positive, whole
 from .networks import MLP, perturbed
 
@@ -260,8 +260,8 @@ def largest(memory, count):
 def cost(work, machine, patience=math.inf):
     """Some work on some machine: a :class:`Cost`.
 
-    With n = min(devices, pieces) devices the time is max(operations / rate, moved / bandwidth) · ⌈pieces / n⌉ / pieces.  Of memory and of ``patience``, the seconds that one is ready to wait, that
-    runs out first of which the larger multiple is needed; where it is memory, what takes most of it is named.
+    With n = min(devices, pieces) devices the time is max(operations / rate, moved / bandwidth) · ⌈pieces / n⌉ / pieces.  First runs out the memory
+    of a device, where one piece does not fit, and what takes most of it is named; else time, where it is beyond ``patience``, the seconds that one is ready to wait.
 
     Raises
     ------
@@ -277,10 +277,10 @@ def cost(work, machine, patience=math.inf):
     seconds = rounds * max(computing, moving)
     needed, once = sum(work.memory.values()), sum(work.shared.values())
     held = max(0, int((machine.memory - once) // sum(work.each.values())))
-    wants = {f"memory: {max(work.memory, key=work.memory.get)}": needed / machine.memory, "time": seconds / patience}
-    worst = max(wants, key=wants.get)
     bound = "operations" if computing >= moving else "bytes moved"
-    return Cost(work, machine, used, seconds, bound, needed, held, worst if wants[worst] > 1 else "")
+    # Work that does not fit stops at its first step, however long it would take.
+    first = f"memory: {max(work.memory, key=work.memory.get)}" if not held else "time" if seconds > patience else ""
+    return Cost(work, machine, used, seconds, bound, needed, held, first)
 
 
 def one_of_each(costs):
@@ -372,7 +372,7 @@ def measured(results, memory, name=None, dtype="float64", devices=1):
 
 def nominal(name, rate, memory, bandwidth=None, devices=1):
     """A machine by its maker's numbers: a :class:`Machine` whose ``basis`` says that nothing was measured."""
-    return Machine(name, rate, memory, "its maker's nominal peak: it is not measured, and no program reaches it", bandwidth, devices)
+    return Machine(name, rate, memory, "its maker's nominal peak, not measured: programs stay below it", bandwidth, devices)
 
 
 def gpu(found, name, rate, memory, bandwidth=None):
@@ -402,12 +402,27 @@ def step_time(name="iris", count=300, copies=5, epochs=201, rate=1.0, rounds=3, 
     return np.array(found)
 
 
-def beside(row, here):
-    """A step's time as published, :class:`~netdyn_lib.benchmarks.Row`, and here, (R,) in the same unit: a pandas DataFrame of medians and ranges."""
-    if not isinstance(row, Row):
-        raise TypeError(f"{type(row).__name__} is no row of the benchmarks")
-    both = {"published": row.ours, "here, roughly": here}
-    return pd.DataFrame({f"engine, {row.unit}": {who: f"{np.median(v):.3g} ({np.min(v):.3g} to {np.max(v):.3g})" for who, v in both.items()}})
+def beside(results, start, here):
+    """A step's time as published and here: a pandas DataFrame of medians and ranges.
+
+    Parameters
+    ----------
+    results : netdyn_lib.benchmarks.Results
+    start : str
+        How the work of the published row begins; of several, whose rivals differ, the first.
+    here : array
+        (R,) times in the unit of that row, as from :func:`step_time`.
+
+    Raises
+    ------
+    ValueError
+        Where no row begins so.
+    """
+    rows = [row for row in results.rows if row.work.startswith(start)]
+    if not rows:
+        raise ValueError(f"no row begins with {start!r}; there are: {'; '.join(row.work for row in results.rows)}")
+    both = {"published": rows[0].ours, "here, roughly": here}
+    return pd.DataFrame({f"engine, {rows[0].unit}": {who: f"{np.median(v):.3g} ({np.min(v):.3g} to {np.max(v):.3g})" for who, v in both.items()}})
 
 
 def amount(size):

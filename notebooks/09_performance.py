@@ -55,7 +55,7 @@ for name, value in count.items():
 #
 # ## Goals
 #
-# Each goal was set before the work on speed began, as a ratio. Of {glue:text}`performance-goals` goals {glue:text}`performance-met` are met and {glue:text}`performance-missed` missed.
+# Each goal was set beforehand, as a ratio. Of {glue:text}`performance-goals` goals {glue:text}`performance-met` are met and {glue:text}`performance-missed` missed.
 
 # %% tags=["nbval-ignore-output"]
 benchmarks.tables(known)
@@ -78,7 +78,7 @@ sources.shown(draw.shares(known), known)
 
 # %% [markdown]
 # Rows for *all* inputs may pass 1 ({numref}`fig-performance-shares`): samples with alike zeros go through the network together, and what is zero for all of a block is left out, exactly.
-# What is missing to 1 in the others is what is no product: the activation and its derivative, a pass over memory for each; and products whose sides are 10 and 64, which no library multiplies at its full rate. The table says row by row what limits a missed goal, where that was found from a profile.
+# What is missing to 1 in the others is what is no product: the activation and its derivative, a pass over memory for each; and products with sides of 10 and 64 are far from the large square ones that set the rate. The table says row by row what limits a missed goal, where that was found from a profile.
 #
 # ## Growth
 #
@@ -103,7 +103,8 @@ benchmarks.tables(known, "exponents")
 #
 # For a perceptron with $P$ parameters, $D$ of them weights behind the first layer, one gradient takes $4P + 2D$ operations for each sample, and one Hessian product $4P + 8D$, a multiplication and an addition counted as two.
 # A QR decomposition of $k$ tangent vectors takes $4Pk^2$. Time is operations over a rate, and at least the bytes moved over the bandwidth where that is known; everything is in float64, which an $\epsilon$ of $10^{-8}$ needs.
-# `netdyn_lib.plans` has the formulas. The processor's rate is the one at which the engine was measured above; of a GPU the one that was measured, if one was at hand, and else its maker's peak, which is not measured and which no program reaches:
+# `netdyn_lib.plans` has the formulas. The processor's rate is the one at which the engine was measured above; of a GPU the one that was measured, if one was at hand, and else its maker's nominal peak, which is *not measured*, and below which programs stay.
+# Memories are not measured either: the processor's is assumed, the GPU's is its maker's.
 
 # %%
 cpu = plans.measured(known["cpu"], size.cpu_memory)
@@ -121,6 +122,9 @@ plans.rates((cpu, gpu))
 plans.table(costs)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
+for name, one in zip(("cpu", "gpu", "cluster"), costs):
+    glue(f"performance-sweep-{name}", plans.in_words(one.seconds), display=False)
+glue("performance-devices", size.devices, display=False)
 glue("performance-networks", size.sweep_networks, display=False)
 glue("performance-count", size.exponents, display=False)
 glue("performance-parameters", whole.parameters, display=False)
@@ -134,14 +138,15 @@ glue("performance-kept", plans.amount(sweep.kept), display=False)
 glue("performance-states", plans.amount(plans.states(sweep)), display=False)
 glue("performance-spare", float(whole.operations / whole.least), display=False)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines are the memories of the devices. (b) Hours against the number of devices, at the measured rate where there is one and else at the maker's nominal peak, which is not measured.", "name": "fig-performance-plans"}, "image": {"alt": "Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of every device. Right, lines for the sweep that fall in proportion to the number of devices, and level ones for the exponents of one network."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines are the memories of the devices. (b) Hours against the number of devices, if memory sufficed, at the measured rate where there is one and else at the maker's nominal peak, which is not measured.", "name": "fig-performance-plans"}, "image": {"alt": "Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of every device. Right, lines for the sweep that fall in proportion to the number of devices, and level ones for the exponents of one network."}}
 sources.shown(draw.plans(plans.over_devices(plans.one_of_each(costs), size.most_devices)), known)
 
 # %% [markdown]
-# **The sweep runs out of time, and of nothing else.** Its groups of a reference and copies know nothing of each other: a shard is a file, and as many devices as there are groups divide the time ({numref}`fig-performance-plans`b). Memory holds one group at a time and the images,
-# {glue:text}`performance-samples` of them in the layouts that products want, which every device needs for itself. What is kept of all networks is {glue:text}`performance-kept`; their weights at one epoch alone would be {glue:text}`performance-states`, so nothing that needs the weights later can be asked of such a sweep.
+# **What the sweep lacks is time.** On the processor that was measured it would take {glue:text}`performance-sweep-cpu`, on the GPU {glue:text}`performance-sweep-gpu`, on a cluster of {glue:text}`performance-devices` of these {glue:text}`performance-sweep-cluster`.
+# Its groups of a reference and copies know nothing of each other: a shard is a file, and as many devices as there are groups divide the time ({numref}`fig-performance-plans`b). A device needs memory for one group, and for the images,
+# {glue:text}`performance-samples` in the layouts that products want, which every device holds for itself. What is kept of all networks is {glue:text}`performance-kept`; their weights at one epoch alone would be {glue:text}`performance-states`, so nothing that needs the weights later can be asked of such a sweep.
 #
-# **The exponents run out of memory.** The vectors themselves are {glue:text}`performance-vectors`, and a step of the tangent map, which repeats the state for each vector, makes {glue:text}`performance-frames` of them, beside {glue:text}`performance-device` on the GPU.
+# **What the exponents lack is memory.** The vectors themselves are {glue:text}`performance-vectors`, and a step of the tangent map, which repeats the state for each vector, makes {glue:text}`performance-frames` of them, beside {glue:text}`performance-device` on the GPU.
 # But first break the activations: a Hessian product, the derivative along the vector of the pass back, keeps the values of *all* samples for every vector, {glue:text}`performance-activations`. Descent takes samples in blocks; Hessian products here do not, and this is where the design breaks first.
 # With blocks it would be the vectors: at {glue:text}`performance-largest:,` parameters they fill that GPU with nothing left for anything else.
 #
@@ -154,4 +159,4 @@ sources.shown(draw.plans(plans.over_devices(plans.one_of_each(costs), size.most_
 # Last, the one thing that is timed here: a step of one network on Iris by one thread, a few networks, while whatever else this machine does goes on. It is rough, and not compared with anything; `make bench` is the measurement.
 
 # %% tags=["nbval-ignore-output"]
-plans.beside(known["cpu"].row(size.step_row), plans.step_time(count=size.networks, epochs=size.epochs, rounds=size.rounds, seed=seed))
+plans.beside(known["cpu"], size.step_row, plans.step_time(count=size.networks, epochs=size.epochs, rounds=size.rounds, seed=seed))
