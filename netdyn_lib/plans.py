@@ -7,8 +7,8 @@ All numbers are for float64, bytes are counted by thousands (a GB is 10⁹ bytes
 are matrix products and QR decompositions; the pointwise part is left out, so times are lower bounds at the rate given.
 
 >>> laptop = Machine("a laptop", 5e10, 16e9, "assumed")
->>> cost(sweep((784, 64, 10), 60_000, 600, 200, copies=5), laptop).hours
-8.2...
+>>> round(cost(sweep((784, 64, 10), 60_000, 600, 200, copies=5), laptop).hours, 1)
+8.2
 """
 
 import math
@@ -67,9 +67,10 @@ class Machine:
 class Work:
     """What has to be done, whatever does it.
 
-    ``operations`` are those that this library does, ``least`` those that the task needs; ``moved`` the bytes that at least pass between memory and
-    processor.  ``networks`` train, and the work falls into ``pieces`` that know nothing of each other, of which a device needs one at a time.  ``shared`` and ``each`` map
-    what lies in a device's memory to its bytes: once, and for each piece that it holds.  ``kept`` are bytes of results.  ``parameters`` is P of one network.
+    ``operations`` are those that this library does, ``least`` those that the task needs; ``moved`` the bytes that at least pass
+    between memory and processor.  ``networks`` train, and the work falls into ``pieces`` that know nothing of each other, of which
+    a device needs one at a time.  ``shared`` and ``each`` map what lies in a device's memory to its bytes: once, and for each piece
+    that it holds.  ``kept`` are bytes of results.  ``parameters`` is P of one network.
     """
 
     name: str
@@ -134,11 +135,11 @@ def gradient_operations(sizes):
 def product_operations(sizes):
     """Operations of one Hessian product for one sample at a point where the gradient is kept: 4 P + 8 D, as in :func:`gradient_operations`.
 
-    The derivative of the forward pass along v has one product for each layer (2 P) and one more behind the first (2 D); that of the weights' gradient likewise; that of the
-    error's way back has two (4 D).
+    The derivative of the forward pass along v has one product for each layer (2 P) and one more behind the first (2 D); that of the
+    weights' gradient likewise; that of the error's way back has two (4 D).
 
-    >>> product_operations((784, 64, 10)) / gradient_operations((784, 64, 10))
-    1.01...
+    >>> round(product_operations((784, 64, 10)) / gradient_operations((784, 64, 10)), 2)
+    1.02
     """
     count, deep = _counts(sizes)
     return 4 * count + 8 * deep
@@ -152,9 +153,10 @@ def _counts(sizes):
 def sweep(sizes, samples, count, epochs, copies=0, name=None):
     """Full-batch gradient descent of ``count`` perceptrons, in groups of a reference and its copies: a :class:`Work`.
 
-    Operations are ``count`` · ``epochs`` · N (4 P + 2 D).  A device holds the samples, N (d + 1) values in three layouts, and of each network five arrays of P values, the
-    outputs of all samples twice, and three values a unit for each sample of a block.  In an epoch at least six arrays of P values pass through memory for each network, and the values of all samples twice.
-    Kept are the distance of every copy, and loss and two accuracies of every reference, at each epoch.
+    Operations are ``count`` · ``epochs`` · N (4 P + 2 D).  A device holds the samples, N (d + 1) values in three layouts, and of each
+    network five arrays of P values, the outputs of all samples twice, and three values a unit for each sample of a block.  In an epoch
+    at least six arrays of P values pass through memory for each network, and the values of all samples twice.  Kept are the distance of
+    every copy, and loss and two accuracies of every reference, at each epoch.
 
     Parameters
     ----------
@@ -197,10 +199,11 @@ def sweep(sizes, samples, count, epochs, copies=0, name=None):
 def exponents(sizes, samples, steps, count, interval=1, networks=1, at_once=None, name=None):
     """The ``count`` = k largest Lyapunov exponents of gradient descent of a perceptron by Benettin's method: a :class:`Work`.
 
-    A step takes k tangent vectors along.  :func:`netdyn_lib.tangent.operators.by_product` treats each as a network of its own and so repeats the
-    gradient k times: N k (8 P + 10 D) operations; N (4 P + 2 D + k (4 P + 8 D)) would do.  A QR decomposition of (P, k) with its Q takes 4 P k² − (4/3) k³
-    operations.  A device holds the samples, seven arrays of (k, P), the state among them k times, and six values a unit for every sample and vector, since samples of a
-    Hessian product are not taken in blocks.  A network is one piece: its vectors are not spread over devices.
+    A step takes k tangent vectors along.  :func:`netdyn_lib.tangent.operators.by_product` treats each as a network of its own and so
+    repeats the gradient k times: N k (8 P + 10 D) operations; N (4 P + 2 D + k (4 P + 8 D)) would do.  A QR decomposition of (P, k) with
+    its Q takes 4 P k² − (4/3) k³ operations.  A device holds the samples in two layouts, seven arrays of (k, P), the state among them k
+    times, and six values a unit for every sample and vector, since samples of a Hessian product are not taken in blocks.  A network is
+    one piece: its vectors are not spread over devices.
 
     Parameters
     ----------
@@ -260,8 +263,9 @@ def largest(memory, count):
 def cost(work, machine, patience=math.inf):
     """Some work on some machine: a :class:`Cost`.
 
-    With n = min(devices, pieces) devices the time is max(operations / rate, moved / bandwidth) · ⌈pieces / n⌉ / pieces.  First runs out the memory
-    of a device, where one piece does not fit, and what takes most of it is named; else time, where it is beyond ``patience``, the seconds that one is ready to wait.
+    With n = min(devices, pieces) devices the time is max(operations / rate, moved / bandwidth) · ⌈pieces / n⌉ / pieces.  First runs out
+    the memory of a device, where one piece does not fit, and what takes most of it is named; else time, where it is beyond ``patience``,
+    the seconds that one is ready to wait.
 
     Raises
     ------
@@ -363,7 +367,8 @@ def measured(results, memory, name=None, dtype="float64", devices=1):
     """
     rows = [row for row in results.rows if row.shares and row.goal is not None and dtype in row.work]
     if not rows:
-        raise ValueError(f"no row in {', '.join(FLOPS)} with a goal names {dtype}: nothing says how fast this machine is; there are: {'; '.join(r.work for r in results.rows)}")
+        there = "; ".join(row.work for row in results.rows)
+        raise ValueError(f"no row in {', '.join(FLOPS)} with a goal names {dtype}: nothing says how fast this machine is; there are: {there}")
     fastest = max(rows, key=lambda row: FLOPS[row.unit] * np.median(row.ours))
     about = results.about
     name = name or (about.get("device") if about.get("cuda") else about.get("processor")) or "the machine of the benchmarks"
@@ -386,7 +391,8 @@ def gpu(found, name, rate, memory, bandwidth=None):
 def step_time(name="iris", count=300, copies=5, epochs=201, rate=1.0, rounds=3, seed=0):
     """Microseconds that one step of one network takes here, roughly: (R,), by one thread, over as many ``rounds``.
 
-    ``count`` networks of the task ``name``, in groups of a reference and ``copies``, descend together for so many ``epochs`` at the learning rate ``rate``, distances at every epoch.
+    ``count`` networks of the task ``name``, in groups of a reference and ``copies``, descend together for so many ``epochs`` at the
+    learning rate ``rate``, distances at every epoch.
     """
     task = tasks.get(name)
     groups = perturbed(task.initial(max(1, count // (1 + copies)), seed), 1e-8, copies, seed)
@@ -422,7 +428,8 @@ def beside(results, start, here):
     if not rows:
         raise ValueError(f"no row begins with {start!r}; there are: {'; '.join(row.work for row in results.rows)}")
     both = {"published": rows[0].ours, "here, roughly": here}
-    return pd.DataFrame({f"engine, {rows[0].unit}": {who: f"{np.median(v):.3g} ({np.min(v):.3g} to {np.max(v):.3g})" for who, v in both.items()}})
+    told = {who: f"{np.median(times):.3g} ({np.min(times):.3g} to {np.max(times):.3g})" for who, times in both.items()}
+    return pd.DataFrame({f"engine, {rows[0].unit}": told})
 
 
 def amount(size):

@@ -16,7 +16,7 @@ _VERDICTS = {
     None: ("no goal set", dict(color=MUTED, marker="D", ls="", ms=4)),
 }
 _GOAL = dict(color="black", marker="|", ls="", ms=11, mew=1.6)
-_WRAP = 62  # characters in a line of a row's name
+_WRAP = 66  # characters in a line of a row's name
 
 
 def ratios(found):
@@ -57,7 +57,7 @@ def growth(found):
                 there = {name: each[quantity] for name, each in several.items() if quantity in each and _any(each[quantity], what)}
                 for k, (name, one) in enumerate(several.items()):
                     if name in there:
-                        _powers(axis, name, there[name], what, look(k))
+                        _powers(axis, name, there[name], what, look(k), len(several) > 1)
                 axis.set(xscale="log", yscale="log" if there else "linear")
                 if there:
                     low, high = axis.get_ylim()
@@ -142,9 +142,8 @@ def _named(name, row):
 
 
 def _ticked(name, row):
-    """The work in full, and its rival in one line."""
-    work = textwrap.fill(f"{name}: {row.work}" if name else row.work, _WRAP)
-    return work + "\n" + textwrap.shorten(f"beside {row.rival}", _WRAP, placeholder=" …")
+    """The work, and its rival, in lines."""
+    return "\n".join(textwrap.fill(text, _WRAP) for text in (f"{name}: {row.work}" if name else row.work, f"beside {row.rival}"))
 
 
 def _any(one, what):
@@ -152,8 +151,8 @@ def _any(one, what):
     return values is not None and max(values) > 0
 
 
-def _powers(axis, name, one, what, looks):
-    """Points that are above 0, the power that fits all of them, and growth in proportion through the last."""
+def _powers(axis, name, one, what, looks, told):
+    """Points that are above 0, the power that fits all of them, and growth in proportion through the last; the power is ``told`` with the name or without."""
     sizes, values = np.array(one.sizes), np.array(getattr(one, what))
     sizes, values = sizes[values > 0], values[values > 0]
     axis.plot(sizes, values, **looks | dict(ls=""), label=f"_{name}, {one.work}")
@@ -163,5 +162,5 @@ def _powers(axis, name, one, what, looks):
     power = one.exponent(what)
     middle = np.exp(np.log(values).mean() + power.estimate * (np.log(sizes) - np.log(sizes).mean()))
     axis.plot(sizes, middle, color=looks["color"], ls=looks["ls"], label=f"_{name}, power {power.estimate:.2f}")
-    lines = axis.get_title(loc="center")
-    axis.set_title("\n".join(filter(None, (lines, rf"$\propto$ size$^{{{power.estimate:.2f}}}$"))), fontsize="small")
+    lines = (axis.get_title(), f"{name} " * told + rf"$\propto$ size$^{{{power.estimate:.2f}}}$")
+    axis.set_title("\n".join(filter(None, lines)), fontsize="small")
