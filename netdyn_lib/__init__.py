@@ -74,6 +74,7 @@ _MODULES = (
     "outcomes",
     "own_losses",
     "phases",
+    "plans",
     "prediction",
     "profiles",
     "pruning",

@@ -10,16 +10,26 @@ A file of measurements is JSON, written by ``make bench`` and read here.
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from . import sources
 from .resampling import Interval
 
 _FORMAT = 1
+#: Files of measurements that the book shows, in this order.
+NAMES = ("cpu", "gpu")
+#: The command that measures anew and keeps the results for the book.
+COMMAND = "make bench KEEP=1"
+#: Operations per second in a unit of rates.
+FLOPS = {"Gflop/s": 1e9, "Tflop/s": 1e12}
+#: What is told of a machine → in which words.
+_ABOUT = {"processor": "processor", "cores": "cores", "threads": "threads", "cpu_capability": "vector instructions", "device": "device", "cuda": "CUDA"}
+_ABOUT |= {name: name for name in ("platform", "python", "torch", "numpy", "scipy", "commit", "date")}
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,8 @@ class Row:
 
     ``ours`` and ``theirs`` (R,) are times in ``unit``, or where ``rate`` rates, in as many rounds.  ``goal`` is the least
     ratio aimed at, None where none was set.  ``accuracy`` says by how much the two results differ, ``group`` the part of the
-    benchmarks.  Raises ValueError for numbers that are not positive and finite, or rounds that are not as many.
+    benchmarks, ``limit`` what keeps the work from its goal where it is missed.  Raises ValueError for numbers that are not
+    positive and finite, or rounds that are not as many.
     """
 
     work: str
@@ -40,6 +51,7 @@ class Row:
     rate: bool = False
     accuracy: str = ""
     group: str = ""
+    limit: str = ""
 
     def __post_init__(self):
         for name in ("ours", "theirs"):
@@ -76,12 +88,19 @@ class Row:
         """Whether the median reaches the goal; None without one."""
         return None if self.goal is None else bool(self.ratio >= self.goal)
 
+    @property
+    def shares(self):
+        """Whether the ratio is a share of the rate of arithmetic of the machine: both sides in operations per second."""
+        return self.rate and self.unit in FLOPS
+
     def __str__(self):
         few = f"{len(self.ours)} round{'s' * (len(self.ours) > 1)}"
         aim = "" if self.goal is None else f"; goal {self.goal:.3g}, {'met' if self.met else 'missed'}"
         return (
             f"{self.work}: {_short(np.median(self.ours))} {self.unit}; {self.rival}: {_short(np.median(self.theirs))}; "
-            f"ratio {_short(self.ratio)} ({_short(self.low)} to {_short(self.high)}, {few}){aim}" + f"; {self.accuracy}" * bool(self.accuracy)
+            f"ratio {_short(self.ratio)} ({_short(self.low)} to {_short(self.high)}, {few}){aim}"
+            + f"; {self.accuracy}" * bool(self.accuracy)
+            + f"; what limits it: {self.limit}" * bool(self.limit)
         )
 
 
@@ -130,24 +149,40 @@ class Growth:
 
 @dataclass(frozen=True)
 class Results:
-    """One run of the benchmarks: ``about`` is :func:`netdyn_lib.machine.describe` with ``commit``, ``date`` and ``duration_s``."""
+    """One run of the benchmarks: ``about`` is :func:`netdyn_lib.machine.describe` with ``commit``, ``date`` and ``duration_s``.
+
+    ``published_in`` is the file it was published in, as :mod:`netdyn_lib.sources` names it; None for what was measured here.
+    """
 
     about: dict
     rows: tuple
     growths: tuple
+    published_in: str | None = field(default=None, compare=False)
+
+    @property
+    def groups(self):
+        """The parts of the benchmarks that rows belong to, in order of appearance."""
+        return tuple(dict.fromkeys(row.group for row in self.rows))
+
+    def by_group(self):
+        """The rows (K,), those of a part together, otherwise in the order in which they were measured."""
+        return tuple(row for group in self.groups for row in self.rows if row.group == group)
 
     def table(self):
-        """The rows as a pandas DataFrame."""
+        """The rows as a pandas DataFrame, by part of the benchmarks."""
+        rows = self.by_group()
         return pd.DataFrame(
             {
-                "work": [row.work for row in self.rows],
-                "rival": [row.rival for row in self.rows],
-                "ours": [f"{_short(np.median(row.ours))} {row.unit}" for row in self.rows],
-                "rival's": [_short(np.median(row.theirs)) for row in self.rows],
-                "ratio": [f"{_short(row.ratio)} ({_short(row.low)} to {_short(row.high)})" for row in self.rows],
-                "goal": ["" if row.goal is None else f"{row.goal:.3g}" for row in self.rows],
-                "met": [{None: "", True: "yes", False: "no"}[row.met] for row in self.rows],
-                "difference of results": [row.accuracy for row in self.rows],
+                "part": [row.group for row in rows],
+                "work": [row.work for row in rows],
+                "rival": [row.rival for row in rows],
+                "ours": [f"{_short(np.median(row.ours))} {row.unit}" for row in rows],
+                "rival's": [_short(np.median(row.theirs)) for row in rows],
+                "ratio": [f"{_short(row.ratio)} ({_short(row.low)} to {_short(row.high)})" for row in rows],
+                "goal": ["" if row.goal is None else f"{row.goal:.3g}" for row in rows],
+                "met": [{None: "", True: "yes", False: "no"}[row.met] for row in rows],
+                "what limits it": [row.limit for row in rows],
+                "difference of results": [row.accuracy for row in rows],
             }
         )
 
@@ -216,8 +251,67 @@ def load(path):
         raise ValueError(f"{path} is no file of measurements ({type(error).__name__}: {error}): was it cut short, or written by another version?") from None
 
 
+def folder():
+    """``book/results/bench`` of the checkout that this library lies in."""
+    return Path(__file__).resolve().parents[1] / "book" / "results" / "bench"
+
+
+def published(root=None):
+    """The measurements that the book shows: a dict from ``"cpu"``, and ``"gpu"`` where there are some, to their :class:`Results`.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        The folder, :func:`folder` where not given.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where those of a processor are missing; the message says how to measure them.
+    ValueError
+        As :func:`load`.
+    """
+    root = Path(root or folder())
+    if not (root / f"{NAMES[0]}.json").exists():
+        raise FileNotFoundError(f"no measurements are published in {root}: {COMMAND} measures, and keeps what it finds there")
+    paths = {name: root / f"{name}.json" for name in NAMES}
+    return {name: sources.published_in(load(path), path) for name, path in paths.items() if path.exists()}
+
+
+def about(found):
+    """What several :class:`Results` were measured on, when, at which commit, and by which command: a pandas DataFrame, a column for each name.
+
+    ``found`` is a dict, as from :func:`published`.  Lines of which nothing is known anywhere are left out.
+    """
+    columns = {}
+    for name, results in found.items():
+        seconds = results.about.get("duration_s")
+        told = {words: results.about.get(key) for key, words in _ABOUT.items()}
+        told |= {"took": None if seconds is None else f"{seconds / 60:.0f} min", "repeated by": results.about.get("command", COMMAND if name == NAMES[0] else None)}
+        columns[name] = {words: "" if value is None else str(value) for words, value in told.items()}
+    whole = pd.DataFrame(columns)
+    return whole[(whole != "").any(axis=1)]
+
+
+def tables(found, what="table"):
+    """One table of several :class:`Results`, with a first column that names each where there are several; a pandas DataFrame.
+
+    ``found`` is a dict, as from :func:`published`, ``what`` ``"table"`` or ``"exponents"``.
+    """
+    parts = [getattr(results, what)().assign(on=name) for name, results in found.items()]
+    whole = pd.concat(parts, ignore_index=True)
+    whole.insert(0, "on", whole.pop("on"))
+    return whole if len(parts) > 1 else whole.drop(columns="on")
+
+
+def summary(found):
+    """How many goals are met: a dict with ``goals``, ``met`` and ``missed``, counts over all rows of ``found``, a dict of :class:`Results`."""
+    verdicts = [row.met for results in found.values() for row in results.rows if row.met is not None]
+    return {"goals": len(verdicts), "met": sum(verdicts), "missed": len(verdicts) - sum(verdicts)}
+
+
 def _made(kind, one):
-    known = {field.name for field in fields(kind)}
+    known = {one.name for one in fields(kind)}
     if set(one) - known:
         raise ValueError(f"unknown fields {', '.join(sorted(set(one) - known))}")
     return kind(**one)

@@ -218,6 +218,30 @@ _PAPER = {
         noise_points=201,
         batch=20,
     ),
+    "09_performance": dict(
+        # A sweep and a spectrum that were never run.
+        sweep_sizes=(3072, 256, 10),  # J's network on CIFAR-10
+        images=50_000,
+        sweep_networks=10**6,
+        sweep_copies=5,
+        sweep_epochs=200,
+        large_sizes=(3072, 8600, 8600, 10),  # some 10⁸ parameters
+        large_steps=1000,
+        exponents=10,
+        conditions=1,
+        block=500,  # samples, if Hessian products took them in blocks
+        patience=30 * 86_400,  # seconds that one is ready to wait
+        cpu_memory=16e9,  # bytes, assumed of the processor that was measured
+        # By its maker's data sheet, with tensor cores: operations per second in float64, bytes, bytes per second.
+        gpu=("NVIDIA H100 SXM", 67e12, 80e9, 3.35e12),
+        devices=100,  # of a cluster
+        most_devices=10_000,
+        # One look at the engine on the reader's machine, and the row of the benchmarks beside it.
+        step_row="Iris 4-10-3, 3,000 networks × 201 epochs, 1 thread",
+        networks=3000,
+        epochs=201,
+        rounds=5,
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -351,6 +375,7 @@ _LAPTOP = {
         samples=100, search_conditions=8, networks=8, copies=2, spectra=2, leading=8, edge_networks=2,
         edge_at=(10, 30, 60, 100, 150, 200, 250, 300), methods_epochs=40, noise_steps=60, noise_points=61,
     ),
+    "09_performance": dict(networks=300, rounds=3),
     "02_iris_slow": dict(ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50),
     "03_edge_of_stability": dict(long_ensemble=60, tangent_ensemble=40, sharp_networks=40, sharp_times=20, sharp_epochs=10_000, sharp_last=9_999),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),

@@ -4,6 +4,8 @@ A dataset that was read from the published results says so among its attributes.
 figure or a claim rests on.
 """
 
+from dataclasses import replace
+
 import xarray as xr
 
 #: The source of what a run computed itself.
@@ -14,10 +16,20 @@ _ATTRIBUTE = "published_in"
 
 
 def published_in(data, path):
-    """A dataset that says that it was read from ``path``, by its place below the last folder ``results`` in it; a new xarray.Dataset."""
+    """Data that say that they were read from ``path``, by its place below the last folder ``results`` in it.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, or a dataclass with a field ``published_in`` such as netdyn_lib.benchmarks.Results
+    path : pathlib.Path
+
+    Returns
+    -------
+    A new one of the same kind.
+    """
     parts = path.parts
-    below = parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-2:]
-    return data.assign_attrs({_ATTRIBUTE: "/".join(below)})
+    below = "/".join(parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-2:])
+    return data.assign_attrs({_ATTRIBUTE: below}) if isinstance(data, xr.Dataset) else replace(data, **{_ATTRIBUTE: below})
 
 
 def of(*data):
@@ -25,7 +37,7 @@ def of(*data):
 
     Parameters
     ----------
-    data : xarray.Dataset, netdyn_lib.sweeps.results.Result, dict, list or tuple of such, or None
+    data : xarray.Dataset, netdyn_lib.sweeps.results.Result, netdyn_lib.benchmarks.Results, dict, list or tuple of such, or None
         None, as of a result that is missing, has no source.
 
     Returns
@@ -53,6 +65,8 @@ def _each(data):
             yield from _each(one)
     elif hasattr(data, "origin") and hasattr(data, "data"):
         yield from _each(data.data)
+    elif hasattr(data, _ATTRIBUTE):
+        yield getattr(data, _ATTRIBUTE) or HERE
     else:
         raise TypeError(f"{type(data).__name__} does not say where its numbers come from: give the datasets that it was made of")
 

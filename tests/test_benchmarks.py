@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from netdyn_lib import benchmarks
+from netdyn_lib import benchmarks, sources
 from netdyn_lib.benchmarks import Growth, Results, Row
 
 
@@ -96,6 +96,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path, results):
 
 def test_tables_and_rows(results):
     table = results.table()
+    assert table["part"].tolist() == ["", ""]
     assert table["ratio"].tolist() == 2 * ["20 (10 to 50)"] and table["met"].tolist() == ["yes", ""] and table["goal"].tolist() == ["15", ""]
     assert results.exponents()["exponent of time"].str.startswith("1.5").all()
     assert results.row("another").goal is None
@@ -120,3 +121,59 @@ def test_a_damaged_file_is_refused(tmp_path, results):
         path.write_text(text)
         with pytest.raises(ValueError, match=r"cpu.json is no file of measurements \("):
             benchmarks.load(path)
+
+
+def test_what_limits_a_row_is_told_and_older_files_have_none(tmp_path):
+    limited = Results({}, (row(limit="bytes", goal=50.0),), ())
+    assert str(limited.rows[0]).endswith("goal 50, missed; what limits it: bytes")
+    assert limited.table()["what limits it"].tolist() == ["bytes"]
+    path = tmp_path / "cpu.json"
+    benchmarks.save(path, limited)
+    assert benchmarks.load(path) == limited
+    found = json.loads(path.read_text())
+    del found["rows"][0]["limit"]
+    path.write_text(json.dumps(found))
+    assert benchmarks.load(path).rows[0] == row(goal=50.0)
+
+
+def test_rows_of_a_part_stand_together():
+    rows = tuple(row(work=f"{k}", group=group) for k, group in enumerate(("b", "a", "b")))
+    found = Results({}, rows, ())
+    assert found.groups == ("b", "a") and [r.work for r in found.by_group()] == ["0", "2", "1"] == found.table()["work"].tolist()
+
+
+@pytest.mark.parametrize(("unit", "rate", "shares"), [("Gflop/s", True, True), ("steps a second", True, False), ("s", False, False)])
+def test_shares_are_in_operations_per_second(unit, rate, shares):
+    assert row(unit=unit, rate=rate).shares is shares
+
+
+def test_what_is_published_says_where(tmp_path, results):
+    root = tmp_path / "results" / "bench"
+    with pytest.raises(FileNotFoundError, match="make bench KEEP=1 measures"):
+        benchmarks.published(root)
+    benchmarks.save(root / "cpu.json", results)
+    found = benchmarks.published(root)
+    assert found == {"cpu": results} and sources.of(found) == ("bench/cpu.json",)
+    assert sources.of(results) == (sources.HERE,)
+    benchmarks.save(root / "gpu.json", results)
+    assert list(benchmarks.published(root)) == ["cpu", "gpu"] and sources.of(benchmarks.published(root)) == ("bench/cpu.json", "bench/gpu.json")
+    assert benchmarks.load(root / "cpu.json").published_in is None
+
+
+def test_the_folder_is_that_of_the_book():
+    assert benchmarks.folder().parts[-3:] == ("book", "results", "bench") and (benchmarks.folder().parents[1] / "index.md").exists()
+
+
+def test_what_was_measured_on_what(results):
+    other = Results({"device": "a GPU", "cuda": "13", "duration_s": 600.0, "command": "c"}, (), ())
+    about = benchmarks.about({"cpu": results, "gpu": other})
+    assert about["cpu"].to_dict() == {"processor": "p", "cores": "2", "device": "", "CUDA": "", "date": "2026-01-01", "took": "", "repeated by": "make bench KEEP=1"}
+    assert about.loc["took", "gpu"] == "10 min" and about.loc["repeated by", "gpu"] == "c"
+    assert "torch" not in about.index
+
+
+def test_tables_and_counts_of_several(results):
+    alone, both = benchmarks.tables({"cpu": results}), benchmarks.tables({"cpu": results, "gpu": results})
+    assert "on" not in alone and both["on"].tolist() == ["cpu", "cpu", "gpu", "gpu"] and both.columns[0] == "on"
+    assert benchmarks.tables({"cpu": results, "gpu": results}, "exponents")["grows"].tolist() == ["samples", "samples"]
+    assert benchmarks.summary({"cpu": results, "gpu": Results({}, (row(goal=99.0),), ())}) == {"goals": 2, "met": 1, "missed": 1}

@@ -62,4 +62,4 @@ def test_figures_whose_captions_speak_of_published_results_name_their_data(path)
         if "ublished" in caption:
             assert "sources.shown(" in cell.source, name
             if "where" not in caption:
-                assert any(source.endswith(".npz") for source in cell.metadata.netdyn.sources), name
+                assert any(source.endswith((".npz", ".json")) for source in cell.metadata.netdyn.sources), name

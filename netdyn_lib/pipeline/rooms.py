@@ -72,8 +72,8 @@ ROOMS = (
         ("prediction", "receiver", "early_stopping", "outcomes"),
     ),
     Room(
-        "sweeps", "Sweeps and stores", "Grids of learning rates and initial conditions in shards, computed here or on a cluster, kept on disk with their provenance.",
-        ("sweeps", "profiles", "store", "npz", "datasets", "jobs", "locks", "machine", "fingerprint", "benchmarks"),
+        "sweeps", "Sweeps and stores", "Grids of learning rates and initial conditions in shards, computed here or on a cluster, kept on disk with their provenance; and what work costs.",
+        ("sweeps", "profiles", "store", "npz", "datasets", "jobs", "locks", "machine", "fingerprint", "benchmarks", "plans"),
     ),
     Room(
         "sweetspot", "Sweet spot", "The learning rate at which sensitivity to initial conditions is fully developed, for any network, and its rivals.",

@@ -1,0 +1,162 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Performance: what it costs, and how near the limit it is
+#
+# The papers' experiments are thousands of trainings, each of a small network. This chapter tests no claim of theirs. It shows how long such work takes with this library, beside rivals that do the same in the same run:
+# a plain PyTorch loop, JAX, PyHessian, `numpy.polyfit`, nolds, and the rate at which the machine itself multiplies matrices.
+# Then it shows how time and memory grow with the work, and counts on paper what two experiments would cost that are far larger than any here.
+#
+# Nothing heavy is measured while this page is made. All but one rough look at the end is read from a file of measurements, which one command makes anew.
+
+# %%
+from myst_nb import glue
+
+from netdyn_lib import benchmarks, plans, profiles, sources
+from netdyn_lib.figures import performance as draw
+
+# %% tags=["parameters"]
+profile = "laptop"
+device = "auto"
+seed = 0
+
+# %% [markdown]
+# ## What was measured, on what
+
+# %%
+size = profiles.sizes("09_performance", profile)
+known = benchmarks.published()
+count = benchmarks.summary(known)
+
+# %% tags=["nbval-ignore-output"]
+benchmarks.about(known)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+for name, value in count.items():
+    glue(f"performance-{name}", value, display=False)
+
+# %% [markdown]
+# `make bench KEEP=1` measures all of it again, installs the rivals for itself, and puts its file in the place of this one.
+# A rival's result is compared with ours before its time counts: what does something else is no rival. Both are warmed up and take turns, round by round; a ratio is taken in each round, and what is told is the median over rounds with its range.
+# Where a rival would take hours, it is timed on a sample of the same work. Compile time is told apart and not counted.
+#
+# ## Goals
+#
+# Each goal was set beforehand, as a ratio. Of {glue:text}`performance-goals` goals {glue:text}`performance-met` are met and {glue:text}`performance-missed` missed.
+
+# %% tags=["nbval-ignore-output"]
+benchmarks.tables(known)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Times as fast as the rival, by work: median over rounds, and range where it is wider than the mark. An upright stroke is the goal; disks met theirs, open squares missed it, diamonds had none. Read from the published measurements.", "name": "fig-performance-ratios"}, "image": {"alt": "A row for each work with a mark on a logarithmic axis from below one to above a thousand, a vertical line at one, and strokes at the goals."}}
+sources.shown(draw.ratios(known), known)
+
+# %% [markdown]
+# In {numref}`fig-performance-ratios`, left of 1 a rival is faster. Two kinds of rows lie there by their nature: a Hessian product is set against a single gradient, of which it needs at least two,
+# and pruned descent against descent without pruning, which has no spectrum to find.
+# A ratio says as much about the rival as about the engine. The loop pays for every call of PyTorch on a network of a few dozen weights; the authors' way pays for reading all images anew at every epoch, which is why the same loop with its batch in memory has a row of its own.
+# Nearest to what is possible is the comparison with the machine itself.
+#
+# ## Shares of the machine's rate
+#
+# Full-batch training of a perceptron is almost nothing but matrix products. How fast this machine multiplies large matrices is measured in the same rounds, and the share of that rate that descent reaches is a number that no rival's clumsiness can flatter.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Operations per second of descent on MNIST as a share of those of large matrix products. With the inputs that are used, the operations that are done; with all inputs, those that would have to be done if pixels that are zero were multiplied. Read from the published measurements.", "name": "fig-performance-shares"}, "image": {"alt": "A row for each ensemble and number of threads, a mark on a linear axis that begins at zero, and a vertical line at one, the rate of large matrix products."}}
+sources.shown(draw.shares(known), known)
+
+# %% [markdown]
+# Rows for *all* inputs may pass 1 ({numref}`fig-performance-shares`): samples with alike zeros go through the network together, and what is zero for all of a block is left out, exactly.
+# What is missing to 1 in the others is what is no product: the activation and its derivative, a pass over memory for each; and products with sides of 10 and 64 are far from the large square ones that set the rate. The table says row by row what limits a missed goal, where that was found from a profile.
+#
+# ## Growth
+#
+# Work that is twice as large should take twice as long, and no more memory than its data do. Each size was measured in a process of its own; memory is the peak above what was in use before the work.
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Time and memory against the number of networks, epochs, samples and parameters; the line is the power that fits, dashes are growth in proportion. Read from the published measurements.", "name": "fig-performance-growth"}, "image": {"alt": "Two rows of panels on logarithmic axes. Times lie on straight lines close to the dashed ones; memory rises with networks, samples and parameters."}}
+sources.shown(draw.growth(known), known)
+
+# %% tags=["nbval-ignore-output"]
+benchmarks.tables(known, "exponents")
+
+# %% [markdown]
+# An exponent of 1 is growth in proportion. One below 1 says that small sizes pay for something that does not grow, such as the calls of PyTorch; one above 1 that large sizes leave a cache.
+# Intervals are Student's t of a line through the logarithms, 95%, from so few sizes that they are wide. Memory does not grow with epochs, because what is observed is handed on; where nothing was needed beyond what was there, no exponent is given.
+#
+# ## On paper: a million networks, and a hundred million parameters
+#
+# What would the papers' questions cost at sizes that nobody asked them at? Two plans, counted from sizes alone:
+#
+# 1. the sweep of CIFAR-10 with {glue:text}`performance-networks:,` networks of J's architecture;
+# 2. the {glue:text}`performance-count` largest Lyapunov exponents of one network of {glue:text}`performance-parameters:,` parameters, by Benettin's method at every step.
+#
+# For a perceptron with $P$ parameters, $D$ of them weights behind the first layer, one gradient takes $4P + 2D$ operations for each sample, and one Hessian product $4P + 8D$, a multiplication and an addition counted as two.
+# A QR decomposition of $k$ tangent vectors takes $4Pk^2$. Time is operations over a rate, and at least the bytes moved over the bandwidth where that is known; everything is in float64, which an $\epsilon$ of $10^{-8}$ needs.
+# `netdyn_lib.plans` has the formulas. The processor's rate is the one at which the engine was measured above; of a GPU the one that was measured, if one was at hand, and else its maker's nominal peak, which is *not measured*, and below which programs stay.
+# Memories are not measured either: the processor's is assumed, the GPU's is its maker's.
+
+# %%
+cpu = plans.measured(known["cpu"], size.cpu_memory)
+gpu = plans.gpu(known, *size.gpu)
+sweep = plans.sweep(size.sweep_sizes, size.images, size.sweep_networks, size.sweep_epochs, size.sweep_copies)
+whole = plans.exponents(size.large_sizes, size.images, size.large_steps, size.exponents, networks=size.conditions)
+blocks = plans.exponents(size.large_sizes, size.images, size.large_steps, size.exponents, networks=size.conditions, at_once=size.block)
+machines = (cpu, gpu, gpu.times(size.devices))
+costs = [plans.cost(work, machine, size.patience) for work in (sweep, whole, blocks) for machine in machines]
+
+# %% tags=["nbval-ignore-output"]
+plans.rates((cpu, gpu))
+
+# %% tags=["nbval-ignore-output"]
+plans.table(costs)
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+for name, one in zip(("cpu", "gpu", "cluster"), costs):
+    glue(f"performance-sweep-{name}", plans.in_words(one.seconds), display=False)
+glue("performance-devices", size.devices, display=False)
+glue("performance-networks", size.sweep_networks, display=False)
+glue("performance-count", size.exponents, display=False)
+glue("performance-parameters", whole.parameters, display=False)
+glue("performance-vectors", plans.amount(whole.memory["tangent vectors"]), display=False)
+glue("performance-frames", plans.amount(whole.memory["tangent vectors"] + whole.memory["repeated states and products"]), display=False)
+glue("performance-activations", plans.amount(whole.memory["activations of all samples"]), display=False)
+glue("performance-device", plans.amount(gpu.memory), display=False)
+glue("performance-largest", plans.largest(gpu.memory, size.exponents), display=False)
+glue("performance-samples", plans.amount(sweep.memory["samples"]), display=False)
+glue("performance-kept", plans.amount(sweep.kept), display=False)
+glue("performance-states", plans.amount(plans.states(sweep)), display=False)
+glue("performance-spare", float(whole.operations / whole.least), display=False)
+
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines are the memories of the devices. (b) Hours against the number of devices, if memory sufficed, at the measured rate where there is one and else at the maker's nominal peak, which is not measured.", "name": "fig-performance-plans"}, "image": {"alt": "Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of every device. Right, lines for the sweep that fall in proportion to the number of devices, and level ones for the exponents of one network."}}
+sources.shown(draw.plans(plans.over_devices(plans.one_of_each(costs), size.most_devices)), known)
+
+# %% [markdown]
+# **What the sweep lacks is time.** On the processor that was measured it would take {glue:text}`performance-sweep-cpu`, on the GPU {glue:text}`performance-sweep-gpu`, on a cluster of {glue:text}`performance-devices` of these {glue:text}`performance-sweep-cluster`.
+# Its groups of a reference and copies know nothing of each other: a shard is a file, and as many devices as there are groups divide the time ({numref}`fig-performance-plans`b). A device needs memory for one group, and for the images,
+# {glue:text}`performance-samples` in the layouts that products want, which every device holds for itself. What is kept of all networks is {glue:text}`performance-kept`; their weights at one epoch alone would be {glue:text}`performance-states`, so nothing that needs the weights later can be asked of such a sweep.
+#
+# **What the exponents lack is memory.** The vectors themselves are {glue:text}`performance-vectors`, and a step of the tangent map, which repeats the state for each vector, makes {glue:text}`performance-frames` of them, beside {glue:text}`performance-device` on the GPU.
+# But first break the activations: a Hessian product, the derivative along the vector of the pass back, keeps the values of *all* samples for every vector, {glue:text}`performance-activations`. Descent takes samples in blocks; Hessian products here do not, and this is where the design breaks first.
+# With blocks it would be the vectors: at {glue:text}`performance-largest:,` parameters they fill that GPU with nothing left for anything else.
+#
+# **More devices do not help the exponents of one network.** The library spreads trajectories over devices, never the vectors or the samples of one, so in {numref}`fig-performance-plans`b the lines are level. And each vector takes the gradient along anew: {glue:text}`performance-spare:.2f` times the operations that are needed.
+# To go further, linearise once for all vectors, take samples in blocks, and give each device its share of the samples, at the price of exchanging the vectors at every step.
+
+# %% [markdown]
+# ## A look at this machine
+#
+# Last, the one thing that is timed here: a step of one network on Iris by one thread, a few networks, while whatever else this machine does goes on. It is rough, and not compared with anything; `make bench` is the measurement.
+
+# %% tags=["nbval-ignore-output"]
+plans.beside(known["cpu"], size.step_row, plans.step_time(count=size.networks, epochs=size.epochs, rounds=size.rounds, seed=seed))
