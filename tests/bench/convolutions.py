@@ -9,7 +9,7 @@ import torch
 from netdyn_lib import descent, losses, networks, tasks
 from netdyn_lib.benchmarks import Row
 
-from . import jax_rival
+from . import jax_rival, profiles
 from .images import at_hand
 from .measuring import agree, beside
 
@@ -65,9 +65,10 @@ def main(keep=print):
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     per = {who: [1e3 * s / number for s in values] for who, values in seconds.items()}
     work = f"Convolutional network, {GROUPS} × {1 + COPIES} networks, {name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
+    limit = profiles.limit(task, groups[:1], 1)
     differs = agree(float((found["ours"] - found["loop"]).abs().max()), 1e-9, "weights of convolutional networks")
-    keep(Row(work, "one nn.Module after another", per["ours"], per["loop"], "ms a network-epoch", GOAL, accuracy=f"weights differ by at most {differs:.0e}", group="images"))
+    keep(Row(work, "one nn.Module after another", per["ours"], per["loop"], "ms a network-epoch", GOAL, accuracy=f"weights differ by at most {differs:.0e}", group="images", limit=limit))
     if jax is not None:
         differs = agree(float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max()), 1e-9, "weights of convolutional networks in JAX")
         said = f"weights differ by at most {differs:.0e}; JAX compiled for {compile_seconds:.1f} s, not counted"
-        keep(Row(work, "JAX, vmap and scan under jit", per["ours"], per["jax"], "ms a network-epoch", GOAL_JAX, accuracy=said, group="images"))
+        keep(Row(work, "JAX, vmap and scan under jit", per["ours"], per["jax"], "ms a network-epoch", GOAL_JAX, accuracy=said, group="images", limit=limit))

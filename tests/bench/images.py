@@ -25,7 +25,7 @@ from netdyn_lib import archives, descent, networks, steppers, tasks
 from netdyn_lib.benchmarks import Row
 from netdyn_lib.sweeps import grid, measuring
 
-from . import jax_rival
+from . import jax_rival, profiles
 from .measuring import agree, alone, begin_peak, beside, counts_of_threads, peak, timed
 
 TASK, CONDITIONS, COPIES, EPOCHS, RATE = "mnist", 2, 5, 2, 10.0
@@ -133,7 +133,8 @@ def speed(task, groups, reading, threads, keep):
         with double():
             times["reading"].append(timed(loop, task.network, start, reading, 1)[0])
             times["resident"].append(timed(loop, task.network, start, resident, 1)[0])
-    for row in (*speed_rows(task, groups, threads, times, same), *share_rows(task, groups, threads, times["engine"], rates)):
+    shares_ = share_rows(task, groups, threads, times["engine"], rates, profiles.limit(task, groups[:1], 1))
+    for row in (*speed_rows(task, groups, threads, times, same), *shares_):
         keep(row)
 
 
@@ -160,14 +161,15 @@ def mean_inputs(task):
     return sum(len(block) * (block.x.shape[1] - 1) for block in blocks) / len(task.x)
 
 
-def share_rows(task, groups, threads, seconds, rates):
+def share_rows(task, groups, threads, seconds, rates, limit=""):
     """The engine's share of the matrix-product rate, by the operations that it does and by those that all pixels would need."""
     inputs, hidden, outputs = task.network.sizes
     used = mean_inputs(task)
     rival = f"products of {SIDE} × {SIDE} matrices"
     for n, goal, what in ((used, GOAL_SHARE, f"the {used:.0f} inputs used on average"), (inputs, None, f"all {inputs} inputs, as if zeros were multiplied")):
         done = operations(n, hidden, outputs, len(task.x)) / np.array(seconds) / 1e9
-        yield Row(f"{work_of(task, groups, threads)}; {what}", rival, done, np.array(rates) / 1e9, "Gflop/s", goal, rate=True, group="images")
+        said = limit if goal else ""
+        yield Row(f"{work_of(task, groups, threads)}; {what}", rival, done, np.array(rates) / 1e9, "Gflop/s", goal, rate=True, group="images", limit=said)
 
 
 def shares(task, conditions, dtype, epochs, keep):
@@ -179,7 +181,7 @@ def shares(task, conditions, dtype, epochs, keep):
     for _ in range(ROUNDS):
         rates.append(product_rate(dtype))
         seconds.append(timed(engine, task, groups, epochs, threads)[0] / (groups.shape[0] * groups.shape[1] * epochs))
-    for row in share_rows(task, groups, threads, seconds, rates):
+    for row in share_rows(task, groups, threads, seconds, rates, profiles.limit(task, groups[:1], 1)):
         keep(row)
 
 
@@ -197,7 +199,7 @@ def against_jax(task, groups, keep):
     ours, theirs = ([s / number for s in seconds[who]] for who in ("ours", "jax"))
     differs = agree(np.abs(found["jax"] - found["ours"].final.numpy()).max(), 1e-8, "weights on MNIST")
     about = f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled for {compiling:.1f} s, not counted; only ours leaves out zero inputs"
-    keep(Row(work_of(task, groups, threads), "JAX, vmap and scan under jit", ours, theirs, "s a network-epoch", GOAL_JAX, accuracy=about, group="images"))
+    keep(Row(work_of(task, groups, threads), "JAX, vmap and scan under jit", ours, theirs, "s a network-epoch", GOAL_JAX, accuracy=about, group="images", limit=profiles.limit(task, groups[:1], 1)))
 
 
 def shard_memory():

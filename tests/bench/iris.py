@@ -15,7 +15,7 @@ import torch
 from netdyn_lib import descent, networks, tasks
 from netdyn_lib.benchmarks import Row
 
-from . import jax_rival
+from . import jax_rival, profiles
 from .measuring import agree, alone, begin_peak, beside, counts_of_threads, peak, timed
 
 CONDITIONS, COPIES, EPOCHS, RATE = 500, 5, 201, 1.0
@@ -84,12 +84,12 @@ def against_jax(keep):
     number = CONDITIONS * groups.shape[1] * EPOCHS
     ours, theirs = ([1e6 * s / number for s in seconds[who]] for who in ("ours", "jax"))
     about = f"{said(difference(found['ours'], found['jax']))}; JAX compiled for {compiling:.1f} s, not counted"
-    keep(row(threads, "JAX, vmap and scan under jit", ours, theirs, GOAL_JAX, about))
+    keep(row(threads, "JAX, vmap and scan under jit", ours, theirs, GOAL_JAX, about, profiles.limit(task, groups[:17], EPOCHS)))
 
 
-def row(threads, rival, ours, theirs, goal, accuracy):
+def row(threads, rival, ours, theirs, goal, accuracy, limit=""):
     work = f"Iris 4-10-3, {CONDITIONS * (1 + COPIES):,} networks × {EPOCHS} epochs, {threads} thread{'s' * (threads > 1)}"
-    return Row(work, rival, ours, theirs, "µs a network-step", goal, accuracy=accuracy, group="Iris")
+    return Row(work, rival, ours, theirs, "µs a network-step", goal, accuracy=accuracy, group="Iris", limit=limit)
 
 
 def difference(distances, others):
