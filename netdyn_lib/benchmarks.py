@@ -100,7 +100,7 @@ class Row:
             f"{self.work}: {_short(np.median(self.ours))} {self.unit}; {self.rival}: {_short(np.median(self.theirs))}; "
             f"ratio {_short(self.ratio)} ({_short(self.low)} to {_short(self.high)}, {few}){aim}"
             + f"; {self.accuracy}" * bool(self.accuracy)
-            + f"; what limits it: {self.limit}" * bool(self.limit)
+            + f"; what limits it: {self.limit}" * bool(self.limit and self.met is False)
         )
 
 
@@ -181,7 +181,7 @@ class Results:
                 "ratio": [f"{_short(row.ratio)} ({_short(row.low)} to {_short(row.high)})" for row in rows],
                 "goal": ["" if row.goal is None else f"{row.goal:.3g}" for row in rows],
                 "met": [{None: "", True: "yes", False: "no"}[row.met] for row in rows],
-                "what limits it": [row.limit for row in rows],
+                "what limits it": [row.limit * (row.met is False) for row in rows],
                 "difference of results": [row.accuracy for row in rows],
             }
         )

@@ -127,6 +127,8 @@ def test_what_limits_a_row_is_told_and_older_files_have_none(tmp_path):
     limited = Results({}, (row(limit="bytes", goal=50.0),), ())
     assert str(limited.rows[0]).endswith("goal 50, missed; what limits it: bytes")
     assert limited.table()["what limits it"].tolist() == ["bytes"]
+    reached = Results({}, (row(limit="bytes", goal=1.0), row(limit="bytes")), ())
+    assert reached.table()["what limits it"].tolist() == ["", ""] and "limits" not in str(reached.rows[0])
     path = tmp_path / "cpu.json"
     benchmarks.save(path, limited)
     assert benchmarks.load(path) == limited
