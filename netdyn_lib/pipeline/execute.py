@@ -41,7 +41,7 @@ _ASKED = (behind.ASKED, vector.ASKED)
 #: Modules that read published results, and the folder of ``book/results`` they read.
 _READERS = {
     "sweeps/results.py": ".", "outcomes/published.py": "outcomes", "tangent/leading.py": "leading", "arms/published.py": "arms",
-    "twins/experiment.py": "twins", "tangent/sgd_spectra.py": "spectra",
+    "twins/experiment.py": "twins", "tangent/sgd_spectra.py": "spectra", "benchmarks.py": "bench",
 }  # fmt: skip
 
 
