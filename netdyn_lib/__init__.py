@@ -32,6 +32,7 @@ _MODULES = (
     "cocycles",
     "confined",
     "contributions",
+    "convolutions",
     "curvature",
     "data",
     "datasets",
