@@ -38,6 +38,7 @@ _MODULES = (
     "cocycles",
     "confined",
     "contributions",
+    "convolutions",
     "curvature",
     "data",
     "datasets",

@@ -2,8 +2,9 @@
 
 The closed form of an MLP gives a network the same numbers, to the last bit, in
 any stack on a processor; where samples go in blocks, in any stack of whole
-groups of one size (a reference and its copies).  Automatic differentiation of
-other modules does so only to rounding, for PyTorch may fold a stack into one product.
+groups of one size (a reference and its copies).  That of convolutional networks
+does so in any stack.  Automatic differentiation of other modules does so only to
+rounding, for PyTorch may fold a stack into one product.
 
 A stepper belongs to one thread.  ``forward(params)`` returns the output
 (E, C, N) of a stack of networks ``params`` (E, P), and ``subtract(params, rates)``
@@ -19,7 +20,7 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from . import blocked, gradients
+from . import blocked, convolutions, gradients
 from .networks import MLP
 
 
@@ -165,12 +166,22 @@ def values_per_sample(task):
     return 3 * (sum(total) + task.x[0].numel())
 
 
-def of(task, together=1):
-    """The stepper for a task: closed form for an MLP, automatic for any other; in blocks where the samples are many.
+def _convolves(network):
+    module = getattr(network, "_module", None)
+    return isinstance(module, nn.Module) and any(isinstance(m, nn.modules.conv._ConvNd) for m in module.modules())
 
-    Stacks are of groups of ``together`` networks that follow each other.
+
+def of(task, together=1):
+    """The stepper for a task: closed form for an MLP and, on a processor, for stacked convolutions; automatic for any other.
+
+    In blocks where the samples are many.  Stacks are of groups of ``together`` networks that follow each other.
     """
+    layers = convolutions.layers(task)
+    if layers is not None:
+        return convolutions.ConvolutionalStepper(task, layers)
     per_sample = values_per_sample(task)
+    if task.x.device.type == "cpu" and _convolves(task.network):  # PyTorch takes longer for stacked ones than for one after another
+        return blocked.BlockedModuleStepper(task, per_sample)
     single = isinstance(task.network, MLP) and len(task.network.shapes) == 1  # without a hidden layer, little to keep
     if single or len(task.x) <= blocked.size(task, per_sample):
         return (MLPStepper if isinstance(task.network, MLP) else ModuleStepper)(task)

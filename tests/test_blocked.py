@@ -62,7 +62,7 @@ def test_summed_loss():
 
 
 def test_any_module_by_blocks():
-    module = nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(24, 3))
+    module = nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.Conv2d(1, 2, 3, padding=1), nn.GELU(), nn.Flatten(), nn.Linear(24, 3))
     like = problem((12, 3))
     task = tasks.custom("convolution", module, losses.CrossEntropy(), like.x, like.y)
     params = task.initial(3)
