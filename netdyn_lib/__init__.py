@@ -38,6 +38,7 @@ _MODULES = (
     "cocycles",
     "confined",
     "contributions",
+    "convolutional_steppers",
     "convolutions",
     "curvature",
     "data",

@@ -9,7 +9,7 @@ in; where samples are so many that they go in blocks, that holds for groups (a
 reference and its copies), not for a network in a group and alone.  It also holds for
 the networks of :mod:`~netdyn_lib.convolutions`.  With any other module, or on a
 GPU, PyTorch may compute another batch by other products.  The last bits then differ, chaos amplifies the difference, and trajectories
-part; exponents, fitted before that matters, agree to 0.02 per epoch for each
+part; exponents, fitted before that matters, agree to 0.05 per epoch for each
 initial condition, and to 1e-5 in the median (Iris at η = 1).
 """
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from . import blocked, convolutions, gradients
+from . import blocked, convolutional_steppers, convolutions, gradients
 from .networks import MLP
 
 
@@ -178,7 +178,7 @@ def of(task, together=1):
     """
     layers = convolutions.layers(task)
     if layers is not None:
-        return convolutions.ConvolutionalStepper(task, layers)
+        return convolutional_steppers.ConvolutionalStepper(task, layers)
     per_sample = values_per_sample(task)
     if task.x.device.type == "cpu" and _convolves(task.network):  # PyTorch takes longer for stacked ones than for one after another
         return blocked.BlockedModuleStepper(task, per_sample)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import blocked, convolutions, descent, gradients, losses, networks, own_losses, steppers, tasks
+from netdyn_lib import blocked, convolutional_steppers, convolutions, descent, gradients, losses, networks, own_losses, steppers, tasks
 
 
 def conv(*channels, kernel=3, padding=0, **rest):
@@ -51,7 +51,7 @@ def start(task, count=3):
 def gradient(task, params):
     """The gradient of the stepper, and its outputs."""
     stepper = steppers.of(task)
-    assert isinstance(stepper, convolutions.ConvolutionalStepper)
+    assert isinstance(stepper, convolutional_steppers.ConvolutionalStepper)
     moved, output = params.clone(), stepper.forward(params).clone()
     stepper.subtract(moved, torch.ones(len(params), 1, dtype=torch.float64))
     return params - moved, output
@@ -69,7 +69,7 @@ def agrees(task, params):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 16 samples, and a smaller one at the end."""
-    monkeypatch.setattr(convolutions, "_VALUES", 0)
+    monkeypatch.setattr(convolutional_steppers, "_VALUES", 0)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda l: l.name)
@@ -278,10 +278,10 @@ def test_the_books_networks_are_of_this_kind(name):
 def test_blocks_are_alike_and_as_large_as_their_values_allow():
     found = convolutions.layers(problem(ARCHITECTURES["two"], 12))
     each = sum(layer.values for layer in found)
-    largest = convolutions.size(found, 10**6)
+    largest = convolutional_steppers.size(found, 10**6)
     assert largest % 16 == 0 and 0.9 * convolutions._VALUES < largest * each <= convolutions._VALUES
-    assert convolutions.size(found, 12) == 12
-    assert convolutions.size(found, largest + 1) == -(-(largest + 1) // 32) * 16
+    assert convolutional_steppers.size(found, 12) == 12
+    assert convolutional_steppers.size(found, largest + 1) == -(-(largest + 1) // 32) * 16
 
 
 def test_memory_of_a_block_does_not_grow_with_the_samples(small_blocks):

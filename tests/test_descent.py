@@ -308,7 +308,7 @@ def test_chunks_are_alike_and_busy_every_worker(count, copies, workers):
 
 
 def test_a_module_has_the_same_exponents_within_the_stated_tolerance():
-    """0.02 per epoch, 1e-5 in the median: other products differ in the last bits, and chaos amplifies them."""
+    """0.05 per epoch, 1e-5 in the median: other products differ in the last bits, and chaos amplifies them."""
     module = tasks.custom("module", IRIS.network.module(), losses.CrossEntropy(), IRIS.x, IRIS.y)
     start = balls(12, copies=1)
     parameters = [[torch.cat([p.flatten() for p in IRIS.network.module(w).parameters()]).detach() for w in group] for group in start]
@@ -321,7 +321,7 @@ def test_a_module_has_the_same_exponents_within_the_stated_tolerance():
     fast = fit(IRIS, start)
     for options in ({"workers": 1, "chunk": 12}, {"workers": 2, "chunk": 5}):
         error = np.abs(fit(module, reordered, **options) - fast)
-        assert error.max() < 0.02 and np.median(error) < 1e-5
+        assert error.max() < 0.05 and np.median(error) < 1e-5
 
 
 def test_a_start_in_single_precision_is_taken_as_double():

@@ -29,7 +29,10 @@ ROOMS = (
     ),
     Room(
         "descent", "Descent", "The map W ↦ W − η∇L(W) of a whole ensemble, on all samples or by mini-batches, iterated and observed.",
-        ("descent", "ensembles", "steppers", "blocked", "convolutions", "active_inputs", "gradients", "derivatives", "minibatches", "replay", "optimizers", "training_loops", "trajectories"),
+        (
+            *("descent", "ensembles", "steppers", "blocked", "convolutions", "convolutional_steppers", "active_inputs", "gradients", "derivatives"),
+            *("minibatches", "replay", "optimizers", "training_loops", "trajectories"),
+        ),
     ),
     Room(
         "observables", "Observables", "What is read off a trajectory: loss, accuracy, distance, norm, the epoch of arrival; and how it settles.",
