@@ -10,6 +10,7 @@ The interface is that of :mod:`~netdyn_lib.steppers`, except that ``forward`` al
 """
 
 import torch
+from torch import nn
 
 from . import blocked, convolutions
 

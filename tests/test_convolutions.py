@@ -279,7 +279,7 @@ def test_blocks_are_alike_and_as_large_as_their_values_allow():
     found = convolutions.layers(problem(ARCHITECTURES["two"], 12))
     each = sum(layer.values for layer in found)
     largest = convolutional_steppers.size(found, 10**6)
-    assert largest % 16 == 0 and 0.9 * convolutions._VALUES < largest * each <= convolutions._VALUES
+    assert largest % 16 == 0 and 0.9 * convolutional_steppers._VALUES < largest * each <= convolutional_steppers._VALUES
     assert convolutional_steppers.size(found, 12) == 12
     assert convolutional_steppers.size(found, largest + 1) == -(-(largest + 1) // 32) * 16
 
