@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from netdyn_lib import claims, locks
+from netdyn_lib import benchmarks, claims, locks
 from netdyn_lib.fingerprint import imported
 from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
 from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
@@ -699,6 +699,15 @@ def test_published_results_are_listed_with_their_provenance(tmp_path):
         assert words in text
     for path in found:
         assert f"<results/{path.relative_to(project.book / 'results')}>" in text
+    row = benchmarks.Row("Iris", "a loop", (1.0,), (2.0,), "s")
+    about = {"processor": "some", "cuda": None, "torch": "2.15.0", "commit": "abc", "date": "2026-11-22"}
+    benchmarks.save(tmp_path / "bench" / "cpu.json", benchmarks.Results(about, (row,), ()))
+    (line,) = fragments.published(tmp_path).splitlines()[2:]
+    assert line.startswith("| cpu | speed and memory: 1 comparisons") and "2026-11-22, some, PyTorch 2.15.0, commit `abc`" in line
+    assert line.endswith("kB <results/bench/cpu.json>` |".replace("results", tmp_path.name))
+    (tmp_path / "bench" / "gpu.json").write_text("nothing")
+    with pytest.raises(PipelineError, match="gpu.json"):
+        fragments.published(tmp_path)
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(PipelineError, match="x.npz"):
         fragments.published(tmp_path)

@@ -4,7 +4,7 @@ import base64
 import html
 import re
 
-from netdyn_lib import claims, store
+from netdyn_lib import benchmarks, claims, store
 
 from . import notebook, scorecard
 from . import recorded as recorded_runs
@@ -142,10 +142,23 @@ def published(folder):
             _, meta = store.read_archive(path)
         except store.DamagedShard as error:
             raise PipelineError(str(error)) from None
-        holds, came = _contents(meta)
-        size = f"{path.stat().st_size / 1e6:.1f} MB"
-        lines.append(f"| {path.stem} | {holds} | {came} | {{download}}`{size} <{folder.name}/{path.relative_to(folder)}>` |")
+        lines.append(_listed(folder, path, *_contents(meta)))
+    for path in sorted(folder.glob("bench/*.json")):
+        try:
+            measured = benchmarks.load(path)
+        except ValueError as error:
+            raise PipelineError(str(error)) from None
+        about = measured.about
+        where = about["device"] if about.get("cuda") else about["processor"]
+        holds = f"speed and memory: {len(measured.rows)} comparisons, growth with {len(measured.growths)} quantities"
+        lines.append(_listed(folder, path, holds, f"{about['date']}, {where}, PyTorch {about['torch']}, commit `{about['commit']}`"))
     return "\n".join(lines) + "\n" if len(lines) > 2 else "Nothing is published yet.\n"
+
+
+def _listed(folder, path, holds, came):
+    size = path.stat().st_size
+    words = f"{size / 1e6:.1f} MB" if size > 5e4 else f"{size / 1e3:.0f} kB"
+    return f"| {path.stem} | {holds} | {came} | {{download}}`{words} <{folder.name}/{path.relative_to(folder)}>` |"
 
 
 def _contents(meta):
