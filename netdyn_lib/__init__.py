@@ -13,7 +13,7 @@ from importlib import import_module
 
 # MKL chooses another kernel for another number of small matrices, and on some processors (AMD's with AVX-512) another one rounds
 # differently: a network's numbers would depend on which others share its batch.  So it keeps to one; it takes no longer for that.
-# Read at MKL's first product, so this is in time even where PyTorch was imported before.
+# Read at MKL's first product: in time where PyTorch was imported before, though not where it has multiplied matrices already.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 __version__ = "0.2.0"

@@ -51,7 +51,7 @@ def finite(values, name, cause):
 def double(values, what):
     """ValueError where the tensor ``values`` is of single precision, in which ``what`` is not computed."""
     if values.dtype != torch.float64:
-        raise ValueError(f"samples of {values.dtype}: {what} need torch.float64; task.to(dtype=torch.float64) goes back")
+        raise ValueError(f"numbers of {values.dtype}: {what} need torch.float64; a task goes back to it by task.to(dtype=torch.float64)")
 
 
 def floats(values, device=None):

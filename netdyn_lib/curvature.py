@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch.func import grad, hessian, vmap
+from torch.func import grad, jacfwd, vmap
 
 from . import sharpness as eigen
 from . import gradients, threads
@@ -30,11 +30,21 @@ def hessian_vector_product(objective, params, vector):
     return directional(grad(objective), params, vector)[1]
 
 
+def dense_hessian(objective):
+    """The Hessian (P, P) of a scalar function, as a function of its parameters (P,).
+
+    Forward over reverse, ``jacfwd(grad(…))``.  Not ``torch.func.hessian``, which is ``jacfwd(jacrev(…))`` and wrong for ``LayerNorm`` with
+    weights (PyTorch 2.15).
+    """
+    return jacfwd(grad(objective))
+
+
 def hessians(objective, params):
     """Dense Hessians ∂²L/∂w_i∂w_j of stacked networks: (E, P, P), symmetrised, for ``params`` (E, P).
 
-    For small networks: time and memory grow as P².  Raises ValueError for no networks.
+    For small networks: time and memory grow as P².  Raises ValueError for no networks, or single precision.
     """
+    double(params, "Hessians")
     if params.dim() != 2 or len(params) == 0:
         raise ValueError(f"params of shape {tuple(params.shape)}: expected (E, P), of at least 1 network")
     size = params.shape[1]
@@ -42,7 +52,7 @@ def hessians(objective, params):
     rows = range(0, len(params), step)
     # Many small operations: threads would wait for each other more than they help.
     with threads.pool(1, alone=params.device.type == "cpu") as pool:
-        dense = torch.cat(list(pool.map(lambda a: vmap(hessian(objective))(params[a : a + step]), rows)))
+        dense = torch.cat(list(pool.map(lambda a: vmap(dense_hessian(objective))(params[a : a + step]), rows)))
     return (dense + dense.transpose(1, 2)) / 2
 
 
@@ -85,6 +95,7 @@ def along(objective, weights, device="cpu"):
 
 
 def _largest(objective, params, tolerance):
+    double(params, "Hessian products")
     found = eigen.lanczos(lambda v: hessian_vector_product(objective, params, v.to(params.device)), len(params), None, tolerance)
     if not found.converged:
         raise RuntimeError(

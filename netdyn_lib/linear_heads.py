@@ -73,8 +73,11 @@ def matrix_of(network, loss, x, y):
         seen = functional_call(body, {name: parts[name] for name in names if name in parts}, (x,))  # (N, f)
         layer = torch.cat([weights[: outputs * features].view(outputs, features), weights[outputs * features :, None]], 1)
         output = layer @ gradients.with_ones(seen.T[None])[0]  # (C, N)
-        rows = vmap(lambda v: directional(lambda t: grad(objective)(torch.cat([t, weights])), theta, v)[1])(torch.eye(below).to(params))  # (p, P)
-        if not bool(rows.sum().isfinite() & output.sum().isfinite()):
+        rows = params.new_zeros(0, network.count)  # nothing below the last layer is trained
+        if below:
+            units = torch.eye(below, dtype=params.dtype, device=params.device)
+            rows = vmap(lambda v: directional(lambda t: grad(objective)(torch.cat([t, weights])), theta, v)[1])(units)  # (p, P)
+        if not bool(rows.isfinite().all() & output.isfinite().all()):
             raise FloatingPointError("the Hessian is not finite: the loss overflows at these parameters, and there is no spectrum")
         return _assembled(loss, seen, output, rows, below)
 
@@ -115,5 +118,5 @@ def _head(network):
     if type(module) is not nn.Sequential or len(module) < 2 or type(module[-1]) is not nn.Linear or module[-1].bias is None:
         return None
     name, names = list(module._modules)[-1], list(network.shapes)
-    hooked = module._forward_hooks or module._forward_pre_hooks or module[-1]._forward_hooks or module[-1]._forward_pre_hooks
-    return module[-1] if names[-2:] == [f"{name}.weight", f"{name}.bias"] and not hooked else None
+    changed = any(part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part) for part in (module, module[-1]))
+    return module[-1] if names[-2:] == [f"{name}.weight", f"{name}.bias"] and not changed else None

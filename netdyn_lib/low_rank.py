@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.func import vmap
 
-from . import confined, linear_heads, narrowing
+from . import confined, curvature, linear_heads, narrowing
 from .checks import double, floats
 from .confined import Range
 from .derivatives import directional
@@ -130,7 +130,7 @@ def around(task, params, x=None, y=None):
     if network.count > DENSE:
         raise ValueError(f"{network!r}: its Hessian takes memory as their square, and is formed for at most {DENSE:,} parameters; an MLP has no such bound")
     narrow = linear_heads.matrix_of(network, loss, x, y)
-    whole = torch.func.hessian(lambda p: loss.value(network.forward(p, x), y))
+    whole = curvature.dense_hessian(lambda p: loss.value(network.forward(p, x), y))
     return Local(whole, params, params.new_ones(1, 1), 0, network.count, narrow=narrow)
 
 
@@ -157,9 +157,9 @@ def against_dense(task, params, x=None, y=None):
     found = spectrum(task, params, x, y)
     if found.size > DENSE:
         raise ValueError(f"{found.size:,} parameters: the Hessian is formed whole, for at most {DENSE:,}")
-    whole = torch.func.hessian(lambda p: task.loss.value(task.network.forward(p, x), y))(params)
+    whole = curvature.dense_hessian(lambda p: task.loss.value(task.network.forward(p, x), y))(params)
     values = torch.linalg.eigvalsh(whole).cpu().numpy()
-    scale = np.abs(values).max()
+    scale = np.abs(values).max() or 1.0
     mine = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
     formed = found.product(torch.eye(found.size).to(params))
     apart = float(np.abs(mine - values).max() / scale), float((formed - whole).abs().max() / scale)

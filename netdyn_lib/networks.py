@@ -286,7 +286,7 @@ def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
     Returns
     -------
     torch.Tensor
-        (n, 1 + M, P), the reference first.
+        (n, 1 + M, P) float64, the reference first.
 
     Raises
     ------
@@ -296,6 +296,7 @@ def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
     """
     copies = _counted(copies, "copies")
     radius = positive(radius, "radius", "the perturbation radius ε")
+    params = params.to(torch.float64)  # in single precision copies would be moved by rounding
     count, size = params.shape
     _counted(count, "count")
     draws = [_generator(seed, start + i, _PERTURBATION).uniform(-radius, radius, (copies, size)) for i in range(count)]

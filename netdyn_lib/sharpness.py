@@ -181,7 +181,8 @@ class _Krylov:
         if self._count == len(self._small) < self.size:
             self._restart()
         k = self._count
-        image = _product(self._matvec, self._basis[k]).cpu()
+        # A copy both ways: what an operator keeps, or hands back as it is, is not to be changed below.
+        image = _product(self._matvec, self._basis[k].clone()).cpu().clone()
         along = self._cleared(image, k + 1)
         self._small[k, : k + 1] = self._small[: k + 1, k] = along.numpy()
         self._count = k = k + 1

@@ -195,20 +195,20 @@ sources.shown(draw.curves(known, results.there(known, ("none", "none-full-batch"
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("hessian-full-batch", results.end(known, "none-full-batch"), display=False)
-small_network = results.judged(here, papers, "usps-cnn")
+small_network = papers["usps-cnn"]
 for name in ("none", "negative"):
     glue(f"hessian-convolutional-{name}", results.end(small_network, name), display=False)
 
 # %% [markdown]
-# With all samples at every step networks end at a test accuracy of {glue:text}`hessian-full-batch:.3f`, with batches at {glue:text}`hessian-none:.3f` ({numref}`fig-arms-full-batch`). So it is not the noise of the batches that pruning takes away to such effect: without any of it nothing is lost.
+# With all samples at every step networks end at a test accuracy of {glue:text}`hessian-full-batch:.3f`, with batches at {glue:text}`hessian-none:.3f` ({numref}`fig-arms-full-batch`). At H's learning rate descent without any noise of batches ends where descent with it does, so that noise is not what pruning takes away to such effect.
 #
 # H's second network is convolutional: here four kernels of 3×3 pixels with padding and ReLU (40 parameters), 3×3 max-pooling, and a linear layer (1,010). H's code has some 1,160 parameters, and the paper does not list them layer by layer.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The convolutional network over 40 epochs, without pruning and with each set pruned. Published arms where there are any, else those computed here, of the perceptron.", "name": "fig-arms-convolutional"}, "image": {"alt": "Two panels, test accuracy and test loss of the convolutional network over training, a curve for each set of directions pruned."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The convolutional network over 40 epochs, without pruning and with each set pruned. Published.", "name": "fig-arms-convolutional"}, "image": {"alt": "Two panels, test accuracy and test loss of the convolutional network over training, a curve for each set of directions pruned."}}
 sources.shown(draw.curves(small_network), small_network)
 
 # %% [markdown]
-# It fares as the perceptron does: without negative directions it ends at {glue:text}`hessian-convolutional-negative:.3f`, without pruning at {glue:text}`hessian-convolutional-none:.3f`, at H's learning rate.
+# Without negative directions it ends at {glue:text}`hessian-convolutional-negative:.3f`, without pruning at {glue:text}`hessian-convolutional-none:.3f`, at H's learning rate; the perceptron at {glue:text}`hessian-negative:.3f` and {glue:text}`hessian-none:.3f`.
 #
 # All other tasks at the paper profile, as far as they are published: sigmoid units, the digits of scikit-learn, and the convolutional network.
 

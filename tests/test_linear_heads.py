@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import gradients, linear_heads, losses, low_rank, networks, pruning, tasks
+from netdyn_lib import curvature, gradients, linear_heads, losses, low_rank, networks, pruning, tasks
 
 CROSS, SQUARES = losses.CrossEntropy(), losses.HalfSquaredError()
 
@@ -132,6 +132,39 @@ def test_a_frozen_layer_below_is_no_dimension():
     params = weights(task)
     found, matrix = low_rank.spectrum(task, params), low_rank.hessian(task, params).matrix
     np.testing.assert_allclose(found.product(torch.eye(len(params), dtype=torch.float64)).numpy(), matrix.numpy(), atol=1e-13)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_where_nothing_below_is_trained_the_last_layer_is_all(frozen):
+    module = nn.Sequential(nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 4)) if frozen else nn.Sequential(nn.Flatten(), nn.Linear(36, 4))
+    if frozen:
+        module[0].requires_grad_(False)
+    task = task_of(module)
+    params = weights(task)
+    found, matrix = low_rank.spectrum(task, params), low_rank.hessian(task, params).matrix
+    assert len(found.values) == 5 * 3
+    np.testing.assert_allclose(found.product(torch.eye(len(params), dtype=torch.float64)).numpy(), matrix.numpy(), atol=1e-13)
+
+
+def test_a_forward_of_ones_own_is_not_passed_over():
+    for place in (lambda m: m, lambda m: m[-1]):
+        module = deep()
+        part = place(module)
+        part.forward = type(part).forward.__get__(part)
+        assert linear_heads.matrix_of(networks.ModuleNetwork(module), CROSS, torch.zeros(2, 36), torch.zeros(2, dtype=torch.int64)) is None
+
+
+def test_layer_norm_has_the_curvature_that_finite_differences_see():
+    """torch.func.hessian does not (PyTorch 2.15): its entries are off by several percent."""
+    task = task_of(nn.Sequential(nn.Linear(36, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 4)))
+    params = weights(task)
+    slope = gradients.of(task)
+    units = torch.eye(len(params), dtype=torch.float64)
+    expected = (slope(params + 1e-5 * units) - slope(params - 1e-5 * units)) / 2e-5
+    matrix = low_rank.hessian(task, params).matrix
+    torch.testing.assert_close(matrix, expected, atol=1e-8, rtol=0)
+    torch.testing.assert_close(low_rank.spectrum(task, params).product(units), matrix, atol=1e-12, rtol=0)
+    torch.testing.assert_close(curvature.hessians(task.objective, params[None])[0], matrix, atol=1e-12, rtol=0)
 
 
 def test_an_overflow_is_told():

@@ -132,3 +132,12 @@ def test_a_start_without_the_top_eigenvector_finds_it_where_its_own_directions_e
     krylov = sharpness._Krylov(lambda v: matrix @ v, only / only.norm(), np.random.default_rng(0))
     assert [round(krylov.grow()[0], 12) for _ in range(2)] == [1.5, 2.0]
     assert [krylov.grow() for _ in range(6)][-1] == pytest.approx((5.0, 0.0), abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 40])
+def test_an_operator_may_hand_back_what_it_was_given_or_keeps(size):
+    found = sharpness.lanczos(lambda v: v, size)
+    assert found.converged and found.value == pytest.approx(1) and float(found.vector.norm()) == pytest.approx(1)
+    kept = torch.ones(size, dtype=torch.float64)
+    sharpness.lanczos(lambda v: kept, size, most=3)
+    assert torch.equal(kept, torch.ones(size, dtype=torch.float64))

@@ -44,12 +44,23 @@ def test_regression_targets_are_of_the_same_type():
     np.testing.assert_allclose(found["loss"], descent.run(descent.GradientDescent(task, 1e-3), task.initial(2), 5)["loss"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("measure", [curvature.sharpness, curvature.spectra, curvature.hessians])
+def test_hessians_of_an_objective_refuse_it_too(measure):
+    task = tasks.get("iris").to(dtype=torch.float32)
+    with pytest.raises(ValueError, match="numbers of torch.float32"):
+        measure(task.objective, task.initial(2).float())
+    with pytest.raises(ValueError, match="numbers of torch.float32"):
+        curvature.along(task.objective, task.initial(2).float()[None])
+
+
 def test_copies_that_rounding_moves_are_refused():
     task = tasks.get("iris").to(dtype=torch.float32)
     balls = networks.perturbed(task.initial(2), 1e-8, 2)
     with pytest.raises(ValueError, match=r"copy 1 of initial condition 0 is 4\S*e-07 from its reference, and .* in torch.float32.*larger"):
         descent.run(descent.GradientDescent(task, 0.1), balls, 5)
     descent.run(descent.GradientDescent(task, 0.1), balls[:, 0], 5)
+    with pytest.raises(ValueError, match="too small for that type"):  # references in single precision make no difference
+        descent.run(descent.GradientDescent(task, 0.1), networks.perturbed(task.initial(2).float(), 1e-8, 2), 5)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +80,7 @@ def test_copies_that_rounding_moves_are_refused():
 @pytest.mark.parametrize("make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"])
 def test_what_needs_double_precision_says_so(make, call):
     task = make().to(dtype=torch.float32)
-    with pytest.raises(ValueError, match="samples of torch.float32.*torch.float64"):
+    with pytest.raises(ValueError, match="numbers of torch.float32.*torch.float64"):
         call(task, task.initial(1))
 
 

@@ -134,9 +134,11 @@ def _all_chaotic(data, rate):
     label = f"chaotic-at-{rate:g}"
     if label not in data["arm"].values:
         return ""
-    ends = [measures.student(measures.final(data).sel(arm=arm).values) for arm in (label, measures.by_rate(data, "negative")[rate])]
-    both = [f"{end.estimate:.3f}" + ("" if np.isnan(end.low) else f" ({end.low:.3f} to {end.high:.3f})") for end in ends]
-    return f" With such directions pruned too, networks end at a test accuracy of {both[0]} instead of {both[1]}."
+    lost = measures.lost(data, label, measures.by_rate(data, "negative")[rate])
+    if np.isnan(lost.estimate):
+        return ""
+    bounds = "" if np.isnan(lost.low) else f" ({lost.low:.3f} to {lost.high:.3f})"
+    return f" With all chaotic directions pruned there, those above 2/γ too, networks end lower by {lost.estimate:.3f}{bounds}."
 
 
 def _onsets(data, onsets):

@@ -37,9 +37,9 @@ def words(shares):
     """The shares in words.
 
     >>> words({"matrix products": 0.6, "rest": 0.4})
-    'of the time 60% matrix products, 40% rest'
+    "of one thread's time 60% matrix products, 40% rest"
     """
-    return "of the time " + ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items())
+    return "of one thread's time " + ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items())
 
 
 def limit(task, groups, epochs):

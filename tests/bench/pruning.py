@@ -2,7 +2,7 @@
 
 256-20-10 ReLU, 5,350 parameters, batches of 8, γ = 0.001, on USPS; without it on
 random images, for which the work is the same.  The dense rival is
-``torch.func.hessian`` and ``eigh`` of the whole matrix: once, for it takes tens of seconds.
+the whole Hessian by automatic differentiation and its ``eigh``: once, for it takes tens of seconds.
 """
 
 import os
@@ -55,13 +55,16 @@ def spectra(task, params, keep, goal=GOAL):
         f"of which eigh of that size takes {spread(1e3 * alone)}",
         flush=True,
     )
-    seconds, dense = timed(lambda: torch.linalg.eigh(curvature.hessians(part.objective, params)[0])[0].numpy())
+    # The whole of 5,350 parameters takes tens of seconds: once.
+    rounds = ROUNDS if found.size < 2000 else 1
+    theirs, dense = zip(*(timed(lambda: torch.linalg.eigh(curvature.hessians(part.objective, params)[0])[0].numpy()) for _ in range(rounds)))
+    dense = dense[0]
     known = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
     kind = "" if isinstance(task.network, networks.MLP) else "convolutional network, "
     work = f"Spectrum of a batch of {BATCH}, {kind}{found.size:,} parameters, 1 thread"
     said = f"eigenvalues differ by at most {agree(np.abs(known - dense).max(), 1e-9, 'spectra of a batch'):.0e}"
-    # One round: the whole takes tens of seconds.
-    keep(Row(work, "torch.func.hessian and eigh of the whole", (1e3 * float(np.median(ours)),), (1e3 * seconds,), "ms", goal, accuracy=said, group="batches"))
+    mine = ours if rounds > 1 else [np.median(ours)]
+    keep(Row(work, "the whole Hessian, forward over reverse, and its eigh", 1e3 * np.array(mine), 1e3 * np.array(theirs), "ms", goal, accuracy=said, group="batches"))
 
 
 def convolutional(task):
