@@ -9,6 +9,9 @@ lie innermost: shifting an image, or taking every second pixel, then still moves
 The interface is that of :mod:`~netdyn_lib.steppers`, except that ``forward`` also computes the gradient that ``subtract`` then follows.
 """
 
+import copy
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -35,7 +38,9 @@ class ConvolutionalStepper:
     padded = False  # every network is computed in the same arrays
 
     def __init__(self, task, found):
-        self.task, self.loss, self._layers = task, task.loss, found
+        # A module of its own, as in steppers.ModuleStepper: what is observed may call it, in several threads.
+        self.task = task = replace(task, network=copy.deepcopy(task.network))
+        self.loss, self._layers = task.loss, found
         self.target = task.loss.encode(task.y, found[-1].outputs[0]).to(task.x)  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._images = convolutions.images(task).permute(1, 2, 3, 0)  # (C, H, W, N)

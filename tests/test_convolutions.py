@@ -287,3 +287,16 @@ def test_blocks_are_alike_and_as_large_as_their_values_allow():
 def test_memory_of_a_block_does_not_grow_with_the_samples(small_blocks):
     few, many = (steppers.of(problem(ARCHITECTURES["two"], n)) for n in (32, 320))
     assert many.values_per_network - few.values_per_network == many.target.numel() - few.target.numel()
+
+
+def test_threads_share_no_module():
+    """Test accuracy calls the module itself, in each thread: one that were lent to two would have the other's parameters."""
+    task = tasks.get("digits-cnn", samples=60, test_samples=60)
+    steps = [steppers.of(task) for _ in range(2)]
+    assert len({id(s.task.network._module) for s in (*steps, steppers.of(task))} | {id(task.network._module)}) == 4
+    balls = networks.perturbed(task.initial(6), 1e-8, 1)
+    found = [
+        descent.run(descent.GradientDescent(task, 0.5), balls, 8, observe=("test_accuracy", "loss"), workers=w, chunk=1) for w in (1, 2, 2, 2)
+    ]
+    for other in found[1:]:
+        assert (other["test_accuracy"] == found[0]["test_accuracy"]).all() and (other["loss"] == found[0]["loss"]).all()
