@@ -93,13 +93,13 @@ def row(threads, rival, ours, theirs, goal, accuracy, limit=""):
 
 
 def difference(distances, others):
-    """Largest difference of ln d before chaos has amplified the last bit: while d < 1e-5, and has not been below 1e-9, where rounding is a part of it."""
-    small = (others < 1e-5) & (np.minimum.accumulate(others) > 1e-9)
+    """Largest difference of ln d before chaos has amplified the last bit: until d first reaches 1e-5."""
+    small = np.maximum.accumulate(others) < 1e-5
     return agree(float(np.abs(np.log(distances / others))[small].max()), 1e-3, "distances on Iris")
 
 
 def said(error):
-    return f"ln d differs by at most {error:.0e} while 1e-9 < d < 1e-5"
+    return f"ln d differs by at most {error:.0e} until d reaches 1e-5"
 
 
 def memory(epochs, hoard=False):
