@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdyn_lib import archives, benchmarks, blocked, losses, lyapunov, networks, tasks
+from netdyn_lib import archives, benchmarks, blocked, losses, lyapunov, machine, networks, tasks
 from tests.bench import __main__ as bench
 from tests.bench import convolutions, growth, images, iris, measuring, rivals, series, window_fits
 
@@ -225,6 +225,7 @@ def test_parts_are_chosen_kept_and_refused(monkeypatch, tmp_path, capsys):
     assert len(benchmarks.load(tmp_path / "_build" / "bench" / "parts.json").rows) == 2 and not bench.KEPT.exists()
     bench.main(["--keep"])
     kept = benchmarks.load(bench.KEPT / "cpu.json")
+    assert kept.about["commit"] == machine.commit()
     assert len(kept.rows) == len(bench.PARTS) and {"commit", "date", "duration_s", "cores"} <= set(kept.about)
     bench.main(["--only", "iris"])
     assert len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows) == len(bench.PARTS)

@@ -44,7 +44,7 @@ def main(argv=None):
         save()
 
     def save():
-        more = {"commit": machine.commit(ROOT), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "duration_s": time.perf_counter() - begin}
+        more = {"commit": machine.commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "duration_s": time.perf_counter() - begin}
         benchmarks.save(path, benchmarks.Results(about | more, tuple(rows), tuple(growths)))
 
     path = ROOT / "_build" / "bench" / ("parts.json" if words.only else "cpu.json")
