@@ -22,7 +22,7 @@ _MULTIPLE = 16  # of samples in a block: vectorised loops take so many numbers a
 
 
 def size(found, samples):
-    """Samples in a block, all but the last alike, for the layers ``found``: a multiple of :data:`_MULTIPLE`."""
+    """Samples in a block, all but the last alike, for the layers ``found``: a multiple of 16."""
     each = sum(layer.values for layer in found)
     largest = max(1, _VALUES // (each * _MULTIPLE)) * _MULTIPLE
     number = -(-samples // largest)
