@@ -1,5 +1,7 @@
 """The peak of memory of what a run starts."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -13,6 +15,25 @@ def test_the_peak_of_a_child_is_seen(monkeypatch):
     with memory.Peak() as large:
         subprocess.run([sys.executable, "-c", "import time; x = bytearray(b'1') * 200_000_000; time.sleep(0.5)"], check=True)
     assert 190 < large.megabytes - small.megabytes < 250 and small.megabytes > 1
+
+
+def test_a_child_that_still_runs_this_program_is_not_counted(monkeypatch):
+    # between fork and exec a child shows all memory of its parent, here many times what its program will need
+    monkeypatch.setattr(memory, "EVERY", 0.02)
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(write)
+        os.read(read, 1)  # until the parent closes its end
+        os._exit(0)
+    try:
+        mine = memory.psutil.Process(child)
+        assert mine.memory_info().rss > 5e6 and memory._resident(mine) == 0
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
 
 
 def test_without_children_there_is_none(monkeypatch):

@@ -11,7 +11,8 @@ class Peak:
     """Watch the processes that this one starts: ``with Peak() as peak: …``, then ``peak.megabytes``.
 
     The largest sum of their resident memory at one moment, in units of 10⁶ bytes; memory that processes share counts
-    for each of them.  0 where none was seen.
+    for each of them.  A process that still runs its parent's program is left out: its memory is its parent's, whether
+    it is about to start another program or was forked to help.  0 where none was seen.
     """
 
     def __init__(self):
@@ -36,6 +37,9 @@ class Peak:
 
 def _resident(process):
     try:
+        # before the memory is read: what has a program of its own by now cannot show its parent's memory after
+        if process.cmdline() == process.parent().cmdline():
+            return 0
         return process.memory_info().rss
-    except psutil.Error:  # it has ended meanwhile
+    except (psutil.Error, AttributeError):  # it has ended meanwhile, or its parent has
         return 0
