@@ -31,6 +31,7 @@ _MODULES = (
     "bifurcations",
     "bisection",
     "blocked",
+    "blocked_hessian",
     "cascades",
     "checks",
     "claims",

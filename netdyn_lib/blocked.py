@@ -53,7 +53,7 @@ class _Block:
         return len(self.x)
 
 
-class _Ordered:
+class Ordered:
     """A task's samples in blocks, and in an order in which most of their zeros need no product.
 
     On a processor samples with alike zeros make a block
@@ -105,15 +105,15 @@ def _parts(x, length):
 _orders = {}
 
 
-def _ordered(task, length):
-    """The samples of a task, ordered once for all threads, and kept as long as its Split lives."""
+def ordered(task, length):
+    """The samples of a task in blocks of at most ``length``, ordered once for all threads, and kept as long as its Split lives."""
     split = task.split
     if id(split) not in _orders:
         _orders[id(split)] = {}
         weakref.finalize(split, _orders.pop, id(split), None)
     kept = _orders[id(split)]
     if length not in kept:
-        kept[length] = _Ordered(task, length)
+        kept[length] = Ordered(task, length)
     return kept[length]
 
 
@@ -131,7 +131,7 @@ class BlockedMLPStepper:
         self.target = task.loss.encode(task.y, task.network.sizes[-1]).to(task.x)  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._per_sample = 3 * sum(self.network.sizes[1:])
-        self._data = _ordered(task, size(task, self._per_sample))
+        self._data = ordered(task, size(task, self._per_sample))
         self._blocks = self._data.blocks
         self._targets = [self.target[:, self._data.samples[b.place]].contiguous() for b in self._blocks]
         self._alone = task.x.device.type == "cpu"

@@ -13,7 +13,7 @@ import torch
 from torch.func import grad, jacfwd, vmap
 
 from . import sharpness as eigen
-from . import gradients, threads
+from . import blocked_hessian, gradients, threads
 from .checks import double, floats, whole
 from .derivatives import directional
 from .networks import MLP
@@ -127,7 +127,8 @@ class TrainingHessian:
     H = Σ_b c_b H_b + λI, with c_b the share of the samples in block b for a
     loss that is a mean over samples (cross-entropy) and 1 for one that is
     a sum (half squared error).  A perceptron's products are in closed form
-    (:class:`netdyn_lib.gradients.Linearised`), any other module's
+    (:class:`netdyn_lib.gradients.Linearised`; on a processor and with many samples
+    :class:`netdyn_lib.blocked_hessian.BlockedHessian`), any other module's
     forward-over-reverse.
 
     Parameters
@@ -154,6 +155,10 @@ class TrainingHessian:
         product = _closed_form if perceptron else _automatic
         # What backpropagation leaves at a point serves all products there, where there is room for it.
         self._keep = not perceptron or 8 * 4 * sum(task.network.sizes[1:]) * len(task.x) <= _KEPT
+        if blocked_hessian.suits(task, block):
+            hessian, self._keep = blocked_hessian.BlockedHessian(task, block, self._keep), True  # it keeps what it may itself
+            self._blocks = [(1.0, hessian.at)]
+            return
         whole_weight = task.loss.weight(len(task.x))
         self._blocks = []
         for x, y in zip(task.x.split(block), task.y.split(block)):

@@ -50,7 +50,7 @@ ROOMS = (
     Room(
         "curvature", "Curvature", "Hessian products, sharpness, and spectra of the Hessian: whole, in closed form, and of mini-batches in the few dimensions that count.",
         (
-            "curvature", "sharpness", "tracking", "closed_form", "eigensystems", "eigenclasses", "low_rank", "confined", "narrowing", "linear_heads",
+            "curvature", "blocked_hessian", "sharpness", "tracking", "closed_form", "eigensystems", "eigenclasses", "low_rank", "confined", "narrowing", "linear_heads",
             "batch_noise", "contributions",
         ),
     ),

@@ -22,9 +22,9 @@ def orthonormalise(frames):
         (n, k, k), upper triangular.  R_ii = 0 where column i lies in the span of
         those before it.  A frame that is not finite has NaN in Q and R.
     """
-    good = frames.isfinite().all(-1).all(-1)
-    if not bool(good.all()):
+    if not bool(frames.isfinite().all()):
         # LAPACK may loop over NaN; CUDA's solver raises.
+        good = frames.isfinite().flatten(1).all(1)
         q, r = orthonormalise(torch.where(good[:, None, None], frames, torch.zeros_like(frames)))
         nan = torch.where(good, 0.0, torch.nan).to(frames)[:, None, None]
         return q + nan, r + nan

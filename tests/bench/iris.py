@@ -67,7 +67,8 @@ def speed(threads, keep):
         seconds, plain = timed(loop, task, groups[rows])
         theirs.append(seconds / (SAMPLE * step) * 1e6)
         error = max(error, difference(distances[:, rows], plain))
-    keep(row(threads, "one nn.Module after another, torch.optim.SGD", ours, theirs, GOAL, said(error)))
+    limit = profiles.alone(lambda: engine(task, groups[:60], 1))
+    keep(row(threads, "one nn.Module after another, torch.optim.SGD", ours, theirs, GOAL, said(error), limit))
 
 
 def against_jax(keep):

@@ -1,15 +1,19 @@
 """Where the time of a call goes, by kinds of operation: what limits it, from a profile of this run."""
 
+import time
+
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from netdyn_lib import steppers
+from netdyn_lib import steppers, threads
 
 KINDS = {
-    "matrix products": {"mm", "bmm", "addmm", "addmm_", "baddbmm", "baddbmm_", "matmul", "einsum", "linear"},
+    "matrix products": {"mm", "bmm", "addmm", "addmm_", "baddbmm", "baddbmm_", "matmul", "einsum", "linear", "mv", "addmv", "addmv_", "dot"},
+    "decompositions": {"linalg_qr", "linalg_solve_triangular", "triu"},
     "pointwise functions": {
         "tanh", "tanh_", "tanh_backward", "sigmoid", "sigmoid_backward", "softmax", "_softmax", "log_softmax", "_log_softmax", "relu", "clamp",
         "clamp_min", "threshold_backward", "mul", "mul_", "add", "add_", "sub", "sub_", "addcmul_", "gt", "maximum", "max_pool2d", "div", "div_",
+        "log", "abs", "where", "isfinite", "lt", "ne", "eq", "bitwise_and", "rsub", "neg",
     },
     "moving of numbers": {
         "copy_", "index_select", "index_add_", "index_copy_", "cat", "stack", "zero_", "fill_", "gather", "scatter_", "scatter_add_", "clone", "contiguous",
@@ -21,15 +25,18 @@ KINDS = {
 def kinds(call):
     """Share of the time of a call in each of :data:`KINDS` and in the ``rest`` (sums, observation, Python and PyTorch's own bookkeeping), a dict.
 
-    Of the time that operations of this thread take themselves; the call is made once before, unprofiled.
+    Of the time from its start to its end, which a profile lengthens; operations of this thread and of the one that it waits for.  The call is
+    made once before, unprofiled.
     """
     call()
-    with profile(activities=[ProfilerActivity.CPU]) as found:
-        with torch.profiler.record_function("the whole call"):
-            call()
+    every = torch._C._profiler._ExperimentalConfig(profile_all_threads=True)
+    with profile(activities=[ProfilerActivity.CPU], experimental_config=every) as found:
+        begin = time.perf_counter()
+        call()
+        total = 1e6 * (time.perf_counter() - begin)  # µs
     took = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in found.key_averages()}
-    total = sum(took.values())
     shares = {kind: sum(took.get(name, 0) for name in names) / total for kind, names in KINDS.items()}
+    assert sum(shares.values()) < 1, "more than one thread worked: the shares are of one thread's time"
     return shares | {"rest": 1 - sum(shares.values())}
 
 
@@ -39,13 +46,17 @@ def words(shares):
     >>> words({"matrix products": 0.6, "rest": 0.4})
     "of one thread's time 60% matrix products, 40% rest"
     """
-    return "of one thread's time " + ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items())
+    return "of one thread's time " + ", ".join(f"{share:.0%} {kind}" for kind, share in shares.items() if round(share, 2))
+
+
+@threads.one()
+def alone(call):
+    """What limits a call that has one thread, in words."""
+    return words(kinds(call))
 
 
 def limit(task, groups, epochs):
     """What limits descent of ``groups`` (n, 1 + M, P), in words: a profile of its steps alone, in this thread and with no other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     state = groups.flatten(0, 1).to(task.x, copy=True)
     stepper, rates = steppers.of(task, groups.shape[1]), torch.full((len(state), 1), 1e-3).to(state)
 
@@ -55,7 +66,4 @@ def limit(task, groups, epochs):
             stepper.forward(state)
             stepper.subtract(state, rates)
 
-    try:
-        return words(kinds(steps))
-    finally:
-        torch.set_num_threads(threads)
+    return alone(steps)

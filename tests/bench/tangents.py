@@ -15,6 +15,7 @@ from netdyn_lib import closed_form, descent, losses, networks, tasks
 from netdyn_lib.benchmarks import Row
 from netdyn_lib.tangent import benettin, covariant, operators
 
+from . import profiles
 from .measuring import agree, alone, begin_peak, peak, timed
 
 NETWORKS, SAMPLES, RATE = 1000, 100, 0.001
@@ -71,7 +72,9 @@ def ensembles(activation, keep):
         error = max(error, *(agree(float(np.abs(exponents[row] - one[0][0]).max()), 1e-6, "exponents") for row, one in zip(rows, single)))
     work = f"Exponents and covariant vectors, {NETWORKS:,} networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
     said = f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)"
-    keep(Row(work, f"one network at a time ({ROUNDS * SAMPLE} of them)", ours, theirs, "µs a network-step", GOAL_ENSEMBLE, accuracy=said, group="tangent"))
+    limit = profiles.alone(lambda: dynamics(task, params, STEPS // 10))
+    rival = f"one network at a time ({ROUNDS * SAMPLE} of them)"
+    keep(Row(work, rival, ours, theirs, "µs a network-step", GOAL_ENSEMBLE, accuracy=said, group="tangent", limit=limit))
 
 
 def memory(count, steps):

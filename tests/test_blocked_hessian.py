@@ -1,0 +1,110 @@
+"""Hessian products by blocks of samples: those of the dense Hessian, on any number of threads."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from netdyn_lib import blocked, blocked_hessian, curvature, losses, networks, tasks
+
+
+def problem(sizes=(12, 7, 3), activation="tanh", samples=90, sparse=False, loss=None):
+    """A classification, or a regression, of random inputs; two are always zero, and where ``sparse`` most are zero in most samples."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(samples, sizes[0], generator=draw, dtype=torch.float64)
+    x[:, [0, 5]] = 0
+    if sparse:
+        x *= torch.rand(samples, sizes[0], generator=draw) < torch.linspace(0.05, 0.6, sizes[0])
+    if loss is None:
+        loss, y = losses.CrossEntropy(), torch.randint(sizes[-1], (samples,), generator=draw)
+    else:
+        y = torch.rand(samples, sizes[-1], generator=draw, dtype=torch.float64)
+    return tasks.custom("random", networks.MLP(sizes, activation), loss, x, y)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks of at most 20 samples."""
+    monkeypatch.setattr(blocked, "_VALUES", 0)
+    monkeypatch.setattr(blocked, "_LEAST", 20)
+
+
+def relative(found, expected):
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("loss", [None, losses.HalfSquaredError()], ids=["cross-entropy", "half squared error"])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
+@pytest.mark.parametrize("sizes", [(12, 7, 3), (12, 7, 5, 3), (12, 7, 6, 5, 2)])
+def test_products_are_those_of_the_dense_hessian(sizes, activation, sparse, loss, keep):
+    task = problem(sizes, activation, sparse=sparse, loss=loss)
+    params, vectors = task.initial(1)[0], task.initial(3, seed=1)
+    dense = curvature.hessians(task.objective, params[None])[0]
+    product = blocked_hessian.BlockedHessian(task, 8192, keep).at(params)
+    for v in vectors:
+        assert relative(product(v), dense @ v) < 1e-13
+
+
+def test_sparse_samples_are_ordered_and_need_few_inputs():
+    hessian = blocked_hessian.BlockedHessian(problem(sparse=True), 8192, True)
+    assert any(block.active is not None for block in hessian._data.blocks)
+    assert all(block.active is None for block in blocked_hessian.BlockedHessian(problem(), 8192, True)._data.blocks)
+
+
+def test_nothing_happens_along_inputs_that_are_always_zero():
+    task = problem(sparse=True)
+    product = blocked_hessian.BlockedHessian(task, 8192, True).at(task.initial(1)[0])
+    (first, _), *_ = task.network.unpack(product(task.initial(1, seed=1)[0]))
+    assert not first[..., [0, 5]].any() and first[..., [1, 2]].any()
+
+
+def test_numbers_do_not_depend_on_threads():
+    task = problem(sparse=True)
+    params, v = task.initial(1)[0], task.initial(1, seed=1)[0]
+    number, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(blocked_hessian.BlockedHessian(task, 8192, True).at(params)(v))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(number)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+def test_the_vector_multiplied_and_the_weights_stay_as_they_are():
+    task = problem()
+    params, v = task.initial(1)[0], task.initial(1, seed=1)[0]
+    before = params.clone(), v.clone()
+    product = blocked_hessian.BlockedHessian(task, 8192, True).at(params)
+    assert torch.equal(product(v), product(v))
+    assert torch.equal(params, before[0]) and torch.equal(v, before[1])
+
+
+def test_what_it_suits():
+    assert blocked_hessian.suits(problem(), 8192) and blocked_hessian.suits(problem(), 50)
+    assert not blocked_hessian.suits(problem(samples=20), 8192)  # one block
+    assert blocked_hessian.suits(problem(samples=20), 10)  # the caller's bound on memory
+    assert not blocked_hessian.suits(problem((12, 3)), 8192)  # nothing to keep without a hidden layer
+    dense = problem()
+    module = tasks.custom("module", dense.network.module(), dense.loss, dense.x, dense.y)
+    assert not blocked_hessian.suits(module, 8192)
+    assert not blocked_hessian.suits(task_on(dense, "meta"), 8192)
+
+
+def task_on(task, device):
+    return replace(task, split=replace(task.split, x=task.x.to(device)))
+
+
+@pytest.mark.parametrize("kept", [2**28, 0])
+def test_the_training_hessian_takes_it(monkeypatch, kept):
+    monkeypatch.setattr(curvature, "_KEPT", kept)
+    task = problem(sparse=True)
+    params, v = task.initial(1)[0], task.initial(1, seed=1)[0]
+    hessian = curvature.TrainingHessian(task, weight_decay=0.3)
+    assert isinstance(hessian._blocks[0][1].__self__, blocked_hessian.BlockedHessian)
+    assert hessian._blocks[0][1].__self__._keep is bool(kept)
+    dense = curvature.hessians(task.objective, params[None])[0] + 0.3 * torch.eye(len(params), dtype=torch.float64)
+    assert relative(hessian.at(params)(v), dense @ v) < 1e-13
