@@ -5,11 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdyn_lib import gradients, losses, networks, plans, tasks
+from netdyn_lib import descent, gradients, losses, networks, plans, tasks
 from netdyn_lib.benchmarks import Results, Row
 from netdyn_lib.plans import Machine, cost
+from netdyn_lib.tangent import frames, operators
 
 ONE = Machine("one", 1e10, 16e9, "assumed")
 
@@ -81,6 +85,40 @@ def test_exponents_by_hand():
         "activations of all samples": 6 * 2 * 4 * 10 * 8,
     }
     assert (work.pieces, work.kept) == (3, 3 * 3 * 2 * 8)
+
+
+class Live(TorchDispatchMode):
+    """The largest sum of the bytes of all results of operations that are alive at one time."""
+
+    def __init__(self):
+        super().__init__()
+        self.held, self.peak = {}, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(found):
+            if torch.is_tensor(tensor):
+                storage = tensor.untyped_storage()
+                reference = StorageWeakRef(storage)
+                self.held[reference.cdata] = reference, storage.nbytes()
+        self.held = {key: pair for key, pair in self.held.items() if not pair[0].expired()}
+        self.peak = max(self.peak, sum(size for _, size in self.held.values()))
+        return found
+
+
+@pytest.mark.parametrize("sizes, samples, count", [((300, 40, 10), 5, 10), ((300, 40, 10), 5, 40), ((4, 64, 10), 4000, 5), ((4, 64, 64, 10), 4000, 5)])
+def test_memory_of_a_tangent_step_is_some_tenths_above_the_plan(sizes, samples, count):
+    x, y = torch.rand(samples, sizes[0], dtype=torch.float64), torch.randint(0, sizes[-1], (samples,))
+    task = tasks.custom("a", networks.MLP(sizes, "tanh"), losses.CrossEntropy(), x, y)
+    state = task.initial(1)
+    advance = operators.of_descent(descent.GradientDescent(task, 0.1), closed=False)
+    frame = frames.random_orthogonal(task.network.count, count)[None]
+    with Live() as live:
+        for _ in range(2):
+            state, frame = advance(state, frame)
+            frame, _ = frames.orthonormalise(frame)
+    planned = plans.exponents(sizes, samples, 1, count).memory
+    assert 1 < live.peak / (sum(planned.values()) - planned["samples"]) < 1.3
 
 
 def test_ten_vectors_of_a_hundred_million_numbers_are_eight_gigabytes():
