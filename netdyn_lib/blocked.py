@@ -80,7 +80,7 @@ class Ordered:
         for rows in parts:
             part = x[rows]
             active = (part != 0).any(0).nonzero()[:, 0]
-            with_ones = torch.cat([torch.ones_like(part[:, :1]), part[:, active]], 1)
+            with_ones = torch.cat([part.new_ones(len(part), 1), part[:, active]], 1)
             met = torch.cat([active.new_zeros(1), active + 1]) if len(active) < len(used) else None
             self.blocks.append(_Block(with_ones, met, slice(start, start + len(rows))))
             start += len(rows)
@@ -92,7 +92,7 @@ def _parts(x, length):
     if x.device.type != "cpu":  # a GPU wants large blocks, and need not send the samples' zeros here
         return plain
     active = (x != 0).numpy()
-    if active.mean() > 1 - _WORTH:  # dense samples share no zeros
+    if not active.any() or active.mean() > 1 - _WORTH:  # there is nothing to order by, or dense samples share no zeros
         return plain
     found = active_inputs.groups(active, min(length, _ALIKE))
     if active_inputs.mean_union(active, found) > (1 - _WORTH) * active_inputs.mean_union(active, plain):

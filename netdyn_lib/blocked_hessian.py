@@ -1,13 +1,13 @@
 """Products with the Hessian of one perceptron, its samples taken block by block.
 
 The blocks are those of descent (:mod:`netdyn_lib.blocked`): samples with alike zeros together, so that most zeros need
-no product, and few enough that what belongs to a block is in cache when it is needed.  What backpropagation leaves at the weights
-is kept for all products there, or made again in each where there is no room for it.
+no product.  What backpropagation leaves at the weights is kept for all products there, or made again in each where there is no room for it.
 """
 
 import torch
 
 from . import blocked, threads
+from .checks import double
 from .networks import MLP
 
 _LANES = 4  # sums over blocks that are made side by side; as many on any machine, so that numbers do not depend on its threads
@@ -17,10 +17,11 @@ def suits(task, block):
     """Whether a task is worth blocks of at most ``block`` samples: a perceptron on a processor, with more samples than one of them holds."""
     if not isinstance(task.network, MLP) or len(task.network.shapes) == 1 or task.x.device.type != "cpu":
         return False
-    return len(task.x) > _length(task, block)
+    return len(task.x) > length(task, block)
 
 
-def _length(task, block):
+def length(task, block):
+    """Samples in a block: as many as in descent, and at most ``block``."""
     return min(block, blocked.size(task, 3 * sum(task.network.sizes[1:])))
 
 
@@ -38,22 +39,28 @@ class BlockedHessian:
     """
 
     def __init__(self, task, block, keep):
+        double(task.x, "Hessian products")
         self.network, self.loss, self._keep = task.network, task.loss, keep
         self._weight = task.loss.weight(len(task.x))
-        self._data = blocked.ordered(task, _length(task, block))
+        self._data = blocked.ordered(task, length(task, block))
         target = task.loss.encode(task.y, task.network.sizes[-1])  # (C, N)
         self._targets = [target[:, self._data.samples[b.place]].contiguous() for b in self._data.blocks]
 
     def at(self, params):
-        """The product v ↦ H(W) v at ``params`` (P,); (P,) to (P,)."""
+        """The product v ↦ H(W) v at ``params`` (P,); (P,) to (P,), without a history of differentiation."""
+        params = params.detach()
         layers = _Layers(self.network, params, self._data)
         places = list(zip(self._data.blocks, self._targets))
         lanes = [range(first, len(places), _LANES) for first in range(min(_LANES, len(places)))]
+        number = min(len(lanes), torch.get_num_threads())
+        # Threads with blocks of their own: within products this small they would mostly wait for each other.
+        each = threads.workers(number).map if number > 1 else map
         points = {}
         if self._keep:
-            for lane, made in zip(lanes, _side_by_side(lambda lane: [_Point(self, layers, *places[k]) for k in lane], lanes)):
+            for lane, made in zip(lanes, each(lambda lane: [_Point(self, layers, *places[k]) for k in lane], lanes)):
                 points.update(zip(lane, made))
 
+        @torch.no_grad()  # here, for each thread has its own
         def along(directions, lane):
             result = torch.zeros_like(params)
             sums = _Layers(self.network, result, self._data, into=True)
@@ -64,19 +71,13 @@ class BlockedHessian:
             return result
 
         def product(v):
-            directions = _Layers(self.network, v, self._data)
-            return torch.stack(_side_by_side(lambda lane: along(directions, lane), lanes)).sum(0).mul_(self._weight)
+            directions = _Layers(self.network, v.detach(), self._data)
+            total, *others = each(lambda lane: along(directions, lane), lanes)
+            for other in others:
+                total += other
+            return total.mul_(self._weight)
 
         return product
-
-
-def _side_by_side(function, lanes):
-    """``function`` of each lane, in threads of their own: within products this small threads would mostly wait for each other."""
-    number = min(len(lanes), torch.get_num_threads())
-    if number == 1:
-        return list(map(function, lanes))
-    with threads.pool(number, alone=True) as pool:
-        return list(pool.map(function, lanes))
 
 
 class _Layers:
@@ -105,8 +106,8 @@ class _Layers:
 class _Point:
     """Backpropagation through one block of B samples.
 
-    All values lie unit by unit, (units, B).  Of the layouts that give the products of one network with its samples this is the fastest: 31 to 40
-    Gflop/s against 23 to 27 sample by sample (MKL, blocks of 500).
+    All values lie unit by unit, (units, B).  Of the layouts that give the products of one network with its samples this was the fastest: 31 to 40
+    Gflop/s against 23 to 27 sample by sample (one thread of an AMD EPYC, MKL, blocks of 500).
     """
 
     def __init__(self, of, layers, block, target):

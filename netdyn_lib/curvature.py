@@ -18,7 +18,7 @@ from .checks import double, floats, whole
 from .derivatives import directional
 from .networks import MLP
 
-#: Samples whose activations are in memory at a time.
+#: Samples in a block, at most.
 BLOCK = 8192
 _KEPT = 2**28  # bytes of a network's backpropagation that are kept for its products
 _DENSE = 400  # parameters up to which a Hessian is formed whole
@@ -135,7 +135,8 @@ class TrainingHessian:
     ----------
     task : Task
     block : int
-        Samples in a block, at most.
+        Samples in a block, at most.  Those of a perceptron may have a few blocks in memory at a time, and what serves all products at
+        some weights is kept up to 256 MiB, whatever the block.
     weight_decay : float, optional
         λ of the penalty (λ/2)‖W‖²; the task's own, or 0, where not given.
 
@@ -151,19 +152,25 @@ class TrainingHessian:
         self.size = task.network.count
         self.device = task.x.device
         self.weight_decay = float(getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay)
-        perceptron = isinstance(task.network, MLP)
-        product = _closed_form if perceptron else _automatic
         # What backpropagation leaves at a point serves all products there, where there is room for it.
+        perceptron = isinstance(task.network, MLP)
         self._keep = not perceptron or 8 * 4 * sum(task.network.sizes[1:]) * len(task.x) <= _KEPT
         if blocked_hessian.suits(task, block):
-            hessian, self._keep = blocked_hessian.BlockedHessian(task, block, self._keep), True  # it keeps what it may itself
-            self._blocks = [(1.0, hessian.at)]
-            return
+            hessian = blocked_hessian.BlockedHessian(task, block, self._keep)
+            self._blocks, self._keep = [(1.0, hessian.at)], True  # it keeps by itself what it may
+        else:
+            self._blocks = self._plain(task, block, perceptron)
+
+    @staticmethod
+    def _plain(task, block, perceptron):
+        """Blocks of samples as they come, each with its share of the loss."""
+        product = _closed_form if perceptron else _automatic
         whole_weight = task.loss.weight(len(task.x))
-        self._blocks = []
+        blocks = []
         for x, y in zip(task.x.split(block), task.y.split(block)):
             part = replace(task, split=replace(task.split, x=x, y=y))
-            self._blocks.append((whole_weight / task.loss.weight(len(x)), product(part)))
+            blocks.append((whole_weight / task.loss.weight(len(x)), product(part)))
+        return blocks
 
     def at(self, params):
         """The product v ↦ H(W) v at one network W, ``params`` (P,); (P,) to (P,), on the device of v.

@@ -27,12 +27,11 @@ from .networks import MLP, perturbed
 _ITEM = 8  # bytes of a float64
 #: Arrays of a network's parameters that descent holds at a time: weights, their start, the gradient, and the first layer and its gradient transposed.
 _STATES = 5
-#: Arrays of the frame's shape (k, P) that a step of the tangent map holds at a time, the frame among them: resident memory grew by 7.3,
-#: and by count of what is alive it is 8.
-_FRAMES = 7
-#: Intermediate values of a Hessian product, as multiples of the units: forward, backward, and both derivatives; measured,
-#: 6.3, and by count 6.3 to 7.4.
-_VALUES = 6
+#: Arrays of the frame's shape (k, P) that a step of the tangent map holds at a time, the frame among them, by count of what is alive.
+_FRAMES = 8
+#: Intermediate values of a Hessian product, as multiples of the units: forward, backward, and both derivatives;
+#: by count of what is alive 7.4 for one hidden layer, 6.3 for two.
+_VALUES = 7
 #: Layouts of the samples that descent holds: the task's, and two in blocks.
 _LAYOUTS = 3
 
@@ -203,8 +202,8 @@ def exponents(sizes, samples, steps, count, interval=1, networks=1, at_once=None
 
     A step takes k tangent vectors along.  :func:`netdyn_lib.tangent.operators.by_product` treats each as a network of its own and so
     repeats the gradient k times: N k (8 P + 10 D) operations; N (4 P + 2 D + k (4 P + 8 D)) would do.  A QR decomposition of (P, k) with
-    its Q takes 4 P k² − (4/3) k³ operations.  A device holds the samples in two layouts, seven arrays of (k, P), the state among them k
-    times, and six values a unit for every sample and vector, since samples of a Hessian product are not taken in blocks.  A network is
+    its Q takes 4 P k² − (4/3) k³ operations.  A device holds the samples in two layouts, eight arrays of (k, P), the state among them k
+    times, and seven values a unit for every sample and vector, since those of tangent vectors' Hessian products are not taken in blocks.  A network is
     one piece: its vectors are not spread over devices.
 
     Parameters
@@ -254,9 +253,9 @@ def exponents(sizes, samples, steps, count, interval=1, networks=1, at_once=None
 def largest(memory, count):
     """Parameters of the largest network whose ``count`` tangent vectors, with all that a step makes of them, fit into ``memory`` bytes; an int.
 
-    It is ⌊memory / (8 · 7 · k)⌋, with nothing left for samples and activations.
+    It is ⌊memory / (8 · 8 · k)⌋, with nothing left for samples and activations.
 
-    >>> largest(56e9, 10)
+    >>> largest(64e9, 10)
     100000000
     """
     return int(positive(memory, "memory", "bytes of a device") // (_ITEM * _FRAMES * whole(count, "count", 1)))

@@ -21,11 +21,19 @@ def pool(count, alone):
     ------
     concurrent.futures.ThreadPoolExecutor
     """
-    with ThreadPoolExecutor(count) as executor:
-        if alone:
-            with _settling, ThreadPoolExecutor(1) as outside:
-                outside.submit(_settle, executor, count).result()
+    with workers(count) if alone else ThreadPoolExecutor(count) as executor:
         yield executor
+
+
+def workers(count):
+    """An executor of ``count`` threads in each of which PyTorch computes with that one thread.  They end when nothing refers to it any more.
+
+    For work that comes again and again: to start them takes most of a millisecond, during which other new threads may be given one thread too.
+    """
+    executor = ThreadPoolExecutor(count)
+    with _settling, ThreadPoolExecutor(1) as outside:
+        outside.submit(_settle, executor, count).result()
+    return executor
 
 
 @contextmanager

@@ -154,6 +154,17 @@ def test_samples_on_another_device_are_not_copied_to_the_host_for_their_zeros():
     assert [len(rows) for rows in blocked._parts(x, 20)] == [20, 20, 10]
 
 
+def test_samples_of_zeros_alone():
+    task = problem(silent=range(12))
+    params = task.initial(2)
+    stepper = blocked.BlockedMLPStepper(task)
+    expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
+    torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
+    moved = params.clone()
+    stepper.subtract(moved, torch.ones(2, 1, dtype=torch.float64))
+    torch.testing.assert_close(moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14)
+
+
 def test_samples_without_a_zero_keep_their_order():
     stepper = blocked.BlockedMLPStepper(problem())
     assert stepper._data.samples.tolist() == list(range(90))

@@ -1,11 +1,12 @@
 """Hessian products by blocks of samples: those of the dense Hessian, on any number of threads."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 import torch
 
-from netdyn_lib import blocked, blocked_hessian, curvature, losses, networks, tasks
+from netdyn_lib import blocked, blocked_hessian, curvature, gradients, losses, networks, tasks
 
 
 def problem(sizes=(12, 7, 3), activation="tanh", samples=90, sparse=False, loss=None):
@@ -81,6 +82,58 @@ def test_the_vector_multiplied_and_the_weights_stay_as_they_are():
     product = blocked_hessian.BlockedHessian(task, 8192, True).at(params)
     assert torch.equal(product(v), product(v))
     assert torch.equal(params, before[0]) and torch.equal(v, before[1])
+
+
+def test_other_threads_keep_their_number():
+    task = problem()
+    number, found = torch.get_num_threads(), []
+    try:
+        torch.set_num_threads(2)
+        product = blocked_hessian.BlockedHessian(task, 8192, True).at(task.initial(1)[0])
+        for v in task.initial(20, seed=1):
+            product(v)
+            other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+            other.start()
+            other.join()
+    finally:
+        torch.set_num_threads(number)
+    assert found == [2] * 20
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_products_are_constants(number):
+    task = problem()
+    params, v = task.initial(1)[0], task.initial(1, seed=1)[0]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(number)
+        plain = blocked_hessian.BlockedHessian(task, 8192, True).at(params)(v)
+        found = blocked_hessian.BlockedHessian(task, 8192, False).at(params.requires_grad_())(v.requires_grad_())
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(plain, found) and not found.requires_grad
+
+
+def test_samples_of_zeros_alone():
+    task = problem()
+    task = replace(task, split=replace(task.split, x=torch.zeros_like(task.x)))
+    params, v = task.initial(1)[0], task.initial(1, seed=1)[0]
+    dense = curvature.hessians(task.objective, params[None])[0]
+    assert relative(blocked_hessian.BlockedHessian(task, 8192, True).at(params)(v), dense @ v) < 1e-13
+
+
+def test_single_precision_is_refused():
+    with pytest.raises(ValueError, match="float64|double"):
+        blocked_hessian.BlockedHessian(problem().to(dtype=torch.float32), 8192, True)
+
+
+def test_it_agrees_with_all_samples_at_once_at_the_size_of_mnist(monkeypatch):
+    monkeypatch.undo()  # blocks as large as they are
+    task = problem((784, 64, 10), samples=2000, sparse=True)
+    assert blocked_hessian.suits(task, 8192)
+    params, v = task.initial(1), task.initial(1, seed=1)
+    point = gradients.MLPGradient(task).at(params)
+    assert relative(blocked_hessian.BlockedHessian(task, 8192, True).at(params[0])(v[0]), point.product(v)[0]) < 1e-13
 
 
 def test_what_it_suits():

@@ -81,8 +81,8 @@ def test_exponents_by_hand():
     assert work.memory == {
         "samples": 2 * 10 * 3 * 8,
         "tangent vectors": frame,
-        "repeated states and products": 6 * frame,
-        "activations of all samples": 6 * 2 * 4 * 10 * 8,
+        "repeated states and products": 7 * frame,
+        "activations of all samples": 7 * 2 * 4 * 10 * 8,
     }
     assert (work.pieces, work.kept) == (3, 3 * 3 * 2 * 8)
 
@@ -107,7 +107,7 @@ class Live(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("sizes, samples, count", [((300, 40, 10), 5, 10), ((300, 40, 10), 5, 40), ((4, 64, 10), 4000, 5), ((4, 64, 64, 10), 4000, 5)])
-def test_memory_of_a_tangent_step_is_some_tenths_above_the_plan(sizes, samples, count):
+def test_memory_of_a_tangent_step_is_that_of_the_plan(sizes, samples, count):
     x, y = torch.rand(samples, sizes[0], dtype=torch.float64), torch.randint(0, sizes[-1], (samples,))
     task = tasks.custom("a", networks.MLP(sizes, "tanh"), losses.CrossEntropy(), x, y)
     state = task.initial(1)
@@ -118,7 +118,7 @@ def test_memory_of_a_tangent_step_is_some_tenths_above_the_plan(sizes, samples, 
             state, frame = advance(state, frame)
             frame, _ = frames.orthonormalise(frame)
     planned = plans.exponents(sizes, samples, 1, count).memory
-    assert 1 < live.peak / (sum(planned.values()) - planned["samples"]) < 1.3
+    assert 0.85 < live.peak / (sum(planned.values()) - planned["samples"]) < 1.15
 
 
 def test_ten_vectors_of_a_hundred_million_numbers_are_eight_gigabytes():
@@ -136,7 +136,7 @@ def test_in_blocks_only_the_activations_are_less():
 
 
 def test_the_largest_network():
-    assert plans.largest(80e9, 10) == 80_000_000_000 // 560
+    assert plans.largest(80e9, 10) == 80_000_000_000 // 640
 
 
 @pytest.fixture

@@ -1,18 +1,20 @@
 """How much memory a run needs at its peak: the kernel of a notebook, and whatever processes it starts."""
 
 import threading
+import time
 
 import psutil
 
 EVERY = 0.5  # seconds between looks; a shorter peak may be missed
+_YOUNG = 3.0  # seconds within which what was forked may still be about to start a program of its own
 
 
 class Peak:
     """Watch the processes that this one starts: ``with Peak() as peak: …``, then ``peak.megabytes``.
 
     The largest sum of their resident memory at one moment, in units of 10⁶ bytes; memory that processes share counts
-    for each of them.  A process that still runs its parent's program is left out: its memory is its parent's, whether
-    it is about to start another program or was forked to help.  0 where none was seen.
+    for each of them.  A process that runs its parent's program is left out for its first three seconds: it may be about to
+    start another, and until then it shows its parent's memory.  0 where none was seen.
     """
 
     def __init__(self):
@@ -37,9 +39,12 @@ class Peak:
 
 def _resident(process):
     try:
-        # before the memory is read: what has a program of its own by now cannot show its parent's memory after
-        if process.cmdline() == process.parent().cmdline():
-            return 0
-        return process.memory_info().rss
-    except (psutil.Error, AttributeError):  # it has ended meanwhile, or its parent has
+        # before its memory is read: what has a program of its own by now cannot show its parent's memory after
+        return 0 if _undecided(process) else process.memory_info().rss
+    except psutil.Error:  # it has ended meanwhile
         return 0
+
+
+def _undecided(process):
+    parent = process.parent()
+    return parent is not None and time.time() - process.create_time() < _YOUNG and process.cmdline() == parent.cmdline()

@@ -36,7 +36,7 @@ def kinds(call):
         total = 1e6 * (time.perf_counter() - begin)  # µs
     took = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in found.key_averages()}
     shares = {kind: sum(took.get(name, 0) for name in names) / total for kind, names in KINDS.items()}
-    assert sum(shares.values()) < 1, "more than one thread worked: the shares are of one thread's time"
+    assert sum(shares.values()) < 1, "operations took longer than the call: more than one thread worked at a time"
     return shares | {"rest": 1 - sum(shares.values())}
 
 

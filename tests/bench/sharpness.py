@@ -1,14 +1,14 @@
 """Sharpness of one network: Lanczos on our Hessian–vector products beside PyHessian's power iteration.
 
 784-64-10, tanh, on 6,000 images, initial weights and weights after 50 epochs at η = 1, float64; the same relative tolerance, which each
-counts in its own way (ours on the eigenvalue by ARPACK, PyHessian's on the change from one product to the next).  So the error of both against
+counts in its own way (ours on the residual of Lanczos, PyHessian's on the change from one product to the next).  So the error of both against
 Lanczos at 1e-12 stands beside the times.  The samples are brought into the order of :mod:`netdyn_lib.blocked` once for all products with
 them; the time of that is told, not counted.
 """
 
 import torch
 
-from netdyn_lib import curvature, descent, sharpness
+from netdyn_lib import blocked, blocked_hessian, curvature, descent, sharpness
 from netdyn_lib.benchmarks import Row
 
 from . import profiles, rivals
@@ -37,7 +37,7 @@ def main(keep=print):
     if module is None:
         return
     task, name = small()
-    ordering, _ = timed(curvature.TrainingHessian, task)
+    ordering, _ = timed(blocked.Ordered, task, blocked_hessian.length(task, curvature.BLOCK))
     start = task.initial(1)
     late = descent.run(descent.GradientDescent(task, RATE), start, EPOCHS).final
     for when, params in (("at the start", start[0]), (f"after {EPOCHS} epochs", late[0])):
