@@ -186,7 +186,7 @@ glue("hessian-retuned-edge", 100 * results.above_edge(known, "negative-at-0.1"),
 #
 # How many of the negative directions does it take? Below, only the ten largest are pruned, or any ten of them; and all of them where descent has momentum 0.9.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Ten of the negative directions pruned, the largest or any, and all of them with momentum. Published.", "name": "fig-arms-fewer"}, "image": {"alt": "Two panels, test accuracy and test loss over training, without pruning, with all negative directions pruned, and with ten of them."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Ten of the negative directions pruned, the largest or any, and all of them with momentum. Published.", "name": "fig-arms-fewer"}, "image": {"alt": "Two panels, test accuracy and test loss over training: without pruning, with all negative directions pruned and with ten of them, and the first two with momentum."}}
 sources.shown(draw.curves(known, results.there(known, ("none", "negative", "negative-top-10", "negative-random-10", "none-momentum", "negative-momentum"))), known)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -194,7 +194,7 @@ for name in ("negative-top-10", "negative-random-10", "none-momentum", "negative
     glue(f"hessian-{name}", results.end(known, name), display=False)
 
 # %% [markdown]
-# {numref}`fig-arms-fewer`: any ten of the negative directions can be spared, networks end at {glue:text}`hessian-negative-random-10:.3f`; without the ten largest they end at {glue:text}`hessian-negative-top-10:.3f`, without pruning at {glue:text}`hessian-none:.3f`.
+# {numref}`fig-arms-fewer`: any ten of the negative directions can be spared, and so can the ten largest. Networks end at {glue:text}`hessian-negative-random-10:.3f` and {glue:text}`hessian-negative-top-10:.3f`, without pruning at {glue:text}`hessian-none:.3f`.
 # With momentum $\mu = 0.9$ at H's rate they end at {glue:text}`hessian-none-momentum:.3f`, and at {glue:text}`hessian-negative-momentum:.3f` with negative directions pruned. At ten times H's rate and without momentum it was {glue:text}`hessian-none-at-0.01:.3f` and {glue:text}`hessian-negative-at-0.01:.3f`:
 # momentum gives back no direction, it acts as the learning rate $\gamma/(1 - \mu)$ does.
 
