@@ -67,8 +67,8 @@ sources.shown(draw.ratios(known), known)
 # %% [markdown]
 # In {numref}`fig-performance-ratios`, left of 1 a rival is faster. Two kinds of rows lie there by their nature: a Hessian product is set against a single gradient, and where it computes the gradient as well it takes at least two of them,
 # and pruned descent against descent without pruning, which has no spectrum to find.
-# A ratio says as much about the rival as about the engine. The loop pays for every call of PyTorch on a network of a few dozen weights, and with two threads it is slower than with one, for its products are too small to share:
-# so the row of two threads on Iris flatters the engine, and with two threads against the loop's better time it lies between its two rows.
+# A ratio says as much about the rival as about the engine. The loop pays for every call of PyTorch on a network of a few dozen weights, and a second thread helps it little, for its products are too small to share.
+# While this is measured threads may spin as they wait, as PyTorch has it by default. In the rest of the book they sleep, because there several processes share the processor; that makes a loop with two threads slower than with one, and would flatter the engine.
 # Where sharpness misses its goal, it is because Lanczos takes at least 16 products however low the tolerance: after fewer, a small residual has been seen to name an eigenvalue below the largest, though rarely. By then it is far more accurate than was asked for, while power iteration stops where its value hardly changes any more, and is off by about the tolerance.
 # The exponent of a series is found as nolds finds it, from the nearest neighbour alone. With ten of them, our default, the mean distance begins larger and meets the size of the attractor sooner; the column of differences has the error of either.
 # The authors' way pays for reading all images anew at every epoch, which is why the same loop with its batch in memory has a row of its own.
