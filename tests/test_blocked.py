@@ -10,18 +10,7 @@ import torch
 from torch import nn
 
 from netdyn_lib import blocked, descent, gradients, losses, networks, steppers, tasks
-
-
-def problem(sizes=(12, 7, 5, 3), activation="tanh", samples=90, silent=(), loss=None):
-    """A classification, or a regression, of random inputs, some of them always zero."""
-    draw = torch.Generator().manual_seed(0)
-    x = torch.rand(samples, sizes[0], generator=draw, dtype=torch.float64)
-    x[:, list(silent)] = 0
-    if loss is None:
-        loss, y = losses.CrossEntropy(), torch.randint(sizes[-1], (samples,), generator=draw)
-    else:
-        y = torch.rand(samples, sizes[-1], generator=draw, dtype=torch.float64)
-    return tasks.custom("random", networks.MLP(sizes, activation), loss, x, y)
+from tests.random_problems import problem
 
 
 @pytest.fixture(autouse=True)

@@ -2,25 +2,16 @@
 
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
-from netdyn_lib import blocked, blocked_hessian, curvature, gradients, losses, networks, tasks
+from netdyn_lib import blocked, blocked_hessian, curvature, gradients, losses, tasks
+from tests import random_problems
 
 
-def problem(sizes=(12, 7, 3), activation="tanh", samples=90, sparse=False, loss=None):
-    """A classification, or a regression, of random inputs; two are always zero, and where ``sparse`` most are zero in most samples."""
-    draw = torch.Generator().manual_seed(0)
-    x = torch.rand(samples, sizes[0], generator=draw, dtype=torch.float64)
-    x[:, [0, 5]] = 0
-    if sparse:
-        x *= torch.rand(samples, sizes[0], generator=draw) < torch.linspace(0.05, 0.6, sizes[0])
-    if loss is None:
-        loss, y = losses.CrossEntropy(), torch.randint(sizes[-1], (samples,), generator=draw)
-    else:
-        y = torch.rand(samples, sizes[-1], generator=draw, dtype=torch.float64)
-    return tasks.custom("random", networks.MLP(sizes, activation), loss, x, y)
+problem = partial(random_problems.problem, sizes=(12, 7, 3), silent=(0, 5))
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +31,7 @@ def relative(found, expected):
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize("sizes", [(12, 7, 3), (12, 7, 5, 3), (12, 7, 6, 5, 2)])
 def test_products_are_those_of_the_dense_hessian(sizes, activation, sparse, loss, keep):
-    task = problem(sizes, activation, sparse=sparse, loss=loss)
+    task = problem(sizes=sizes, activation=activation, sparse=sparse, loss=loss)
     params, vectors = task.initial(1)[0], task.initial(3, seed=1)
     dense = curvature.hessians(task.objective, params[None])[0]
     product = blocked_hessian.BlockedHessian(task, 8192, keep).at(params)
@@ -129,7 +120,7 @@ def test_single_precision_is_refused():
 
 def test_it_agrees_with_all_samples_at_once_at_the_size_of_mnist(monkeypatch):
     monkeypatch.undo()  # blocks as large as they are
-    task = problem((784, 64, 10), samples=2000, sparse=True)
+    task = problem(sizes=(784, 64, 10), samples=2000, sparse=True)
     assert blocked_hessian.suits(task, 8192)
     params, v = task.initial(1), task.initial(1, seed=1)
     point = gradients.MLPGradient(task).at(params)
@@ -140,7 +131,7 @@ def test_what_it_suits():
     assert blocked_hessian.suits(problem(), 8192) and blocked_hessian.suits(problem(), 50)
     assert not blocked_hessian.suits(problem(samples=20), 8192)  # one block
     assert blocked_hessian.suits(problem(samples=20), 10)  # the caller's bound on memory
-    assert not blocked_hessian.suits(problem((12, 3)), 8192)  # nothing to keep without a hidden layer
+    assert not blocked_hessian.suits(problem(sizes=(12, 3)), 8192)  # nothing to keep without a hidden layer
     dense = problem()
     module = tasks.custom("module", dense.network.module(), dense.loss, dense.x, dense.y)
     assert not blocked_hessian.suits(module, 8192)
