@@ -186,6 +186,11 @@ class Results:
             }
         )
 
+    def missed(self):
+        """The rows that missed their goal, and what limits them, as a pandas DataFrame."""
+        rows = self.table()
+        return rows.loc[rows["met"] == "no", ["work", "rival", "ratio", "goal", "what limits it"]]
+
     def exponents(self):
         """Exponents of time and memory for each quantity, as a pandas DataFrame."""
         return pd.DataFrame(
@@ -293,13 +298,25 @@ def about(found):
     return whole[(whole != "").any(axis=1)]
 
 
-def tables(found, what="table"):
-    """One table of several :class:`Results`, with a first column that names each where there are several; a pandas DataFrame.
+class Table(pd.DataFrame):
+    """A DataFrame whose texts are shown whole on a page; pandas cuts them after 50 characters."""
 
-    ``found`` is a dict, as from :func:`published`, ``what`` ``"table"`` or ``"exponents"``.
+    @property
+    def _constructor(self):
+        return Table
+
+    def _repr_html_(self):
+        with pd.option_context("display.max_colwidth", None):
+            return super()._repr_html_()
+
+
+def tables(found, what="table"):
+    """One :class:`Table` of several :class:`Results`, with a first column that names each where there are several.
+
+    ``found`` is a dict, as from :func:`published`, ``what`` ``"table"``, ``"missed"`` or ``"exponents"``.
     """
     parts = [getattr(results, what)().assign(on=name) for name, results in found.items()]
-    whole = pd.concat(parts, ignore_index=True)
+    whole = Table(pd.concat(parts, ignore_index=True))
     whole.insert(0, "on", whole.pop("on"))
     return whole if len(parts) > 1 else whole.drop(columns="on")
 

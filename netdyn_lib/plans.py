@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from . import blocked, descent, tasks, threads
-from .benchmarks import FLOPS
+from .benchmarks import FLOPS, Table
 from .checks import positive, whole
 from .networks import MLP, perturbed
 
@@ -305,8 +305,8 @@ def over_devices(costs, at_most=10_000):
 
 
 def table(costs):
-    """Several :class:`Cost` as a pandas DataFrame, a row each."""
-    return pd.DataFrame(
+    """Several :class:`Cost` as a :class:`~netdyn_lib.benchmarks.Table`, a row each."""
+    return Table(
         {
             "work": [one.work.name for one in costs],
             "machine": [one.machine.name for one in costs],

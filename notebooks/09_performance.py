@@ -59,7 +59,13 @@ for name, value in count.items():
 # Each goal was set beforehand, as a ratio. Of {glue:text}`performance-goals` goals {glue:text}`performance-met` are met and {glue:text}`performance-missed` missed.
 
 # %% tags=["nbval-ignore-output"]
-benchmarks.tables(known)
+benchmarks.tables(known).drop(columns="what limits it")
+
+# %% [markdown]
+# Those missed, and where the time goes:
+
+# %% tags=["nbval-ignore-output"]
+benchmarks.tables(known, "missed")
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Times as fast as the rival, by work: median over rounds, and range where it is wider than the mark. An upright stroke is the goal; disks met theirs, open squares missed it, diamonds had none. Read from the published measurements.", "name": "fig-performance-ratios"}, "image": {"alt": "A row for each work with a mark on a logarithmic axis from below one to above a thousand, a vertical line at one, and strokes at the goals."}}
 sources.shown(draw.ratios(known), known)
@@ -83,7 +89,7 @@ sources.shown(draw.shares(known), known)
 
 # %% [markdown]
 # Rows for *all* inputs may pass 1 ({numref}`fig-performance-shares`): samples with alike zeros go through the network together, and what is zero for all of a block is left out, exactly.
-# What is missing to 1 in the others is what is no product: the activation and its derivative, a pass over memory for each; and products with sides of 10 and 64 are far from the large square ones that set the rate. The table says row by row what limits a missed goal, where that was found from a profile.
+# What is missing to 1 in the others is what is no product: the activation and its derivative, a pass over memory for each; and products with sides of 10 and 64 are far from the large square ones that set the rate. The table of goals missed says what limits each, from a profile.
 #
 # ## Growth
 #

@@ -177,5 +177,8 @@ def test_what_was_measured_on_what(results):
 def test_tables_and_counts_of_several(results):
     alone, both = benchmarks.tables({"cpu": results}), benchmarks.tables({"cpu": results, "gpu": results})
     assert "on" not in alone and both["on"].tolist() == ["cpu", "cpu", "gpu", "gpu"] and both.columns[0] == "on"
+    missed = benchmarks.tables({"cpu": Results({}, (row(goal=99.0, work="w" * 60, limit="l" * 60), row(goal=1e-9), row()), ())}, "missed")
+    assert missed["what limits it"].tolist() == ["l" * 60] and "on" not in missed
+    assert "l" * 60 in missed._repr_html_() and "w" * 60 in missed[["work", "goal"]]._repr_html_()
     assert benchmarks.tables({"cpu": results, "gpu": results}, "exponents")["grows"].tolist() == ["samples", "samples"]
     assert benchmarks.summary({"cpu": results, "gpu": Results({}, (row(goal=99.0),), ())}) == {"goals": 2, "met": 1, "missed": 1}
