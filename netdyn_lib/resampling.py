@@ -1,8 +1,11 @@
 """Intervals and tests by resampling: how sure are we, with so many initial conditions?
 
-Percentile bootstrap intervals (Efron and Tibshirani 1993, chapter 13), Wilson's
-interval of a share, and Silverman's test of the number of modes.  An initial
-condition is the unit that is resampled, along the first axis of what is given.
+Student's t for a mean of few values, percentile bootstrap intervals otherwise (Efron and
+Tibshirani 1993, chapter 13), Wilson's interval of a share, and a test of the number of
+modes.  An initial condition is the unit, along the first axis of what is given.
+
+Fewer than 5 values have an estimate and no interval: ``low`` and ``high`` are NaN.
+Every interval contains its estimate; a percentile interval is extended where it does not.
 """
 
 from dataclasses import dataclass
@@ -10,20 +13,30 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+#: Fewer values have no interval: percentiles of a bootstrap of three cover 74% where 95% are aimed at.
+LEAST = 5
+#: Fewer values get Student's t, or percentiles as wide, for the same reason: 89% at 8 values.
+FEW = 20
+
 
 @dataclass(frozen=True)
 class Interval:
     """An estimate with the interval around it.
 
     ``estimate``, ``low`` and ``high`` are floats, or arrays of one shape when
-    the values resampled had more than one axis.  Unpacks as
-    ``estimate, low, high``.
+    the values resampled had more than one axis.  ``count`` is the number of
+    values behind it, where known; ``low`` and ``high`` are NaN for fewer than
+    5, which contain nothing.  Unpacks as ``estimate, low, high``.
+
+    >>> print(Interval(0.5, np.nan, np.nan, count=3))
+    0.5 (no interval: n = 3 values, 5 needed)
     """
 
     estimate: float | np.ndarray
     low: float | np.ndarray
     high: float | np.ndarray
     level: float = 0.95
+    count: int | None = None
 
     def __iter__(self):
         return iter((self.estimate, self.low, self.high))
@@ -32,11 +45,91 @@ class Interval:
         return bool(np.all((self.low <= value) & (value <= self.high)))
 
     def __str__(self):
+        if np.isnan(self.low):
+            few = self.count is not None and self.count < LEAST
+            why = f": n = {self.count} values, {LEAST} needed" if few else ""
+            return f"{self.estimate:.3g} (no interval{why})"
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
+def student_interval(values, level=0.95):
+    """Student's t interval of the mean over the first axis of ``values`` (n, ...).
+
+    mean ± t(n - 1) s/√n, with NaN for its ends below 5 values.  Not checked for NaN.
+
+    >>> print(student_interval([1.0, 2.0, 3.0, 4.0, 5.0]))
+    3 [1.04, 4.96]
+    """
+    _level(level)
+    values = np.asarray(values, dtype=float)
+    count, mean = len(values), values.mean(0)
+    half = np.full(mean.shape, np.nan)
+    if count >= LEAST:
+        half = stats.t.isf((1 - level) / 2, count - 1) * stats.sem(values, axis=0)
+    return _interval(mean, mean - half, mean + half, level, count)
+
+
+def percentile_interval(estimate, draws, level=0.95, count=None):
+    """Interval between quantiles of resampled statistics, extended to contain the estimate.
+
+    Parameters
+    ----------
+    estimate : float or array, shape (...)
+    draws : array, shape (R, ...)
+        The statistic of R resamples.  Each end is one of them, so that infinite
+        ones are in order; NaN where any of them is NaN.
+    level : float
+        Coverage aimed at, in (0, 1).
+    count : int, optional
+        Independent values n that were resampled.  Below 5 the ends are NaN.  Below 20
+        the tails are Φ(-√(n/(n - 1)) t(n - 1)), so that percentiles of the mean of normal
+        values are about Student's interval (Hesterberg, Am. Stat. 69, 371, 2015,
+        the expanded percentile interval).
+
+    Raises
+    ------
+    ValueError
+        For a level outside (0, 1).
+    """
+    _level(level)
+    tail, draws = (1 - level) / 2, np.asarray(draws, dtype=float)
+    if count is not None and count < LEAST:
+        nothing = np.full(np.shape(estimate), np.nan)
+        return _interval(estimate, nothing, nothing, level, count)
+    if count is not None and count < FEW:
+        tail = stats.norm.sf(np.sqrt(count / (count - 1)) * stats.t.isf(tail, count - 1))
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0, method="nearest")
+    low, high = np.minimum(low, estimate), np.maximum(high, estimate)
+    return _interval(estimate, low, high, level, count)
+
+
+def _interval(estimate, low, high, level, count):
+    if np.ndim(estimate) == 0:
+        estimate, low, high = float(estimate), float(low), float(high)
+    return Interval(estimate, low, high, level, count)
+
+
 def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, seed=0):
-    """Percentile bootstrap interval of a statistic over initial conditions.
+    """Interval of a statistic over initial conditions.
+
+    The mean of fewer than 20 has :func:`student_interval`, all else
+    :func:`percentile_interval` of a bootstrap.
+
+    A simulation of 4,000 samples (40,000 for Student's t) found that intervals of 95%
+    hold the true value with the probability below.
+
+    ===========  ==========  =====  =====  =====  =====  =====  =====
+    statistic    data        n = 5      8     12     19     20     50
+    ===========  ==========  =====  =====  =====  =====  =====  =====
+    mean         normal       0.95   0.95   0.95   0.95   0.93   0.94
+    mean         exponential  0.89   0.89   0.91   0.92   0.91   0.93
+    median       normal       0.94   0.98   0.96   0.94   0.94   0.95
+    median       exponential  0.93   0.98   0.96   0.95   0.94   0.95
+    numpy.std    normal       0.60   0.72   0.79   0.85   0.82   0.90
+    numpy.std    exponential  0.43   0.55   0.63   0.69   0.69   0.79
+    ===========  ==========  =====  =====  =====  =====  =====  =====
+
+    So do not rely on it for a standard deviation: percentiles do not mend its bias.
 
     Parameters
     ----------
@@ -56,7 +149,8 @@ def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, se
     Returns
     -------
     Interval
-        Of floats for one-dimensional values, else of arrays of shape ``(...)``.
+        Of floats for one-dimensional values, else of arrays of shape ``(...)``;
+        with ends of NaN for fewer than 5 values.
 
     Raises
     ------
@@ -64,26 +158,28 @@ def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, se
         For fewer than two values, a NaN or infinite value, a level outside
         (0, 1) or fewer than one resample.
 
-    >>> bootstrap_interval([1.0, 1.0, 1.0]).low
-    1.0
+    >>> print(bootstrap_interval([1.0, 2.0, 3.0]))
+    2 (no interval: n = 3 values, 5 needed)
     """
     values = _sample(values, "values")
-    return _bootstrap((values,), lambda x, axis: statistic(x, axis=axis), level, resamples, seed)
+    return _bootstrap((values,), statistic, level, resamples, seed)
 
 
 def paired_interval(first, second, statistic=np.mean, level=0.95, resamples=2000, seed=0):
-    """Percentile bootstrap interval of ``statistic(first) - statistic(second)`` over paired values.
+    """Interval of ``statistic(first) - statistic(second)`` over paired values.
 
     Both are measured on the same initial conditions, shape (n, ...), and each
     resample draws the same ones for both.  Other parameters, result and errors
     as in :func:`bootstrap_interval`; also ValueError for two shapes.
 
-    >>> print(paired_interval([1.0, 5.0, 9.0], [0.0, 4.0, 8.0]))
+    >>> print(paired_interval([1.0, 3.0, 5.0, 7.0, 9.0], [0.0, 2.0, 4.0, 6.0, 8.0]))
     1 [1, 1]
     """
     first, second = _sample(first, "first"), _sample(second, "second")
     if first.shape != second.shape:
         raise ValueError(f"paired values differ in shape: {first.shape} and {second.shape}")
+    if statistic is np.mean:
+        return bootstrap_interval(first - second, level=level, resamples=resamples, seed=seed)
 
     def difference(x, y, axis):
         return statistic(x, axis=axis) - statistic(y, axis=axis)
@@ -95,7 +191,8 @@ def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples
     """Percentile bootstrap interval of a statistic of values that belong to trajectories.
 
     Values of one trajectory are not independent: whole trajectories are drawn,
-    each with all its values (Davison and Hinkley 1997, section 3.8).
+    each with all its values (Davison and Hinkley 1997, section 3.8).  What counts
+    as few or too few is the number of trajectories, not of values.
 
     Parameters
     ----------
@@ -118,15 +215,13 @@ def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples
         fewer than two trajectories.
 
     >>> print(clustered_interval([1.0, 1.0, 3.0, 3.0], [0, 0, 1, 1], resamples=100))
-    2 [1, 3]
+    2 (no interval: n = 2 values, 5 needed)
     """
     values = _sample(values, "values")
     members = np.asarray(members)
     if members.shape != values.shape[:1]:
         raise ValueError(f"{len(values)} values but members of shape {members.shape}: one for each is needed")
-    _level(level)
-    if resamples < 1:
-        raise ValueError(f"{resamples} resamples: at least 1 is needed, and 1,000 or more make sense")
+    _settings(level, resamples)
     order = np.argsort(members, kind="stable")
     _, starts = np.unique(members[order], return_index=True)
     if len(starts) < 2:
@@ -139,8 +234,7 @@ def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples
         found = sums[draws].sum(1) / sizes[draws].sum(1)
     else:
         found = [float(statistic(np.concatenate([clusters[k] for k in draw]))) for draw in draws]
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(statistic(values)), float(low), float(high), level)
+    return percentile_interval(float(statistic(values)), found, level, len(clusters))
 
 
 def median(values, axis=None):
@@ -156,8 +250,12 @@ def quantiles(rows, levels=(0.1, 0.5, 0.9)):
 def share_interval(flags, level=0.95):
     """The share of true flags with Wilson's score interval.
 
-    Unlike a bootstrap, it does not shrink to a point when no flag, or every
-    flag, is true (Brown, Cai and DasGupta, Statistical Science 16, 101, 2001).
+    Unlike a bootstrap or Student's t, it does not shrink to a point when no flag, or
+    every flag, is true, and stays within 0 and 1 (Brown, Cai and DasGupta, Statistical
+    Science 16, 101, 2001).  Fewer than 5 flags have no interval.  At a level of 95% and
+    true shares of 0.1, 0.3 and 0.5 it covers, exactly, 0.92, 0.97, 0.94 for n = 5;
+    0.96, 0.94, 0.93 for 8; 0.97, 0.95, 0.96 for 12; 0.97, 0.96, 0.94 for 19;
+    0.96, 0.98, 0.96 for 20; and 0.97, 0.96, 0.94 for 50.
 
     Parameters
     ----------
@@ -178,8 +276,10 @@ def share_interval(flags, level=0.95):
     if not np.isin(flags, (0, 1)).all():
         raise ValueError("flags must be true or false: pass a condition, not a measurement")
     _level(level)
-    found = stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(level, method="wilson")
-    return Interval(float(flags.mean()), float(found.low), float(found.high), level)
+    share, low, high = float(flags.mean()), np.nan, np.nan
+    if len(flags) >= LEAST:
+        low, high = stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(level, "wilson")
+    return Interval(share, float(low), float(high), level, len(flags))
 
 
 def normality(values):
@@ -205,13 +305,20 @@ def _level(level):
         raise ValueError(f"level {level} is outside (0, 1); 95% is 0.95")
 
 
-def _bootstrap(samples, statistic, level, resamples, seed):
+def _settings(level, resamples):
     _level(level)
     if resamples < 1:
         raise ValueError(f"{resamples} resamples: at least 1 is needed, and 1,000 or more make sense")
-    found = stats.bootstrap(
+
+
+def _bootstrap(samples, statistic, level, resamples, seed):
+    _settings(level, resamples)
+    count = len(samples[0])
+    if statistic is np.mean and count < FEW:
+        return student_interval(samples[0], level)
+    draws = stats.bootstrap(
         samples,
-        statistic,
+        lambda *some, axis: np.asarray(statistic(*some, axis=axis), dtype=float),
         axis=0,
         paired=len(samples) > 1,
         vectorized=True,
@@ -220,11 +327,8 @@ def _bootstrap(samples, statistic, level, resamples, seed):
         confidence_level=level,
         method="percentile",
         rng=np.random.default_rng(seed),
-    ).confidence_interval
-    estimate, low, high = statistic(*samples, axis=0), found.low, found.high
-    if samples[0].ndim == 1:
-        estimate, low, high = float(estimate), float(low), float(high)
-    return Interval(estimate, low, high, level)
+    ).bootstrap_distribution  # (..., resamples)
+    return percentile_interval(statistic(*samples, axis=0), np.moveaxis(draws, -1, 0), level, count)
 
 
 @dataclass(frozen=True)
