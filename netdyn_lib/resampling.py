@@ -9,9 +9,11 @@ Every interval contains its estimate; a percentile interval is extended where it
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
+from scipy.signal import find_peaks
 
 #: Fewer values have no interval: percentiles of a bootstrap of three cover 74% where 95% are aimed at.
 LEAST = 5
@@ -336,39 +338,50 @@ class Modality:
     """How many modes a sample has.
 
     ``modes`` counts those of its Gaussian kernel density at Silverman's rule,
-    ``bandwidth`` = 0.9 min(sd, IQR/1.34) n^(-1/5).  ``critical`` is the
-    smallest bandwidth with at most ``at_most`` modes, and ``p`` the bootstrap
-    probability of a critical bandwidth as large, were there no more modes
-    than that.  A small p speaks for more modes; the test is conservative.
+    ``bandwidth`` = 0.9 min(sd, IQR/1.34) n^(-1/5), single outliers among them.
+    ``excess`` is the mass that one more interval than ``at_most`` gathers, and
+    ``p`` the probability of as much, were there no more modes than that.  A
+    small p speaks for more modes.
     """
 
     modes: int
     bandwidth: float
-    critical: float
+    excess: float
     p: float
     at_most: int = 1
 
 
-def modality(values, at_most=1, resamples=1000, grid=512, seed=0):
-    """Silverman's test of the number of modes.
+def modality(values, at_most=1, resamples=1000, seed=0):
+    """Excess mass test of the number of modes; for one mode Hartigan's dip test.
 
-    The critical bandwidth h is the smallest at which a Gaussian kernel density
-    of the values has at most ``at_most`` modes.  Smoothed samples
-    ``mean + (x* - mean + h e) / sqrt(1 + h^2 / var)``, with x* drawn from the
-    values and e from N(0, 1), have the variance of the values; p is the share
-    of them whose density at h has more modes (Silverman, J. R. Statist. Soc. B
-    43, 97, 1981; Efron and Tibshirani 1993, section 16.5).
+    E_m(λ) is the largest sum, over m disjoint intervals, of the share of the values
+    in an interval less λ times its length; each mode of density above λ adds to it.
+    The statistic is max_λ (E_{k+1}(λ) - E_k(λ)), k = ``at_most`` (Müller and
+    Sawitzki, J. Am. Stat. Assoc. 86, 738, 1991), for k = 1 twice the dip (Hartigan
+    and Hartigan, Ann. Stat. 13, 70, 1985).  p is from samples of the uniform
+    distribution with k = 1, the unimodal one whose dip is largest in large samples.
+
+    Share of 2,000 samples with p < 0.05, by simulation:
+
+    =========  ======  =======  ===========  =======  ============  ==========  ==========
+    values     normal  uniform  exponential  Laplace  Student's t₃  bumps, 4 σ  bumps, 3 σ
+    =========  ======  =======  ===========  =======  ============  ==========  ==========
+    n = 50      0.005    0.05         0.002   0.0005         0.004        0.44        0.08
+    n = 300    0.0005    0.07        0       0              0             1.00        0.36
+    =========  ======  =======  ===========  =======  ============  ==========  ==========
+
+    The bumps are two normal ones of equal weight whose means are so far apart.  So
+    the test is conservative but for uniform values, and few values show only modes far
+    apart.  For k = 2 it called 0.001 of the samples of two uniform bumps trimodal, and found
+    three normal bumps, 4 σ apart, in 0.01 (n = 50) and 0.75 (n = 300).
 
     Parameters
     ----------
     values : array, shape (n,)
     at_most : int
-        Modes under the null hypothesis; 1 tests unimodality.
+        Modes k under the null hypothesis; 1 tests unimodality.
     resamples : int
-        Smoothed bootstrap samples.
-    grid : int
-        Points on which a density is evaluated; values are shared between
-        their two neighbours on the grid.
+        Uniform samples R; the least p is 1/(R + 1).
     seed : int
 
     Returns
@@ -387,58 +400,52 @@ def modality(values, at_most=1, resamples=1000, grid=512, seed=0):
     values = _sample(values, "values")
     if at_most < 1 or resamples < 1:
         raise ValueError(f"at_most {at_most} and resamples {resamples} must be at least 1")
-    deviation = values.std()
+    deviation = values.std(ddof=1)
     if not deviation > 1e-12 * np.abs(values).max():
         raise ValueError(f"all {len(values)} values equal {values[0]}: a constant sample has no density")
 
     spread = stats.iqr(values) / 1.34
     rule = 0.9 * min(deviation, spread if spread > 0 else deviation) * len(values) ** -0.2
-    margin = np.ptp(values)
-    ticks = np.linspace(values.min() - margin / 2, values.max() + margin / 2, grid)
-    counts = _shares(values[None], ticks)
-    critical = _critical_bandwidth(counts, ticks, at_most)
-
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(values, (resamples, len(values))) - values.mean()  # (resamples, n)
-    drawn += critical * rng.standard_normal(drawn.shape)
-    drawn = values.mean() + drawn / np.sqrt(1 + (critical / deviation) ** 2)
-    more = _modes(_shares(drawn, ticks), ticks, critical) > at_most
-    return Modality(int(_modes(counts, ticks, rule)[0]), float(rule), float(critical), float(more.mean()), at_most)
+    ticks = np.linspace(values.min() - 3 * rule, values.max() + 3 * rule, 512)
+    modes = len(find_peaks(stats.gaussian_kde(values, rule / deviation)(ticks))[0])
+    excess = _excess_mass(values[None], at_most)[0]
+    null = _uniform_excess_mass(len(values), resamples, seed)
+    p = (1 + np.sum(null >= excess)) / (1 + resamples)
+    return Modality(modes, float(rule), float(excess), float(p), at_most)
 
 
-def _shares(samples, ticks):
-    """Linear binning: (m, n) samples to (m, grid) weights at the ticks."""
-    width = ticks[1] - ticks[0]
-    place = np.clip((samples - ticks[0]) / width, 0, len(ticks) - 1.000001)
-    left = place.astype(int)
-    part = place - left
-    row = np.arange(len(samples))[:, None] * len(ticks)
-    size = len(samples) * len(ticks)
-    shares = np.bincount((row + left).ravel(), (1 - part).ravel(), size)
-    shares += np.bincount((row + left + 1).ravel(), part.ravel(), size)
-    return shares.reshape(len(samples), len(ticks))
+@lru_cache(8)
+def _uniform_excess_mass(count, resamples, seed):
+    rng, rows = np.random.default_rng(seed), max(1, 30_000 // count)  # few rows stay in the cache
+    sizes = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    return np.concatenate([_excess_mass(rng.random((size, count)), 1) for size in sizes])
 
 
-def _modes(shares, ticks, bandwidth):
-    """Local maxima of the kernel density of each row of (m, grid) weights."""
-    kernel = np.exp(-(((ticks[:, None] - ticks) / bandwidth) ** 2) / 2)  # (grid, grid)
-    rises = np.diff(shares @ kernel, axis=1)
-    count = np.empty(len(rises), dtype=int)
-    for k, rise in enumerate(rises):
-        up = rise[rise != 0] > 0
-        count[k] = np.sum(up[:-1] & ~up[1:])
-    return count
+def _excess_mass(samples, at_most, levels=50):
+    """max_λ (E_{k+1} - E_k) of each row of samples (m, n): on a grid of λ, and on a finer one about its best."""
+    x = np.sort(samples, axis=1)
+    x = (x - x[:, :1]) / np.ptp(x, axis=1)[:, None]
+    count, best = x.shape[1], np.zeros(len(x))
+    few = max(2, round(count**0.5 / 2))  # a denser stretch of fewer values is not significant
+    narrowest = np.maximum((x[:, few - 1 :] - x[:, : 1 - few]).min(1), count**-2.0)
+    low, high = np.full(len(x), np.log(0.1)), np.log(few / count / narrowest)
+    for _ in range(2):
+        at, step = low.copy(), (high - low) / levels
+        for k in range(levels + 1):
+            gain = _gain(x, np.exp(low + k * step)[:, None], at_most)
+            at, best = np.where(gain > best, low + k * step, at), np.maximum(gain, best)
+        low, high = at - step, at + step
+    return best
 
 
-def _critical_bandwidth(shares, ticks, at_most):
-    """Smallest bandwidth with at most so many modes, by bisection in the logarithm."""
-    low, high = ticks[1] - ticks[0], ticks[-1] - ticks[0]
-    if _modes(shares, ticks, low)[0] <= at_most:
-        return low
-    while high / low > 1 + 1e-4:
-        middle = np.sqrt(low * high)
-        if _modes(shares, ticks, middle)[0] <= at_most:
-            high = middle
-        else:
-            low = middle
-    return high
+def _gain(x, level, at_most):
+    """E_{k+1} - E_k at density ``level`` (m, 1) of sorted rows ``x`` (m, n), by dynamic programming."""
+    rank = np.arange(x.shape[1] + 1) / x.shape[1]
+    opening, closing = level * x - rank[:-1], rank[1:] - level * x
+    before, masses = np.zeros_like(x), [0.0]  # before: the best of all that ends left of each value
+    for _ in range(at_most + 1):
+        ended = closing + np.maximum.accumulate(before + opening, axis=1)
+        ended = np.maximum.accumulate(ended, axis=1)
+        before[:, 1:] = ended[:, :-1]
+        masses.append(ended[:, -1])
+    return masses[-1] - masses[-2]
