@@ -15,6 +15,8 @@ import numpy as np
 from scipy import stats
 from scipy.signal import find_peaks
 
+from .checks import real_array
+
 #: Fewer values have no interval: percentiles of a bootstrap of three cover 74% where 95% are aimed at.
 LEAST = 5
 #: Fewer values get Student's t, or percentiles as wide, for the same reason: 89% at 8 values.
@@ -290,7 +292,7 @@ def normality(values):
 
 
 def _sample(values, name):
-    values = np.asarray(values, dtype=float)
+    values = real_array(values, name)
     if values.ndim == 0 or len(values) < 2:
         raise ValueError(f"{name} of shape {values.shape}: an interval needs at least 2 values along the first axis")
     bad = ~np.isfinite(values)
@@ -394,7 +396,7 @@ def modality(values, at_most=1, resamples=1000, seed=0):
         For fewer than 4 values, NaN, values that are all equal, fewer than
         one mode or one resample.
     """
-    values = np.asarray(values, dtype=float)
+    values = real_array(values, "values")
     if values.ndim != 1 or len(values) < 4:
         raise ValueError(f"values of shape {values.shape}: a test of modes needs one axis of at least 4")
     values = _sample(values, "values")

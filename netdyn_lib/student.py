@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .checks import real_array
 from .resampling import Interval, student_interval
 
 
@@ -13,7 +14,7 @@ def student(values, level=0.95):
     >>> print(student([1.0, 2.0, np.nan, 3.0]))
     2 (no interval: n = 3 values, 5 needed)
     """
-    values = np.asarray(values, dtype=float)
+    values = real_array(values, "values")
     known = values[~np.isnan(values)]
     if not len(known):
         return Interval(np.nan, np.nan, np.nan, level, 0)

@@ -15,8 +15,8 @@ EPSILON, HORIZON = 0.1, 1500
 MARKS = STEPS[1:16]
 
 
-def made_up(curves, networks=5, rate=1e-3, **attrs):
-    """Twins of some networks: ``curves`` is one function d(t) for all directions, or one by direction; bounds ε e^{±rate t}."""
+def made_up(curves, networks=2, rate=1e-3, **attrs):
+    """Twins of two networks: ``curves`` is one function d(t) for all directions, or one by direction; bounds ε e^{±rate t}."""
     by_direction = curves if isinstance(curves, dict) else dict.fromkeys(DIRECTIONS, curves)
     distance = np.array([[by_direction[name](STEPS) for name in DIRECTIONS]] * networks, dtype=float)
     accuracy = np.tile(np.linspace(0.1, 0.9, len(STEPS)), (networks, 6, 1))
@@ -56,7 +56,7 @@ def known(interval, estimate, **options):
 
 
 def test_bounds_that_hold_and_do_not():
-    inside = made_up(lambda t: EPSILON * np.exp(5e-4 * t))
+    inside = made_up(lambda t: EPSILON * np.exp(5e-4 * t), networks=5)
     for share in (measures.within, measures.upper_within, measures.lower_within):
         known(share(inside), 1)
     above = made_up(lambda t: EPSILON * np.exp(2e-3 * t))
@@ -93,7 +93,7 @@ def test_late_growth_is_that_of_a_straight_line():
 
 
 def test_the_largest_distance_in_units_of_strangers():
-    data = made_up(lambda t: EPSILON + 1e-3 * t)
+    data = made_up(lambda t: EPSILON + 1e-3 * t, networks=5)
     data["distance"][1, 2, 5] = 4.2
     data["distance"][1, 2, 6] = np.inf
     found = measures.largest(data)
