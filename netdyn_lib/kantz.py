@@ -225,7 +225,9 @@ def calibrate(series, level=0.05, copies=10, first=1, last=None, seed=0, null=su
     The null model is by default a linear process with the values and the spectrum
     of the series.  Shuffles have its values alone, and do not suffice:
 
-    SIMULATED
+    Of 1,000 references of x(t + 1) = 0.9 x(t) + noise, 3,000 values long, 61% (57 to 67% in
+    20 such series) expand significantly by the plain test p < 0.05, 61% (58 to 68%) by the
+    threshold of shuffles, and 5.0% (4.0 to 7.3%) by that of surrogates, where 5% are aimed at.
 
     Parameters
     ----------
@@ -283,7 +285,7 @@ def global_exponent(log_curves, first=1, last=None, level=0.95, resamples=2000, 
     references are resampled as if independent.  The slope of a mean is the mean
     of the slopes.  An embedding that leaves states folded onto each other makes
     the exponent too small: 0.22 for one delay of the Hénon map, 0.42 for two.
-    It is positive for noise with a memory too, NOISE for x(t + 1) = 0.9 x(t) + noise:
+    It is positive for noise with a memory too, 0.07 for x(t + 1) = 0.9 x(t) + noise:
     its interval holds the chance of references, and is no test (:func:`calibrate`).
 
     Parameters
