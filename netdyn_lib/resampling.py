@@ -361,7 +361,8 @@ def modality(values, at_most=1, resamples=1000, seed=0):
     The statistic is max_λ (E_{k+1}(λ) - E_k(λ)), k = ``at_most`` (Müller and
     Sawitzki, J. Am. Stat. Assoc. 86, 738, 1991), for k = 1 twice the dip (Hartigan
     and Hartigan, Ann. Stat. 13, 70, 1985).  p is from samples of the uniform
-    distribution with k = 1, the unimodal one whose dip is largest in large samples.
+    distribution with k = 1: of a wide class of unimodal ones its dip is the largest
+    in large samples.
 
     Share of 2,000 samples with p < 0.05, by simulation:
 
