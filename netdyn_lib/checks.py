@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import torch
 
 
@@ -59,17 +58,3 @@ def floats(values, device=None):
     """Anything like an array as a float64 tensor without a history of differentiation."""
     # One call: Python's numbers would pass through float32 on the way.
     return torch.as_tensor(values, dtype=torch.float64, device=device).detach()
-
-
-def real_array(values, name):
-    """Values as an array of floats.
-
-    Raises ValueError for a masked array, whose mask a conversion would lose, and for complex numbers.
-    """
-    if np.ma.isMaskedArray(values):
-        hidden = int(np.ma.count_masked(values))
-        raise ValueError(f"{name} is a masked array with {hidden} masked entries: pass plain values, without those")
-    values = np.asarray(values)
-    if np.iscomplexobj(values):
-        raise ValueError(f"{name} is complex: pass real numbers, such as its modulus or its real part")
-    return values.astype(float)

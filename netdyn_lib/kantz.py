@@ -15,8 +15,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from .checks import real_array
-from .resampling import bootstrap_interval
+from .resampling import bootstrap_interval, real_array
 from .series import checked, surrogate
 
 

@@ -15,8 +15,6 @@ import numpy as np
 from scipy import stats
 from scipy.signal import find_peaks
 
-from .checks import real_array
-
 #: Fewer values have no interval: percentiles of a bootstrap of three cover 74% where 95% are aimed at.
 LEAST = 5
 #: Fewer values get Student's t, or percentiles as wide, for the same reason: 89% at 8 values.
@@ -289,6 +287,20 @@ def share_interval(flags, level=0.95):
 def normality(values):
     """p-value of the Shapiro–Wilk test, row by row: (n,) from (n, P).  A small p speaks against a normal distribution."""
     return np.array([stats.shapiro(row).pvalue for row in np.atleast_2d(values)])
+
+
+def real_array(values, name):
+    """Return values as an array of floats.
+
+    Raises ValueError for a masked array, whose mask a conversion would lose, and for complex numbers.
+    """
+    if np.ma.isMaskedArray(values):
+        hidden = int(np.ma.count_masked(values))
+        raise ValueError(f"{name} is a masked array with {hidden} masked entries: pass plain values, without those")
+    values = np.asarray(values)
+    if np.iscomplexobj(values):
+        raise ValueError(f"{name} is complex: pass real numbers, such as its modulus or its real part")
+    return values.astype(float)
 
 
 def _sample(values, name):

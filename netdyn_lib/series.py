@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from statsmodels.tsa.stattools import acf
 
-from .checks import real_array
+from .resampling import real_array
 
 
 @dataclass(frozen=True)

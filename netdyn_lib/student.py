@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from .checks import real_array
-from .resampling import Interval, student_interval
+from .resampling import Interval, real_array, student_interval
 
 
 def student(values, level=0.95):
