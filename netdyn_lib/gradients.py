@@ -176,7 +176,8 @@ class ModuleGradient:
         self.ways, self._task, self._kept = ways(task), task, None
         self._stacked = vmap(grad(task.objective))
         self._both = vmap(grad_and_value(task.objective))
-        self._forward = vmap(derivatives.forward_over_reverse(task.objective))
+        self._forward = derivatives.forward_over_reverse(task.objective)
+        self._stacked_forward = vmap(self._forward)
 
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
@@ -202,8 +203,10 @@ class ModuleGradient:
     def product(self, params, vectors):
         """(∇L(W), H(W) v), (E, P) each, for ``params`` and ``vectors`` (E, P)."""
         way = self.ways.product
-        if way == "forward over reverse":
-            return self._forward(params, vectors)
+        if way == "forward over reverse" and len(params) > 1:
+            return self._stacked_forward(params, vectors)
+        if way == "forward over reverse":  # vmap takes time of its own
+            return tuple(part[None] for part in self._forward(params[0], vectors[0]))
         one = self._plain.twice
         if way == "central differences":
             one = derivatives.central(lambda row: self._plain.one(row)[1])
