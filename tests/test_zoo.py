@@ -4,7 +4,6 @@ Each number is held against a module that is called and differentiated as in any
 without ``torch.func``; second derivatives against central differences of its gradients.
 """
 
-import copy
 import functools
 import warnings
 from types import SimpleNamespace
@@ -28,7 +27,7 @@ class Reference:
     """Loss, gradient and H v of one module by plain autograd and central differences."""
 
     def __init__(self, module, x, y):
-        self.module, self.x, self.y = copy.deepcopy(module).double(), x, y
+        self.module, self.x, self.y = module.double(), x, y
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
 
     def load(self, w):
@@ -67,14 +66,16 @@ class Reference:
 @functools.cache
 def case(kind):
     make, samples = ZOO[kind]
-    torch.manual_seed(7)
-    module, x = make(), samples()
-    y = torch.arange(SAMPLES) % 3
-    task = tasks.custom(kind, module, losses.CrossEntropy(), x, y)
+    modules = []
+    for _ in range(3):  # the same each time
+        torch.manual_seed(7)
+        modules.append(make())
+    x, y = samples(), torch.arange(SAMPLES) % 3
+    task = tasks.custom(kind, modules[0], losses.CrossEntropy(), x, y)
     own = task.network.own
     params = torch.stack([own, own + 0.2 * torch.randn_like(own)])
-    reference = Reference(module, x, y)
-    one = Reference(module, x[3:4], y[3:4])
+    reference = Reference(modules[1], x, y)
+    one = Reference(modules[2], x[3:4], y[3:4])
     vectors = torch.randn_like(params)
     return SimpleNamespace(task=task, params=params, vectors=vectors, reference=reference, one=one)
 
