@@ -77,7 +77,10 @@ def case(kind):
     reference = Reference(modules[1], x, y)
     one = Reference(modules[2], x[3:4], y[3:4])
     vectors = torch.randn_like(params)
-    return SimpleNamespace(task=task, params=params, vectors=vectors, reference=reference, one=one)
+    dense = functools.cache(
+        lambda k: each(lambda v: reference.curved(params[k], v), torch.eye(len(own)).double())
+    )
+    return SimpleNamespace(dense=dense, task=task, params=params, vectors=vectors, reference=reference, one=one)
 
 
 def close(found, expected, tolerance=1e-6):
@@ -114,8 +117,7 @@ def twenty_steps(c):
 
 def hessian(c):
     found = curvature.hessians(c.task.objective, c.params)
-    expected = each(lambda w: each(lambda v: c.reference.curved(w, v), torch.eye(len(w)).double()), c.params)
-    close(found, expected)
+    close(found, each(c.dense, range(len(c.params))))
 
 
 def hessian_vector(c):
@@ -132,8 +134,7 @@ def tangent_product(c):
 
 def sharpness(c):
     """Its eigenvector is found by Lanczos in products, or in the whole Hessian: both are tried."""
-    dense = each(lambda v: c.reference.curved(c.params[1], v), torch.eye(c.params.shape[1]).double())
-    expected = torch.linalg.eigvalsh((dense + dense.T) / 2)[-1]
+    expected = torch.linalg.eigvalsh((c.dense(1) + c.dense(1).T) / 2)[-1]
     close(curvature.sharpness(c.task.objective, c.params)[1], expected)
     product = curvature.operator(c.task, c.params[1])
     close(curvature.largest(product, c.params.shape[1]), expected, 1e-5)
