@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from . import descent as engine
 from . import losses, lyapunov, networks, tasks
@@ -158,62 +159,56 @@ def probe(task, learning_rate, start, copies=1, epochs=100, radius=1e-8, seed=0)
 
 
 def constant_loss(task, params):
-    """Training loss of the best constant output: min over c of L(c, …, c), the same c for all samples.
+    """Training loss of the best constant output, the same for all samples: min over c of L(c, …, c).
 
-    For class labels and cross-entropy it is the entropy of their frequencies, for half the
-    summed squared error ½ Σ|y − ȳ|²; for any loss it is found by minimising the task's own
-    (L-BFGS).  With cross-entropy, and with targets that are numbers, c is free, and the search
-    begins at zero, or at the better of mean and median of the targets.  With any other loss of
-    class labels outputs may have a range, as log-probabilities have, and L no minimum beyond
-    it: there c is what the network makes of its first sample, and the search is over its
-    parameters, from ``params`` (P,) on.
+    For :class:`~netdyn_lib.losses.CrossEntropy` it is the entropy of the class frequencies, for
+    :class:`~netdyn_lib.losses.HalfSquaredError` ½ Σ|y − ȳ|².  For any loss it is found by
+    minimising the task's own (L-BFGS).  With these two the search is over c itself, from zero
+    or the mean of the targets.  Another loss may have no minimum beyond the outputs it is made
+    for, such as log-probabilities.  There c is what the network makes of its first sample, and
+    the search is over its parameters, from ``params`` (P,) on.
 
     What is returned is the least loss that was met.  Where that is not the minimum, as it need
-    not be for a loss that is not convex, the bar is too high a loss, never too low.
+    not be for a loss that is not convex, the bar is too high a loss, never too low.  NaN where
+    constant outputs have no loss, as under a correlation.
     """
     x, y, forward = task.x, task.y, task.network.forward
     with torch.no_grad():
-        outputs = forward(params, x).shape[-1]
-    begins, made = [x.new_zeros(outputs)], lambda c: c
-    if y.is_floating_point():
-        values = y.reshape(len(y), -1)
-        begins = [values.mean(0), values.median(0).values]
-    elif not isinstance(task.loss, losses.CrossEntropy):
-        begins = [params.detach()]
-        made = lambda w: forward(w, x[:1].repeat_interleave(2, 0))[0]  # two, for normalisation
-    met = []
+        begin = forward(params, x)[0]  # (C,)
+    outputs, made = len(begin), lambda c: c
+    if isinstance(task.loss, losses.CrossEntropy):
+        begin = torch.zeros_like(begin)
+    elif isinstance(task.loss, losses.HalfSquaredError):
+        begin = y.reshape(len(y), outputs).mean(0)
+    else:
+        begin, first = params.detach(), x[:1].repeat_interleave(2, 0)  # two, for normalisation
+        made = lambda w: forward(w, first)[0]  # noqa: E731
 
-    def loss(c):
-        value = task.loss.value(made(c).expand(len(x), outputs), y)
-        met.append(float(value.detach()))
-        return value
-
-    point = min(begins, key=loss).clone().requires_grad_()
-    unit = abs(met[0]) or 1.0  # a loss has units, and PyTorch's tolerances none
-    search = torch.optim.LBFGS(
-        [point], max_iter=100, tolerance_grad=0, tolerance_change=1e-12, line_search_fn="strong_wolfe"
-    )
-
-    def closure():
-        search.zero_grad()
-        value = loss(point) / unit
+    def loss(point, unit):
+        """Value and gradient, in a unit of loss, for the tolerances of a search have none."""
+        point = torch.as_tensor(point).to(begin).requires_grad_()
+        with torch.enable_grad():
+            value = task.loss.value(made(point).expand(len(x), outputs), y)
         value.backward()
-        return value
+        return value.item() / unit, point.grad.double().cpu().numpy() / unit
 
-    with torch.enable_grad():
-        search.step(closure)
-    return min(m for m in met if not math.isnan(m))
+    start = begin.double().cpu().numpy()
+    unit = abs(loss(start, 1.0)[0]) or 1.0
+    how = dict(method="L-BFGS-B", options=dict(maxiter=200, ftol=1e-14, gtol=0))
+    return float(unit * minimize(loss, start, unit, jac=True, **how).fun)
 
 
 def _fate(descent, record, start):
     """What became of the networks of a run from ``start`` (n, P): counts, as in :class:`Probe`."""
-    states = torch.cat([start, record.final[:, 0].to(start)])
-    seen = engine.run(descent, states, 0, observe=("loss", _same_for_all))
+    task, final = descent.task, record.final[:, 0]
+    seen = engine.run(
+        descent, torch.cat([start, final.to(start)]), 0, observe=("loss", _same_for_all)
+    )
     first, last = seen["loss"].reshape(2, -1)
-    constant = constant_loss(descent.task, states[0].to(descent.task.x))
+    constant = constant_loss(task, start[0].to(final.dtype))
     dead = seen["_same_for_all"].reshape(2, -1)[1] == 1
     learned = (last < constant) & ~dead  # a constant is below the best one by rounding only
-    far = ~(last <= _RUNAWAY * np.maximum(np.abs(first), abs(constant)))  # NaN, too
+    far = ~(last <= _RUNAWAY * np.fmax(np.abs(first), abs(constant)))  # NaN, too
     return dict(
         learned=int(learned.sum()),
         runaway=int((far | ~record.alive).sum()),
@@ -327,6 +322,8 @@ def _verdict(p):
             f"the answer is a graveyard: {at} {p.dead} of {p.count} networks end with outputs that "
             "are the same for every sample, as when all hidden units have died"
         )
+    if math.isnan(p.constant_loss):
+        return True, "a constant output has no loss here, so nothing says whether networks learn"
     if 2 * p.learned < p.count:
         return False, f"networks do not learn here: {at} only {p.learned} of {p.count} beat {bar}"
     return True, f"{at} {p.learned} of {p.count} networks beat {bar}"
