@@ -33,7 +33,7 @@ def initial(network, count, seed=0, scheme="normal", std=1.0, start=0, device="c
     convolutional layers has them from the widths of :func:`half_widths`.  In any other module
     every submodule that has ``reset_parameters`` draws its own, children first, as at
     construction; weights under a parametrisation (``weight_norm``) are drawn and then assigned.
-    Parameters that no submodule draws, such as an ``nn.Parameter`` of the module itself, keep
+    Parameters of a submodule without it, such as an ``nn.Parameter`` of the module itself, keep
     the value they have in the module, in every initial condition alike, and what a constructor
     does to the layers it has made (``nn.init`` …) is not repeated.
 
@@ -51,7 +51,8 @@ def initial(network, count, seed=0, scheme="normal", std=1.0, start=0, device="c
     ------
     ValueError
         For an unknown scheme; for ``"pytorch"`` and a module of which no submodule draws
-        anything; as :func:`netdyn_lib.networks.initial`.
+        anything, or one draws only some of its own parameters; as
+        :func:`netdyn_lib.networks.initial`.
     """
     if scheme not in SCHEMES:
         raise ValueError(f"unknown initialisation {scheme!r}; known: {', '.join(SCHEMES)}")
@@ -88,17 +89,20 @@ def _has_widths(network):
 def _drawn_by_layers(network, seed):
     """Parameters (P,) of a ModuleNetwork after every submodule has reset its own."""
     module = copy.deepcopy(network._module).to("cpu", torch.float64)
-    before = {name: p._version for name, p in module.named_parameters()}
+    own = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    given = {name: p.detach().clone() for name, p in own.items()}
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs, too
+        for p in own.values():
+            p.fill_(math.nan)  # so that what is not drawn can be told from what is
         module.apply(_reset)
-    parameters = dict(module.named_parameters())
-    if all(parameters[name]._version == before[name] for name in network.shapes):
-        raise ValueError(
-            f"no part of {type(module).__name__} has reset_parameters, so 'pytorch' does not say how "
-            "to draw it: give your own initial conditions"
-        )
-    return torch.cat([parameters[name].detach().flatten() for name in network.shapes]).numpy()
+        if all(p.isnan().all() for p in own.values()):
+            raise ValueError(
+                f"no part of {type(module).__name__} draws its parameters (reset_parameters), so "
+                "'pytorch' does not say how: give your own initial conditions"
+            )
+        drawn = [torch.where(own[k].isnan(), given[k], own[k]).flatten() for k in network.shapes]
+    return torch.cat(drawn).numpy()
 
 
 def _reset(part):
@@ -112,6 +116,12 @@ def _reset(part):
         if parametrize.is_parametrized(part):
             for name in part.parametrizations:
                 setattr(part, name, getattr(part, name).clone())
+    for name, p in part.named_parameters(recurse=False):
+        if p.isnan().all():
+            raise ValueError(
+                f"{type(part).__name__} draws its parameters but not {name!r}, so 'pytorch' does not "
+                "say how: give your own initial conditions"
+            )
 
 
 def half_widths(network, scheme):

@@ -58,7 +58,23 @@ class Attentive(nn.Module):
         return self.last(self.norm(self.attend(h, h, h)[0]).mean(1)) + self.shift.sum()
 
 
+class Old(nn.Module):
+    """Draws its weights through ``.data``, as older code does."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, 2))
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        self.weight.data.uniform_(-0.5, 0.5)
+
+    def forward(self, x):
+        return x @ self.weight.T
+
+
 BUILT = {
+    "old": Old,
     "layer norm": lambda: nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.Linear(4, 2)),
     "attention": Attentive,
     "lstm": lambda: nn.LSTM(3, 4),
@@ -101,8 +117,12 @@ def test_what_is_refused():
     with pytest.raises(ValueError, match="no weight beside it"):
         initialisations.initial(networks.ModuleNetwork(nn.LayerNorm(3)), 1, scheme="glorot")
     bare = nn.ParameterList([torch.ones(2, 2)])
-    with pytest.raises(ValueError, match="no part of ParameterList has reset_parameters"):
+    with pytest.raises(ValueError, match="no part of ParameterList draws its parameters"):
         initialisations.initial(networks.ModuleNetwork(bare), 1, scheme="pytorch")
+    half = nn.Linear(3, 2)
+    half.scale = nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match="Linear draws its parameters but not 'scale'"):
+        initialisations.initial(networks.ModuleNetwork(half), 1, scheme="pytorch")
 
 
 def test_the_ridge_tasks_are_the_papers_small_networks():
