@@ -80,8 +80,8 @@ def _has_widths(network):
         return True
     for part in network._module.modules():
         own = {name for name, p in part.named_parameters(recurse=False) if p.requires_grad}
-        known = getattr(type(part), "reset_parameters", None) in _RESETS and own <= {"weight", "bias"}
-        if own and not known:
+        known = getattr(type(part), "reset_parameters", None) in _RESETS
+        if own and not (known and own <= {"weight", "bias"}):
             return False
     return True
 
@@ -117,10 +117,10 @@ def _reset(part):
             for name in part.parametrizations:
                 setattr(part, name, getattr(part, name).clone())
     for name, p in part.named_parameters(recurse=False):
-        if p.isnan().all():
+        if p.numel() and p.isnan().all():
             raise ValueError(
-                f"{type(part).__name__} draws its parameters but not {name!r}, so 'pytorch' does not "
-                "say how: give your own initial conditions"
+                f"{type(part).__name__} draws its parameters but not {name!r}, so 'pytorch' does "
+                "not say how: give your own initial conditions"
             )
 
 

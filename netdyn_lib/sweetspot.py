@@ -159,7 +159,7 @@ def probe(task, learning_rate, start, copies=1, epochs=100, radius=1e-8, seed=0)
 
 
 def constant_loss(task, params):
-    """Training loss of the best constant output, the same for all samples: min over c of L(c, …, c).
+    """Training loss of the best constant output, one c for all samples: min over c of L(c, …, c).
 
     For :class:`~netdyn_lib.losses.CrossEntropy` it is the entropy of the class frequencies, for
     :class:`~netdyn_lib.losses.HalfSquaredError` ½ Σ|y − ȳ|².  For any loss it is found by
@@ -172,7 +172,7 @@ def constant_loss(task, params):
     not be for a loss that is not convex, the bar is too high a loss, never too low.  NaN where
     constant outputs have no loss, as under a correlation.
     """
-    x, y, forward = task.x, task.y, task.network.forward
+    x, y, forward, params = task.x, task.y, task.network.forward, params.to(task.x.device)
     with torch.no_grad():
         begin = forward(params, x)[0]  # (C,)
     outputs, made = len(begin), lambda c: c

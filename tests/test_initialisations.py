@@ -101,7 +101,8 @@ def test_pytorch_is_what_pytorch_draws_at_construction(build):
             finally:
                 torch.set_default_dtype(torch.float32)
         built = dict(fresh.named_parameters())
-        assert torch.equal(row, torch.cat([built[name].detach().flatten() for name in network.shapes]))
+        flat = [built[name].detach().flatten() for name in network.shapes]
+        assert torch.equal(row, torch.cat(flat))
 
 
 def test_pytorch_is_what_a_layer_of_pytorch_draws():

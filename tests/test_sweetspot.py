@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import curvature, descent, initialisations, losses, networks, own_losses, sweetspot, tasks
+from netdyn_lib import curvature, descent, initialisations, losses, networks
+from netdyn_lib import own_losses, sweetspot, tasks
 
 SMALL = dict(conditions=5, epochs=40, low=1.0, high=8.0, tolerance=2.0)
 
@@ -55,7 +56,8 @@ def test_a_module_of_ones_own_starts_as_it_is_told():
     iris = tasks.get("iris", samples=30)
     module = nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.Tanh(), nn.Linear(6, 3))
     options = dict(epochs=25, low=1.0, high=100.0, level=0.25, tolerance=100)
-    found = sweetspot.find(module, iris.x, iris.y, initialisation="pytorch", conditions=4, **options)
+    drawn = dict(initialisation="pytorch", conditions=4)
+    found = sweetspot.find(module, iris.x, iris.y, **drawn, **options)
     start = initialisations.initial(networks.ModuleNetwork(module), 4, 0, "pytorch")
     same = sweetspot.find(module, iris.x, iris.y, start=start, **options)
     assert repr(found) == repr(same)  # NaN equals no NaN
@@ -73,7 +75,7 @@ def test_a_linear_network_runs_away_beyond_its_edge_of_stability(line):
     assert found.probes[0].learned == 4 and found.probes[0].runaway == 0
     assert next(p for p in found.probes if p.learning_rate == found.high).runaway == 4
     assert not found.converged and found.high / found.low <= 1.02
-    assert "the answer is a runaway" in found.reason and "4 of 4 networks ends above" in found.reason
+    assert "the answer is a runaway" in found.reason
 
 
 def test_networks_whose_hidden_units_have_died_are_no_answer():
@@ -96,26 +98,26 @@ def test_networks_that_only_get_worse_are_no_answer(digits):
 
 LABELS = torch.tensor([0] * 6 + [2] * 3 + [3])
 ENTROPY = -sum(f * math.log(f) for f in (0.6, 0.3, 0.1))
-NUMBERS = torch.tensor([0.0, 1.0, 5.0, 100.0, 3.0, 4.0, 2.0, 8.0, 9.0, 7.0])
+NUMBERS = torch.tensor([[0.0, 1.0, 5.0, 100.0, 3.0, 4.0, 2.0, 8.0, 9.0, 7.0]]).double().T
+SQUARES = 5 * float(NUMBERS.var(correction=0))  # half of 10 samples
 
 
-def _own(function, labels=True):
-    return own_losses.PerSample(function, labels)
+NLL = own_losses.PerSample(nn.NLLLoss(reduction="none"))
+ABSOLUTE = own_losses.PerSample(lambda z, y: (z - y).abs().sum(1), labels=False)
 
 
 @pytest.mark.parametrize(
-    "loss, last, y, best",
+    "loss, outputs, y, best",
     [
-        (losses.CrossEntropy(), nn.Identity(), LABELS, ENTROPY),
-        (_own(nn.NLLLoss(reduction="none")), nn.LogSoftmax(1), LABELS, ENTROPY),
-        (losses.HalfSquaredError(), nn.Identity(), NUMBERS + 1e6, 5 * float(NUMBERS.var(correction=0))),
-        (_own(lambda z, y: (z - y).abs().sum(1), False), nn.Identity(), NUMBERS, 11.9),  # at the median
+        (losses.CrossEntropy(), [nn.Linear(2, 4)], LABELS, ENTROPY),
+        (NLL, [nn.Linear(2, 4), nn.LogSoftmax(1)], LABELS, ENTROPY),
+        (losses.HalfSquaredError(), [nn.Linear(2, 1)], NUMBERS + 1e6, SQUARES),
+        (ABSOLUTE, [nn.Linear(2, 1)], NUMBERS, 11.9),  # at the median
     ],
     ids=["cross-entropy", "log-probabilities", "squares", "absolute"],
 )
-def test_the_best_constant_is_the_minimum_over_constants(loss, last, y, best, line):
-    outputs = 4 if y is LABELS else 1
-    task = tasks.custom("own", nn.Sequential(nn.Linear(2, outputs), last), loss, line[1], y[:, None] if outputs == 1 else y)
+def test_the_best_constant_is_the_minimum_over_constants(loss, outputs, y, best, line):
+    task = tasks.custom("own", nn.Sequential(*outputs), loss, line[1], y)
     assert sweetspot.constant_loss(task, task.initial(1)[0]) == pytest.approx(best, rel=1e-6)
 
 
