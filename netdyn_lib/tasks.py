@@ -64,9 +64,19 @@ class Task:
         """Test labels, or targets, (M, …)."""
         return self.split.y_test
 
+    @property
+    def dtype(self):
+        """Precision of the parameters, ``torch.float64`` or ``torch.float32``."""
+        return self.x.dtype
+
     def objective(self, params):
         """Training loss of one network, ``params`` (P,), without penalty; a scalar, differentiable."""
         return self.loss.value(self.network.forward(params, self.x), self.y)
+
+    def objectives(self, params):
+        """Training loss of stacked networks ``params`` (E, P), without penalty; (E,)."""
+        outputs = self.network.outputs(params, self.x)
+        return torch.stack([self.loss.value(output, self.y) for output in outputs])
 
     def initial(self, count, seed=0, start=0, device="cpu"):
         """Initial conditions of this task, (n, P); see :func:`netdyn_lib.initialisations.initial`."""
