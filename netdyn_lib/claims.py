@@ -207,7 +207,8 @@ class Scorecard:
         measured : float
             The estimate of the claim's quantity.
         low, high : float, optional
-            Its interval; NaN where a bound is not known, as of one network.
+            Its interval, None for a quantity that has none.  NaN says that there are too few values
+            for one (:mod:`netdyn_lib.resampling`): the verdict is *not tested*, whatever was measured.
         saw : str
             What was seen, in one sentence; a claim that is not reproduced
             needs one, or the scorecard is not shown.
@@ -231,7 +232,10 @@ class Scorecard:
         if id not in self._claims:
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}")
         found, measured = sources.of(source), float(measured)
-        low, high = (None if v is None or math.isnan(v) else float(v) for v in (low, high))
+        low, high = (None if v is None else float(v) for v in (low, high))
+        if math.isfinite(measured) and any(v is not None and math.isnan(v) for v in (low, high)):
+            untested = f"Too few values for an interval, and so for a verdict; their estimate is {measured:.3g}. {saw}"
+            measured = math.nan
         if math.isnan(measured) and untested.strip():
             self.measurements[id] = Measurement(self._claims[id], None, saw=untested.strip(), sources=found)
             return

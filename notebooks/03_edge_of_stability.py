@@ -149,7 +149,7 @@ for name, value in zip(("small", "small-low", "small-high"), largest):
 # the interval holds the chance of initial conditions, not the choice of a window (below);
 # a share {glue:text}`edge-kept:.2f` ({glue:text}`edge-kept-low:.2f` to {glue:text}`edge-kept-high:.2f`) is kept.
 #
-# The kept exponents of {numref}`fig-edge-exponents` have one mode (Silverman's test: p = {glue:text}`edge-p-modes:.2f`); all of them together
+# The kept exponents of {numref}`fig-edge-exponents` have one mode (dip test: p = {glue:text}`edge-p-modes:.2f`); all of them together
 # have not (p = {glue:text}`edge-p-all:.3f`), for the discarded form a heap of their own near zero.
 # These are not quiet networks. The least $R^2$ is {glue:text}`edge-least-r2:.2f`, so nothing is discarded for a bad fit, and a share
 # {glue:text}`edge-overlooked:.2f` of the discarded curves grew more than $10^5$-fold: the straightest twenty epochs were found on a plateau before the growth.

@@ -208,16 +208,13 @@ both = comparisons.sensitive_while_fast(all_images, hits)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("images-fastest", fastest.estimate, display=False)
-glue("images-fastest-low", fastest.low, display=False)
-glue("images-fastest-high", fastest.high, display=False)
 glue("images-fastest-share", fastest_share.estimate, display=False)
 glue("images-onset", mnist_onset.estimate, display=False)
 glue("images-rise", rises.estimate, display=False)
 glue("images-large-arrived", learns.estimate, display=False)
 
 # %% [markdown]
-# With all images, and only {glue:text}`images-initial` initial conditions, training is fastest at $\eta =$ {glue:text}`images-fastest:g`
-# (bootstrap: {glue:text}`images-fastest-low:g` to {glue:text}`images-fastest-high:g`); $p$ there is {glue:text}`images-fastest-share:.2f`,
+# With all images, and only {glue:text}`images-initial` initial conditions, training is fastest at $\eta =$ {glue:text}`images-fastest:g`; $p$ there is {glue:text}`images-fastest-share:.2f`,
 # and it reaches one half at $\eta =$ {glue:text}`images-onset:g`, over records of 60 epochs. At $\eta = 20$ a share {glue:text}`images-large-arrived:.2f` arrives within 200 epochs;
 # were the others to arrive at once then, networks would take {glue:text}`images-rise:.1f` times as long as at the fastest rate, so that is a lower bound.
 # The order of events is the paper's, and the question is how near to each other they lie, on a grid whose steps are factors of 1.3 to 2 from 0.5 on.

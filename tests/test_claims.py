@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from netdyn_lib import claims, sources
+from netdyn_lib import claims, resampling, sources
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -118,6 +118,14 @@ def test_a_claim_that_could_not_be_tested_says_why_and_decides_nothing(card):
     assert rows[0]["measured"] is None and rows[0]["verdict"] in claims.VERDICTS and rows[0]["interval_kind"] is None
     html = claims.table(rows)
     assert "<td>–</td>" in html and "Seen: no network arrives" in html and "verdict-not-tested" in html
+
+
+def test_a_quantity_of_too_few_values_is_not_tested_whatever_it_is(card):
+    three = resampling.share_interval([True, True, False])
+    found = entered(card, "A", *three, saw="Two of three.")
+    assert (found.verdict, found.measured, found.low, found.high) == ("not tested", None, None, None)
+    assert found.saw == "Too few values for an interval, and so for a verdict; their estimate is 0.667. Two of three."
+    assert entered(card, "A", three.estimate).verdict != "not tested"  # a number that needs no interval
 
 
 def test_an_interval_is_the_right_way_round(card):

@@ -1,5 +1,6 @@
 """Exponents beside arrivals: answers that are known by construction."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -31,6 +32,19 @@ def test_fastest_counts_those_that_never_arrive_at_the_cap():
     assert comparisons.fastest(mixed).estimate == 1.0
     assert comparisons.fastest(arrivals([50, 40, 30, None])).estimate == 2.0
     assert comparisons.fastest(arrivals([30, 40, 30, 50])).estimate == 0.5  # the smallest of equals
+
+
+def test_three_networks_have_an_estimate_and_no_interval():
+    ten = arrivals([50, 40, 30, None])
+    three = dataclasses.replace(ten, times=ten.times[:, :3], present=ten.present[:, :3])
+    for found in (
+        comparisons.fastest(three),
+        comparisons.rise(three, 0.5),
+        comparisons.slowdown(three, ten),
+        comparisons.arrived(three, 2.0),
+    ):
+        assert np.isfinite(found.estimate) and np.isnan([found.low, found.high]).all()
+    assert tuple(comparisons.slowdown(ten, ten)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
