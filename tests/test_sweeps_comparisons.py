@@ -15,7 +15,7 @@ def exponents(keeps, rates=RATES):
     rows = []
     for count in keeps:
         kept = np.arange(10) < count
-        rows.append(responses.row(np.where(kept, 0.5, 0.0), kept, 0, 0, "made"))
+        rows.append(responses.row(np.where(kept, 0.5, 0.0), kept, 0, "made"))
     return responses.collect(rows, rates)
 
 
