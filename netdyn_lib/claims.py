@@ -145,6 +145,17 @@ class Measurement:
         )
 
 
+def fitting(*judged):
+    """Names of the readings that are *reproduced* in every one of some (claim, readings by name), in words.
+
+    >>> claim = Claim("A", "D", "Fig. 1", "one", "s", 1, "q", Range(0, 1))
+    >>> fitting((claim, dict(slope=0.5, ramp=0.6)), (claim, dict(slope=0.4, ramp=3.0)))
+    'slope'
+    """
+    first = judged[0][1]
+    return ", ".join(n for n in first if all(c.judge(r[n]) == "reproduced" for c, r in judged)) or "none"
+
+
 def _root():
     return Path(__file__).resolve().parent.parent
 

@@ -150,6 +150,11 @@ def exponents(data, rule="best_fit", seed=0, **options):
     return collect(rows, data["eta"].values, rule)
 
 
+def multiverse(data, seed=0):
+    """:func:`exponents` under each of :data:`netdyn_lib.lyapunov.READINGS`; a dict of its name to :class:`Exponents`."""
+    return {name: exponents(data, seed=seed, **options) for name, options in lyapunov.READINGS.items()}
+
+
 def by_length(data, lengths, rule="best_fit", seed=0, **options):
     """p and λ_nMLE of the same networks and copies, had their distances been recorded for fewer epochs.
 
