@@ -88,7 +88,7 @@ print("share with exponential growth:", answer.share)
 print("sharpness / (2/η) of the initial networks:", edge.round(2))
 
 # %% [markdown]
-# The exponent depends on how it is read off the curves. Papers mostly print $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope in it; {doc}`03_edge_of_stability` compares them.
+# The exponent depends on how it is read off the curves. The papers print $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope in it; {doc}`03_edge_of_stability` compares them.
 
 # %% tags=["nbval-ignore-output"]
 readings = lyapunov.multiverse(record["mean_distance"][:, record.alive])
