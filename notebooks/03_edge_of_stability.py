@@ -203,14 +203,14 @@ fits = lyapunov.multiverse(first["mean_distance"], tangent.mean_growth(growth))
 summaries = [lyapunov.summarise(f, seed=seed) for f in fits.values()]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each rule puts its window on the mean distance of four initial conditions; of the printed exponents, the line from epoch 0 to τ. Lines are shifted down so that they can be told apart.", "name": "fig-edge-windows"}, "image": {"alt": "Four logarithmic distance curves that rise and saturate; coloured segments below them, of different lengths and slopes, mark the windows chosen by best fit with 10, 20 and 30 epochs and by the ramp; two more start at epoch 0 and are flatter."}}
-windows = {name: f for name, f in fits.items() if not name.startswith("between")}  # it has best_fit(20)'s window
-draw.window_choices(first.epochs, first["mean_distance"][:, examples], windows)
+drawn = {name: f for name, f in fits.items() if not name.startswith("between")}  # it has best_fit(20)'s window
+draw.window_choices(first.epochs, first["mean_distance"][:, examples], drawn)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The multiverse of readings: network maximal Lyapunov exponent and share kept under each, with 95% intervals, from the same 500 networks. Dashed: the paper's values. The tangent rule has no fit and keeps by Λ > 0.05 alone.", "name": "fig-edge-multiverse"}, "image": {"alt": "Two columns of points with error bars for eight rules. Exponents spread well beyond their intervals, from the two printed ones at the low end to best fit with ten epochs at the high end; shares kept vary too."}}
 draw.multiverse(summaries)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Density of the kept exponents under each rule, from the same 500 networks.", "name": "fig-edge-densities"}, "image": {"alt": "Eight smooth density curves with different peaks and widths; those of the printed exponents and of the tangent rule are the narrowest and peak lowest, near 0.2; that of windows of at least ten epochs is the broadest, with a shoulder."}}
-draw.histograms(fits, {rule: f.kept() for rule, f in fits.items()})
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Density of the kept exponents under each rule, from the same 500 networks.", "name": "fig-edge-densities"}, "image": {"alt": "Seven smooth density curves with different peaks and widths; those of the printed exponents and of the tangent rule are the narrowest and peak lowest, near 0.2; that of windows of at least ten epochs is the broadest, with a shoulder."}}
+draw.histograms(drawn, {rule: f.kept() for rule, f in drawn.items()})
 
 # %%
 lowest, highest = lyapunov.extremes(summaries)
