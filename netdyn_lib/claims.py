@@ -128,7 +128,8 @@ class Measurement:
     @property
     def decisive(self):
         """Whether both ends of the interval would have the same verdict; a measurement without one is, a claim not tested never."""
-        return self.measured is not None and all(self._judge(v) == self.verdict for v in (self.low, self.high) if v is not None)
+        ends = [v for v in (self.low, self.high) if v is not None]
+        return self.measured is not None and all(self._judge(v) == self.verdict for v in ends)
 
     def row(self):
         """The measurement as plain data, one row of the scorecard."""
@@ -146,14 +147,15 @@ class Measurement:
 
 
 def fitting(*judged):
-    """Names of the readings that are *reproduced* in every one of some (claim, readings by name), in words.
+    """Names of the readings that are *reproduced* in each of some (claim, readings by name), in words.
 
     >>> claim = Claim("A", "D", "Fig. 1", "one", "s", 1, "q", Range(0, 1))
     >>> fitting((claim, dict(slope=0.5, ramp=0.6)), (claim, dict(slope=0.4, ramp=3.0)))
     'slope'
     """
     first = judged[0][1]
-    return ", ".join(n for n in first if all(c.judge(r[n]) == "reproduced" for c, r in judged)) or "none"
+    fit = (n for n in first if all(claim.judge(r[n]) == "reproduced" for claim, r in judged))
+    return ", ".join(fit) or "none"
 
 
 def _root():
@@ -225,7 +227,8 @@ class Scorecard:
         if not self._claims:
             raise ValueError(f"no claim names the chapter {self.chapter!r}")
 
-    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested="", source=None, readings=None):
+    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested="",
+                source=None, readings=None):  # fmt: skip
         """Enter one measurement.
 
         It returns nothing, so that a notebook's cell that ends in it shows nothing.
@@ -251,7 +254,8 @@ class Scorecard:
             The data that the quantity was taken from, as for :func:`netdyn_lib.sources.of`; without, it was computed in this run.
         readings : dict of str to float, optional
             What each reading of the paper's words gives.  All are judged by the claim's ranges,
-            and told before ``saw``; where they do not agree, the verdict is *partly*.  NaN decides nothing.
+            and told before ``saw``; where they do not agree, the verdict is *partly*.
+            NaN decides nothing.
 
         Raises
         ------

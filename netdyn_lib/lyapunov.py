@@ -355,7 +355,8 @@ def tangent(log_growth):
         raise ValueError(f"log_growth of shape {y.shape}: needs at least 2 epochs")
     shrank = y == -np.inf
     reason = _reasons(
-        ("diverged: not finite", ~np.isfinite(y) & ~shrank), ("vector zero: it shrank to nothing", shrank)
+        ("diverged: not finite", ~np.isfinite(y) & ~shrank),
+        ("vector zero: it shrank to nothing", shrank),
     )
     known = reason == ""
     y = np.where(known, y, np.nan)
@@ -411,7 +412,7 @@ class Summary:
     it, with a bootstrap :class:`~netdyn_lib.resampling.Interval`; ``sd`` is
     their standard deviation and ``mean_all`` the mean over all ``count``.
     ``share`` is p with Wilson's interval.  ``window`` is the mean length of the
-    kept windows, in epochs.  ``reason`` says why there is no exponent, and is empty where there is one.
+    kept windows, in epochs.  ``reason`` says why there is no exponent, empty where there is one.
     """
 
     rule: str
@@ -441,7 +442,8 @@ def why(reasons, kept):
 def summarise(fit, r2=R2, slope=SLOPE, seed=0):
     """λ_nMLE, the mean of Λ over the kept initial conditions, and p, the share kept.
 
-    With fewer than two curves kept, the exponent, its interval and sd are NaN, and ``reason`` says why.
+    With fewer than two curves kept, the exponent, its interval and sd are NaN, and ``reason``
+    says why.
     """
     kept = fit.kept(r2, slope)
     chosen = fit.slope[kept]

@@ -56,12 +56,12 @@ def slowdown(slow, fast, seed=0):
 
 
 def largest_ratio(arrivals):
-    """Cap over the least mean of min(τ, cap): no ratio to that mean can be larger, however late networks arrive."""
+    """Cap over the least mean of min(τ, cap): no ratio to that mean can be larger."""
     return float(arrivals.cap / times(arrivals).mean(1).min())
 
 
 def cut_short(claim, ratio, largest):
-    """Why a ratio that the cap keeps at or below ``largest`` cannot be judged, in words; empty where it can.
+    """Why a ratio that the cap keeps at or below ``largest`` cannot be judged; empty where it can.
 
     A test must be able to meet its claim.  And where all networks are cut off, the
     ratio is the cap's: enough for a claim of at least so much, but not for one of at most so much.

@@ -151,8 +151,9 @@ def exponents(data, rule="best_fit", seed=0, **options):
 
 
 def multiverse(data, seed=0):
-    """:func:`exponents` under each of :data:`netdyn_lib.lyapunov.READINGS`; a dict of its name to :class:`Exponents`."""
-    return {name: exponents(data, seed=seed, **options) for name, options in lyapunov.READINGS.items()}
+    """:func:`exponents` under each of :data:`netdyn_lib.lyapunov.READINGS`, by its name."""
+    readings = lyapunov.READINGS.items()
+    return {name: exponents(data, seed=seed, **options) for name, options in readings}
 
 
 def by_length(data, lengths, rule="best_fit", seed=0, **options):
@@ -254,7 +255,10 @@ def _at_rate(curves, there, rule, seed, options):
 
 
 def row(slopes, keeps, seed, rule, reasons=None):
-    """What :class:`Exponents` says of one learning rate: from Λ (n,), NaN for none, which are kept, and why none."""
+    """What :class:`Exponents` says of one learning rate.
+
+    From Λ (n,), NaN for none, which are kept (n,) bool, and why there is none (n,), empty where there is.
+    """
     kept, known = slopes[keeps], slopes[~np.isnan(slopes)]
     reasons = np.full(len(keeps), "") if reasons is None else reasons
     return dict(
@@ -274,7 +278,8 @@ def row(slopes, keeps, seed, rule, reasons=None):
 
 def collect(rows, rates, rule=None):
     """:class:`Exponents` from a :func:`row` for each of the learning rates."""
-    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged", "slopes", "keeps", "reasons")
+    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged")
+    keys += ("slopes", "keeps", "reasons")
     found = {k: [r[k] for r in rows] for k in keys}
     arrays = {k: np.array(found[k]) for k in ("sd", "count", "kept", "diverged")}
     rule = next((r["rule"] for r in rows if r["rule"]), rule)  # none where nothing was whole
