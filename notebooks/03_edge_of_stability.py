@@ -233,7 +233,7 @@ glue("edge-window", summary.window, display=False)
 # The table applies the same readings to both, each with the verdict that it alone would have.
 
 # %%
-mnist = results.best(results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"))
+mnist = results.best(results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"), least=results.ENOUGH)
 print(results.notes(mnist))
 paper_d, paper_j = (claims.load()[name] for name in ("D-fig8-lambda", "J-fig3-lambda"))
 iris_readings = {name: lyapunov.summarise(fits[name], seed=seed).exponent.estimate for name in lyapunov.READINGS}
