@@ -193,3 +193,21 @@ def test_a_measurement_says_where_its_numbers_come_from(card):
     rows = [row | dict(profile="laptop", device="cpu") for row in card.rows()]
     assert [claims.origin(row) for row in rows] == ["published in arms/usps.npz; laptop, cpu", "published in arms/usps.npz"]
     assert "published in arms/usps.npz; laptop, cpu" in claims.table(rows)
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [((0.95, 1.1), "reproduced"), ((0.95, 0.6), "partly"), ((0.95, 0.1), "partly"), ((0.6, 0.5), "partly")],
+)
+def test_readings_that_differ_in_verdict_are_partly(card, others, verdict):
+    found = entered(card, "A", 1.0, 0.95, 1.05, saw="More.", readings=dict(zip(("one", "two"), others)))
+    assert found.verdict == found.row()["verdict"] == verdict and found.decisive
+    assert not entered(card, "A", 1.0, 0.8, 1.05, readings={"one": 1.0}).decisive
+    assert entered(card, "B", 1.0, readings={"one": 2.0}).verdict == "not reproduced"
+
+
+def test_readings_are_told_by_verdict(card):
+    found = entered(card, "A", 1.0, saw="More.", readings={"one": 1.0, "two": 0.6, "three": 0.95, "four": 0.1})
+    assert found.saw == "Reproduced: one 1.00, three 0.95; partly: two 0.60; not reproduced: four 0.10. More."
+    found = entered(card, "A", 1.0, readings={"one": 1.0, "two": float("nan")})
+    assert found.saw == "Reproduced: one 1.00; not tested: two nan." and found.verdict == "reproduced"

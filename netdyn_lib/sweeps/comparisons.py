@@ -56,6 +56,25 @@ def slowdown(slow, fast, seed=0):
     return percentile_interval(ratio, a[1] / b[1], count=few)
 
 
+def largest_ratio(arrivals):
+    """Cap over the least mean of min(τ, cap): no ratio to that mean can be larger."""
+    return float(arrivals.cap / times(arrivals).mean(1).min())
+
+
+def cut_short(claim, ratio, largest):
+    """Why a ratio that the cap keeps at or below ``largest`` cannot be judged; empty where it can.
+
+    A test must be able to meet its claim.  And where all networks are cut off, the
+    ratio is the cap's: enough for a claim of at least so much, but not for one of at most so much.
+    """
+    asked = claim.reproduced
+    if asked.low is not None and largest < asked.low:
+        return f"With this cap the ratio cannot exceed {largest:.2f}, where {asked} is asked."
+    if asked.high is not None and ratio >= largest * (1 - 1e-9):
+        return f"All networks are cut off at the cap: {ratio:.2f} is the largest ratio that it allows."
+    return ""
+
+
 def coincidence(exponents, arrivals, level=0.1, seed=0):
     """Steps on the grid between the fastest learning rate and the onset of sensitivity; an Interval.
 
