@@ -56,7 +56,7 @@ _SWEEPS = {
     "mnist-l2-1e-5-few": dict(task="mnist-l2-1e-5", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(conditions=2, cap=200)),
     "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=5000, **_FEW | dict(conditions=2, copies=1, cap=60)),
     "mnist-6000-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1, samples=6000, test_samples=1000),
-    "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1),  # J, Figs. 2 and 3
+    "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=200, block=1),  # J, Figs. 2 and 3
     "sharpness": dict(
         task="digits", rates=(1.0, 2.5, 5.0, 7.5), conditions=10, copies=1, epochs=1000, block=5,
         sharp_at=(0, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000), sharp_conditions=10,
