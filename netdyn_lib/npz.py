@@ -14,20 +14,13 @@ import hashlib
 import io
 import json
 import math
-import os
-import platform
-import secrets
 import shutil
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from . import locks
-
-#: Stands for this machine in the name of a file that is being written.
-HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 class StoreError(OSError):
@@ -85,7 +78,8 @@ def write_archive(path, arrays, meta):
     path, data = Path(path), _encode(arrays, meta)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
+        locks.tidy(path.parent)
+        locks.replace(path, data)
     except OSError as error:
         raise unwritten(path, len(data), error) from error
     return path
@@ -109,10 +103,7 @@ def read_archive(path):
         if not {"sha256", "meta.json"} <= members.keys():
             raise ValueError("it holds no checksum or no metadata, so this library did not write it")
         stored, text = members.pop("sha256").decode("ascii"), members.pop("meta.json")
-        arrays = {
-            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
-            for name, raw in members.items()
-        }
+        arrays = {name.removesuffix(".npy"): array(raw) for name, raw in members.items()}
         found, meta = _checksum(arrays, text), json.loads(text)
     except MemoryError:
         raise
@@ -122,6 +113,24 @@ def read_archive(path):
     if stored != found:
         raise DamagedShard(path, "its checksum does not agree with what it holds", stored, found)
     return arrays, meta
+
+
+def array(raw):
+    """The array in the bytes of a ``.npy`` file.
+
+    Raises ValueError where they are none, or their header claims another number of bytes than follow it: what a damaged
+    header claims is not allocated.
+    """
+    stream = io.BytesIO(raw)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(stream)
+    if version not in read:
+        raise ValueError(f"version {version} of the format .npy: only 1.0 and 2.0 hold plain arrays")
+    shape, _, dtype = read[version](stream)
+    claimed, there = math.prod(shape) * dtype.itemsize, len(raw) - stream.tell()
+    if claimed != there and not dtype.hasobject:
+        raise ValueError(f"its header claims {shape} of {dtype}, {claimed} bytes, where {there} follow")
+    return np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
 
 
 def unwritten(path, size, error):
@@ -194,34 +203,3 @@ def _checksum(arrays, text):
         total.update(array.tobytes())
     total.update(text)
     return total.hexdigest()
-
-
-def _replace(path, data):
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.{HOST}-{secrets.token_hex(4)}.partial")
-    # Locked until it has its name, so that a store opened meanwhile does not sweep it.
-    fd, _ = locks.open_locked(partial, wait=True)
-    try:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-            if locks.fcntl is not None:
-                os.replace(partial, path)
-        finally:
-            os.close(fd)
-        if locks.fcntl is None:  # Windows renames no open file
-            os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name itself must survive a power cut
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            if error.errno not in locks.REFUSED:
-                raise
-        finally:
-            os.close(folder)
