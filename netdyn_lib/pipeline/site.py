@@ -180,7 +180,7 @@ def stage(project, notebooks, rows, source, runs=()):
     source.mkdir(parents=True)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
-    shutil.copytree(project.book, source / "book")
+    shutil.copytree(project.book, source / "book", ignore=shutil.ignore_patterns(".*.partial", ".*.lock"))
     (source / "notebooks").mkdir()
     place = launch.repository(yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8")))
     for name, nb in notebooks.items():
