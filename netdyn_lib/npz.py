@@ -8,6 +8,8 @@ The same arrays and metadata give the same bytes (with the same zlib).
 
 An archive is written beside its place and renamed into it: whatever stops a
 program, its name holds a whole archive, the one before, or nothing.
+
+Results that people read in an editor are JSON files, :func:`write_json`, with their checksum among their fields.
 """
 
 import hashlib
@@ -75,7 +77,56 @@ def write_archive(path, arrays, meta):
     StoreError
         Where it cannot be written; names the file, its size and the free space.
     """
-    path, data = Path(path), _encode(arrays, meta)
+    return _write(Path(path), _encode(arrays, meta))
+
+
+def write_json(path, content):
+    """Write a dict to ``path`` as JSON, with the SHA-256 of its canonical form as the field ``sha256``, and return the path.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`key`; and for a dict that has a field ``sha256``.
+    StoreError
+        Where it cannot be written.
+    """
+    if "sha256" in content:
+        raise ValueError(f"{path}: the content has a field 'sha256', which is the checksum's")
+    whole = {"sha256": _digest(content)} | content
+    text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return _write(Path(path), text.encode())
+
+
+def read_json(path):
+    """The dict that :func:`write_json` wrote, without its checksum.
+
+    Raises
+    ------
+    DamagedShard
+        Where the file is no JSON, is without a checksum, or has another content than was written.
+    FileNotFoundError
+        Where there is none.
+    """
+    path, data, found = Path(path), Path(path).read_bytes(), None
+    try:
+        content = json.loads(data)
+        stored = content.pop("sha256", None)
+        found = _digest(content)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        what = f"it cannot be read ({type(error).__name__}: {error}); it is {len(data)} bytes long"
+        raise DamagedShard(path, what) from error
+    if stored is None:
+        raise DamagedShard(path, "it holds no checksum, so an older library or another program wrote it", None, found)
+    if stored != found:
+        raise DamagedShard(path, "its checksum does not agree with what it holds", stored, found)
+    return content
+
+
+def _digest(content):
+    return hashlib.sha256(_canonical(content, "content").encode()).hexdigest()
+
+
+def _write(path, data):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         locks.tidy(path.parent)

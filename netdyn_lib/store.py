@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import locks, npz
-from .npz import DamagedShard, StoreError, key, read_archive, write_archive
+from .npz import DamagedShard, StoreError, key, read_archive, read_json, write_archive, write_json
 
-__all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key", "read_archive", "write_archive"]
+__all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key", "read_archive", "read_json", "write_archive", "write_json"]
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"""\w[^/\\:*?"<>|]{0,99}""")
