@@ -12,6 +12,7 @@ program, its name holds a whole archive, the one before, or nothing.
 Results that people read in an editor are JSON files, :func:`write_json`, with their checksum among their fields.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -190,10 +191,12 @@ def unwritten(path, size, error):
         free = f"{shutil.disk_usage(path.parent).free} bytes free"
     except OSError:
         free = "an unknown space free"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return StoreError(
         error.errno,
         f"{path.name} was not written ({error.strerror or error}): it needs {size} bytes, and the disk of "
-        f"{path.parent} has {free}. Everything finished before it is kept: make room and run again",
+        f"{path.parent} has {free}. Everything finished before it is kept: "
+        f"{'make room' if full else 'see that the folder can be written'} and run again",
     )
 
 

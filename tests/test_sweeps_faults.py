@@ -29,7 +29,11 @@ def compute(*words):
     return real(*words)
 running.compute = compute
 """
-RUN = "__main__.program()\n"
+RUN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it, as a shell's job in the background does
+__main__.program()
+"""
 
 
 def start(folder, *words, body=ANNOUNCE + RUN, **sizes):
@@ -86,7 +90,7 @@ def test_a_signal_stops_cleanly(tmp_path, number, uninterrupted):
 def test_a_signal_does_not_wait_for_minutes_of_work(tmp_path):
     """A hundred epochs of large networks take minutes, and threads look up only after them."""
     stuck = "import concurrent.futures, time\npool = concurrent.futures.ThreadPoolExecutor(1)\nreal = lambda *w: pool.submit(time.sleep, 600).result()\n"
-    folder, body = tmp_path / "store", ANNOUNCE + "__main__.GRACE = 0.5\n" + stuck + RUN
+    folder, body = tmp_path / "store", ANNOUNCE + "from netdyn_lib import jobs\njobs.GRACE = 0.5\n" + stuck + RUN
     process = start(folder, body=body)
     begun(process, 1)
     time.sleep(1)  # until it is at work, behind the announcement
