@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netdyn_lib import jobs
-from netdyn_lib import profiles, tasks
+from netdyn_lib import jobs, profiles, tasks
 from netdyn_lib.sweeps import __main__ as command_line
 from netdyn_lib.sweeps import named
 
