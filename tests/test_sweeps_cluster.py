@@ -115,7 +115,8 @@ def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
     store = Store(tmp_path / "store")
     words = ["run", "small", "--store", str(store.folder), "--device", "cpu"]
     call = [sys.executable, "-c", SCHEDULER]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(call, text=True, cwd=tmp_path, **pipes)
 
     def kill():
         while not store.keys():
