@@ -78,7 +78,9 @@ def key(project, name, parameters):
         images = {image: archives.available(image) for image in archives.names()}
     for module, folder in _READERS.items():
         if project.package / module in files:
-            files += sorted(path for path in (project.book / "results" / folder).glob("*") if path.is_file())
+            # Hidden is what is being written, or was when its writer was killed.
+            found = (project.book / "results" / folder).glob("[!.]*")
+            files += sorted(path for path in found if path.is_file() and path.suffix != ".partial")
     digest = hashlib.sha256()
     digest.update(json.dumps([source, parameters, versions(), claims, images], sort_keys=True, default=str).encode())
     for path in files:

@@ -4,13 +4,12 @@ A run is one JSON file of ``book/results/runs``, written from an executed copy b
 """
 
 import io
-import json
 from csv import DictWriter as writer
 
-from netdyn_lib import claims
+from netdyn_lib import claims, store
 
 from . import notebook, scorecard
-from .project import PipelineError, write_whole
+from .project import PipelineError
 
 #: Fields of a run, and of what it measured of a claim.
 RUN = ("chapter", "profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb", "machine", "versions")
@@ -43,7 +42,10 @@ def record(project, profile, only="", log=print):
             raise PipelineError(f"{path} does not say its {', '.join(unknown)}: it was executed by an older library; execute it again")
         found["rows"] = [{field: row[field] for field in ROW} for row in scorecard.gather({name: nb}, project.book / "claims.yml")]
         target = folder(project) / f"{name}-{profile}-{found['device']}.json"
-        write_whole(target, json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        try:
+            store.write_json(target, found)
+        except store.StoreError as error:
+            raise PipelineError(str(error)) from None
         log(f"{target.relative_to(project.root)} written: {len(found['rows'])} claims, {found['duration_s']:.0f} s")
         paths.append(target)
     return paths
@@ -55,14 +57,16 @@ def load(project, log=print):
     Raises
     ------
     PipelineError
-        For a file that is no record of a run.
+        For a file that is damaged, or no record of a run.
     """
     known, runs = claims.load(project.book / "claims.yml"), []
     for path in sorted(folder(project).glob("*.json")):
         try:
-            run = json.loads(path.read_text(encoding="utf-8"))
+            run = store.read_json(path)
             lacking = [field for field in (*RUN, "rows") if run.get(field) is None]
             lacking += [field for row in run.get("rows", ()) for field in ROW if field not in row]
+        except store.DamagedShard as error:
+            raise PipelineError(str(error)) from None
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise PipelineError(f"{path} is no record of a run: {error}") from None
         if lacking:

@@ -180,7 +180,8 @@ def stage(project, notebooks, rows, source, runs=()):
     source.mkdir(parents=True)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
-    shutil.copytree(project.book, source / "book")
+    half = shutil.ignore_patterns(".*.partial", ".*.lock")
+    shutil.copytree(project.book, source / "book", ignore=half)
     (source / "notebooks").mkdir()
     place = launch.repository(yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8")))
     for name, nb in notebooks.items():
