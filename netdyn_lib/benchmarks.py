@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import sources
+from . import reading, sources
 from .resampling import Interval
 
 _FORMAT = 1
@@ -253,7 +253,7 @@ def load(path):
         rows, growths = (tuple(_made(kind, one) for one in found[name]) for kind, name in ((Row, "rows"), (Growth, "growths")))
         return Results(dict(found["about"]), rows, growths)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no file of measurements ({type(error).__name__}: {error}): was it cut short, or written by another version?") from None
+        raise reading.Unreadable(f"{path} is no file of measurements ({type(error).__name__}: {error}): was it cut short, or written by another version?") from None
 
 
 def folder():

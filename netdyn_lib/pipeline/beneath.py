@@ -7,9 +7,8 @@ import hashlib
 
 import nbformat
 
-from .. import fingerprint, profiles, sources
-from ..figures import packing
-from . import notebook
+from .. import fingerprint, profiles, reading, sources
+from . import forms, notebook
 from .project import write_whole
 
 #: Folder of the tables, beside the notebooks of a staged book.
@@ -49,7 +48,8 @@ def now(project, name):
 
     Of the profiles, that of this notebook's sizes alone: those of other chapters do not make it stale.
     """
-    found = fingerprint.behind(project.source(name).read_text(encoding="utf-8"), project.package)
+    with forms.told(name):
+        found = fingerprint.behind(reading.text(project.source(name)), project.package)
     if "profiles" in found:
         sizes = {profile: sorted(vars(profiles.sizes(name, profile)).items()) for profile in profiles.PROFILES}
         found["profiles"] = hashlib.sha256(repr(sizes).encode()).hexdigest()[:12]
@@ -93,7 +93,7 @@ def _numbers(cell, path):
     letters = cell.metadata.get("netdyn", {}).get("numbers")
     if letters is None:
         return None
-    text = packing.unpacked(letters)
+    text = notebook.unpacked(letters, path.stem)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
     return text

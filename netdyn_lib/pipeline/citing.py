@@ -3,9 +3,8 @@
 import re
 import textwrap
 
-import yaml
-
-from . import notebook
+from .. import reading
+from . import forms, notebook
 from .project import PipelineError
 
 #: What a reference of ``CITATION.cff`` is in BibTeX, by its type.
@@ -21,7 +20,7 @@ def stage(project, notebooks, made):
     if not path.exists():
         return
     citation = load(path)
-    config = yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8"))
+    config = forms.settings(project.root / "_config.yml")
     texts = {
         "citation.md": f"> {sentence(citation)}\n",
         "bibtex.md": f"```bibtex\n{bibtex(citation)}```\n",
@@ -40,14 +39,12 @@ def load(path):
     PipelineError
         For a file that is not YAML or lacks what a citation is made of.
     """
-    try:
-        citation = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise PipelineError(f"{path.name} cannot be read: {error}") from None
+    with forms.told():
+        citation = reading.from_yaml(path)
     lacking = [key for key in ("title", "authors", "version", "date-released") if key not in (citation or {})]
     if lacking:
         raise PipelineError(f"{path.name} lacks {', '.join(lacking)}")
-    return citation
+    return forms.fit(citation, forms.CITATION, path)
 
 
 def sentence(citation):

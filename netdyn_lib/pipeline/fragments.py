@@ -1,12 +1,11 @@
 """Generated parts of pages: the scorecard, its summary, the runs, the published results, the front figure."""
 
-import base64
 import html
 import re
 
-from netdyn_lib import benchmarks, claims, store
+from netdyn_lib import benchmarks, claims, reading, store
 
-from . import notebook, scorecard
+from . import forms, notebook, scorecard
 from . import recorded as recorded_runs
 from .project import PipelineError
 
@@ -138,20 +137,12 @@ def published(folder):
     """The published results in a folder and below it: what each holds, where it comes from, and the file to download."""
     lines = ["| Name | What it holds | Computed | File |", "|:--|:--|:--|:--|"]
     for path in sorted(folder.glob("*.npz")) + sorted(folder.glob("*/*.npz")):
-        try:
+        with forms.told(), reading.of_kind(path, "published result"):
             _, meta = store.read_archive(path)
-        except store.DamagedShard as error:
-            raise PipelineError(str(error)) from None
-        lines.append(_listed(folder, path, *_contents(meta)))
+            lines.append(_listed(folder, path, *_contents(meta)))
     for path in sorted(folder.glob("bench/*.json")):
-        try:
-            measured = benchmarks.load(path)
-        except ValueError as error:
-            raise PipelineError(str(error)) from None
-        about = measured.about
-        where = about["device"] if about.get("cuda") else about["processor"]
-        holds = f"speed and memory: {len(measured.rows)} comparisons, growth with {len(measured.growths)} quantities"
-        lines.append(_listed(folder, path, holds, f"{about['date']}, {where}, PyTorch {about['torch']}, commit `{about['commit']}`"))
+        with forms.told(), reading.of_kind(path, "file of measurements"):
+            lines.append(_listed(folder, path, *_speeds(benchmarks.load(path))))
     return "\n".join(lines) + "\n" if len(lines) > 2 else "Nothing is published yet.\n"
 
 
@@ -159,6 +150,13 @@ def _listed(folder, path, holds, came):
     size = path.stat().st_size
     words = f"{size / 1e6:.1f} MB" if size > 5e4 else f"{size / 1e3:.0f} kB"
     return f"| {path.stem} | {holds} | {came} | {{download}}`{words} <{folder.name}/{path.relative_to(folder)}>` |"
+
+
+def _speeds(measured):
+    about = measured.about
+    where = about["device"] if about.get("cuda") else about["processor"]
+    holds = f"speed and memory: {len(measured.rows)} comparisons, growth with {len(measured.growths)} quantities"
+    return holds, f"{about['date']}, {where}, PyTorch {about['torch']}, commit `{about['commit']}`"
 
 
 def _contents(meta):
@@ -205,13 +203,11 @@ def front(notebooks, wanted):
     for name, nb in notebooks.items():
         for cell, label, caption, alt in notebook.figures(nb):
             if label == wanted:
-                png = next((o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})), None)
-                if png is None:
-                    raise PipelineError(f"{name}: the figure {wanted!r} has no picture: was it executed?")
+                png = notebook.picture(cell, f"{name}: the figure {wanted!r}")
                 text = (
                     f"```{{figure}} _generated/front.png\n:alt: {' '.join(alt.split())}\n:name: front-figure\n\n"
                     f"{' '.join(caption.split())} From {_link(name, nb)}.\n```\n"
                 )
-                return base64.b64decode(png), text
+                return png, text
     names = [label for nb in notebooks.values() for _, label, _, _ in notebook.figures(nb)]
     raise PipelineError(f"the front page asks for the figure {wanted!r}; the chapters have: {', '.join(names) or 'none'}")

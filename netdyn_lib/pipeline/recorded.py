@@ -7,9 +7,9 @@ import io
 import json
 from csv import DictWriter as writer
 
-from netdyn_lib import claims
+from netdyn_lib import claims, reading
 
-from . import notebook, scorecard
+from . import forms, notebook, scorecard
 from .project import PipelineError, write_whole
 
 #: Fields of a run, and of what it measured of a claim.
@@ -36,7 +36,7 @@ def record(project, profile, only="", log=print):
         path = project.executed(profile, name)
         if not path.exists():
             raise PipelineError(f"{name} has not been executed in the profile {profile}: make book PROFILE={profile} ONLY={name[:2]}")
-        nb = notebook.read(path)
+        nb = notebook.executed(path)
         found = {"chapter": name} | {field: nb.metadata.netdyn.get(field) for field in RUN[1:]}
         unknown = [field for field in RUN if found[field] is None]
         if unknown:
@@ -57,16 +57,11 @@ def load(project, log=print):
     PipelineError
         For a file that is no record of a run.
     """
-    known, runs = claims.load(project.book / "claims.yml"), []
+    with forms.told():
+        known, runs = claims.load(project.book / "claims.yml"), []
     for path in sorted(folder(project).glob("*.json")):
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-            lacking = [field for field in (*RUN, "rows") if run.get(field) is None]
-            lacking += [field for row in run.get("rows", ()) for field in ROW if field not in row]
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise PipelineError(f"{path} is no record of a run: {error}") from None
-        if lacking:
-            raise PipelineError(f"{path} is no record of a run: it has no {', '.join(dict.fromkeys(lacking))}")
+        with forms.told():
+            run = forms.fit(reading.from_json(path), forms.record(RUN, ROW), path)
         current = [row for row in run["rows"] if row["id"] in known and known[row["id"]].rule == row["rule"]]
         if len(current) < len(run["rows"]):
             log(f"{path.name}: {len(run['rows']) - len(current)} claims have changed since this run and are left out")

@@ -4,10 +4,9 @@ import io
 import json
 from csv import DictWriter as writer
 
-import yaml
-
 from netdyn_lib import claims
 
+from . import forms
 from .project import PipelineError
 
 #: Fields of one row of ``claims.json``, in order.
@@ -61,12 +60,8 @@ def gather(notebooks, path):
         measurement by an older library, and for a claims file that cannot be
         read.
     """
-    try:
-        known = claims.load(path)
-    except (OSError, ValueError) as error:
-        raise PipelineError(str(error)) from None
-    references = yaml.safe_load(path.read_text(encoding="utf-8")).get("papers", {})
-    found = {}
+    with forms.told():
+        known, (references, _), found = claims.load(path), claims.entries(path), {}
     for name, nb in notebooks.items():
         for row in _measured(nb):
             claim = known.get(row["id"])

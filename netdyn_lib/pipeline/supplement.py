@@ -1,6 +1,5 @@
 """One archive of everything: site, notebooks, figures, data, claims, library, environment, PDF, checksums."""
 
-import base64
 import csv
 import io
 import os
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from bs4 import BeautifulSoup
 
 from .. import machine
-from ..figures import packing, vector
+from ..figures import vector
 from . import deposit, execute, fragments, notebook, pdf, scorecard, site, verify
 from .project import PipelineError
 
@@ -66,7 +65,7 @@ def _executed(project, profile, name):
     path = project.executed(profile, name)
     if not path.exists():
         return None
-    nb = notebook.read(path)
+    nb = notebook.executed(path)
     fault = site.outgrown(project, name, nb)
     if fault is not None:
         return committed(project, name, f"the copy executed at profile {profile} is too old ({fault})")
@@ -81,7 +80,7 @@ def committed(project, name, why="not executed here"):
     path = project.committed(name)
     if not path.exists():
         raise PipelineError(f"{name} has neither an executed nor a committed notebook: run make book")
-    return Chapter(name, notebook.read(path), f"{why}; the committed run, whose figures are pictures and not vector drawings")
+    return Chapter(name, notebook.executed(path), f"{why}; the committed run, whose figures are pictures and not vector drawings")
 
 
 def make(project, chapters, folder, with_pdf=True, log=print):
@@ -184,15 +183,15 @@ def _figures(chapters, numbers, folder):
     for chapter in chapters:
         for cell, name, caption, alt in notebook.figures(chapter.nb):
             path = folder / f"{chapter.name}--{name}"
-            data = next((output.data for output in cell.outputs if "image/png" in output.get("data", {})), None)
-            if data is None:
-                raise PipelineError(f"{chapter.name}: the figure {name!r} has no picture: was it executed?")
-            if vector.MIME in data:
-                drawings[name] = path = path.with_suffix(".svg")
-                _write(path, packing.unpacked(data[vector.MIME]))
-            else:
+            which = f"{chapter.name}: the figure {name!r}"
+            picture = notebook.picture(cell, which)
+            drawing = next((o.data[vector.MIME] for o in cell.outputs if vector.MIME in o.get("data", {})), None)
+            if drawing is None:
                 pictures[name] = path = path.with_suffix(".png")
-                path.write_bytes(base64.b64decode(data["image/png"]))
+                path.write_bytes(picture)
+            else:
+                drawings[name] = path = path.with_suffix(".svg")
+                _write(path, notebook.unpacked(drawing, which))
             shown = {"file": path.name, "number": numbers.get(name, ""), "chapter": chapter.name, "name": name}
             rows.append(shown | {"caption": " ".join(caption.split()), "description": " ".join(alt.split())})
     _write(folder / "figures.csv", _csv(("file", "number", "chapter", "name", "caption", "description"), rows))

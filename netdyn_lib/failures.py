@@ -1,0 +1,28 @@
+"""The last handler of a command line: what was not foreseen is told in one line, too."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+#: Set in the environment, it shows the whole traceback.
+SWITCH = "NETDYN_TRACEBACK"
+
+
+def tell(error):
+    """Print an unforeseen error on stderr in one line: its type, its message and where it arose; return the exit status, 1.
+
+    With ``NETDYN_TRACEBACK=1`` in the environment the traceback stands before it.
+    """
+    if os.environ.get(SWITCH):
+        traceback.print_exception(error)
+    words = " ".join(str(error).split()) or "no message"
+    print(f"ERROR: {type(error).__name__}: {words}{_where(error)} ({SWITCH}=1 shows the whole traceback)", file=sys.stderr)
+    return 1
+
+
+def _where(error):
+    if isinstance(error, SyntaxError):  # it names the file and line that cannot be parsed
+        return f" in {error.filename}" if error.filename and error.filename not in str(error) else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
