@@ -365,7 +365,7 @@ def origin(row):
 
 
 def _other(row):
-    return f"<br><small>{html.escape(origin(row))}: {interval(row)}, {row['verdict']}</small>"
+    return f"<br><small>{html.escape(origin(row))}: {interval(row)}, {html.escape(row['verdict'])}</small>"
 
 
 def table(rows, address=None, others=None):
@@ -388,7 +388,7 @@ def table(rows, address=None, others=None):
         value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
         known = "profile" in row and (row["measured"] is not None or row["source"] != sources.HERE)
         run = f"<br><small>{html.escape(origin(row))}</small>" if known else ""
-        verdict = row["verdict"]
+        verdict = html.escape(row["verdict"])
         cells = (
             f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",
             value,

@@ -5,6 +5,7 @@ import textwrap
 
 from .. import reading
 from . import forms, notebook
+from .foreign import code, words
 from .project import PipelineError
 
 #: What a reference of ``CITATION.cff`` is in BibTeX, by its type.
@@ -55,8 +56,8 @@ def sentence(citation):
     'A group. *A book*. Version 1.0, 2026.'
     """
     where = f" {_address(citation)}." if _address(citation) else ""
-    authors = ", ".join(_author(author) for author in citation["authors"])
-    return f"{authors}. *{citation['title']}*. Version {citation['version']}, {citation['date-released'].year}.{where}"
+    authors = words(", ".join(_author(author) for author in citation["authors"]))
+    return f"{authors}. *{words(citation['title'])}*. Version {words(citation['version'])}, {citation['date-released'].year}.{where}"
 
 
 def bibtex(citation):
@@ -114,13 +115,13 @@ def one_figure(citation, notebooks):
     """
     for name, nb in notebooks.items():
         for _, label, _, _ in notebook.figures(nb):
-            commit = nb.metadata.netdyn["commit"]
+            commit = code(nb.metadata.netdyn["commit"])
             text = sentence(citation)
             return textwrap.dedent(f"""\
-                > Figure `{label}` in: {text[:-1]}, commit `{commit}`.
+                > Figure `{label}` in: {text[:-1]}, commit {commit}.
 
                 Here `{label}` is the figure's name, the last part of the link beside its caption ([{name}](../notebooks/{name}.ipynb)),
-                and `{commit}` the commit at which its chapter was executed.
+                and {commit} the commit at which its chapter was executed.
                 """)
     raise PipelineError("no chapter has a figure that could be cited")
 
