@@ -16,13 +16,10 @@ def tell(error):
     """
     if os.environ.get(SWITCH):
         traceback.print_exception(error)
-    words = " ".join(str(error).split()) or "no message"
-    print(f"ERROR: {type(error).__name__}: {words}{_where(error)} ({SWITCH}=1 shows the whole traceback)", file=sys.stderr)
-    return 1
-
-
-def _where(error):
-    if isinstance(error, SyntaxError):  # it names the file and line that cannot be parsed
-        return f" in {error.filename}" if error.filename and error.filename not in str(error) else ""
     frames = traceback.extract_tb(error.__traceback__)
-    return f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    where = f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    words = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}{where}"
+    if isinstance(error, SyntaxError):  # of a module that is imported only now
+        words = f"{error.filename}, line {error.lineno}: {error.msg}: was the file being edited?"
+    print(f"ERROR: {words} ({SWITCH}=1 shows the whole traceback)", file=sys.stderr)
+    return 1

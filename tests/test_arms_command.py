@@ -99,7 +99,7 @@ def test_an_unknown_name_is_an_error_before_anything_is_computed(run, monkeypatc
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run --time-limit 0", "time_limit = 0"),
+        ("run --time-limit 0", "--time-limit = 0"),
         ("run --seed -1", "seed = -1"),
         ("run --workers 0", "workers = 0"),
         ("publish", f"lacks 4 of 4 networks of 2 arms of '{TASK}'"),
@@ -123,8 +123,6 @@ def test_an_interrupt_is_status_130(run, monkeypatch):
     monkeypatch.setattr(running, "run", interrupted)
     status, _, err = run("run")
     assert status == 130 and "finished segments are kept" in err
-    with pytest.raises(KeyboardInterrupt):
-        command._interrupt(15, None)
 
 
 @pytest.mark.parametrize("words", ["", "walk", "run --profile huge"])

@@ -140,7 +140,7 @@ def test_what_is_missing_is_named_in_order_and_damage_is_set_aside(tmp_path):
     path = store.path("b")
     path.write_bytes(path.read_bytes()[:-20])
     assert jobs.missing(store, "dbac", log.append) == ["d", "b"]
-    assert len(log) == 1 and str(path) in log[0] and log[0].endswith("It is computed again.")
+    assert len(log) == 1 and str(path) in log[0] and log[0].endswith("It counts as missing.")
     assert not path.exists() and path.with_name("b.npz.damaged").exists()
     assert jobs.missing(store, "dbac", log.append) == ["d", "b"] and len(log) == 1
 

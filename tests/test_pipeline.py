@@ -1,5 +1,6 @@
 """The pipeline: what a run depends on, executing, interruption, pairing, gathering."""
 
+import functools
 import os
 import shutil
 import signal
@@ -267,7 +268,9 @@ def test_an_interrupted_run_leaves_nothing_half_written(project, number):
     )
     command = [sys.executable, "-m", "netdyn_lib.pipeline", "--root", str(project.root), "execute", "--device", "cpu"]
     here = {"cwd": Path(__file__).resolve().parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    first = subprocess.Popen(command, text=True, start_new_session=True, **here)
+    # Who runs the tests may ignore an interrupt, as a shell's job in the background does.
+    restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    first = subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=restore, **here)
     scratch = project.build / "running" / "laptop" / "02_second.ipynb"
     until(lambda: scratch.exists() and "before" in scratch.read_text())
     os.kill(first.pid, number)

@@ -16,7 +16,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from netdyn_lib import locks, npz
+from netdyn_lib import locks
 from netdyn_lib.store import DamagedShard, Store, StoreError, key, read_archive, write_archive
 
 ARRAYS = {
@@ -372,7 +372,7 @@ def test_a_process_killed_inside_a_write_leaves_what_was(tmp_path, place, refere
 
 def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
     young, old = tmp_path / ".a.7.0123abcd-1.partial", tmp_path / ".b.7.0123abcd-1.partial"
-    ours = tmp_path / f".c.7.{npz.HOST}-1.partial"
+    ours = tmp_path / f".c.7.{locks.HOST}-1.partial"
 
     def lay():
         for path in (young, old, ours):

@@ -82,7 +82,7 @@ def _mine(kept, wanted, deadline):
             if deadline is not None and time.monotonic() > deadline:
                 raise Stopped("the time is over")
             with kept.claim(name) as mine:
-                if name in kept:
+                if jobs.is_good(kept, name):
                     yield piece, True
                 elif mine:
                     yield piece, False

@@ -4,13 +4,12 @@ A run is one JSON file of ``book/results/runs``, written from an executed copy b
 """
 
 import io
-import json
 from csv import DictWriter as writer
 
-from netdyn_lib import claims, reading
+from netdyn_lib import claims, store
 
 from . import forms, notebook, scorecard
-from .project import PipelineError, write_whole
+from .project import PipelineError
 
 #: Fields of a run, and of what it measured of a claim.
 RUN = ("chapter", "profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb", "machine", "versions")
@@ -43,7 +42,8 @@ def record(project, profile, only="", log=print):
             raise PipelineError(f"{path} does not say its {', '.join(unknown)}: it was executed by an older library; execute it again")
         found["rows"] = [{field: row[field] for field in ROW} for row in scorecard.gather({name: nb}, project.book / "claims.yml")]
         target = folder(project) / f"{name}-{profile}-{found['device']}.json"
-        write_whole(target, json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        with forms.told():
+            store.write_json(target, found)
         log(f"{target.relative_to(project.root)} written: {len(found['rows'])} claims, {found['duration_s']:.0f} s")
         paths.append(target)
     return paths
@@ -55,13 +55,13 @@ def load(project, log=print):
     Raises
     ------
     PipelineError
-        For a file that is no record of a run.
+        For a file that is damaged, or no record of a run.
     """
     with forms.told():
         known, runs = claims.load(project.book / "claims.yml"), []
     for path in sorted(folder(project).glob("*.json")):
         with forms.told():
-            run = forms.fit(reading.from_json(path), forms.record(RUN, ROW), path)
+            run = forms.fit(store.read_json(path), forms.record(RUN, ROW), path)
         current = [row for row in run["rows"] if row["id"] in known and known[row["id"]].rule == row["rule"]]
         if len(current) < len(run["rows"]):
             log(f"{path.name}: {len(run['rows']) - len(current)} claims have changed since this run and are left out")

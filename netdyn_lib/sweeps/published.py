@@ -30,8 +30,8 @@ def folder():
 
 
 def path_of(name, root=None):
-    """Where the published results of a sweep lie, whether they exist or not."""
-    return Path(root or folder()) / f"{name}.npz"
+    """Where the published results of a sweep lie, whether they exist or not; ValueError for a name that is none of a file."""
+    return store.published(root or folder(), name, "sweep")
 
 
 def write(data, root=None):
@@ -69,7 +69,7 @@ def _provenance(metas):
 
 def names(root=None):
     """Names of the published sweeps."""
-    return sorted(path.stem for path in Path(root or folder()).glob("*.npz"))
+    return store.published_names(root or folder())
 
 
 def load(name, root=None):
