@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from netdyn_lib import claims, reading
+from netdyn_lib import claims, failures, reading
 from netdyn_lib.figures import vector
 
 from . import accessibility, beneath, citing, execute, explorers, forms, fragments, launch, notebook, recorded, reference, scorecard, terms
@@ -225,13 +225,16 @@ def _jupyter_book(source, folder, strict, held=()):
     words = ["build", str(source), "--path-output", str(folder), "--all", "-q"]
     words += ["-W", "--keep-going"] if strict else []
     done = subprocess.run([sys.executable, "-c", _CALL, *words], capture_output=True, text=True, env=_environment(), pass_fds=held)
-    # A quiet build prints only its warnings, and they are for the reader.
-    if done.stderr.strip():
-        print(done.stderr.strip(), file=sys.stderr)
+    # A quiet build prints only its warnings, and they are for the reader; what it raises is told in a line.
+    warnings, _, raised = done.stderr.partition("Traceback (most recent call last):\n")
+    shown = done.stderr if os.environ.get(failures.SWITCH) else warnings
+    if shown.strip():
+        print(shown.strip(), file=sys.stderr)
     html = folder / "_build" / "html"
     if done.returncode or not (html / "index.html").exists():
-        tail = "\n".join(done.stdout.strip().splitlines()[-20:])
-        raise PipelineError(f"jupyter-book failed on {source} (exit {done.returncode}); its warnings stand above.\n{tail}")
+        cause = next((line for line in raised.splitlines() if line.strip() and line[0] != " "), "").removeprefix("RuntimeError: ")
+        why = cause or ("its warnings stand above" if warnings.strip() else " ".join(done.stdout.split())[-500:])
+        raise PipelineError(f"jupyter-book failed on {source} (exit {done.returncode}): {why}")
     return html
 
 
