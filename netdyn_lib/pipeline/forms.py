@@ -142,7 +142,7 @@ def _tell(errors, path):
     error = next(iter(errors), None)
     if error is None:
         return
-    place = error.json_path.removeprefix("$").removeprefix(".")
+    place = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in error.absolute_path).removeprefix(".")
     what = " ".join(error.message.split())
     if error.validator == "anyOf":
         what = "it lacks " + " or ".join(" and ".join(one["required"]) for one in error.validator_value)
