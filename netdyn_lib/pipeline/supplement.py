@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from .. import machine
 from ..figures import vector
 from . import deposit, execute, fragments, notebook, pdf, scorecard, site, verify
-from .project import PipelineError
+from .project import PipelineError, replace_folder
 
 NAME = "netdyn-companion"
 #: Files at the top of the repository that the archive has too.
@@ -92,9 +92,10 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     if with_pdf:
         pdf.require()  # before minutes are spent
     folder.mkdir(parents=True, exist_ok=True)
-    top = folder / f"{NAME}-{about['version']}"
-    shutil.rmtree(top, ignore_errors=True)
-    top.mkdir()
+    made = folder / f"{NAME}-{about['version']}"
+    top = folder / "making" / made.name  # so that one made before stays until this one is whole
+    shutil.rmtree(top.parent, ignore_errors=True)
+    top.mkdir(parents=True)
     notebooks = {chapter.name: chapter.nb for chapter in chapters}
     html = site.build_from(project, notebooks, "supplement", folder, log)
     numbers = _numbers(html, chapters)
@@ -120,7 +121,9 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     _write(top / verify.SUMS, "".join(f"{verify.digest(path)}  {path.relative_to(top).as_posix()}\n" for path in _members(top)))
     archive = folder / f"{top.name}.zip"
     _zip(top, archive, _date(about))
-    log(f"done: {archive} ({archive.stat().st_size / 1e6:.0f} MB, {len(_members(top))} files)")
+    replace_folder(top, made)
+    top.parent.rmdir()
+    log(f"done: {archive} ({archive.stat().st_size / 1e6:.0f} MB, {len(_members(made))} files)")
     return archive
 
 
