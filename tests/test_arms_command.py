@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from netdyn_lib import archives
+from netdyn_lib import archives, tasks
 from netdyn_lib.arms import __main__ as command
 from netdyn_lib.arms import arm, published, running
 from tests.small_arms import TASK, small
@@ -114,6 +114,19 @@ def test_a_store_that_cannot_be_written_is_one_error(book, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert command.main(["run", "--store", str(tmp_path / "file")]) == 1
     assert "was not written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [archives.MissingData("USPS is nowhere"), archives.DamagedData("usps.npz is damaged")])
+def test_data_that_cannot_be_had_are_an_error_of_their_task_alone(run, monkeypatch, error):
+    get = tasks.get
+
+    def some(name, *words, **more):
+        if name == TASK:
+            raise error
+        return get(name, *words, **more)
+
+    monkeypatch.setattr(tasks, "get", some)
+    assert run("run") == (1, f"{NAMES[2]}: 1 of 1 networks done\n", f"ERROR: {TASK}: {error}\n")
 
 
 def test_an_interrupt_is_status_130(run, monkeypatch):

@@ -1,5 +1,6 @@
 """Work that a store lacks: once each, beside others, within a time limit, and again where it is damaged."""
 
+import runpy
 import threading
 from types import SimpleNamespace
 
@@ -184,3 +185,43 @@ def test_damage_is_an_error_of_one_piece(tmp_path):
     with pytest.raises(DamagedShard):
         jobs.is_good(store, "a")
     assert jobs.fill(store, {"a": work(1)}) == (1, 0, "")
+
+
+# Command lines
+
+
+@pytest.mark.parametrize("package", ["sweeps", "arms", "outcomes"])
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_the_three_command_lines_are_stopped_alike(package, monkeypatch):
+    begun = []
+    monkeypatch.setattr(jobs, "program", lambda main, pieces: begun.append((main.__module__, pieces)))
+    runpy.run_module(f"netdyn_lib.{package}.__main__", run_name="__main__")
+    ((_, pieces),) = begun
+    assert pieces == {"sweeps": "shards", "arms": "segments", "outcomes": "blocks"}[package]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ValueError("too large"), 1, "ERROR: too large\n"),
+        (KeyError("the store lacks it"), 1, "ERROR: the store lacks it\n"),
+        (MemoryError("8 GB"), 1, "ERROR: 8 GB\n"),
+        (RuntimeError("failed on its worker"), 1, "ERROR: failed on its worker\n"),
+        (ConnectionError("gone"), 1, "ERROR: gone\n"),
+        (KeyboardInterrupt(), 130, "\nstopped; finished blocks are kept, and the same command goes on from there\n"),
+    ],
+)
+def test_an_error_is_one_line_and_a_status(capsys, error, status, said):
+    def work():
+        raise error
+
+    assert jobs.status(work, "blocks") == status and capsys.readouterr().err == said
+    assert jobs.status(lambda: 3, "blocks") == 3
+
+
+def test_a_time_limit_counts_down():
+    assert jobs.countdown(None)() is None
+    assert 59 < jobs.countdown(60)() <= 60
+    for limit in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"--time-limit = {limit}"):
+            jobs.countdown(limit)

@@ -1,6 +1,7 @@
 """The pipeline: what a run depends on, executing, interruption, pairing, gathering."""
 
 import functools
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 from netdyn_lib import benchmarks, claims, locks
 from netdyn_lib.fingerprint import imported
 from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
+from netdyn_lib.pipeline import project as project_module
 from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
 
 HEADER = """# ---
@@ -145,6 +147,10 @@ def test_the_key_follows_parameters_source_and_the_results_it_reads(project):
     (project.book / "results" / "x.csv").write_text("2")
     keys.add(execute.key(project, "01_first", {"seed": 0}))
     assert len(keys) == 5
+    # What is being written, or was left by a process that was killed, is no result.
+    for name in (".x.7.0123abcd-1.partial", "x.json.partial", ".x.npz.lock"):
+        (project.book / "results" / name).write_text("half")
+    assert execute.key(project, "01_first", {"seed": 0}) in keys
 
 
 # The source
@@ -672,6 +678,88 @@ def test_files_and_folders_are_replaced_whole(tmp_path):
     replace_folder(tmp_path / "b", tmp_path / "a")
     assert (tmp_path / "a" / "file").read_text() == "three"
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "file"]
+
+
+#: Replaces a file and a folder; a process that is killed at any call leaves one or the other, whole.
+REPLACING = """
+import json, os, shutil, sys
+from pathlib import Path
+root, folder = sys.argv[1], Path(sys.argv[2])
+sys.path.insert(0, root)
+from netdyn_lib.pipeline.project import replace_folder, write_whole
+from tests.killed import at_each_call
+page, html, making = folder / "page.json", folder / "html", folder / "making"
+
+def replace():
+    write_whole(page, "new" * 1000)
+    replace_folder(making, html)
+
+def lay():
+    for path, text in ((html, "old"), (making, "new")):
+        shutil.rmtree(path, ignore_errors=True)
+        for number in range(3):
+            write_whole(path / f"{number}.html", text)
+    write_whole(page, "old" * 1000)
+
+def good():
+    assert {path.read_text() for path in html.iterdir()} in ({"old"}, {"new"}) and len(list(html.iterdir())) == 3
+    assert page.read_text() in ("old" * 1000, "new" * 1000)
+
+killed = at_each_call(replace, folder, lay, good)
+print(json.dumps([killed, sorted(os.listdir(folder)), (html / "0.html").read_text()]))
+"""
+
+#: Puts one folder after another in the same place.
+AGAIN = """
+import shutil, sys
+from pathlib import Path
+from netdyn_lib.pipeline.project import replace_folder, write_whole
+folder, name = Path(sys.argv[1]), sys.argv[2]
+for _ in range(50):
+    making = folder / f"making-{name}"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir()
+    for number in range(3):
+        (making / str(number)).write_text(name)
+    write_whole(folder / "page", name * 100_000)
+    replace_folder(making, folder / "html")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere two folders cannot change places in one step")
+def test_a_kill_at_any_call_leaves_the_old_or_the_new(tmp_path):
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", REPLACING, str(root), str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    killed, left, text = json.loads(done.stdout)
+    assert killed > 8 and left == ["html", "page.json"] and text == "new"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere two folders cannot change places in one step")
+def test_two_writers_at_once_leave_a_whole_file_and_folder(tmp_path):
+    words = [sys.executable, "-c", AGAIN, str(tmp_path)]
+    here = {"cwd": Path(__file__).resolve().parents[1], "stderr": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen([*words, name], **here) for name in "ab"]
+    until(lambda: (tmp_path / "html").exists())
+    gone = 0
+    while any(writer.poll() is None for writer in writers):
+        gone += not (tmp_path / "html").exists()
+        assert (tmp_path / "page").read_text() in ("a" * 100_000, "b" * 100_000)
+    for writer in writers:
+        assert writer.communicate()[1] == "" and writer.returncode == 0
+    assert gone == 0 and len({path.read_text() for path in (tmp_path / "html").iterdir()}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["html", "page"]
+
+
+def test_without_an_exchange_a_folder_is_replaced_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(project_module, "_exchanged", lambda one, other: False)
+    for name in ("first", "second"):
+        write_whole(tmp_path / "new" / "file", name)
+        replace_folder(tmp_path / "new", tmp_path / "html")
+    assert (tmp_path / "html" / "file").read_text() == "second" and os.listdir(tmp_path) == ["html"]
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "new", tmp_path / "html")
+    assert os.listdir(tmp_path) == ["html"]
 
 
 # Notebooks that depend on the images at hand
