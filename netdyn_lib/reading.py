@@ -53,19 +53,8 @@ def parsed_yaml(words, path, first=1):
         raise Unreadable(f"{path}{_place(error, words, first)}: {_why(error)}") from None
 
 
-def from_json(path):
-    """Return what a JSON file holds.
-
-    Raises
-    ------
-    Unreadable
-        As :func:`text`, and for what is not JSON.
-    """
-    return parsed_json(text(path), path)
-
-
 def parsed_json(words, path):
-    """Return what JSON text, of the file ``path``, holds."""
+    """Return what JSON text holds; raises :class:`Unreadable`, with ``path`` and the line, where it is none."""
     try:
         return json.loads(words)
     except ValueError as error:

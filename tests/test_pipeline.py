@@ -381,7 +381,6 @@ def test_claims_are_gathered_in_order(measured):
     ]
     assert rows[0]["reference"] == "jimenez2025"
     assert tuple(rows[0]) == scorecard.FIELDS
-    assert scorecard.unmeasured(rows[:1], path) == ["B"]
     assert "[One](../notebooks/01_first.ipynb) | 1 | 0 | 1 |" in fragments.summary(rows, {"01_first": nb})
     assert "[One](../notebooks/02_second.ipynb) | – | – | – |" in fragments.summary(rows, {"01_first": nb, "02_second": nb})
 

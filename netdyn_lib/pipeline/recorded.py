@@ -3,9 +3,6 @@
 A run is one JSON file of ``book/results/runs``, written from an executed copy by ``python -m netdyn_lib.pipeline record``.
 """
 
-import io
-from csv import DictWriter as writer
-
 from netdyn_lib import claims, store
 
 from . import forms, notebook, scorecard
@@ -87,10 +84,4 @@ def agreement(run, rows):
 
 def csv(runs):
     """All that is kept, a line for each claim and run."""
-    fields = ("id", "chapter", *RUN[1:-1], *ROW[1:])
-    text = io.StringIO()
-    lines = writer(text, fields, lineterminator="\n", extrasaction="ignore")
-    lines.writeheader()
-    for run in runs:
-        lines.writerows(run | row for row in run["rows"])
-    return text.getvalue()
+    return scorecard.csv([run | row for run in runs for row in run["rows"]], ("id", "chapter", *RUN[1:-1], *ROW[1:]))

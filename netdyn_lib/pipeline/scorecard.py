@@ -84,12 +84,6 @@ def gather(notebooks, path):
     return [found[id] for id in known if id in found]
 
 
-def unmeasured(rows, path):
-    """Ids of claims that no row measures."""
-    measured = {row["id"] for row in rows}
-    return [id for id in claims.load(path) if id not in measured]
-
-
 def counts(rows):
     """How many rows have each verdict."""
     return {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in claims.VERDICTS}
@@ -100,10 +94,10 @@ def dumps(rows):
     return json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def csv(rows):
-    """The rows as comma-separated values, a line for each below the names of the :data:`FIELDS`."""
+def csv(rows, fields=FIELDS):
+    """The rows as comma-separated values, a line for each below the names of the fields; what else a row has is left out."""
     text = io.StringIO()
-    lines = writer(text, FIELDS, lineterminator="\n")
+    lines = writer(text, fields, lineterminator="\n", extrasaction="ignore")
     lines.writeheader()
     lines.writerows(rows)
     return text.getvalue()

@@ -1,7 +1,5 @@
 """One archive of everything: site, notebooks, figures, data, claims, library, environment, PDF, checksums."""
 
-import csv
-import io
 import os
 import shutil
 import subprocess
@@ -110,7 +108,7 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     shutil.copytree(project.book / "results", top / "data", ignore=shutil.ignore_patterns(".*"))
     rows = scorecard.gather(notebooks, project.book / "claims.yml")
     _write(top / "claims.json", scorecard.dumps(rows))
-    _write(top / "claims.csv", _csv(scorecard.FIELDS, rows))
+    _write(top / "claims.csv", scorecard.csv(rows))
     _write(top / "environment.txt", _environment(project, chapters))
     for file in COPIED:
         shutil.copyfile(project.root / file, top / file)
@@ -156,14 +154,6 @@ def _write(path, text):
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _csv(fields, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 # Figures
 
 
@@ -197,7 +187,7 @@ def _figures(chapters, numbers, folder):
                 _write(path, notebook.unpacked(drawing, which))
             shown = {"file": path.name, "number": numbers.get(name, ""), "chapter": chapter.name, "name": name}
             rows.append(shown | {"caption": " ".join(caption.split()), "description": " ".join(alt.split())})
-    _write(folder / "figures.csv", _csv(("file", "number", "chapter", "name", "caption", "description"), rows))
+    _write(folder / "figures.csv", scorecard.csv(rows, ("file", "number", "chapter", "name", "caption", "description")))
     return drawings, pictures
 
 
