@@ -165,7 +165,7 @@ def load(path=None):
 
 
 def entries(path):
-    """What stands in a claims file, unread: the papers, name → key of the reference, and the list of its claims.
+    """What stands in a claims file: the papers, name → key of the reference, and its list of claims.
 
     Raises
     ------
@@ -173,15 +173,18 @@ def entries(path):
         As :func:`load`, but for the claims themselves.
     """
     if not Path(path).exists():
-        raise FileNotFoundError(f"no claims at {path}; they are part of the companion's repository: pass path=")
+        why = "they are part of the companion's repository: pass path="
+        raise FileNotFoundError(f"no claims at {path}; {why}")
     whole = reading.from_yaml(path)
     if not isinstance(whole, dict) or "claims" not in whole:
-        raise reading.Unreadable(f"{path} has no key 'claims' with a list of claims: is it another file, or cut short?")
+        why = "is it another file, or cut short?"
+        raise reading.Unreadable(f"{path} has no key 'claims' with a list of claims: {why}")
     papers, found = whole.get("papers") or {}, whole["claims"] or []
     for key, value, kind in (("papers", papers, dict), ("claims", found, list)):
         if not isinstance(value, kind):
             what = "a mapping" if kind is dict else "a list, each entry of which begins with '-'"
-            raise reading.Unreadable(f"{path}: {key} is the {type(value).__name__} {str(value)[:40]!r}, not {what}")
+            has = f"the {type(value).__name__} {str(value)[:40]!r}"
+            raise reading.Unreadable(f"{path}: {key} is {has}, not {what}")
     return papers, found
 
 
@@ -189,11 +192,13 @@ def _claim(entry):
     if not isinstance(entry, dict):
         raise ValueError(f"{entry!r} is no mapping with id, paper, figure and so on")
     name = f"claim {entry.get('id')!r}"
-    lacking = [one.name for one in fields(Claim) if one.default is MISSING and one.name not in entry]
-    unknown = [str(key) for key in entry if key not in {one.name for one in fields(Claim)}]
-    if lacking or unknown:
-        what = f"lacks {', '.join(lacking)}" if lacking else f"has the unknown key {', '.join(unknown)}"
-        raise ValueError(f"{name} {what}: is a key misspelt?")
+    needed = {one.name: one.default is MISSING for one in fields(Claim)}
+    lacking = [key for key in needed if needed[key] and key not in entry]
+    unknown = [str(key) for key in entry if key not in needed]
+    if lacking:
+        raise ValueError(f"{name} lacks {', '.join(lacking)}: is a key misspelt?")
+    if unknown:
+        raise ValueError(f"{name} has the unknown key {', '.join(unknown)}: is it misspelt?")
     for key in ("id", "paper", "figure", "chapter", "statement", "quantity", "revised", "shown"):
         empty = entry.get(key) is None and key in ("revised", "shown")
         if not (empty or isinstance(entry[key], str) and entry[key]):
@@ -209,10 +214,12 @@ def _claim(entry):
 
 
 def _range(name, key, value):
-    numbers = isinstance(value, list) and all(v is None or type(v) in (int, float) and math.isfinite(v) for v in value)
-    if not numbers or len(value) != 2 or value == [None, None]:
-        raise ValueError(f"{name}: {key} is {value!r}, not [low, high] of two numbers, one of them null at most")
-    if None not in value and value[0] > value[1]:
+    known = [v for v in value if v is not None] if isinstance(value, list) else []
+    numbers = all(type(v) in (int, float) and math.isfinite(v) for v in known)
+    if not known or not numbers or len(value) != 2:
+        what = "not [low, high] of two numbers, one of them null at most"
+        raise ValueError(f"{name}: {key} is {value!r}, {what}")
+    if known[0] > known[-1]:
         raise ValueError(f"{name}: {key} is {value!r}: low is above high")
     return Range(*value)
 

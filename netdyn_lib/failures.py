@@ -10,7 +10,7 @@ SWITCH = "NETDYN_TRACEBACK"
 
 
 def tell(error):
-    """Print an unforeseen error on stderr in one line: its type, its message and where it arose; return the exit status, 1.
+    """Print an unforeseen error on stderr in a line, its type, message and place; return 1, the status.
 
     With ``NETDYN_TRACEBACK=1`` in the environment the traceback stands before it.
     """

@@ -1,4 +1,4 @@
-"""Read files that people or other programs wrote: a bad one is named, with the place and the likely cause."""
+"""Read files that people or other programs wrote: a bad one is named, with place and likely cause."""
 
 import json
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import yaml
 
 
 class Unreadable(ValueError):
-    """A file that is not what it should be; the message names it, the place and the likely cause in one line."""
+    """A file that is not what it should be; one line names it, the place and the likely cause."""
 
 
 def text(path):
@@ -28,8 +28,9 @@ def text(path):
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
+        what = f"the byte {data[error.start]:#04x} is no UTF-8"
         why = "was it saved in another encoding, or is it a binary file?"
-        raise Unreadable(f"{path}, line {line}: the byte {data[error.start]:#04x} is no UTF-8: {why}") from None
+        raise Unreadable(f"{path}, line {line}: {what}: {why}") from None
 
 
 def from_yaml(path):
@@ -46,7 +47,7 @@ def from_yaml(path):
 
 
 def parsed_yaml(words, path, first=1):
-    """Return what YAML text holds; errors name ``path`` and count lines from ``first``, as for a part of a file."""
+    """Return what YAML text holds; errors name ``path`` and count lines from ``first``."""
     try:
         return yaml.load(words, _Strict)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-01
@@ -54,17 +55,18 @@ def parsed_yaml(words, path, first=1):
 
 
 def parsed_json(words, path):
-    """Return what JSON text holds; raises :class:`Unreadable`, with ``path`` and the line, where it is none."""
+    """Return what JSON text holds; raises :class:`Unreadable`, with ``path`` and the line."""
     try:
         return json.loads(words)
     except ValueError as error:
         why = "was it cut short?" if words.strip() else "it is empty"
-        raise Unreadable(f"{path}, line {error.lineno}, column {error.colno}: no JSON ({error.msg}): {why}") from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Unreadable(f"{path}, {place}: no JSON ({error.msg}): {why}") from None
 
 
 @contextmanager
 def of_kind(path, kind):
-    """Tell errors of a ``with`` block that takes apart what a file holds as one :class:`Unreadable`.
+    """Tell errors of a ``with`` block that takes a file's contents apart as :class:`Unreadable`.
 
     It says that ``path`` is no ``kind``; errors that name the file already pass as they are.
     """
@@ -73,8 +75,10 @@ def of_kind(path, kind):
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if str(path) in str(error):
             raise
-        why = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
-        raise Unreadable(f"{path} is no {kind} ({_line(why)}): is it of another kind, or written by another version?") from error
+        lacking = isinstance(error, KeyError)
+        what = _line(f"it has no {error}" if lacking else f"{type(error).__name__}: {error}")
+        why = "is it of another kind, or written by another version?"
+        raise Unreadable(f"{path} is no {kind} ({what}): {why}") from error
 
 
 class _Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -106,7 +110,8 @@ def _why(error):
         return f"{words}: rename or remove one of the two"
     if "mapping values" in words or "unexpected ':'" in words:
         return f"no YAML ({words}): does a text with a colon lack its quotes?"
-    return f"no YAML ({words}): is a bracket or a quote open, a line indented otherwise, or the file cut short?"
+    why = "is a bracket or a quote open, a line indented otherwise, or the file cut short?"
+    return f"no YAML ({words}): {why}"
 
 
 def _line(words):

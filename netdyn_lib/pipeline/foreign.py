@@ -1,4 +1,4 @@
-"""Foreign words in generated Markdown: names, notes and origins show as they are written, whatever they hold."""
+"""Foreign words in generated Markdown: names, notes and origins show as they are written."""
 
 import re
 
@@ -6,7 +6,7 @@ _MEANS = re.compile(r"([\\`*_{}\[\]<>|$&~^])")
 
 
 def words(text):
-    r"""Text of a paragraph or a cell in which nothing is markup: not HTML, not a role, a formula, a link or a column.
+    r"""Text in which nothing is markup: not HTML, a role, a formula, a link or a column.
 
     >>> print(words("<script>alert(1)</script> & $x$ | y_1"))
     \<script\>alert(1)\</script\> \& \$x\$ \| y\_1
@@ -15,7 +15,7 @@ def words(text):
 
 
 def code(text):
-    """The same in letters of code; a backtick, or the bar of a column, would end it and becomes a blank.
+    """The same in letters of code; a backtick or a bar would end it, and becomes a blank.
 
     >>> print(code("a84856809f3c-dirty"), code("a`b|c"))
     `a84856809f3c-dirty` `a b c`

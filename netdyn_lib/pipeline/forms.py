@@ -1,4 +1,4 @@
-"""The forms of the files that the pipeline reads, as JSON schemas, and the check of a file against its form."""
+"""The forms of the files that the pipeline reads, as JSON schemas, and the check against them."""
 
 import math
 from contextlib import contextmanager
@@ -24,7 +24,8 @@ def _object(needed=(), **properties):
 #: What a claim's measurement is; what an older library left out is found when rows are gathered.
 _ROW = _object(
     ["id"],
-    **dict.fromkeys(("id", "paper", "figure", "chapter", "statement", "quantity", "rule", "saw", "source"), _TEXT),
+    **dict.fromkeys(("id", "paper", "figure", "chapter", "statement", "quantity"), _TEXT),
+    **dict.fromkeys(("rule", "saw", "source"), _TEXT),
     **dict.fromkeys(("measured", "low", "high"), _MAYBE_NUMBER),
     paper_value={"type": ["string", "number", "null"]},
     revised=_MAYBE_TEXT,
@@ -39,7 +40,8 @@ _WAY = dict(
 #: How a notebook was run; what may lack was not yet written by older libraries.
 _RUN = _object(
     ("profile", "device", "seed", "commit", "executed", "duration_s", "versions"),
-    **_WAY, key=_TEXT, parameters={"type": "object"}, modules={"type": "object", "additionalProperties": _TEXT},
+    **_WAY, key=_TEXT, parameters={"type": "object"},
+    modules={"type": "object", "additionalProperties": _TEXT},
 )  # fmt: skip
 _FIGURE = _object(name={"type": "string", "pattern": r"^[\w-]*$"}, caption=_TEXT)
 _CELL = _object(
@@ -58,20 +60,23 @@ NOTEBOOK = _object(metadata=_object(["netdyn"], netdyn=_RUN), cells={"items": _C
 _AUTHOR = _object(**dict.fromkeys(("name", "family-names", "given-names", "orcid"), _TEXT))
 _AUTHOR["anyOf"] = [{"required": ["name"]}, {"required": ["family-names"]}]
 _WORK = dict(
-    **dict.fromkeys(("title", "doi", "url", "repository-code", "journal", "collection-title", "type"), _TEXT),
-    authors={"type": "array", "minItems": 1, "items": _AUTHOR}, **{"date-released": {"type": "date"}},
+    **dict.fromkeys(("title", "type", "doi", "url", "repository-code"), _TEXT),
+    **dict.fromkeys(("journal", "collection-title"), _TEXT),
+    **{"date-released": {"type": "date"}},
+    authors={"type": "array", "minItems": 1, "items": _AUTHOR},
 )  # fmt: skip
 _PAPER = _object(["title", "authors", "type"], year=_WHOLE, **_WORK)
 _PAPER["anyOf"] = [{"required": ["year"]}, {"required": ["date-released"]}]
 #: CITATION.cff, as far as it is read here.
 CITATION = _object(
     ["title", "authors", "version", "date-released"],
-    version=_TEXT, abstract=_TEXT, license=_TEXT, keywords=_TEXTS, references={"type": "array", "items": _PAPER}, **_WORK,
+    version=_TEXT, abstract=_TEXT, license=_TEXT, keywords=_TEXTS, **_WORK,
+    references={"type": "array", "items": _PAPER},
 )  # fmt: skip
 
 
 def record(run, row):
-    """The form of a run that is kept beside the notebooks, which has the fields ``run``, and ``row`` of each claim."""
+    """The form of a run kept beside the notebooks: with the fields ``run``, and ``row`` of each claim."""
     rows = {"type": "array", "items": _ROW | {"required": list(row)}}
     return _object([*run, "rows"], chapter=_TEXT, **_WAY, rows=rows)
 
@@ -115,12 +120,19 @@ def contents(path):
 
 
 def settings(path):
-    """The settings of a book, as a dict; raises PipelineError for those that Jupyter Book could not take, and names the place."""
+    """The settings of a book, as a dict.
+
+    Raises
+    ------
+    PipelineError
+        For settings that Jupyter Book could not take; it names the place.
+    """
     with told():
         config = reading.from_yaml(path)
     if not isinstance(config, dict):
-        raise PipelineError(f"{path} holds no settings, each a name and a value: is it empty, or another file?")
-    from jupyter_book.config import get_validator  # with Sphinx, which takes half a second to import
+        why = "is it empty, or another file?"
+        raise PipelineError(f"{path} holds no settings, each a name and a value: {why}")
+    from jupyter_book.config import get_validator  # Sphinx takes half a second to import
 
     _tell(get_validator().iter_errors(config), path)
     return config
@@ -128,7 +140,10 @@ def settings(path):
 
 @contextmanager
 def told(name=""):
-    """Tell what a ``with`` block cannot read, or is damaged or no Python, as a PipelineError; ``name`` goes before it."""
+    """Tell what a ``with`` block cannot read, what is damaged and what is no Python, as PipelineError.
+
+    ``name`` goes before the message.
+    """
     before = f"{name}: " if name else ""
     try:
         yield
@@ -142,10 +157,12 @@ def _tell(errors, path):
     error = next(iter(errors), None)
     if error is None:
         return
-    place = "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in error.absolute_path).removeprefix(".")
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
+    place = "".join(steps).removeprefix(".")
     what = " ".join(error.message.split())
     if error.validator == "anyOf":
-        what = "it lacks " + " or ".join(" and ".join(one["required"]) for one in error.validator_value)
+        what = "it lacks " + " or ".join(one["required"][0] for one in error.validator_value)
     elif len(what) > 200:
         what = f"{what[:80]} … {what[-80:]}"
-    raise PipelineError(f"{path}{f', at {place}' * bool(place)}: {what}: was it changed by hand, or written by another version?")
+    why = "was it changed by hand, or written by another version?"
+    raise PipelineError(f"{path}{f', at {place}' * bool(place)}: {what}: {why}")

@@ -34,9 +34,10 @@ def read_source(path):
     try:
         nb = jupytext.read(path, fmt="py:percent")
         nbformat.validate(nb)
-    except Exception as error:  # its header is YAML, and the options of a cell are JSON, read in several ways
-        why = " ".join(str(error).split())[:200]
-        raise PipelineError(f"{path} is no script in cells: {why}: is its header, or the options of a cell, malformed?") from None
+    except Exception as error:  # the header is YAML, the options of a cell are read in several ways
+        what = " ".join(str(error).split())[:200]
+        why = "is its header, or the options of a cell, malformed?"
+        raise PipelineError(f"{path} is no script in cells: {what}: {why}") from None
     nb.nbformat, nb.nbformat_minor = 4, 5
     seen = {}
     for cell in nb.cells:
@@ -137,21 +138,23 @@ def picture(cell, name):
     PipelineError
         Where there is none.
     """
-    found = next((output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})), None)
-    if found is None:
+    found = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    if not found:
         raise PipelineError(f"{name} has no picture: was it executed?")
     try:
-        return base64.b64decode(found)
+        return base64.b64decode(found[0])
     except ValueError as error:
-        raise PipelineError(f"the picture of {name} is damaged ({error}): execute the notebook again") from None
+        what = f"the picture of {name} is damaged ({error})"
+        raise PipelineError(f"{what}: execute the notebook again") from None
 
 
 def unpacked(letters, name):
-    """What :func:`netdyn_lib.figures.packing.packed` packed; raises PipelineError, with the name, where it is damaged."""
+    """What :func:`netdyn_lib.figures.packing.packed` packed; PipelineError where it is damaged."""
     try:
         return packing.unpacked(letters)
     except (EOFError, OSError, ValueError, zlib.error) as error:
-        raise PipelineError(f"{name}: the data kept with the figure are damaged ({error}): execute the notebook again") from None
+        what = f"the data kept with the figure are damaged ({error})"
+        raise PipelineError(f"{name}: {what}: execute the notebook again") from None
 
 
 def read(path):
@@ -167,8 +170,8 @@ def read(path):
         found = reading.parsed_json(text, path)
     version = found.get("nbformat") if isinstance(found, dict) else None
     if version != 4:
-        what = f"it has nbformat {version!r}, not 4" if version is not None else "it has no nbformat"
-        raise PipelineError(f"{path} is no notebook: {what}")
+        what = "no nbformat" if version is None else f"nbformat {version!r}, not 4"
+        raise PipelineError(f"{path} is no notebook: it has {what}")
     try:
         nbformat.validate(found)
         return nbformat.reads(text, as_version=4)
@@ -176,7 +179,8 @@ def read(path):
         place = list(getattr(error, "absolute_path", ()))
         where = f", cell {place[1] + 1}" if place[:1] == ["cells"] and len(place) > 1 else ""
         why = str(error).strip().splitlines()[0][:200]
-        raise PipelineError(f"{path}{where} is no notebook: {why}: was it changed by hand, or merged?") from None
+        what = f"{path}{where} is no notebook: {why}"
+        raise PipelineError(f"{what}: was it changed by hand, or merged?") from None
 
 
 def executed(path):
