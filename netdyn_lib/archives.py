@@ -189,7 +189,8 @@ def _read(name, folder, origin):
 def _unpacked(path):
     try:
         with zipfile.ZipFile(path) as held:
-            return {name.removesuffix(".npy"): npz.array(held.read(name)) for name in held.namelist()}
+            names = held.namelist()
+            return {name.removesuffix(".npy"): npz.array(held.read(name)) for name in names}
     except Exception as error:  # a damaged archive fails in as many ways as there are bytes in it
         raise DamagedData(f"{path} cannot be read as .npz ({type(error).__name__}: {error})") from error
 

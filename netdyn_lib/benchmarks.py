@@ -220,7 +220,8 @@ def _short(value):
 def save(path, results):
     """Write measurements to ``path``, whole or not at all."""
     rows, growths = ([asdict(one) for one in some] for some in (results.rows, results.growths))
-    store.write_json(path, {"format": _FORMAT, "about": results.about, "rows": rows, "growths": growths})
+    content = {"format": _FORMAT, "about": results.about, "rows": rows, "growths": growths}
+    store.write_json(path, content)
 
 
 def load(path):
@@ -246,8 +247,8 @@ def load(path):
         rows, growths = (tuple(_made(kind, one) for one in found[name]) for kind, name in ((Row, "rows"), (Growth, "growths")))
         return Results(dict(found["about"]), rows, growths)
     except (KeyError, TypeError, ValueError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise reading.Unreadable(f"{path} is no file of measurements ({why}): was it written by another version?") from None
+        what = f"({type(error).__name__}: {error}): was it written by another version?"
+        raise reading.Unreadable(f"{path} is no file of measurements {what}") from None
 
 
 def folder():

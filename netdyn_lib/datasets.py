@@ -86,14 +86,16 @@ class Shelf:
         ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.StoreError` where it cannot be
         written; otherwise as :func:`write`.
         """
-        return write(store.published(self._root(root), name), data, exact=tuple(data.data_vars) if self.exact else ())
+        exact = tuple(data.data_vars) if self.exact else ()
+        return write(store.published(self._root(root), name), data, exact=exact)
 
     def published(self, root=None):
         """All that is published, name → dataset, with its provenance among the attributes; none where there is no such folder.
 
         ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
         """
-        paths = {name: store.published(self._root(root), name) for name in store.published_names(self._root(root))}
+        root = self._root(root)
+        paths = {name: store.published(root, name) for name in store.published_names(root)}
         return {name: sources.published_in(read(path), path) for name, path in paths.items()}
 
     def _root(self, root):

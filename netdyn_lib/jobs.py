@@ -1,5 +1,6 @@
-"""Work that a store lacks, done one piece after another, beside other processes that do the same; and command lines that do it.
+"""Work that a store lacks, done one piece after another, beside other processes that do the same.
 
+Command lines of such work end alike: :func:`status` and :func:`program`.
 A piece has a key, and a function that takes a deadline, a reading of
 :func:`time.monotonic` or None, and gives its arrays and metadata.
 """
@@ -18,13 +19,13 @@ from .store import DamagedShard
 _POLL = 0.5  # seconds between looks at pieces that another process computes
 _MARGIN = 1.15  # a piece may take this much longer than the longest so far
 
-#: Exit statuses of a command line that leaves something missing, and of one that was stopped by a signal.
+#: Exit statuses of a command line that leaves something missing, and of one that a signal stopped.
 INCOMPLETE, STOPPED = 3, 130
 GRACE = 3.0  # seconds that what is under way may take to stop
 
 
 def is_good(store, name):
-    """Whether a piece is in the store, as it was written; one that is not is set aside, and raises DamagedShard.
+    """Whether a piece is in the store; DamagedShard where it is not as written, and set aside.
 
     Where it cannot be set aside, as in a folder that may only be read, the error says so.
     """
@@ -121,14 +122,15 @@ def fill(store, pieces, deadline=None, done=lambda: None):
 
 
 def status(work, pieces):
-    """The exit status that ``work`` returns; 1 after an error, told in a line, and 130 after a signal.
+    """Return the exit status that ``work`` gives; 1 after an error, 130 after a signal, each told.
 
     ``pieces`` names what is kept then, as "shards".
     """
     try:
         return work()
     except (ValueError, OSError, KeyError, RuntimeError, MemoryError) as error:
-        print(f"ERROR: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)  # a KeyError's text is in quotes
+        said = error.args[0] if isinstance(error, KeyError) else error  # whose text is in quotes
+        print(f"ERROR: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(_stopped(pieces), file=sys.stderr)
@@ -138,11 +140,11 @@ def status(work, pieces):
 
 
 def program(main, pieces):
-    """Run the command line ``main`` as a program: Ctrl-C and a batch system's "time is up" stop it, soon."""
+    """Run the command line ``main`` as a program, which Ctrl-C and SIGTERM stop within seconds."""
 
     def interrupt(_number, _frame):
-        # Threads at work look up only every so many epochs, which can take minutes.  Nothing is lost by
-        # leaving them: a piece has its name when it is whole, and the system takes back the claims.
+        # Threads at work look up only every so many epochs, which can take minutes.  Nothing is
+        # lost by leaving them: a piece has its name when it is whole, and claims end.
         def leave():
             os.write(2, f"{_stopped(pieces)}\n".encode())
             os._exit(STOPPED)
@@ -159,7 +161,10 @@ def program(main, pieces):
 
 
 def countdown(limit):
-    """A function that says how many seconds are left of ``--time-limit``, None where there is none; ValueError where it is not positive."""
+    """A function that gives the seconds left of ``--time-limit``, None where there is no limit.
+
+    Raises ValueError where it is not positive and finite.
+    """
     if limit is None:
         return lambda: None
     ends = time.monotonic() + positive(limit, "--time-limit", "seconds")

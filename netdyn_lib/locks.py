@@ -1,6 +1,7 @@
-"""Files written whole or not at all, locks that the kernel takes back from a process that dies, and what dead processes left behind.
+"""Files written whole or not at all, and locks that the kernel takes back from a process that dies.
 
-A file that is being written is ``.NAME.PID.HOST-TOKEN.partial`` beside its place: hidden, of its writer alone, and locked.
+A file that is being written is ``.NAME.PID.HOST-TOKEN.partial`` beside its place: hidden, locked,
+and of its writer alone.  What dead processes left behind is found by that.
 """
 
 import errno
@@ -81,16 +82,20 @@ def sweep(path, ours):
 
 
 def tidy(folder):
-    """Remove from a folder what processes that were killed left half written; what lives is locked, and left."""
+    """Remove what killed processes left half written in a folder; what is locked lives."""
     for path in Path(folder).glob(".*.partial"):
         # A lock reaches as far as one machine for certain; elsewhere only age tells.
         sweep(path, ours=f".{HOST}-" in path.name)
 
 
 def replace(path, data):
-    """Write bytes to ``path``, whose folder is there: whatever stops this, its name holds all of them, the file before, or nothing."""
+    """Write bytes to ``path``, whose folder is there.
+
+    Whatever stops this, the name holds all of them, the file before, or nothing.
+    """
     path = Path(path)
-    partial = path.with_name(f".{path.stem[:100]}.{os.getpid()}.{HOST}-{secrets.token_hex(4)}.partial")
+    mark = f"{os.getpid()}.{HOST}-{secrets.token_hex(4)}"
+    partial = path.with_name(f".{path.stem[:100]}.{mark}.partial")
     # Locked until it has its name, so that a folder tidied meanwhile keeps it.
     fd, _ = open_locked(partial, wait=True)
     try:

@@ -9,7 +9,8 @@ The same arrays and metadata give the same bytes (with the same zlib).
 An archive is written beside its place and renamed into it: whatever stops a
 program, its name holds a whole archive, the one before, or nothing.
 
-Results that people read in an editor are JSON files, :func:`write_json`, with their checksum among their fields.
+Results that people read in an editor are JSON files, :func:`write_json`, whose checksum is
+one of their fields.
 """
 
 import errno
@@ -82,7 +83,9 @@ def write_archive(path, arrays, meta):
 
 
 def write_json(path, content):
-    """Write a dict to ``path`` as JSON, with the SHA-256 of its canonical form as the field ``sha256``, and return the path.
+    """Write a dict to ``path`` as JSON, whole or not at all, and return the path.
+
+    A field ``sha256`` is added: the checksum of the dict's canonical form, as of :func:`key`.
 
     Raises
     ------
@@ -117,7 +120,8 @@ def read_json(path):
         what = f"it cannot be read ({type(error).__name__}: {error}); it is {len(data)} bytes long"
         raise DamagedShard(path, what) from error
     if stored is None:
-        raise DamagedShard(path, "it holds no checksum, so an older library or another program wrote it", None, found)
+        what = "it holds no checksum, so an older library or another program wrote it"
+        raise DamagedShard(path, what, None, found)
     if stored != found:
         raise DamagedShard(path, "its checksum does not agree with what it holds", stored, found)
     return content
@@ -170,19 +174,20 @@ def read_archive(path):
 def array(raw):
     """The array in the bytes of a ``.npy`` file.
 
-    Raises ValueError where they are none, or their header claims another number of bytes than follow it: what a damaged
-    header claims is not allocated.
+    Raises ValueError where they are none, or their header claims another number of bytes than
+    follow it: what a damaged header claims is not allocated.
     """
-    stream = io.BytesIO(raw)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(stream)
+    form, stream = np.lib.format, io.BytesIO(raw)
+    read = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
+    version = form.read_magic(stream)
     if version not in read:
-        raise ValueError(f"version {version} of the format .npy: only 1.0 and 2.0 hold plain arrays")
+        raise ValueError(f"version {version} of the format .npy: plain arrays are of 1.0 or 2.0")
     shape, _, dtype = read[version](stream)
     claimed, there = math.prod(shape) * dtype.itemsize, len(raw) - stream.tell()
     if claimed != there and not dtype.hasobject:
-        raise ValueError(f"its header claims {shape} of {dtype}, {claimed} bytes, where {there} follow")
-    return np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+        claim = f"{shape} of {dtype}, {claimed} bytes"
+        raise ValueError(f"its header claims {claim}, where {there} follow")
+    return form.read_array(io.BytesIO(raw), allow_pickle=False)
 
 
 def unwritten(path, size, error):

@@ -12,28 +12,30 @@ from pathlib import Path
 from . import locks, npz
 from .npz import DamagedShard, StoreError, key, read_archive, read_json, write_archive, write_json
 
-__all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key", "read_archive", "read_json", "write_archive", "write_json"]
+__all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key"]
+__all__ += ["read_archive", "read_json", "write_archive", "write_json"]
+__all__ += ["file_name", "published", "published_names", "turn"]
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"""\w[^/\\:*?"<>|]{0,99}""")
 
 
 def file_name(name, what):
-    """``name`` itself, which a file is to bear; ValueError, saying ``what`` it names, where it could leave its folder, or be no file.
+    """Return ``name`` itself, which a file is to bear; ``what`` says in the error what it names.
 
-    It begins with a letter, digit or ``_``, is at most 100 characters long, and has none that separates folders,
-    that cannot be seen, or that some system forbids.
+    Raises ValueError unless it begins with a letter, digit or ``_``, is at most 100 characters
+    long, and has none that separates folders, that cannot be seen, or that some system forbids.
     """
     if not (isinstance(name, str) and _NAME.fullmatch(name) and name.isprintable()):
         raise ValueError(
-            f"{what} = {name!r}: a file is named by it, so it must be 1 to 100 printable characters, the first a letter, "
-            """digit or '_', and none of / \\ : * ? " < > |"""
+            f"{what} = {name!r}: a file is named by it, so it must be 1 to 100 printable "
+            """characters, the first a letter, digit or '_', and none of / \\ : * ? " < > |"""
         )
     return name
 
 
 def published(folder, name, what="name"):
-    """``FOLDER/NAME.npz``, where published results lie, whether they exist or not; raises as :func:`file_name`."""
+    """``FOLDER/NAME.npz``, where published results lie, or would; raises as :func:`file_name`."""
     return Path(folder) / f"{file_name(name, what)}.npz"
 
 
@@ -149,7 +151,10 @@ class Store:
 
 @contextmanager
 def turn(path):
-    """Be alone with the file ``path`` for a ``with`` block: whoever changes what is there takes turns; raises as :meth:`Store.claim`."""
+    """Be alone with the file ``path`` for a ``with`` block: whoever changes it takes turns.
+
+    Raises as :meth:`Store.claim`.
+    """
     path = Path(path)
     with _lock(path.with_name(f".{path.name}.lock"), wait=True):
         yield

@@ -1,4 +1,4 @@
-"""Work in processes that are killed at each of their calls to the file system, one call after the other."""
+"""Work in processes that are killed at each of their calls to the file system."""
 
 import os
 import signal
@@ -6,10 +6,10 @@ import sys
 
 
 def at_each_call(work, folder, before=lambda: None, after=lambda: None):
-    """Do some work in a process that is killed at its first call about ``folder``, then at its second, …, until one gets through.
+    """Do some work in a process that is killed at its first call about ``folder``, then in one that
+    is killed at its second, …, until one gets through; the number of those that were killed.
 
-    ``before`` and ``after`` are called here, around each; the number of those that were killed.  Forks, so call it in a
-    process without threads.
+    ``before`` and ``after`` are called here, around each.  Forks: not for a process with threads.
     """
     killed = 0
     while True:

@@ -116,7 +116,7 @@ def test_a_store_that_cannot_be_written_is_one_error(book, tmp_path, capsys):
     assert "was not written" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [archives.MissingData("USPS is nowhere"), archives.DamagedData("usps.npz is damaged")])
+@pytest.mark.parametrize("error", [archives.MissingData("none"), archives.DamagedData("damaged")])
 def test_data_that_cannot_be_had_are_an_error_of_their_task_alone(run, monkeypatch, error):
     get = tasks.get
 

@@ -119,7 +119,8 @@ def test_a_damaged_file_is_refused(tmp_path, results):
             benchmarks.load(path)
     one = found["rows"][0]
     others = [found | {"format": 2}, {"format": 1, "about": {}, "rows": []}]
-    for content in [*others, found | {"rows": [one | {"more": 1}]}, found | {"rows": [one | {"ours": [-1]}]}]:
+    others += [found | {"rows": [one | change]} for change in ({"more": 1}, {"ours": [-1]})]
+    for content in others:
         store.write_json(path, content)
         with pytest.raises(ValueError, match=r"cpu.json is no file of measurements \("):
             benchmarks.load(path)

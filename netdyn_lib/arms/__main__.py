@@ -60,7 +60,8 @@ def _run(words, names, arms):
 
     workers = whole(words.workers, "workers", 1)
     had = _had(arms)
-    rest = [*(one.name for one in had), "--profile", words.profile, "--seed", str(words.seed), "--store", words.store]
+    rest = [*(one.name for one in had), "--profile", words.profile]
+    rest += ["--seed", str(words.seed), "--store", words.store]
     if words.time_limit is not None:
         rest += ["--time-limit", str(positive(words.time_limit, "--time-limit", "seconds"))]
     with results.helpers(min(workers, running.lacks(had, words.store)) - 1, rest):
@@ -70,7 +71,7 @@ def _run(words, names, arms):
 
 
 def _had(arms):
-    """Those of some arms whose tasks' data can be had; what keeps others from theirs is told, an error for each task."""
+    """Those of some arms whose tasks' data can be had; of each other task an error is told."""
     from .. import tasks
     from ..archives import DamagedData, MissingData
 

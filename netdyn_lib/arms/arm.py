@@ -43,7 +43,8 @@ class Arm:
     Raises
     ------
     ValueError
-        For a task whose name is none of a file, numbers out of bounds, an unknown rule, or steps or a segment that are no multiple of ``every``.
+        For a task whose name is none of a file, numbers out of bounds, an unknown rule, or steps
+        or a segment that are no multiple of ``every``.
     """
 
     name: str

@@ -34,7 +34,7 @@ def folder():
 
 
 def path_of(task, root=None):
-    """Where the published arms of a task lie, whether they exist or not; ValueError for a name that is none of a file."""
+    """Where the published arms of a task lie, or would; ValueError for a name that no file has."""
     return store.published(root or folder(), task, "task")
 
 

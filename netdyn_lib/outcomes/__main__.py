@@ -23,7 +23,8 @@ def main(argv=None):
     words = top.parse_args(argv)
 
     def work():
-        campaigns = [campaign.get(name, words.profile, words.seed) for name in words.names or campaign.names()]
+        names = words.names or campaign.names()
+        campaigns = [campaign.get(name, words.profile, words.seed) for name in names]
         return {"run": _run, "publish": _publish}[words.verb](campaigns, words)
 
     return jobs.status(work, "blocks")
@@ -40,7 +41,8 @@ def _run(campaigns, words):
             lacking += blocks
             continue
         kept, missing = running.run(one, words.store, words.workers, left)
-        print(f"{one.name}: {blocks - missing} of {blocks} blocks done, {kept} of them before", flush=True)
+        done = f"{blocks - missing} of {blocks} blocks done, {kept} of them before"
+        print(f"{one.name}: {done}", flush=True)
         lacking += missing
     return jobs.INCOMPLETE if lacking else 0
 

@@ -19,7 +19,8 @@ class Campaign:
     Raises
     ------
     ValueError
-        For a name that is none of a file, numbers out of their bounds, or times that do not grow or leave the training.
+        For a name that is none of a file, numbers out of their bounds, or times that do not grow
+        or leave the training.
     """
 
     name: str

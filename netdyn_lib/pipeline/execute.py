@@ -73,7 +73,8 @@ def key(project, name, parameters):
         images = {image: archives.available(image) for image in archives.names()}
     for module, folder in _READERS.items():
         if project.package / module in files:
-            found = (project.book / "results" / folder).glob("[!.]*")  # hidden is what is being written, or was when killed
+            # Hidden is what is being written, or was when its writer was killed.
+            found = (project.book / "results" / folder).glob("[!.]*")
             files += sorted(path for path in found if path.is_file() and path.suffix != ".partial")
     digest = hashlib.sha256()
     digest.update(json.dumps([source, parameters, versions(), measured, images], sort_keys=True, default=str).encode())

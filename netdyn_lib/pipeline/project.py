@@ -93,7 +93,7 @@ class Project:
 
 
 def write_whole(path, text):
-    """Write ``text`` to ``path`` so that an interruption, a kill too, leaves the old file or the new one."""
+    """Write ``text`` to ``path``; a kill at any moment leaves the old file or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     locks.tidy(path.parent)
@@ -103,8 +103,8 @@ def write_whole(path, text):
 def replace_folder(new, old):
     """Put the finished folder ``new`` in the place of ``old``, and remove what was there.
 
-    On Linux a kill at any moment leaves one or the other there, whole.  Elsewhere ``old`` has to be renamed first:
-    a kill just then leaves it as ``NAME.old``, and an interruption puts it back.
+    On Linux a kill at any moment leaves one or the other there, whole.  Elsewhere ``old`` has to be
+    renamed first: a kill just then leaves it as ``NAME.old``, and an interruption puts it back.
     """
     new, old = Path(new), Path(old)
     try:
@@ -127,9 +127,9 @@ def replace_folder(new, old):
 
 
 def _exchanged(one, other):
-    """Whether two folders have changed places in one step, as on Linux where the file system can."""
+    """Let two folders change places in one step; False where the system or the disk cannot."""
     if sys.platform != "linux":
         return False
     exchange = getattr(ctypes.CDLL(None), "renameat2", None)
-    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return exchange is not None and exchange(here, os.fsencode(one), here, os.fsencode(other), swap) == 0
+    at, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(exchange) and exchange(at, os.fsencode(one), at, os.fsencode(other), swap) == 0

@@ -177,7 +177,8 @@ def stage(project, notebooks, rows, source, runs=()):
     source.mkdir(parents=True)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
-    shutil.copytree(project.book, source / "book", ignore=shutil.ignore_patterns(".*.partial", ".*.lock"))
+    half = shutil.ignore_patterns(".*.partial", ".*.lock")
+    shutil.copytree(project.book, source / "book", ignore=half)
     (source / "notebooks").mkdir()
     for name, nb in notebooks.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.

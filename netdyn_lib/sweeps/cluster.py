@@ -41,7 +41,8 @@ def compute_on(scheduler, found, store, workers, deadline, bar, log):
         For a shard that fails on its worker: names the shard, and chains the
         worker's error.  Shards that were finished are kept.
     ConnectionError
-        Where no scheduler answers at the address, or it is lost on the way: says what is kept and what is missing.
+        Where no scheduler answers at the address, or it is lost on the way: says what is kept and
+        what is missing.
     """
     client = scheduler if isinstance(scheduler, Client) else _connected(scheduler)
     run = _Run(client, found, store, workers or 1, deadline, bar, log)
@@ -90,11 +91,12 @@ class _Run:
         return self.computed, self.elsewhere, "time limit" if self.late else ""
 
     def _lost(self, error):
+        name, total = self.found.sweep.name, len(self.found.keys)
         kept = len(self.found.have) + self.computed + self.elsewhere
         return (
-            f"{self.found.sweep.name}: the Dask scheduler at {self.address} is gone ({type(error).__name__}); "
-            f"{self.computed} shards were computed now, {kept} of {len(self.found.keys)} are kept and "
-            f"{len(self.found.keys) - kept} missing: the same command, with a scheduler that runs, goes on from there"
+            f"{name}: the Dask scheduler at {self.address} is gone ({type(error).__name__}); "
+            f"{self.computed} shards were computed now, {kept} of {total} are kept and "
+            f"{total - kept} missing: the same command, with a scheduler that runs, goes on"
         )
 
     def _left(self):

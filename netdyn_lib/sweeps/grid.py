@@ -55,9 +55,9 @@ class Sweep:
     Raises
     ------
     ValueError
-        For a name that is none of a file, a learning rate or radius that is not positive and finite, a
-        learning rate that stands twice, sizes that are no whole numbers, a cap
-        below the epochs, or epochs of sharpness out of order.
+        For a name that is none of a file, a learning rate or radius that is not
+        positive and finite, a learning rate that stands twice, sizes that are no whole
+        numbers, a cap below the epochs, or epochs of sharpness out of order.
     """
 
     name: str

@@ -30,7 +30,7 @@ def folder():
 
 
 def path_of(name, root=None):
-    """Where the published results of a sweep lie, whether they exist or not; ValueError for a name that is none of a file."""
+    """Where a sweep's published results lie, or would; ValueError for a name that no file has."""
     return store.published(root or folder(), name, "sweep")
 
 
