@@ -12,7 +12,7 @@ class Unreadable(ValueError):
 
 
 def text(path):
-    """Return the text of a file in UTF-8.
+    """Return the text of a file in UTF-8, each line ended by a newline as Python reads it.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def text(path):
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         what = f"the byte {data[error.start]:#04x} is no UTF-8"

@@ -201,6 +201,11 @@ def test_the_same_key_in_two_mappings_is_none_too_many(tmp_path):
     assert reading.from_yaml(tmp_path / "f.yml") == {"a": {"c": 1}, "b": {"c": 2}, "d": {"c": 3}}
 
 
+def test_lines_end_as_on_any_system(tmp_path):
+    (tmp_path / "f").write_bytes(b"a\r\nb\rc\n")
+    assert reading.text(tmp_path / "f") == (tmp_path / "f").read_text(encoding="utf-8") == "a\nb\nc\n"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
