@@ -93,7 +93,7 @@ def _numbers(cell, path):
     letters = cell.metadata.get("netdyn", {}).get("numbers")
     if letters is None:
         return None
-    text = notebook.unpacked(letters, path.stem)
+    text = notebook.unpacked(letters, f"{path.parent.name}: the figure {path.stem!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
     return text
