@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import sources, store
+from . import reading, sources, store
 from .resampling import Interval
 
 _FORMAT = 1
@@ -248,7 +248,7 @@ def load(path):
         return Results(dict(found["about"]), rows, growths)
     except (KeyError, TypeError, ValueError) as error:
         what = f"({type(error).__name__}: {error}): was it written by another version?"
-        raise ValueError(f"{path} is no file of measurements {what}") from None
+        raise reading.Unreadable(f"{path} is no file of measurements {what}") from None
 
 
 def folder():

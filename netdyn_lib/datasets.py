@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from . import sources, store
+from . import reading, sources, store
 
 
 def write(path, data, exact=()):
@@ -58,8 +58,9 @@ def read(path):
     """
     arrays, meta = store.read_archive(path)
     arrays = {name: values.astype(float) if values.dtype.kind == "f" else values for name, values in arrays.items()}
-    variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
-    return xr.Dataset(variables, arrays, meta["attributes"])
+    with reading.of_kind(path, "labelled dataset"):
+        variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
+        return xr.Dataset(variables, arrays, meta["attributes"])
 
 
 def _plain(values, exact):

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+from . import failures
 from .checks import positive
 from .ensembles import Stopped
 from .store import DamagedShard
@@ -134,6 +135,8 @@ def status(work, pieces):
     except KeyboardInterrupt:
         print(_stopped(pieces), file=sys.stderr)
         return STOPPED
+    except Exception as error:
+        return failures.tell(error)
 
 
 def program(main, pieces):

@@ -14,6 +14,7 @@ from .npz import DamagedShard, StoreError, key, read_archive, read_json, write_a
 
 __all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key"]
 __all__ += ["read_archive", "read_json", "write_archive", "write_json"]
+__all__ += ["file_name", "published", "published_names", "turn"]
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"""\w[^/\\:*?"<>|]{0,99}""")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import archives, sources, store, tasks
+from .. import archives, reading, sources, store, tasks
 from ..checks import whole
 from ..store import turn
 from ..sweeps.published import Unchecked
@@ -118,6 +118,11 @@ def load(task, root=None):
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the arms of {task!r}; compute them: {command(task)}")
     arrays, meta = store.read_archive(path)
+    with reading.of_kind(path, "file of arms"):
+        return sources.published_in(_dataset(arrays, meta), path)
+
+
+def _dataset(arrays, meta):
     variables = {}
     for name, values in arrays.items():
         if name != "present":
@@ -127,7 +132,7 @@ def load(task, root=None):
         variables[name] = ("arm", "seed", *_DIMS.get(name, ("step",))), values
     coords = {"arm": [Arm(**one).label for one in meta["arms"]], "seed": np.arange(arrays["present"].shape[1]), "step": meta["steps"]}
     attrs = {name: meta[name] for name in ("task", "data", "provenance")} | {"arms": json.dumps(meta["arms"])}
-    return sources.published_in(xr.Dataset(variables, coords, attrs), path)
+    return xr.Dataset(variables, coords, attrs)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import sources, store, tasks
+from .. import reading, sources, store, tasks
 from ..checks import whole
 from ..tangent import angles
 from . import campaign as grid
@@ -172,8 +172,10 @@ def load(name, root=None):
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the campaign {name!r}; compute it: {command(name)}")
     arrays, meta = store.read_archive(path)
-    times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
-    return tuple(sources.published_in(found, path) for found in (_data(name, arrays, meta, times), *_summaries(arrays, meta, times)))
+    with reading.of_kind(path, "published campaign"):
+        times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
+        found = _data(name, arrays, meta, times), *_summaries(arrays, meta, times)
+        return tuple(sources.published_in(data, path) for data in found)
 
 
 def _data(name, arrays, meta, times):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import archives, descent, networks, sources, store, tasks
+from .. import archives, descent, networks, reading, sources, store, tasks
 from . import dataset, responses
 from .grid import Sweep
 from .measuring import OF_REFERENCES
@@ -89,7 +89,11 @@ def load(name, root=None):
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the sweep {name!r}; compute it: {command(name)}")
     arrays, meta = store.read_archive(path)
-    sweep = meta["sweep"]
+    with reading.of_kind(path, "published sweep"):
+        return sources.published_in(_dataset(arrays, meta["sweep"], meta["provenance"]), path)
+
+
+def _dataset(arrays, sweep, provenance):
     coords = {
         "eta": ("eta", np.array(sweep["rates"]), {"long_name": "learning rate η"}),
         "init": np.arange(sweep["conditions"]),
@@ -101,8 +105,7 @@ def load(name, root=None):
     if sweep["sharp_at"]:
         coords["sharp_epoch"] = np.array(sweep["sharp_at"])
     variables = {k: (("eta", *_DIMS[k]), v) for k, v in arrays.items()}
-    data = xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(meta["provenance"])))
-    return sources.published_in(data, path)
+    return xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(provenance)))
 
 
 def summary(data):
