@@ -79,6 +79,7 @@ _MODULES = (
     "phases",
     "plans",
     "prediction",
+    "probe",
     "profiles",
     "pruning",
     "receiver",

@@ -44,8 +44,8 @@ def initial(network, count, seed=0, scheme="normal", std=1.0, start=0, device="c
     else:
         width = half_widths(network, scheme)
     rows = []
-    for index in range(whole(start, "start"), start + whole(count, "count", 1, cause="an ensemble is of at least 1")):
-        draw = np.random.default_rng([int(seed), index, 0])
+    for index in range(whole(start, "start"), start + networks.counted(count, network)):
+        draw = np.random.default_rng([whole(seed, "seed"), index, 0])
         rows.append(std * draw.standard_normal(network.count) if width is None else width * draw.uniform(-1, 1, network.count))
     return torch.tensor(np.stack(rows), dtype=torch.float64, device=device)
 
@@ -58,7 +58,7 @@ def half_widths(network, scheme):
     """
     glorot = scheme == "glorot"
     widths = []
-    if isinstance(network, networks.MLP):
+    if isinstance(network, networks.Perceptron):
         for units, columns in network.shapes:
             layer = np.full((units, columns), _width(columns - 1, units, glorot))
             layer[:, -1] *= not glorot
