@@ -96,7 +96,7 @@ class Simulation:
     def __init__(self, descent, start, observe=("loss",), every=1, workers=None, chunk=None, at=None, stop=None):
         task = descent.task
         device = task.x.device
-        start = resolved(floats(start, device), task.x.dtype)
+        start = resolved(floats(start, device), task.dtype)
         if start.dim() not in (2, 3) or start.shape[-1] != task.network.count:
             raise ValueError(
                 f"start has shape {tuple(start.shape)}; expected (n, {task.network.count}) or "

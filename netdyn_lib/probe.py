@@ -6,7 +6,6 @@ And where samples see each other, as under the statistics of a batch, half of th
 """
 
 import copy
-import pickle
 import random
 from contextlib import contextmanager
 from functools import partial
@@ -187,7 +186,8 @@ def _sources(device):
 
 def _generators(device):
     """The states of all generators, to be compared."""
-    return pickle.dumps([read() for read, _ in _sources(device)])
+    states = [read() for read, _ in _sources(device)]
+    return [state.tolist() if torch.is_tensor(state) else repr(state) for state in states]
 
 
 @contextmanager
