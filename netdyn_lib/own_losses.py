@@ -194,7 +194,7 @@ def taken(loss, y, outputs):
 def _kept(loss, y, outputs):
     """A loss of this library's kind, its tensors moved; checked."""
     name = getattr(loss, "name", _name(loss))
-    lacks = [part for part in ("values", "encode", "weight") if not hasattr(loss, part)]
+    lacks = [part for part in ("encode", "weight") if not hasattr(loss, part)]
     if lacks:
         raise ValueError(f"{name} has a value but no {', '.join(lacks)}: give that function, {name}.value, as the loss")
     loss = loss.to(y.device, torch.float64) if hasattr(loss, "to") else loss

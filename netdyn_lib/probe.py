@@ -48,7 +48,7 @@ def outputs(network, x):
         differentiable in its parameters.
     """
     with _generators_kept(x.device):
-        return _first(_Trial(network), x)[1]
+        return _first(_Trial(network, len(x)), x)[1]
 
 
 def coupled(network, x):
@@ -60,12 +60,12 @@ def coupled(network, x):
     Raises
     ------
     ValueError
-        Where the network is no map of its parameters: it draws random numbers, changes its parameters, or has other outputs or
-        buffers where it has been called before than where it has not.
+        Where the network is no map of its parameters: it draws random numbers, or has other outputs or buffers where it has been
+        called before than where it has not.
     Misfit
         As :func:`outputs`.
     """
-    fresh, used = _Trial(network), _Trial(network)
+    fresh, used = _Trial(network, len(x)), _Trial(network, len(x))
     with _generators_kept(x.device):
         drawn = _generators(x.device)
         part, output = _first(fresh, x)
@@ -84,10 +84,10 @@ def coupled(network, x):
 
 
 class _Trial:
-    """A copy of a network, to be called with any parameters; ``own`` (P,) are its own."""
+    """A copy of a network, to be called with any parameters and some of N samples; ``own`` (P,) are its own parameters."""
 
-    def __init__(self, network):
-        self.name, self.network = repr(network), copy.copy(network)
+    def __init__(self, network, samples):
+        self.name, self.network, self.samples = repr(network), copy.copy(network), samples
         self.module = getattr(network, "_module", None)
         if self.module is None:
             self.network = copy.deepcopy(network)
@@ -100,7 +100,7 @@ class _Trial:
 
     def __call__(self, params, x):
         """Outputs (n, C) of the samples ``x`` (n, …), checked; raises Misfit."""
-        given = params.to(x.device).clone().requires_grad_()
+        given = params.to(x.device).clone().requires_grad_()  # views of it are not to be written: PyTorch refuses that
         try:
             with torch.enable_grad():
                 # A network's own forward may keep the module as it was; a subclass's is more than the module.
@@ -108,11 +108,8 @@ class _Trial:
                 values = functional_call(self.module, self.network.unpack(given), (x,)) if plain else self.network.forward(given, x)
         except Exception as error:  # whatever a module raises
             raise Misfit(
-                f"inputs of shape {tuple(x.shape)} and {x.dtype} for {self.name}: it does not take them "
-                f"({type(error).__name__}: {error})"
+                f"inputs of shape {(self.samples, *x.shape[1:])} for {self.name}: it does not take them as {x.dtype} ({error})"
             ) from error
-        if not torch.equal(given.detach(), params.to(x.device)):
-            raise ValueError(_refusal(self.network, "changes its parameters when it is called"))
         return _checked(values, len(x), self.name)
 
     def state(self):
@@ -202,7 +199,7 @@ def _generators_kept(device):
 
 def _drawing(network, x):
     """The first layer that draws random numbers, in words; None where it is none of the module's parts."""
-    trial, states, found = _Trial(network), {}, []
+    trial, states, found = _Trial(network, len(x)), {}, []
 
     def begin(part, _):
         states[part] = _generators(x.device)

@@ -222,12 +222,14 @@ def recipe(name):
 def register(recipe):
     """Make a task of one's own known by its name, for this process.
 
-    Raises ValueError for a name that is taken, or data that are neither a known name nor a function.
+    Raises ValueError for a name that is taken, data that are neither a known name nor a function, or a network that is no function.
     """
     if recipe.name in _RECIPES:
         raise ValueError(f"a task {recipe.name!r} is known already; choose another name")
     if not callable(recipe.data) and recipe.data not in data.names():
         raise ValueError(f"task {recipe.name!r}: unknown data set {recipe.data!r}; known: {', '.join(data.names())}")
+    if isinstance(recipe.network, nn.Module) or not callable(recipe.network):
+        raise ValueError(f"task {recipe.name!r}: network = {recipe.network!r:.60}: expected a function that makes it, lambda: network")
     _RECIPES[recipe.name] = recipe
 
 

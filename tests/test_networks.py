@@ -130,14 +130,6 @@ def test_a_network_moves_with_what_is_frozen_in_it():
     assert mlp.to("meta") is mlp
 
 
-@pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.BatchNorm1d(5)])
-def test_random_or_stateful_layers_are_refused(layer):
-    module = nn.Sequential(nn.Linear(4, 5), layer, nn.Linear(5, 3))
-    with pytest.raises(ValueError, match="no map of the parameters"):
-        networks.ModuleNetwork(module)
-    networks.ModuleNetwork(module.eval())
-
-
 def test_a_module_without_parameters_is_refused():
     with pytest.raises(ValueError, match="no trainable parameter"):
         networks.ModuleNetwork(nn.ReLU())
