@@ -42,7 +42,7 @@ def positive(value, name, meaning):
 
 
 def real(value):
-    """``value`` as a float; NaN for what is no number, as text, True or None, so that every comparison fails."""
+    """``value`` as a float; NaN for what is no number, as text, True or None: comparisons fail."""
     if isinstance(value, (str, bytes)) or _truth(value):
         return math.nan
     try:
@@ -90,8 +90,10 @@ def numbers(values, name="values", kinds="biuf"):
         values = torch.stack([v.detach() for v in values])
     if not torch.is_tensor(values):
         return torch.from_numpy(_array(values, name, kinds))
-    if values.layout != torch.strided or values.is_complex() or values.is_quantized or _truth(values) and "b" not in kinds:
-        raise ValueError(f"{name} is a tensor of {values.dtype}, {values.layout}: expected real numbers, dense")
+    odd = values.is_complex() or values.is_quantized or _truth(values) and "b" not in kinds
+    if values.layout != torch.strided or odd:
+        kind = f"{values.dtype}, {values.layout}"
+        raise ValueError(f"{name} is a tensor of {kind}: expected real numbers, dense")
     kind = torch.float64 if values.is_floating_point() else torch.int64
     return values.detach().to(kind, memory_format=torch.contiguous_format, copy=True)
 
@@ -99,7 +101,7 @@ def numbers(values, name="values", kinds="biuf"):
 def _array(values, name, kinds):
     """A copy as an array of int64 or float64."""
     if np.ma.is_masked(values):
-        raise ValueError(f"{name} is masked, values are missing: fill in or leave out those samples")
+        raise ValueError(f"{name} is masked, values are missing: leave out those samples")
     try:
         array = np.asarray(values)
         array = np.asarray(array.tolist()) if array.dtype == object else array
@@ -122,5 +124,6 @@ def floats(values, device=None, name="values"):
     Raises ValueError for what :func:`numbers` refuses, and for truth values.
     """
     # Not by way of torch alone: Python's numbers would pass through float32.
-    held = values if torch.is_tensor(values) and not _truth(values) else numbers(values, name, "iuf")
+    plain = torch.is_tensor(values) and not _truth(values)
+    held = values if plain else numbers(values, name, "iuf")
     return held.detach().to(device, torch.float64)

@@ -68,7 +68,8 @@ def layers(task):
     if type(network) is not ModuleNetwork or task.x.device.type != "cpu":
         return None
     separable = getattr(task.loss, "separable", True)  # for samples go in blocks
-    if not separable or not all(hasattr(task.loss, name) for name in ("residual", "encode", "weight")):
+    needed = ("residual", "encode", "weight")
+    if not separable or not all(hasattr(task.loss, name) for name in needed):
         return None
     parts = _parts(network._module)
     if parts is None:

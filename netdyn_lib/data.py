@@ -90,7 +90,7 @@ def _split(title, bunch, test, seed, stratify, scale=1.0, features=None, unit="s
     parts = train_test_split(
         bunch.data / scale,
         bunch.target,
-        test_size=whole(test, "test", 1, len(bunch.target) - 1, f"{title} has {len(bunch.target):,} {unit}"),
+        test_size=whole(test, "test", 1, len(bunch.target) - 1, f"{unit} of {title}"),
         random_state=whole(seed, "seed"),
         stratify=bunch.target if stratify else None,
     )
@@ -135,7 +135,7 @@ def ridge(samples=100, constant_loss=200.0, seed=1):
     reaches 4.04), so the default is the first seed after it, whose best reaches 3.5.
     """
     samples = whole(samples, "samples", 1)
-    constant_loss = positive(constant_loss, "constant_loss", "the loss of the best constant prediction")
+    constant_loss = positive(constant_loss, "constant_loss", "the loss of a constant prediction")
     draw = np.random.default_rng([whole(seed, "seed"), samples])
     x = draw.uniform(-1, 1, (2, samples, 2))  # to train, to test
     y = x.sum(2) ** 2 / 2

@@ -174,6 +174,8 @@ class Perceptron:
 class MLP(Perceptron):
     """The same, with derivatives in closed form: for the losses of :mod:`netdyn_lib.losses`.
 
+    ``sizes``, ``activation`` and what is raised as for :class:`Perceptron`.
+
     >>> MLP((4, 10, 3)).count
     83
     """
@@ -203,19 +205,22 @@ class ModuleNetwork:
     def __init__(self, module):
         name = type(module).__name__
         if not isinstance(module, nn.Module):
-            raise ValueError(f"{module!r:.80} is a {name}, no torch.nn.Module: give one, made from its class")
+            raise ValueError(f"{module!r:.80} is no torch.nn.Module: give one, made from its class")
         if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
             raise ValueError(
-                f"{name} holds a module of TorchScript, whose parameters cannot be exchanged: give the module it was made from"
+                f"{name} holds a module of TorchScript, whose parameters cannot be exchanged: "
+                "give the module it was made from"
             )
         held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
         for part, tensor in held.items():
             if is_lazy(tensor):
-                raise ValueError(f"{part!r} of {name} has no size yet: call the module on a few samples first")
+                raise ValueError(
+                    f"{part!r} of {name} has no size yet: call the module on a few samples first"
+                )
             if tensor.is_complex():
                 raise ValueError(
-                    f"{part!r} of {name} is {tensor.dtype}: descent is in real numbers; hold real and imaginary parts, "
-                    "and join them in forward with torch.view_as_complex"
+                    f"{part!r} of {name} is {tensor.dtype}: descent is in real numbers; hold real "
+                    "and imaginary parts, and join them in forward with torch.view_as_complex"
                 )
         self._module = module = copied(module).to(torch.float64)
         self.coupled = False
@@ -258,15 +263,18 @@ class ModuleNetwork:
 def copied(module):
     """A copy of a module, also of one that keeps tensors of its last call, as hooks and pruning do.
 
-    These belong to a graph of derivatives, for which ``copy.deepcopy`` fails; their values are copied.
-    Raises ValueError for a module that cannot be copied for another reason.
+    These belong to a graph of derivatives, for which ``copy.deepcopy`` fails; their values are
+    copied. Raises ValueError for a module that cannot be copied for another reason.
     """
     kept = [t for part in module.modules() for t in tree_leaves(vars(part)) if torch.is_tensor(t)]
     memo = {id(t): t.detach().clone() for t in kept if not t.is_leaf}
     try:
         return copy.deepcopy(module, memo)
     except Exception as error:  # whatever the copy of what it holds raises
-        raise ValueError(f"{type(module).__name__} cannot be copied ({error}): leave out what it holds beside layers and tensors") from error
+        raise ValueError(
+            f"{type(module).__name__} cannot be copied ({error}): "
+            "leave out what it holds beside layers and tensors"
+        ) from error
 
 
 def _counted(value, name):
@@ -274,13 +282,14 @@ def _counted(value, name):
 
 
 def counted(count, network):
-    """A number of networks as an int; ValueError below 1, and where their parameters exceed the machine's memory."""
+    """A number of networks as an int; ValueError below 1, and where they exceed the memory."""
     count = _counted(count, "count")
     needed, memory = 8 * count * network.count, _memory()
     if needed > memory:
         raise ValueError(
-            f"count = {count:,}: so many networks of {network.count:,} parameters take {needed / 1e9:,.1f} GB, and this machine has "
-            f"{memory / 1e9:,.1f} GB; draw some at a time, with start"
+            f"count = {count:,}: so many networks of {network.count:,} parameters take "
+            f"{needed / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f} GB; "
+            "draw some at a time, with start"
         )
     return count
 
@@ -320,8 +329,8 @@ def initial(network, count, seed=0, std=1.0, start=0, device="cpu"):
     Raises
     ------
     ValueError
-        For a count that is no whole number of at least 1, or of more networks than memory holds; for a
-        seed that is no whole number, or a standard deviation that is not positive and finite.
+        For a count that is no whole number of at least 1, or of more networks than memory holds;
+        for a seed that is no whole number, or a standard deviation that is not positive and finite.
     """
     count, first = counted(count, network), whole(start, "start")
     std = positive(std, "std", "the spread of the initial weights")
@@ -364,7 +373,10 @@ def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
     _counted(count, "count")
     start = whole(start, "start")
     if 8 * count * (1 + copies) * size > _memory():
-        raise ValueError(f"copies = {copies:,}: with {count:,} references of {size:,} parameters, they exceed the machine's memory")
+        raise ValueError(
+            f"copies = {copies:,}: with {count:,} references of {size:,} parameters, "
+            "they exceed the machine's memory"
+        )
     draws = [_generator(seed, start + i, _PERTURBATION).uniform(-radius, radius, (copies, size)) for i in range(count)]
     shift = torch.tensor(np.stack(draws), dtype=params.dtype, device=params.device)  # (n, M, P)
     return torch.cat([params[:, None], params[:, None] + shift], dim=1)  # (n, 1 + M, P)

@@ -1,8 +1,9 @@
-"""Whether a network is a map of its parameters, and whether its samples see each other: tried, not read off its layers.
+"""Try whether a network is a map of its parameters, and whether its samples see each other.
 
-Dropout, noise, running means and power iterations come as many classes and as bare functions. What they share is that
-the same parameters and samples give other outputs, or leave other buffers, on a module that has been called before.
-And where samples see each other, as under the statistics of a batch, half of them have other outputs than among all.
+Dropout, noise, running means and power iterations come as many classes and as bare functions. What
+they share is that the same parameters and samples give other outputs, or leave other buffers, on a
+module that has been called before. And where samples see each other, as under the statistics of a
+batch, half of them have other outputs than among all.
 """
 
 import copy
@@ -27,10 +28,10 @@ class Misfit(ValueError):
 
 
 def few(x):
-    """At most 64 of the samples ``x`` (N, …), spread evenly; of whole numbers, those that hold the extremes too."""
+    """At most 64 of the samples ``x`` (N, …), spread evenly; of whole numbers, the extremes too."""
     index = torch.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).round().long()
     if len(x) > _SAMPLES and not x.is_floating_point():
-        flat = x.flatten(1)
+        flat = x.reshape(len(x), -1)
         index[1:3] = torch.stack([flat.amin(1).argmin(), flat.amax(1).argmax()])
     return x[index.to(x.device)]
 
@@ -38,30 +39,31 @@ def few(x):
 def outputs(network, x):
     """Outputs (n, C) of :func:`few` of the samples ``x`` (N, …) at the network's own parameters.
 
-    Of all samples where few are refused: the network of a graph, say, takes all of its nodes. The network, its buffers and
-    the generators of random numbers stay as they were.
+    Of all samples where few are refused: the network of a graph, say, takes all of its nodes. The
+    network, its buffers and the generators of random numbers stay as they were.
 
     Raises
     ------
     Misfit
-        Where the network does not take the samples, or its outputs are not one tensor (n, C) of float64,
-        differentiable in its parameters.
+        Where the network does not take the samples, or its outputs are not one tensor (n, C) of
+        float64, differentiable in its parameters.
     """
     with _generators_kept(x.device):
         return _first(_Trial(network, len(x)), x)[1]
 
 
 def coupled(network, x):
-    """Whether samples see each other: few of ``x`` (N, …), as for :func:`outputs`, against half of them.
+    """Whether samples see each other: few of ``x`` (N, …), as for :func:`outputs`, against half.
 
-    Looked at in the module's own mode, at its own parameters and at others nearby. What happens elsewhere, or with other
-    samples, is not seen. Samples that cannot be halved count as coupled. Nothing is changed, as by :func:`outputs`.
+    Looked at in the module's own mode, at its own parameters and at others nearby. What happens
+    elsewhere, or with other samples, is not seen. Samples that cannot be halved count as coupled.
+    Nothing is changed, as by :func:`outputs`.
 
     Raises
     ------
     ValueError
-        Where the network is no map of its parameters: it draws random numbers, or has other outputs or buffers where it has been
-        called before than where it has not.
+        Where the network is no map of its parameters: it draws random numbers, or has other outputs
+        or buffers where it has been called before than where it has not.
     Misfit
         As :func:`outputs`.
     """
@@ -71,20 +73,22 @@ def coupled(network, x):
         part, output = _first(fresh, x)
         state, half = fresh.state(), part[: len(part) // 2]
         near = used.own + _NEAR * _noise(used.own)
-        seen = _differ(output, fresh, fresh.own, half) | _differ(used(near, part), used, near, half)
+        seen = _differ(output, fresh, fresh.own, half)
+        seen |= _differ(used(near, part), used, near, half)
         again = used(used.own, part)
         if _generators(x.device) != drawn:
             raise ValueError(_refusal(network, "draws random numbers", _drawing(network, part)))
     changed = [name for name, value in used.state().items() if not _same(value, state.get(name))]
     if changed:
-        raise ValueError(_refusal(network, f"changes {', '.join(map(repr, changed[:3]))} whenever it is called"))
+        names = ", ".join(map(repr, changed[:3]))
+        raise ValueError(_refusal(network, f"changes {names} whenever it is called"))
     if not _same(output, again):
         raise ValueError(_refusal(network, "gives other outputs once it has been called"))
     return seen
 
 
 class _Trial:
-    """A copy of a network, to be called with any parameters and some of N samples; ``own`` (P,) are its own parameters."""
+    """A copy of a network, for any parameters and some of N samples; ``own`` (P,) are its own."""
 
     def __init__(self, network, samples):
         self.name, self.network, self.samples = repr(network), copy.copy(network), samples
@@ -96,19 +100,23 @@ class _Trial:
         self.module = self.network._module = copied(self.module)
         held = dict(self.module.named_parameters())
         self.own = torch.cat([held[name].detach().flatten() for name in network.shapes])
-        finite(self.own, f"the parameters of {self.name}", "the module diverged; draw its weights anew")
+        finite(self.own, f"the parameters of {self.name}", "it diverged; draw its weights anew")
 
     def __call__(self, params, x):
         """Outputs (n, C) of the samples ``x`` (n, …), checked; raises Misfit."""
-        given = params.to(x.device).clone().requires_grad_()  # views of it are not to be written: PyTorch refuses that
+        # PyTorch refuses to write to views of it: a module that changes its parameters is found.
+        given = params.to(x.device).clone().requires_grad_()
         try:
             with torch.enable_grad():
-                # A network's own forward may keep the module as it was; a subclass's is more than the module.
-                plain = type(self.network) is ModuleNetwork
-                values = functional_call(self.module, self.network.unpack(given), (x,)) if plain else self.network.forward(given, x)
+                if type(self.network) is ModuleNetwork:  # its forward may keep the module as it was
+                    values = functional_call(self.module, self.network.unpack(given), (x,))
+                else:
+                    values = self.network.forward(given, x)
         except Exception as error:  # whatever a module raises
+            shape = (self.samples, *x.shape[1:])
             raise Misfit(
-                f"inputs of shape {(self.samples, *x.shape[1:])} for {self.name}: it does not take them as {x.dtype} ({error})"
+                f"inputs of shape {shape} for {self.name}: "
+                f"it does not take them as {x.dtype} ({error})"
             ) from error
         return _checked(values, len(x), self.name)
 
@@ -117,11 +125,12 @@ class _Trial:
         if self.module is None:
             return {}
         held = {**dict(self.module.named_buffers()), **dict(self.module.named_parameters())}
-        return {name: value.detach().clone() for name, value in held.items() if name not in self.network.shapes}
+        kept = {name: value for name, value in held.items() if name not in self.network.shapes}
+        return {name: value.detach().clone() for name, value in kept.items()}
 
 
 def _first(trial, x):
-    """The samples that a network is tried with, and its outputs there: few, or all where few are refused."""
+    """The samples that a network is tried with, few, or all where few are refused; its outputs."""
     part = few(x)
     try:
         return part, trial(trial.own, part)
@@ -132,19 +141,28 @@ def _first(trial, x):
 
 
 def _checked(values, samples, name):
-    """Outputs without their graph; raises Misfit where they are not (n, C) of float64, with a graph."""
+    """Outputs without their graph; Misfit where they are not (n, C) of float64, with a graph."""
     if not torch.is_tensor(values):
-        raise Misfit(f"{name} gives a {type(values).__name__}: expected one tensor (N, C); let forward return that one alone")
+        raise Misfit(
+            f"{name} gives a {type(values).__name__}: expected one tensor (N, C); "
+            "let forward return that one alone"
+        )
     if values.dim() != 2 or len(values) != samples or not values.numel():
         end = "; let forward end with .unsqueeze(1)" if values.shape == (samples,) else ""
-        raise Misfit(f"{name} maps {samples} samples to {tuple(values.shape)}: expected (N, C), here ({samples}, C){end}")
+        raise Misfit(
+            f"{name} maps {samples} samples to {tuple(values.shape)}: expected (N, C), "
+            f"here ({samples}, C){end}"
+        )
     if values.dtype != torch.float64:
         raise Misfit(
-            f"{name} gives {values.dtype}, with parameters and inputs of torch.float64: leave out what casts in forward, "
-            "and make tensors there with dtype=x.dtype"
+            f"{name} gives {values.dtype}, with parameters and inputs of torch.float64: "
+            "leave out what casts in forward, and make tensors there with dtype=x.dtype"
         )
     if not values.requires_grad:
-        raise Misfit(f"{name}: its outputs have no derivative in its parameters; leave out detach and no_grad in forward")
+        raise Misfit(
+            f"{name}: its outputs have no derivative in its parameters; "
+            "leave out detach and no_grad in forward"
+        )
     return values.detach()
 
 
@@ -169,16 +187,18 @@ def _same(a, b):
 
 
 def _noise(like):
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(0), dtype=like.dtype).to(like.device)
+    draw = torch.Generator().manual_seed(0)
+    return torch.randn(like.shape, generator=draw, dtype=like.dtype).to(like.device)
 
 
 def _sources(device):
-    """What reads and what writes the state of each global generator: PyTorch's, NumPy's, Python's, a GPU's."""
+    """What reads and what writes the state of PyTorch's, NumPy's, Python's, a GPU's generator."""
     yield torch.get_rng_state, torch.set_rng_state
     yield np.random.get_state, np.random.set_state
     yield random.getstate, random.setstate
     if device.type == "cuda":
-        yield partial(torch.cuda.get_rng_state, device), partial(torch.cuda.set_rng_state, device=device)
+        write = partial(torch.cuda.set_rng_state, device=device)
+        yield partial(torch.cuda.get_rng_state, device), write
 
 
 def _generators(device):
@@ -198,7 +218,7 @@ def _generators_kept(device):
 
 
 def _drawing(network, x):
-    """The first layer that draws random numbers, in words; None where it is none of the module's parts."""
+    """The first layer that draws random numbers, in words; None where it is none of the parts."""
     trial, states, found = _Trial(network, len(x)), {}, []
 
     def begin(part, _):
@@ -208,7 +228,8 @@ def _drawing(network, x):
         if states[part] != _generators(x.device):
             found.append(part)
 
-    names = {part: name for name, part in trial.module.named_modules() if name} if trial.module is not None else {}
+    module = trial.module or torch.nn.Identity()
+    names = {part: name for name, part in module.named_modules() if name}
     for part in names:
         part.register_forward_pre_hook(begin)
         part.register_forward_hook(end)
@@ -220,6 +241,7 @@ def _refusal(network, cause, layer=None):
     module = getattr(network, "_module", None)
     training = module is not None and any(part.training for part in module.modules())
     return (
-        f"{layer or repr(network)} is random or stateful{' in training' * training}, so descent is no map of the parameters: "
+        f"{layer or repr(network)} is random or stateful{' in training' * training}, "
+        "so descent is no map of the parameters: "
         f"remove it{', or call module.eval() first' * training} (it {cause})"
     )

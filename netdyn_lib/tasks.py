@@ -29,8 +29,8 @@ class Task:
     it by default, as a part of the map; :meth:`objective` and an observed loss
     are without it.  ``precision`` is the floating type of a task whose inputs are whole numbers.
 
-    Raises ValueError for a ``weight_decay`` that is negative or not finite, a ``std`` that is not positive and finite, an accuracy
-    beyond 0 … 1 and an unknown initialisation.
+    Raises ValueError for a ``weight_decay`` that is negative or not finite, a ``std`` that is not
+    positive and finite, an accuracy beyond 0 … 1 and an unknown initialisation.
     """
 
     name: str
@@ -45,11 +45,15 @@ class Task:
 
     def __post_init__(self):
         if not 0 <= real(self.weight_decay) < math.inf:
-            raise ValueError(f"weight_decay = {self.weight_decay}: must be zero or positive, and finite")
+            raise ValueError(
+                f"weight_decay = {self.weight_decay}: must be zero or positive, and finite"
+            )
         positive(self.std, "std", "the spread of the initial weights")
         target = self.target_accuracy
         if not (0 <= real(target) <= 1 or isinstance(target, float) and math.isnan(target)):
-            raise ValueError(f"target_accuracy = {target}: a share from 0 to 1, or NaN where there are no classes")
+            raise ValueError(
+                f"target_accuracy = {target}: a share from 0 to 1, or NaN without classes"
+            )
         if self.initialisation not in initialisations.SCHEMES:
             known = ", ".join(initialisations.SCHEMES)
             raise ValueError(f"unknown initialisation {self.initialisation!r}; known: {known}")
@@ -76,7 +80,7 @@ class Task:
 
     @property
     def dtype(self):
-        """The floating type of parameters, outputs and losses: that of the inputs, where these are not whole numbers."""
+        """The floating type of parameters, outputs and losses; of inputs, if these have one."""
         return self.x.dtype if self.x.is_floating_point() else self.precision
 
     def objective(self, params):
@@ -88,8 +92,9 @@ class Task:
         return initialisations.initial(self.network, count, seed, self.initialisation, self.std, start, resolve(device))
 
     def to(self, device=None, dtype=None):
-        """The task with its samples, and what its network and its loss hold, on a device, and in ``torch.float64`` or ``torch.float32``.
+        """The task with its samples, and what its network and loss hold, on a device and of a type.
 
+        The type is ``torch.float64`` or ``torch.float32``; as it is where none is given.
         Whole numbers, as class labels or the indices of words, stay whole numbers.
         In single precision networks descend and are observed; whatever differentiates twice or follows tangent vectors refuses it, and so
         does descent of copies that single precision cannot tell from their reference.  Raises ValueError for another type.
@@ -101,8 +106,8 @@ class Task:
         parts = {k: getattr(self.split, k).to(device) for k in ("x", "y", "x_test", "y_test")}
         moved = {k: part.to(dtype) if part.is_floating_point() else part for k, part in parts.items()}
         loss = self.loss.to(device, dtype) if hasattr(self.loss, "to") else self.loss
-        split = replace(self.split, **moved)
-        return replace(self, network=self.network.to(device, dtype), loss=loss, split=split, precision=dtype)
+        network, split = self.network.to(device, dtype), replace(self.split, **moved)
+        return replace(self, network=network, loss=loss, split=split, precision=dtype)
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,10 @@ def _wrapped(network):
     if isinstance(network, nn.Module):
         return networks.ModuleNetwork(network)
     if isinstance(network, type) or not (hasattr(network, "forward") and hasattr(network, "count")):
-        raise ValueError(f"network = {network!r:.80}: expected a torch.nn.Module, an MLP or a ModuleNetwork, made from its class")
+        raise ValueError(
+            f"network = {network!r:.80}: expected a torch.nn.Module, an MLP or a ModuleNetwork, "
+            "made from its class"
+        )
     return network
 
 
@@ -222,14 +230,18 @@ def recipe(name):
 def register(recipe):
     """Make a task of one's own known by its name, for this process.
 
-    Raises ValueError for a name that is taken, data that are neither a known name nor a function, or a network that is no function.
+    Raises ValueError for a name that is taken, data that are neither a known name nor a function,
+    or a network that is no function.
     """
     if recipe.name in _RECIPES:
         raise ValueError(f"a task {recipe.name!r} is known already; choose another name")
     if not callable(recipe.data) and recipe.data not in data.names():
         raise ValueError(f"task {recipe.name!r}: unknown data set {recipe.data!r}; known: {', '.join(data.names())}")
     if isinstance(recipe.network, nn.Module) or not callable(recipe.network):
-        raise ValueError(f"task {recipe.name!r}: network = {recipe.network!r:.60}: expected a function that makes it, lambda: network")
+        raise ValueError(
+            f"task {recipe.name!r}: network = {recipe.network!r:.60}: "
+            "expected a function that makes it, lambda: network"
+        )
     _RECIPES[recipe.name] = recipe
 
 
@@ -251,25 +263,29 @@ def build(known, device="cpu", samples=None, test_samples=None):
     return _task(known.name, known.architecture(), known.loss, split, settings).to(device)
 
 
-def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=0.9, std=1.0, weight_decay=0.0, initialisation="normal"):  # fmt: skip
+def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=0.9, std=1.0,
+           weight_decay=0.0, initialisation="normal"):  # fmt: skip
     """A task of one's own.
 
-    The network is tried with some of the samples, in its own mode and at its own parameters, and refused where it is no map of its
-    parameters, and so is the loss. Samples, network and loss are copied.
+    The network is tried with some of the samples, in its own mode and at its own parameters, and
+    refused where it is no map of its parameters; so is the loss. Samples, network and loss are
+    copied.
 
     Parameters
     ----------
     network : torch.nn.Module, MLP or ModuleNetwork
-        Maps inputs (N, …) to outputs (N, C). An MLP with a loss that has no closed form becomes a :class:`~netdyn_lib.networks.Perceptron`, of
-        the same parameters.
+        Maps inputs (N, …) to outputs (N, C). An MLP with a loss that has no closed form becomes a
+        :class:`~netdyn_lib.networks.Perceptron`, of the same parameters.
     loss : CrossEntropy, HalfSquaredError, a loss of torch.nn, or a function
-        As PyTorch takes it, ``loss(outputs, targets)``, to one number: ``torch.nn.CrossEntropyLoss()``, ``torch.nn.functional.mse_loss``;
-        see :func:`netdyn_lib.own_losses.taken`.
+        As PyTorch takes it, ``loss(outputs, targets)``, to one number:
+        ``torch.nn.CrossEntropyLoss()``, ``torch.nn.functional.mse_loss``; see
+        :func:`netdyn_lib.own_losses.taken`.
     x, y : array-like
         Training inputs (N, …) and targets: class labels (N,), which make it a
         classification, or numbers (N, C). Whatever ``numpy.asarray`` takes, and tensors.
-        Inputs become float64, except whole numbers that the module takes as such, as the indices of an embedding: these
-        stay int64. (Where it takes both, and the outputs differ by single precision at most, they become float64.)
+        Inputs become float64, except whole numbers that the module takes as such, as the indices of
+        an embedding: these stay int64. (Where it takes both, and the outputs differ by the rounding
+        of single precision, they become float64.)
     x_test, y_test : array-like, optional
         Test samples; the training samples where none are given.
     target_accuracy, std, weight_decay : float
@@ -281,14 +297,16 @@ def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=
     ------
     ValueError
         For inputs or targets that are no numbers, NaN or infinite, do not fit the network
-        or the loss, or are not alike in number; for a module or a loss that is random or stateful, or gives anything but one tensor (N, C), or
-        one number; for a weight decay, a spread, an accuracy or an initialisation as :class:`Task`.
+        or the loss, or are not alike in number; for a module or a loss that is random or stateful,
+        or gives anything but one tensor (N, C), or one number; for a weight decay, a spread, an
+        accuracy or an initialisation as :class:`Task`.
     """
     if (x_test is None) != (y_test is None):
         raise ValueError("x_test and y_test belong together: give both, or neither")
     test = (x, y) if x_test is None else (x_test, y_test)
     split = data.Split(x, y, *test, (), (), title=name)
-    task = _task(name, _wrapped(network), loss, split, (target_accuracy, std, weight_decay, initialisation))
+    settings = target_accuracy, std, weight_decay, initialisation
+    task = _task(name, _wrapped(network), loss, split, settings)
     classes = () if task.y.is_floating_point() else tuple(map(str, range(int(task.y.max()) + 1)))
     task = replace(task, split=replace(task.split, classes=classes))
     if initialisation != "normal":
@@ -307,63 +325,78 @@ def _task(name, network, loss, split, settings):
     x_test = x if same else _alike(network, x, x_test)
     loss = own_losses.taken(loss, y, outputs)
     targets = getattr(loss, "targets", lambda y, samples, outputs: y)
-    y, y_test = targets(y, len(y), outputs), targets(y_test, len(y_test), outputs)
+    y = targets(y, len(y), outputs)
+    y_test = y if same else targets(y_test, len(y_test), outputs)
     if isinstance(network, networks.MLP):
         if not hasattr(loss, "curve"):
             network = networks.Perceptron(network.sizes, network.activation.name)
     else:
         network = copy.copy(network)
         network.coupled = probe.coupled(network, x)
-    return Task(name, network, loss, replace(split, x=x, y=y, x_test=x_test, y_test=y_test), *settings)
+    split = replace(split, x=x, y=y, x_test=x_test, y_test=y_test)
+    return Task(name, network, loss, split, *settings)
 
 
 def _samples(x, y, which):
     """Inputs (N, …) and targets (N, …), each int64 or float64, checked."""
     if isinstance(x, dict):
-        raise ValueError(f"x{which} is a dict: a network takes one array (N, …); join its parts, and take them apart in forward")
+        raise ValueError(
+            f"x{which} is a dict: a network takes one array (N, …); join its parts, and take them "
+            "apart in forward"
+        )
     x, y = numbers(x, "x" + which), numbers(y, "y" + which)
     count, targets = (len(part) if part.dim() else 0 for part in (x, y))
     if count != targets or count == 0:
         raise ValueError(
-            f"{count} inputs but {targets} targets: a task needs one target for each input, and at least one; "
-            f"x{which} is of shape {tuple(x.shape)}, one array (N, …) and no tuple of several"
+            f"{count} inputs but {targets} targets: a task needs one target for each input, and at "
+            f"least one; x{which} is of shape {tuple(x.shape)}, expected one array (N, …) and "
+            "no tuple of several"
         )
     finite(x, "x" + which, "a network has no output for it; fill in or leave out that sample")
     return x, y.to(x.device)
 
 
 def _fitting(network, x):
-    """Inputs of the type that the network takes, and the number C of its outputs.  Raises ValueError for inputs that it does not take."""
-    real = x.to(torch.float64)
+    """Inputs of the type that the network takes, and the number C of its outputs.
+
+    Raises ValueError for inputs that it does not take.
+    """
+    floats = x.to(torch.float64)
     if isinstance(network, networks.Perceptron):
         if x.shape[1:] != network.sizes[:1]:
-            raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: expected (N, {network.sizes[0]})")
-        return real, network.sizes[-1]
+            expected = f"expected (N, {network.sizes[0]})"
+            raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: {expected}")
+        return floats, network.sizes[-1]
     if x.is_floating_point():
         return x, probe.outputs(network, x).shape[1]
     try:
         whole = probe.outputs(network, x)
     except probe.Misfit as refusal:
         try:
-            return real, probe.outputs(network, real).shape[1]
+            return floats, probe.outputs(network, floats).shape[1]
         except probe.Misfit as other:
-            raise ValueError(f"as whole numbers, {refusal}; as floating-point numbers, {other}") from other
+            text = f"as whole numbers, {refusal}; as floating-point numbers, {other}"
+            raise ValueError(text) from other
     try:
-        other = probe.outputs(network, real)
+        other = probe.outputs(network, floats)
     except probe.Misfit:
         return x, whole.shape[1]
     # PyTorch takes functions of whole numbers, such as x / 255, in single precision.
     apart = (whole - other).abs().max() / other.abs().max()
-    return (real if 1e-12 < apart < 1e-4 else x), whole.shape[1]
+    return (floats if 1e-12 < apart < 1e-4 else x), whole.shape[1]
 
 
 def _alike(network, x, x_test):
-    """Test inputs of the type of the training inputs ``x``; ValueError where the network does not take them as it takes those."""
+    """Test inputs of the type of the training inputs ``x``; ValueError where they do not fit."""
     if x_test.is_floating_point() and not x.is_floating_point():
-        raise ValueError(f"x holds whole numbers, which the network takes as such, but x_test holds {x_test.dtype}: give both alike")
+        raise ValueError(
+            "x holds whole numbers, which the network takes as such, but x_test holds "
+            f"{x_test.dtype}: give both alike"
+        )
     x_test = x_test.to(x.dtype)
     if not isinstance(network, networks.Perceptron):
         probe.outputs(network, x_test)
     elif x_test.shape[1:] != x.shape[1:]:
-        raise ValueError(f"x_test of shape {tuple(x_test.shape)} for {network!r}: expected (N, {network.sizes[0]})")
+        expected = f"expected (N, {network.sizes[0]})"
+        raise ValueError(f"x_test of shape {tuple(x_test.shape)} for {network!r}: {expected}")
     return x_test
