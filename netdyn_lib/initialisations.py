@@ -58,7 +58,8 @@ def half_widths(network, scheme):
     """
     glorot = scheme == "glorot"
     widths = []
-    if isinstance(network, networks.Perceptron):
+    network = getattr(network, "mlp", network)
+    if isinstance(network, networks.MLP):
         for units, columns in network.shapes:
             layer = np.full((units, columns), _width(columns - 1, units, glorot))
             layer[:, -1] *= not glorot

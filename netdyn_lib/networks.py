@@ -67,10 +67,8 @@ ACTIVATIONS = {
 }
 
 
-class Perceptron:
+class MLP:
     """Multilayer perceptron with a linear output, as a function of its flat parameters.
-
-    Its derivatives are automatic, whatever the loss; those of :class:`MLP` have closed forms.
 
     The parameters of a unit lie together, its incoming weights and then its
     bias, so that a layer is one matrix of shape (units, inputs + 1) acting on
@@ -89,7 +87,7 @@ class Perceptron:
     ValueError
         For fewer than two layers, a layer of no units, or an unknown activation.
 
-    >>> Perceptron((4, 10, 3)).count
+    >>> MLP((4, 10, 3)).count
     83
     """
 
@@ -109,7 +107,7 @@ class Perceptron:
         self.count = int(ends[-1])
 
     def __repr__(self):
-        return f"{type(self).__name__}({'-'.join(map(str, self.sizes))}, {self.activation.name})"
+        return f"MLP({'-'.join(map(str, self.sizes))}, {self.activation.name})"
 
     @property
     def layout(self):
@@ -169,16 +167,6 @@ class Perceptron:
                     layer.weight.copy_(w)
                     layer.bias.copy_(b)
         return module
-
-
-class MLP(Perceptron):
-    """The same, with derivatives in closed form: for the losses of :mod:`netdyn_lib.losses`.
-
-    ``sizes``, ``activation`` and what is raised as for :class:`Perceptron`.
-
-    >>> MLP((4, 10, 3)).count
-    83
-    """
 
 
 class ModuleNetwork:
@@ -258,6 +246,49 @@ class ModuleNetwork:
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
         return functional_call(self._module, self.unpack(params), (x,))
+
+
+class AutomaticMLP(ModuleNetwork):
+    """An :class:`MLP` whose derivatives are automatic, for a loss that has no closed form.
+
+    The P parameters are those of the MLP, in the same order.
+
+    >>> AutomaticMLP(MLP((4, 10, 3))).layout == MLP((4, 10, 3)).layout
+    True
+    """
+
+    def __init__(self, mlp):
+        super().__init__(_Layers(mlp))
+        self.mlp = mlp
+
+    def __repr__(self):
+        return f"Automatic{self.mlp!r}"
+
+    @property
+    def layout(self):
+        """Names of the P parameters in order, as the MLP has them."""
+        return self.mlp.layout
+
+    @property
+    def is_weight(self):
+        """Which of the P parameters are weights (the others are biases); (P,) bool."""
+        return self.mlp.is_weight
+
+
+class _Layers(nn.Module):
+    """A perceptron of layer matrices with the bias as last column: its parameters lie as an MLP's."""
+
+    def __init__(self, mlp):
+        super().__init__()
+        self.activation, draw = mlp.activation.function, torch.Generator().manual_seed(0)
+        values = [torch.rand(shape, generator=draw, dtype=torch.float64) for shape in mlp.shapes]
+        self.layers = nn.ParameterList((2 * v - 1) / math.sqrt(v.shape[1]) for v in values)
+
+    def forward(self, x):
+        for k, layer in enumerate(self.layers):
+            x = self.activation(x) if k else x
+            x = nn.functional.linear(x, layer[:, :-1], layer[:, -1])
+        return x
 
 
 def copied(module):

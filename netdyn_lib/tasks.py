@@ -275,7 +275,7 @@ def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=
     ----------
     network : torch.nn.Module, MLP or ModuleNetwork
         Maps inputs (N, …) to outputs (N, C). An MLP with a loss that has no closed form becomes a
-        :class:`~netdyn_lib.networks.Perceptron`, of the same parameters.
+        :class:`~netdyn_lib.networks.AutomaticMLP`, of the same parameters.
     loss : CrossEntropy, HalfSquaredError, a loss of torch.nn, or a function
         As PyTorch takes it, ``loss(outputs, targets)``, to one number:
         ``torch.nn.CrossEntropyLoss()``, ``torch.nn.functional.mse_loss``; see
@@ -329,7 +329,7 @@ def _task(name, network, loss, split, settings):
     y_test = y if same else targets(y_test, len(y_test), outputs)
     if isinstance(network, networks.MLP):
         if not hasattr(loss, "curve"):
-            network = networks.Perceptron(network.sizes, network.activation.name)
+            network = networks.AutomaticMLP(network)
     else:
         network = copy.copy(network)
         network.coupled = probe.coupled(network, x)
@@ -362,7 +362,7 @@ def _fitting(network, x):
     Raises ValueError for inputs that it does not take.
     """
     floats = x.to(torch.float64)
-    if isinstance(network, networks.Perceptron):
+    if isinstance(network, networks.MLP):
         if x.shape[1:] != network.sizes[:1]:
             expected = f"expected (N, {network.sizes[0]})"
             raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: {expected}")
@@ -394,7 +394,7 @@ def _alike(network, x, x_test):
             f"{x_test.dtype}: give both alike"
         )
     x_test = x_test.to(x.dtype)
-    if not isinstance(network, networks.Perceptron):
+    if not isinstance(network, networks.MLP):
         probe.outputs(network, x_test)
     elif x_test.shape[1:] != x.shape[1:]:
         expected = f"expected (N, {network.sizes[0]})"

@@ -53,7 +53,7 @@ def test_a_perceptron_descends_as_its_module():
     x = RNG.standard_normal((7, 2))
     task = tasks.custom("smoothed", mlp, SMOOTHED, x, LABELS)
     start = task.initial(2)
-    assert torch.equal(start, networks.initial(mlp, 2)) and repr(task.network) == "Perceptron(2-4-3, tanh)"
+    assert torch.equal(start, networks.initial(mlp, 2)) and repr(task.network) == "AutomaticMLP(2-4-3, tanh)"
     record = descent.run(descent.GradientDescent(task, 0.5), start, 20, observe=("loss", "accuracy"))
     assert (record["loss"][-1] < record["loss"][0]).all()
     plain = mlp.module(start[0])
