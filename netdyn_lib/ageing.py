@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .resampling import percentile_interval
+
 
 def approach(state, quiet=20, tolerance=1e-2):
     """How open a unit is before it goes on or off, after a long quiet time.
@@ -99,5 +101,5 @@ def rate(events, block=60, bins=8, resamples=1000, level=0.95, seed=0):
 
     draws = np.random.default_rng(seed).integers(trajectories, size=(resamples, trajectories))
     again = slope(np.stack([counts[:, d].sum(1) for d in draws]))
-    low, high = np.quantile(again, [(1 - level) / 2, (1 + level) / 2])
-    return Ageing(centre, total / weight / trajectories, float(slope(total)), float(low), float(high))
+    found = percentile_interval(float(slope(total)), again, level, trajectories)
+    return Ageing(centre, total / weight / trajectories, *found)

@@ -46,11 +46,11 @@ class Bands:
         """Power of the epoch with which the widest band of a block shrinks.
 
         The slope of ln(width) against ln(epoch in the middle of the block),
-        over the blocks from ``skip`` on whose band is wider than ``rounding``,
-        as an Interval by resampling trajectories.
+        over the blocks from ``skip`` on whose band is wider than ``rounding``
+        times its largest value, as an Interval by resampling trajectories.
         """
         width = self.width.max(1)
-        keep = (self.when >= skip) & (width > rounding)
+        keep = (self.when >= skip) & (width > rounding * np.abs(self.centre).max(1))
         rows = np.stack([np.log((self.when[keep] + 0.5) * block), np.log(width[keep])], axis=1)
         return clustered_interval(rows, self.member[keep], _slope, seed=seed)
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 import torch
 from torch.func import grad, vmap
 
-from . import active_inputs
+from . import active_inputs, gradients
 
 _VALUES = 400_000  # intermediate values of one network in a block: some megabytes
 _LEAST = 250  # samples in a block: fewer make matrix products slow
@@ -26,8 +26,18 @@ _STACK = 8  # networks of a group that go through a block as one
 _WORTH = 0.15  # share of the inputs that smaller blocks of alike samples must save
 
 
+def separable(task):
+    """Whether the loss is a sum over samples: they do not see each other, in the network or the loss."""
+    return not getattr(task.network, "coupled", False) and getattr(task.loss, "separable", True)
+
+
 def size(task, values_per_sample):
-    """Samples in a block, all but the last alike, for a network with so many intermediate values a sample."""
+    """Samples in a block, all but the last alike, for a network with so many intermediate values a sample.
+
+    All of them where samples see each other.
+    """
+    if not separable(task):
+        return len(task.x)
     largest = max(_LEAST, _VALUES // values_per_sample)
     number = -(-len(task.x) // largest)
     return -(-len(task.x) // number)
@@ -36,6 +46,13 @@ def size(task, values_per_sample):
 def slices(task, length):
     """The blocks, slices of the samples."""
     return [slice(a, min(a + length, len(task.x))) for a in range(0, len(task.x), length)]
+
+
+def encoded(task):
+    """Targets as the loss scores them for stacked networks, (C, N) for a classification."""
+    network = task.network
+    outputs = network.forward(network.own.to(task.x.device), task.x[:2]).shape[-1]
+    return task.loss.encode(task.y, outputs).to(task.x.device, task.dtype)
 
 
 class _Block:
@@ -250,38 +267,36 @@ class _Space:
 class BlockedModuleStepper:
     """Descent of stacked networks of any kind by automatic differentiation, block by block.
 
-    On a processor each network goes through a block alone, on a GPU the stack.
+    On a processor each network goes through a block alone, on a GPU the stack, where ``vmap``
+    follows the module.
     """
 
     def __init__(self, task, values_per_sample):
         # A module of its own, as in steppers.ModuleStepper.
-        self.task = task = replace(task, network=copy.deepcopy(task.network))
-        zero = torch.zeros(task.network.count, dtype=task.x.dtype, device=task.x.device)
-        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1]).to(zero)  # (C, N)
+        self.task = task = replace(task, network=copy.copy(task.network))
+        self.target = encoded(task)  # (C, N)
         self._per_sample = values_per_sample
         self._blocks = slices(task, size(task, values_per_sample))
         self._total = task.loss.weight(len(task.x))
-        self._alone = task.x.device.type == "cpu"
+        self._alone = task.x.device.type == "cpu" or not gradients.ways(task).stacked
         self.padded = not self._alone
+        self._plain = gradients.PlainGradient(task)
         self._stacked = vmap(grad(self._objective, has_aux=True), in_dims=(0, None, None))
 
-    def _objective(self, params, x, y):
-        """A block's share of the whole loss of one network: of a mean, by its samples; of a sum, all of it.  And the output."""
-        output = self.task.network.forward(params, x)
-        return self.task.loss.value(output, y) * (self._total / self.task.loss.weight(len(x))), output
+    def _share(self, y):
+        """A block's share of the whole loss of one network: of a mean, by its samples; of a sum, all of it."""
+        return self._total / self.task.loss.weight(len(y))
 
-    def _one(self, params, x, y):
-        # On a processor, PyTorch's convolution of stacked networks takes ten times as long as one after another.
-        with torch.enable_grad():
-            params = params.detach().requires_grad_()
-            value, output = self._objective(params, x, y)
-            return torch.autograd.grad(value, params)[0], output.detach()
+    def _objective(self, params, x, y):
+        output = self.task.network.forward(params, x)
+        return self.task.loss.value(output, y) * self._share(y), output
 
     def _gradient_of(self, params, x, y):
         if not self._alone:
             return self._stacked(params, x, y)
-        gradients, outputs = zip(*(self._one(p, x, y) for p in params))
-        return torch.stack(gradients), torch.stack(outputs)
+        # On a processor, PyTorch's convolution of stacked networks takes ten times as long as one after another.
+        _, found, outputs = zip(*(self._plain.one(p, x, y, self._share(y)) for p in params))
+        return torch.stack(found), torch.stack(outputs)
 
     @property
     def values_per_network(self):

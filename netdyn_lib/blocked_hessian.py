@@ -39,7 +39,7 @@ class BlockedHessian:
     """
 
     def __init__(self, task, block, keep):
-        double(task.x, "Hessian products")
+        double(task, "Hessian products")
         self.network, self.loss, self._keep = task.network, task.loss, keep
         self._weight = task.loss.weight(len(task.x))
         self._data = blocked.ordered(task, length(task, block))

@@ -65,7 +65,7 @@ def finite(values, name, cause):
 
 
 def double(values, what):
-    """ValueError where the tensor ``values`` is of single precision, in which ``what`` is not computed."""
+    """ValueError where ``values``, a tensor or a task, are of single precision, in which ``what`` is not computed."""
     if values.dtype != torch.float64:
         raise ValueError(f"numbers of {values.dtype}: {what} need torch.float64; a task goes back to it by task.to(dtype=torch.float64)")
 

@@ -84,11 +84,26 @@ class Claim:
             return "partly"
         return "not reproduced"
 
+    def judge_all(self, values):
+        """Verdict for several readings of the quantity: theirs where all agree, else *partly*."""
+        verdicts = {self.judge(value) for value in values}
+        return verdicts.pop() if len(verdicts) == 1 else "partly"
+
+    def in_words(self, readings):
+        """Several readings of the quantity, name to value, NaN for none, by verdict; a sentence."""
+        groups = {}
+        for name, value in readings.items():
+            verdict = self.judge(None if math.isnan(value) else value)
+            groups.setdefault(verdict, []).append(f"{name} {value:.2f}")
+        told = "; ".join(f"{v}: {', '.join(groups[v])}" for v in VERDICTS if v in groups)
+        return f"{told[:1].upper()}{told[1:]}."
+
 
 @dataclass(frozen=True)
 class Measurement:
     """A measured claim: the estimate, its interval and the kind of that, and what was seen.
 
+    ``readings`` are further values of it, where the paper's words can be read in several ways.
     ``measured`` is None for a claim that could not be tested; ``saw`` then says why.  ``sources`` are those of the numbers that it
     rests on, as of :func:`netdyn_lib.sources.of`.
     """
@@ -100,16 +115,21 @@ class Measurement:
     saw: str = ""
     interval: str = INTERVALS[0]
     sources: tuple = (sources.HERE,)
+    readings: tuple = ()
 
     @property
     def verdict(self):
-        """The claim's verdict on the measured value, one of :data:`VERDICTS`."""
-        return self.claim.judge(self.measured)
+        """The claim's verdict on the measured value and all readings, one of :data:`VERDICTS`."""
+        return self._judge(self.measured)
+
+    def _judge(self, measured):
+        return self.claim.judge_all((measured, *self.readings))
 
     @property
     def decisive(self):
         """Whether both ends of the interval would have the same verdict; a measurement without one is, a claim not tested never."""
-        return self.measured is not None and all(self.claim.judge(v) == self.verdict for v in (self.low, self.high) if v is not None)
+        ends = [v for v in (self.low, self.high) if v is not None]
+        return self.measured is not None and all(self._judge(v) == self.verdict for v in ends)
 
     def row(self):
         """The measurement as plain data, one row of the scorecard."""
@@ -124,6 +144,18 @@ class Measurement:
             verdict=self.verdict,
             source=sources.in_words(self.sources),
         )
+
+
+def fitting(*judged):
+    """Names of the readings that are *reproduced* in each of some (claim, readings by name), in words.
+
+    >>> claim = Claim("A", "D", "Fig. 1", "one", "s", 1, "q", Range(0, 1))
+    >>> fitting((claim, dict(slope=0.5, ramp=0.6)), (claim, dict(slope=0.4, ramp=3.0)))
+    'slope'
+    """
+    first = judged[0][1]
+    fit = (n for n in first if all(claim.judge(r[n]) == "reproduced" for claim, r in judged))
+    return ", ".join(fit) or "none"
 
 
 def _root():
@@ -195,7 +227,8 @@ class Scorecard:
         if not self._claims:
             raise ValueError(f"no claim names the chapter {self.chapter!r}")
 
-    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested="", source=None):
+    def measure(self, id, measured, low=None, high=None, saw="", interval=INTERVALS[0], untested="",
+                source=None, readings=None):  # fmt: skip
         """Enter one measurement.
 
         It returns nothing, so that a notebook's cell that ends in it shows nothing.
@@ -207,7 +240,8 @@ class Scorecard:
         measured : float
             The estimate of the claim's quantity.
         low, high : float, optional
-            Its interval; NaN where a bound is not known, as of one network.
+            Its interval, None for a quantity that has none.  NaN says that there are too few values
+            for one (:mod:`netdyn_lib.resampling`): the verdict is *not tested*, whatever was measured.
         saw : str
             What was seen, in one sentence; a claim that is not reproduced
             needs one, or the scorecard is not shown.
@@ -219,6 +253,10 @@ class Scorecard:
             ``measured`` that is NaN is the verdict *not tested*; without, an error.
         source : xarray.Dataset or the like, optional
             The data that the quantity was taken from, as for :func:`netdyn_lib.sources.of`; without, it was computed in this run.
+        readings : dict of str to float, optional
+            What each reading of the paper's words gives.  All are judged by the claim's ranges,
+            and told before ``saw``; where they do not agree, the verdict is *partly*.
+            NaN decides nothing.
 
         Raises
         ------
@@ -231,7 +269,10 @@ class Scorecard:
         if id not in self._claims:
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}")
         found, measured = sources.of(source), float(measured)
-        low, high = (None if v is None or math.isnan(v) else float(v) for v in (low, high))
+        low, high = (None if v is None else float(v) for v in (low, high))
+        if math.isfinite(measured) and any(v is not None and math.isnan(v) for v in (low, high)):
+            untested = f"Too few values for an interval, and so for a verdict; their estimate is {measured:.3g}. {saw}"
+            measured = math.nan
         if math.isnan(measured) and untested.strip():
             self.measurements[id] = Measurement(self._claims[id], None, saw=untested.strip(), sources=found)
             return
@@ -242,7 +283,10 @@ class Scorecard:
             raise ValueError(f"claim {id!r}: interval [{low}, {high}] is the wrong way round")
         if interval not in INTERVALS:
             raise ValueError(f"claim {id!r}: unknown kind of interval {interval!r}; known: {', '.join(INTERVALS)}")
-        self.measurements[id] = Measurement(self._claims[id], measured, low, high, saw.strip(), interval, found)
+        readings, claim = readings or {}, self._claims[id]
+        saw = " ".join([claim.in_words(readings)] * bool(readings) + [saw.strip()]).strip()
+        known = tuple(float(v) for v in readings.values() if not math.isnan(v))
+        self.measurements[id] = Measurement(claim, measured, low, high, saw, interval, found, known)
 
     def _complete(self):
         missing = [k for k in self._claims if k not in self.measurements]

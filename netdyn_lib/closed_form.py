@@ -64,7 +64,7 @@ class OneHiddenLayerHessian:
                 f"{task.network!r}: the closed-form Hessian is for an MLP of one hidden layer (three sizes); "
                 "take closed_form.dense or products for any other network"
             )
-        double(task.x, "closed-form Hessians")
+        double(task, "closed-form Hessians")
         self._network, self._loss = task.network, task.loss
         self._inputs = gradients.with_ones(task.x.reshape(len(task.x), -1).T[None])[0]  # (d + 1, N)
         self._target = task.loss.encode(task.y, task.network.sizes[2])  # (C, N)

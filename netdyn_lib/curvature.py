@@ -13,10 +13,11 @@ import torch
 from torch.func import grad, jacfwd, vmap
 
 from . import sharpness as eigen
-from . import blocked_hessian, gradients, threads
+from . import blocked, blocked_hessian, gradients, threads
 from .checks import double, floats, whole
-from .derivatives import directional
-from .networks import MLP
+from .derivatives import checked, forward_over_reverse
+from .losses import CrossEntropy, HalfSquaredError
+from .networks import MLP, ModuleNetwork
 
 #: Samples in a block, at most.
 BLOCK = 8192
@@ -25,9 +26,30 @@ _DENSE = 400  # parameters up to which a Hessian is formed whole
 _VALUES = 100_000  # entries of Hessians computed at a time; intermediate values are some hundred times as many
 
 
+def product_of(objective, params):
+    """(W, v) ↦ (∇L(W), H(W) v), (P,) each, near ``params`` (P,), and whether ``vmap`` may follow it.
+
+    Forward over reverse where that is right, else a slower way: that of the task's module for a
+    ``task.objective`` (:func:`netdyn_lib.gradients.ways`), and for any other function one that is
+    right at ``params`` (:func:`netdyn_lib.derivatives.checked`).
+    """
+    task = getattr(objective, "__self__", None)
+    network, loss = getattr(task, "network", None), getattr(task, "loss", None)
+    if isinstance(network, ModuleNetwork):
+        gradient = gradients.of(task)
+
+        def one(w, v):
+            return tuple(part[0] for part in gradient.product(w[None], v[None]))
+
+        return one, gradient.ways.product == "forward over reverse"
+    if isinstance(network, MLP) and isinstance(loss, (CrossEntropy, HalfSquaredError)):
+        return forward_over_reverse(objective), True
+    return checked(objective, params)
+
+
 def hessian_vector_product(objective, params, vector):
-    """H v = ∂/∂s ∇L(W + s v) at s = 0; ``params`` and ``vector`` (P,), result (P,).  Forward over reverse."""
-    return directional(grad(objective), params, vector)[1]
+    """H v = ∂/∂s ∇L(W + s v) at s = 0; ``params`` and ``vector`` (P,), result (P,)."""
+    return product_of(objective, params)[0](params, vector)[1]
 
 
 def dense_hessian(objective):
@@ -49,6 +71,11 @@ def hessians(objective, params):
         raise ValueError(f"params of shape {tuple(params.shape)}: expected (E, P), of at least 1 network")
     size = params.shape[1]
     step = max(1, _VALUES // (size * size))
+    product, followed = product_of(objective, params[0])
+    if not followed:
+        units = torch.eye(size).to(params)
+        dense = torch.stack([torch.stack([product(w, v)[1] for v in units]) for w in params])
+        return (dense + dense.transpose(1, 2)) / 2
     rows = range(0, len(params), step)
     # Many small operations: threads would wait for each other more than they help.
     with threads.pool(1, alone=params.device.type == "cpu") as pool:
@@ -96,7 +123,16 @@ def along(objective, weights, device="cpu"):
 
 def _largest(objective, params, tolerance):
     double(params, "Hessian products")
-    found = eigen.lanczos(lambda v: hessian_vector_product(objective, params, v.to(params.device)), len(params), None, tolerance)
+    product = product_of(objective, params)[0]
+    return largest(lambda v: product(params, v.to(params.device))[1], len(params), tolerance)
+
+
+def largest(product, size, tolerance=1e-6):
+    """Largest eigenvalue of a symmetric matrix known by its products v ↦ A v, (P,) to (P,); a float.
+
+    By Lanczos; raises RuntimeError where it does not converge.
+    """
+    found = eigen.lanczos(product, size, None, tolerance)
     if not found.converged:
         raise RuntimeError(
             f"Lanczos did not converge in {found.products} products: λ ≥ {found.value:.6g}, residual {found.residual:.1e}; "
@@ -148,7 +184,7 @@ class TrainingHessian:
 
     def __init__(self, task, block=BLOCK, weight_decay=None):
         whole(block, "block", 1, cause="samples")
-        double(task.x, "Hessian products")
+        double(task, "Hessian products")
         self.size = task.network.count
         self.device = task.x.device
         self.weight_decay = float(getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay)
@@ -167,6 +203,7 @@ class TrainingHessian:
         product = _closed_form if perceptron else _automatic
         whole_weight = task.loss.weight(len(task.x))
         blocks = []
+        block = block if blocked.separable(task) else len(task.x)
         for x, y in zip(task.x.split(block), task.y.split(block)):
             part = replace(task, split=replace(task.split, x=x, y=y))
             blocks.append((whole_weight / task.loss.weight(len(x)), product(part)))
@@ -206,7 +243,8 @@ def _closed_form(task):
 
 
 def _automatic(task):
-    return lambda params: lambda v: hessian_vector_product(task.objective, params, v)
+    product = gradients.of(task).product
+    return lambda params: lambda v: product(params[None], v[None])[1][0]
 
 
 def operator(task, params, block=BLOCK):

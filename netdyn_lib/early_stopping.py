@@ -26,8 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .checks import positive, whole
-from .receiver import percentile_interval
-from .resampling import Interval
+from .resampling import Interval, percentile_interval
 
 _VALUES = 1_000_000  # resampled runs held at a time
 

@@ -1,17 +1,18 @@
 """Gradients of the training loss for a whole stack of networks at once.
 
-Two ways to the same numbers: closed-form backpropagation for multilayer
-perceptrons, by batched matrix products over one network each, and automatic
-differentiation through :mod:`torch.func` for any other module.
+Closed-form backpropagation for multilayer perceptrons, by batched matrix products over one network
+each, and automatic differentiation for any other module, by the fastest way that is right for it.
 """
 
-from dataclasses import dataclass
+import copy
+import warnings
+from dataclasses import dataclass, replace
 
 import torch
 from torch.func import grad, grad_and_value, vmap
 
+from . import derivatives
 from .checks import double
-from .derivatives import directional
 from .networks import MLP
 
 
@@ -120,24 +121,167 @@ class Point:
     losses: torch.Tensor
 
 
-class ModuleGradient:
-    """Gradient of stacked networks of any kind, by ``vmap`` of automatic differentiation."""
+class PlainGradient:
+    """Gradient of one network after another by plain autograd, as in any training loop of PyTorch.
+
+    The module has parameters of its own and is called as its author meant it to be, so that this
+    is right for whatever a module does; other ways are held against it.
+    """
 
     def __init__(self, task):
-        self._gradient = vmap(grad(task.objective))
-        self._both = vmap(grad_and_value(task.objective))
+        self._loss, self._x, self._y = task.loss, task.x, task.y
+        self._module = copy.deepcopy(task.network.template)
+        self._parameters = [p for p in self._module.parameters() if p.requires_grad]
+        self._sizes = [p.numel() for p in self._parameters]
+
+    def one(self, params, x=None, y=None, share=1.0, graph=False):
+        """``share`` times the loss, its gradient (P,) and the output (N, C) of ``params`` (P,).
+
+        On ``x``, ``y`` in place of the task's samples where given; with ``graph`` the gradient
+        keeps its history.
+        """
+        x, y = (self._x, self._y) if x is None else (x, y)
+        with torch.no_grad():
+            for parameter, values in zip(self._parameters, params.split(self._sizes)):
+                parameter.copy_(values.view_as(parameter))
+        with torch.enable_grad():
+            output = self._module(x)
+            value = self._loss.value(output, y) * share
+            parts = torch.autograd.grad(
+                value, self._parameters, create_graph=graph, materialize_grads=True
+            )
+        slope = torch.cat([part.reshape(-1) for part in parts])
+        return value.detach(), slope if graph else slope.detach(), output.detach()
 
     def __call__(self, params):
         """∇L of each network: (E, P) for ``params`` (E, P)."""
-        return self._gradient(params)
+        return self.at(params).gradient
 
     def at(self, params):
         """The gradient at ``params`` (E, P) with the losses, a :class:`Point`."""
-        return Point(*self._both(params))
+        found = [self.one(row) for row in params]
+        return Point(torch.stack([f[1] for f in found]), torch.stack([f[0] for f in found]))
+
+    def twice(self, params, vector):
+        """(∇L(W), H(W) v) of one network, (P,) each, by double backward."""
+        with derivatives.twice_differentiable():
+            slope = self.one(params, graph=True)[1]
+            return slope.detach(), derivatives.along(slope, self._parameters, vector)
+
+
+class ModuleGradient:
+    """Gradient of stacked networks of any kind, each derivative by the way that :func:`ways` names."""
+
+    def __init__(self, task):
+        self.ways, self._task, self._kept = ways(task), task, None
+        self._stacked = vmap(grad(task.objective))
+        self._both = vmap(grad_and_value(task.objective))
+        self._forward = derivatives.forward_over_reverse(task.objective)
+        self._stacked_forward = vmap(self._forward)
+
+    def __call__(self, params):
+        """∇L of each network: (E, P) for ``params`` (E, P)."""
+        if torch._C._functorch.is_functorch_wrapped_tensor(params):
+            # Transforms around vmap(grad) are wrong through some layers, and plain autograd cannot
+            # be seen through at all.
+            raise ValueError(
+                "the gradient of a module is not differentiated from outside: take .product of "
+                "GradientDescent, or operators.of_descent, in place of a derivative of .step"
+            )
+        return self._stacked(params) if self.ways.stacked else self._plain(params)
+
+    @property
+    def _plain(self):
+        if self._kept is None:
+            self._kept = PlainGradient(self._task)
+        return self._kept
+
+    def at(self, params):
+        """The gradient at ``params`` (E, P) with the losses, a :class:`Point`."""
+        return Point(*self._both(params)) if self.ways.stacked else self._plain.at(params)
 
     def product(self, params, vectors):
-        """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and ``vectors`` (E, P)."""
-        return directional(self._gradient, params, vectors)
+        """(∇L(W), H(W) v), (E, P) each, for ``params`` and ``vectors`` (E, P)."""
+        way = self.ways.product
+        if way == "forward over reverse" and len(params) > 1:
+            return self._stacked_forward(params, vectors)
+        if way == "forward over reverse":  # vmap takes time of its own
+            return tuple(part[None] for part in self._forward(params[0], vectors[0]))
+        one = self._plain.twice
+        if way == "central differences":
+            one = derivatives.central(lambda row: self._plain.one(row)[1])
+        pairs = [one(*pair) for pair in zip(params, vectors)]
+        return tuple(torch.stack(part) for part in zip(*pairs))
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a module is differentiated: whether networks ``stacked`` under ``vmap``, and the way of
+    its Hessian products: "forward over reverse", "double backward" or "central differences"."""
+
+    stacked: bool
+    product: str
+
+
+_PROBED = 32  # samples on which ways are tried
+
+
+def ways(task):
+    """The fastest ways that are right for a task's module, tried once on a few samples.
+
+    They are held against plain autograd of one network, and Hessian products against central
+    differences of its gradient (:func:`netdyn_lib.derivatives.agrees`), at the module's own
+    parameters and at others near them.  A warning says, once, where a module takes a slower way.
+    """
+    if isinstance(task.network, MLP):  # a few operations, each of which has every derivative
+        return Ways(True, "forward over reverse")
+    kept = task.network.ways
+    for loss, device, dtype, found in kept:
+        if loss is task.loss and (device, dtype) == (task.x.device, task.dtype):
+            return found
+    found = _tried(task)
+    kept.append((task.loss, task.x.device, task.dtype, found))
+    slow = [] if found.stacked else ["networks go one after another"]
+    if found.product != "forward over reverse":
+        slow.append(f"Hessian products go by {found.product}")
+    if slow:
+        warnings.warn(
+            f"{task.network!r}: {' and '.join(slow)}, for PyTorch has no faster way that is right for "
+            "this module; that is slower, and not less exact than said in netdyn_lib.derivatives",
+            stacklevel=2,
+        )
+    return found
+
+
+def _tried(task):
+    small = replace(task, split=replace(task.split, x=task.x[:_PROBED], y=task.y[:_PROBED]))
+    plain = PlainGradient(small)
+    own = task.network.own.nan_to_num().to(task.x.device, task.dtype)
+    draw = torch.Generator().manual_seed(0)
+    shift, vectors = (torch.randn(2, len(own), generator=draw, dtype=own.dtype).to(own) for _ in "sv")
+    params = own + 0.01 * shift
+    stacked = _same(vmap(grad(small.objective)), plain, params)
+    if own.dtype != torch.float64:
+        return Ways(stacked, "none in single precision")
+    gradient = lambda row: plain.one(row)[1]
+    forward = vmap(derivatives.forward_over_reverse(small.objective))
+    fast = lambda w, v: tuple(part[0] for part in forward(w[None], v[None]))
+    for name, product in (("forward over reverse", fast), ("double backward", plain.twice)):
+        if name == "forward over reverse" and not stacked:
+            continue
+        if all(derivatives.agrees(product, gradient, w, v) for w, v in zip(params, vectors)):
+            return Ways(stacked, name)
+    return Ways(stacked, "central differences")
+
+
+def _same(stacked, plain, params):
+    try:
+        found = stacked(params)
+    except derivatives.FAILURES:
+        return False
+    expected = plain(params)
+    tolerance = 1e-8 if params.dtype == torch.float64 else 1e-3
+    return bool((found - expected).norm() <= tolerance * (expected.norm() + 1e-12))
 
 
 def with_ones(values):
@@ -147,5 +291,5 @@ def with_ones(values):
 
 def of(task):
     """The gradient for a task's network: closed form for an MLP, automatic for any other.  Raises ValueError for a task in single precision."""
-    double(task.x, "gradients that are differentiated or followed by tangent vectors")
+    double(task, "gradients that are differentiated or followed by tangent vectors")
     return (MLPGradient if isinstance(task.network, MLP) else ModuleGradient)(task)

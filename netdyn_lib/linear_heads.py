@@ -19,6 +19,7 @@ that (:mod:`netdyn_lib.narrowing`).  With (I − E Eᵀ ⊗ Q Qᵀ) X = R diag(s
 of m' ≤ 2p + C'r dimensions.  The gradient, Σ_b ∂L/∂z_b ⊗ ã_b in V, has no part outside.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -63,7 +64,7 @@ def matrix_of(network, loss, x, y):
     if last is None:
         return None
     outputs, features = last.weight.shape
-    body, below = network._module[:-1], network.count - outputs * (features + 1)
+    body, below = copy.deepcopy(network.template[:-1]), network.count - outputs * (features + 1)
 
     names = [name for name, _ in body.named_parameters()]
 

@@ -1,15 +1,20 @@
 """Finite network Lyapunov exponents from distances d(t).
 
 A distance curve is first given a growth *window* by one of several rules;
-the exponent Λ is the slope of ln d over it; then it is judged.  The papers say
+the exponent Λ is the slope of ln d over it, or what the papers print,
+ln(d(τ)/d(0))/τ with τ the window's end; then it is judged.  The papers say
 only that the window is "the one yielding the best exponential fit", which
 leaves the rule open, and the rule decides the number.  So the rules stand side
-by side here, and :func:`multiverse` applies them all.
+by side here (:data:`READINGS`), and :func:`multiverse` applies them all.
+
+A curve that diverged, whose copies met their reference, or that has no window
+has no exponent: Λ is NaN, and ``Fit.reason`` says why.
 
 Time runs along the first axis, as in a :class:`~netdyn_lib.descent.Record`.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,9 +24,22 @@ from .resampling import Interval, bootstrap_interval, share_interval
 #: The papers count a fit as exponential growth beyond these (D section 4.1, J).
 R2, SLOPE = 0.9, 0.05
 
+#: The readings of the papers' sentence, name to the options of :func:`exponents`.
+READINGS = {
+    "best_fit(10)": dict(rule="best_fit", min_length=10),
+    "best_fit(20)": dict(rule="best_fit", min_length=20),
+    "best_fit(30)": dict(rule="best_fit", min_length=30),
+    "ramp": dict(rule="ramp"),
+    "printed(best_fit(20))": dict(rule="printed", window="best_fit"),
+    "printed(ramp)": dict(rule="printed", window="ramp"),
+    "between(best_fit(20))": dict(rule="printed", window="best_fit", between=True),
+}
+
 # Windows whose variance is below this share of the whole curve's are flat
 # within the rounding of prefix sums; their R² would be noise.
 _FLAT = 1e-9
+# Windows whose R² differ by less than this tie: prefix sums round R² by about as much.
+_TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -30,8 +48,8 @@ class Fit:
 
     All arrays are (n,): ``slope`` Λ per epoch; ``start`` and ``stop`` the first
     and last epoch of the window; ``r2`` the coefficient of determination in
-    it.  A curve in which no window qualifies has slope and r2 NaN and
-    start = stop = −1.
+    it; ``reason`` says why a curve has no exponent, and is empty where it has one.
+    Without one, slope and r2 are NaN and start = stop = −1.
     """
 
     rule: str
@@ -40,6 +58,7 @@ class Fit:
     start: np.ndarray
     stop: np.ndarray
     r2: np.ndarray
+    reason: np.ndarray
 
     def kept(self, r2=R2, slope=SLOPE):
         """Which curves count as exponential growth, R² > ``r2`` and Λ > ``slope``; (n,) bool.
@@ -50,22 +69,39 @@ class Fit:
         return good if np.isnan(self.r2[~np.isnan(self.slope)]).all() else good & (self.r2 > r2)
 
 
+def _curves(values, name):
+    """``values`` as (T, n) floats; ValueError for another shape, or without any."""
+    y = np.asarray(values, dtype=float)
+    y = y[:, None] if y.ndim == 1 else y
+    if y.ndim != 2 or 0 in y.shape:
+        raise ValueError(f"{name} has shape {y.shape}; expected (T,) or (T, n), none of them zero")
+    return y
+
+
+def _reasons(*causes):
+    """The first cause of each curve, (n,); each of ``causes`` is its words and where, (T, n) bool."""
+    reason = np.full(causes[0][1].shape[1], "", dtype=object)
+    for words, bad in causes:
+        for k in np.flatnonzero(bad.any(0) & (reason == "")):
+            reason[k] = f"{words} at step {bad[:, k].argmax()}"
+    return reason
+
+
 def _log_distance(distance):
-    distance = np.asarray(distance, dtype=float)
-    if distance.ndim == 1:
-        distance = distance[:, None]
-    if distance.ndim != 2 or 0 in distance.shape:
-        raise ValueError(f"distance has shape {distance.shape}; expected (T,) or (T, n), none of them zero")
-    for bad, what in ((~np.isfinite(distance), "not finite"), (distance <= 0, "not positive")):
-        if bad.any():
-            t, k = np.argwhere(bad)[0]
-            cause = (
-                "the trajectory diverged (see Record.diverged_at): leave it out, distance[:, record.alive], or shorten the curve"
-                if what == "not finite"
-                else "copies that coincide with their reference (ε below the resolution of the weights?)"
-            )
-            raise ValueError(f"curve {k} is {what} at step {t} (d = {distance[t, k]}): {cause}")
-    return np.log(distance)
+    """ln d (T, n), and why a curve can have no exponent (n,); ln d of such a curve is NaN."""
+    distance = _curves(distance, "distance")
+    if (distance < 0).any():
+        t, k = np.argwhere(distance < 0)[0]
+        raise ValueError(
+            f"curve {k} is negative at step {t} (d = {distance[t, k]}): a distance never is; "
+            "pass d, not its logarithm"
+        )
+    reason = _reasons(("diverged: not finite", ~np.isfinite(distance)), (_MET, distance == 0))
+    return np.log(np.where(reason == "", distance, np.nan)), reason
+
+
+# ε below the resolution of the weights, or a contracting map, takes a copy to its reference.
+_MET = "distance zero: copies coincide with their reference"
 
 
 def _prefix(y):
@@ -78,6 +114,7 @@ def _prefix(y):
 def best_fit(distance, min_length=20):
     """Of all windows of at least ``min_length`` steps with positive slope, the one of largest R².
 
+    Of equal R² (to rounding) the longest is taken, and of these the earliest.
     The papers' sentence with its free length stated.  It takes the steep start
     of a noisy power law for exponential growth when ``min_length`` is short, as
     R² alone must.  Every window
@@ -87,7 +124,7 @@ def best_fit(distance, min_length=20):
     Parameters
     ----------
     distance : array_like
-        d, (T,) or (T, n), positive.
+        d, (T,) or (T, n).
     min_length : int
         Steps.
 
@@ -99,14 +136,14 @@ def best_fit(distance, min_length=20):
     ------
     ValueError
         For a ``min_length`` that is no whole number from 2 to the steps of the
-        curve, or distances that are not positive and finite.
+        curve, or a negative distance.
 
     >>> t = np.arange(100.0)
     >>> fit = best_fit(1e-8 * np.exp(np.minimum(0.3 * t, 18)))
     >>> round(float(fit.slope[0]), 6)
     0.3
     """
-    y = _log_distance(distance)
+    y, reason = _log_distance(distance)
     steps = len(y) - 1
     min_length = whole(min_length, "min_length", 2, steps, cause=f"the curve has {steps} steps")
     y0 = y.mean(0)
@@ -115,6 +152,7 @@ def best_fit(distance, min_length=20):
     floor = _FLAT * s2[-1]
     n = y.shape[1]
     best = np.full(n, -1.0)
+    r2_taken = np.full(n, np.nan)
     result = {k: np.full(n, np.nan) for k in ("slope", "intercept")}
     start, stop = np.full(n, -1), np.full(n, -1)
     columns = np.arange(n)
@@ -127,14 +165,19 @@ def best_fit(distance, min_length=20):
         s_yy = sum_yy - sum_y**2 / length
         with np.errstate(divide="ignore", invalid="ignore"):
             r2 = np.where((s_yy > floor) & (s_ty > 0), s_ty**2 / (s_tt * s_yy), -1.0)
-        top = r2.argmax(0)
-        better = r2[top, columns] > best
+        highest = r2.max(0)
+        top = (r2 >= highest - _TIE).argmax(0)
+        better = (highest >= 0) & (highest >= best - _TIE)  # a longer one that ties is better
         k, c = top[better], columns[better]
-        best[c] = r2[k, c]
+        best[c] = np.maximum(best[c], highest[c])
+        r2_taken[c] = r2[k, c]
         result["slope"][c] = s_ty[k, c] / s_tt
         result["intercept"][c] = sum_y[k, c] / length - result["slope"][c] * centre[k, 0] + y0[c]
         start[c], stop[c] = k, k + length - 1
-    return Fit(f"best_fit({min_length})", **result, start=start, stop=stop, r2=np.where(best < 0, np.nan, best))
+    without = f"no window: none of at least {min_length} steps has a positive slope"
+    reason = np.where((start < 0) & (reason == ""), without, reason)
+    rule = f"best_fit({min_length})"
+    return Fit(rule, **result, start=start, stop=stop, r2=r2_taken, reason=reason)
 
 
 def ramp(distance):
@@ -154,7 +197,7 @@ def ramp(distance):
     >>> int(fit.start[0]), int(fit.stop[0]), round(float(fit.slope[0]), 6)
     (20, 60, 0.25)
     """
-    y = _log_distance(distance)
+    y, reason = _log_distance(distance)
     total, n = y.shape
     if total < 4:
         raise ValueError(f"a curve of {total} points is too short for a plateau–ramp–plateau: it needs 4")
@@ -183,7 +226,51 @@ def ramp(distance):
         start[c], stop[c] = k, k + length
     slope = rise / (stop - start)
     intercept = low - slope * start + y0
-    return Fit("ramp", slope, intercept, start, stop, _window_r2(y + y0, slope, intercept, start, stop))
+    r2 = _window_r2(y + y0, slope, intercept, start, stop)
+    reason = np.where((start < 0) & (reason == ""), "no window: no ramp rises", reason)
+    return Fit("ramp", slope, intercept, start, stop, r2, reason)
+
+
+def printed(distance, fit, between=False):
+    """The exponent as Danovski 2024 and Jimenez 2025 print it (Eq. 3): Λ = ln(d(τ)/d(0))/τ.
+
+    τ is the saturation time, "the window yielding the best exponential fit":
+    here the epoch at which the window of ``fit`` ends, the end of a
+    :func:`best_fit` or the corner of a :func:`ramp`.  The papers keep by the R²
+    of that fit and by this Λ, which is below the slope where growth sets in late.
+
+    Parameters
+    ----------
+    distance : array_like
+        d, (T,) or (T, n).
+    fit : Fit
+        Of the same curves.
+    between : bool
+        Count from the window's first epoch a, not from 0: ln(d(τ)/d(a))/(τ − a).
+
+    Returns
+    -------
+    Fit
+        ``start`` 0 or a, ``stop`` τ, the line through d there, ``r2`` that of ``fit``.
+
+    Raises
+    ------
+    ValueError
+        For a negative distance, or a fit of another number of curves.
+
+    >>> d = np.exp(0.3 * np.clip(np.arange(100.0), 20, 60))
+    >>> round(float(printed(d, best_fit(d)).slope[0]), 6)  # 0.3 × (60 − 20)/60
+    0.2
+    """
+    y, _ = _log_distance(distance)
+    if fit.stop.shape != y.shape[1:]:
+        raise ValueError(f"a fit of {len(fit.stop)} curves for {y.shape[1]}: must be of the same")
+    start = fit.start if between else np.where(fit.start < 0, -1, 0)
+    ends = np.take_along_axis(y, np.stack([start, fit.stop]), 0)  # NaN or any, where −1
+    with np.errstate(invalid="ignore"):
+        slope = np.where(start < 0, np.nan, (ends[1] - ends[0]) / (fit.stop - start))
+    rule = f"{'between' if between else 'printed'}({fit.rule})"
+    return replace(fit, rule=rule, slope=slope, intercept=ends[0] - slope * start, start=start)
 
 
 def _window_r2(y, slope, intercept, start, stop):
@@ -261,29 +348,33 @@ def tangent(log_growth):
     Raises
     ------
     ValueError
-        For fewer than 2 epochs, or growth that is NaN or infinite.
+        For fewer than 2 epochs.
     """
-    y = np.asarray(log_growth, dtype=float)
-    y = y[:, None] if y.ndim == 1 else y
-    if y.ndim != 2 or len(y) < 2:
-        raise ValueError(f"log_growth of shape {y.shape}: needs (T,) or (T, n), at least 2 epochs")
-    if not np.isfinite(y).all():
-        t, k = np.argwhere(~np.isfinite(y))[0]
-        raise ValueError(
-            f"curve {k} of log_growth is {y[t, k]} at epoch {t}; must be all finite: the trajectory diverged, "
-            "or the vector shrank to zero; leave it out or shorten the curve"
-        )
-    n = y.shape[1]
+    y = _curves(log_growth, "log_growth")
+    if len(y) < 2:
+        raise ValueError(f"log_growth of shape {y.shape}: needs at least 2 epochs")
+    shrank = y == -np.inf
+    reason = _reasons(
+        ("diverged: not finite", ~np.isfinite(y) & ~shrank),
+        ("vector zero: it shrank to nothing", shrank),
+    )
+    known = reason == ""
+    y = np.where(known, y, np.nan)
     slope = (y[-1] - y[0]) / (len(y) - 1)
-    return Fit("tangent", slope, y[0], np.zeros(n, int), np.full(n, len(y) - 1), np.full(n, np.nan))
+    start, stop = np.where(known, 0, -1), np.where(known, len(y) - 1, -1)
+    return Fit("tangent", slope, y[0], start, stop, np.full(len(known), np.nan), reason)
 
 
 def _tangent_norm(norm):
-    y = _log_distance(norm)
-    return tangent(y - y[0])
+    y, reason = _log_distance(norm)
+    return replace(tangent(y - y[0]), reason=reason)
 
 
-_RULES = {"best_fit": best_fit, "ramp": ramp, "tangent": _tangent_norm}
+def _printed(distance, window="best_fit", between=False, **options):
+    return printed(distance, exponents(distance, window, **options), between)
+
+
+_RULES = {"best_fit": best_fit, "ramp": ramp, "printed": _printed, "tangent": _tangent_norm}
 
 
 def exponents(distance, rule="best_fit", **options):
@@ -292,11 +383,12 @@ def exponents(distance, rule="best_fit", **options):
     Parameters
     ----------
     distance : array_like
-        d(t), (T,) or (T, n), positive.  For ``tangent`` the norm |v(t)| of a
+        d(t), (T,) or (T, n).  For ``tangent`` the norm |v(t)| of a
         tangent vector in its place, whose ln(|v(t)|/|v(0)|) goes to :func:`tangent`.
-    rule : {"best_fit", "ramp", "tangent"}
+    rule : {"best_fit", "ramp", "printed", "tangent"}
     options
-        ``min_length`` of :func:`best_fit`.
+        ``min_length`` of :func:`best_fit`; for :func:`printed` the rule that finds τ as
+        ``window``, by default best_fit, its options, and ``between``.
 
     Returns
     -------
@@ -320,7 +412,7 @@ class Summary:
     it, with a bootstrap :class:`~netdyn_lib.resampling.Interval`; ``sd`` is
     their standard deviation and ``mean_all`` the mean over all ``count``.
     ``share`` is p with Wilson's interval.  ``window`` is the mean length of the
-    kept windows, in epochs.
+    kept windows, in epochs.  ``reason`` says why there is no exponent, empty where there is one.
     """
 
     rule: str
@@ -331,12 +423,27 @@ class Summary:
     mean_all: float
     share: Interval
     window: float
+    reason: str
+
+
+def why(reasons, kept):
+    """Why so few curves are kept, in words: how many, and what speaks against the others.
+
+    ``reasons`` (n,) are a :class:`Fit`'s, ``kept`` (n,) bool its judgement.
+
+    >>> why(["", "", "no window: no ramp rises"], [True, False, False])
+    '1 of 3 kept; others: 1 R² or Λ too low, 1 no window'
+    """
+    causes = [r.split(":")[0] or "R² or Λ too low" for r, k in zip(reasons, kept) if not k]
+    told = ", ".join(f"{count} {cause}" for cause, count in Counter(causes).most_common())
+    return f"{sum(kept)} of {len(kept)} kept; others: {told or 'none'}"
 
 
 def summarise(fit, r2=R2, slope=SLOPE, seed=0):
     """λ_nMLE, the mean of Λ over the kept initial conditions, and p, the share kept.
 
-    With fewer than two curves kept, the exponent, its interval and sd are NaN.
+    With fewer than two curves kept, the exponent, its interval and sd are NaN, and ``reason``
+    says why.
     """
     kept = fit.kept(r2, slope)
     chosen = fit.slope[kept]
@@ -351,18 +458,17 @@ def summarise(fit, r2=R2, slope=SLOPE, seed=0):
         mean_all=float(np.nanmean(fit.slope)) if not np.isnan(fit.slope).all() else np.nan,
         share=share_interval(kept),
         window=float((fit.stop - fit.start)[kept].mean()) if len(chosen) else np.nan,
+        reason="" if enough else why(fit.reason, kept),
     )
 
 
-def multiverse(distance, log_growth=None, min_lengths=(10, 20, 30), seed=0):
-    """Every window rule on the same curves: a dict of rule to :class:`Fit`.
+def multiverse(distance, log_growth=None):
+    """All :data:`READINGS` of the same curves: a dict of name to :class:`Fit`.
 
     ``log_growth``, where given, adds the ``tangent`` rule over the same epochs.
     """
-    fits = [best_fit(distance, m) for m in min_lengths] + [ramp(distance)]
-    if log_growth is not None:
-        fits.append(tangent(log_growth))
-    return {f.rule: f for f in fits}
+    fits = {name: exponents(distance, **options) for name, options in READINGS.items()}
+    return fits if log_growth is None else fits | {"tangent": tangent(log_growth)}
 
 
 def extremes(summaries):

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.func import functional_call
+from torch.func import functional_call, vmap
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
 from .checks import positive, whole
+from .derivatives import FAILURES
 
 # Streams of random numbers drawn for one initial condition.
 _INITIAL, _PERTURBATION = 0, 1
@@ -150,6 +151,8 @@ class MLP:
         """Output of the networks ``params`` (…, P) on ``x`` (N, d): (…, N, C)."""
         return self.activations(params, x)[-1]
 
+    outputs = forward
+
     def to(self, device, dtype=None):
         """The network itself: it holds no tensors."""
         return self
@@ -216,6 +219,8 @@ class ModuleNetwork:
         if not self.shapes:
             raise ValueError(f"{name} has no trainable parameter")
         self.count = sum(s.numel() for s in self.shapes.values())
+        self.ways = []  # of differentiation that were found right: netdyn_lib.gradients.ways
+        self._live = self._stacks = None
 
     def __repr__(self):
         return f"ModuleNetwork({type(self._module).__name__}, {self.count} parameters)"
@@ -232,6 +237,25 @@ class ModuleNetwork:
         """Which of the P parameters are weights (the others are biases); (P,) bool."""
         return np.repeat([len(s) > 1 for s in self.shapes.values()], [s.numel() for s in self.shapes.values()])
 
+    @property
+    def template(self):
+        """The module as it was given, in this network's precision; never called, only copied."""
+        return self._module
+
+    @property
+    def own(self):
+        """The module's own parameters, (P,)."""
+        trained = (p for p in self._module.parameters() if p.requires_grad)
+        return torch.cat([p.detach().reshape(-1) for p in trained])
+
+    def __getstate__(self):
+        # What a call leaves in a module, such as tensors of a transform that has ended, is not copied.
+        return vars(self) | {"_live": None}
+
+    def __deepcopy__(self, memo):
+        # Nothing writes to the template, so copies share it; each has a module of its own to call.
+        return copy.copy(self)
+
     def to(self, device, dtype=None):
         """The same network with its frozen parameters and its buffers on a device, of a floating type where that is given."""
         moved = copy.copy(self)
@@ -245,7 +269,29 @@ class ModuleNetwork:
 
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
-        return functional_call(self._module, self.unpack(params), (x,))
+        if self._live is None:
+            self._live = copy.deepcopy(self._module)
+        return functional_call(self._live, self.unpack(params), (x,))
+
+    def outputs(self, params, x):
+        """Output of stacked networks ``params`` (E, P) on ``x`` (N, …): (E, N, C).
+
+        One network after another where ``vmap`` cannot follow the module, or is wrong.
+        """
+        if self._stacks is None:
+            self._stacks = self._stacks_rightly(x[:2])
+        if self._stacks:
+            return vmap(self.forward, in_dims=(0, None))(params, x)
+        return torch.stack([self.forward(row, x) for row in params])
+
+    def _stacks_rightly(self, x):
+        rows = self.own.to(x.device) * torch.tensor([[1.0], [1.1]]).to(self.own)
+        try:
+            found = vmap(self.forward, in_dims=(0, None))(rows, x)
+        except FAILURES:
+            return False
+        return torch.allclose(found, torch.stack([self.forward(row, x) for row in rows]), equal_nan=True)
+
 
 
 class AutomaticMLP(ModuleNetwork):

@@ -56,9 +56,7 @@ def accuracy(s):
 def test_accuracy(s):
     """Share of test samples classified correctly; (g, 1 + M)."""
     flat = s.params.flatten(0, 1)
-    forward = s.task.network.forward
-    batched = forward if hasattr(s.task.network, "matrices") else torch.func.vmap(forward, in_dims=(0, None))
-    predicted = batched(flat, s.task.x_test).argmax(-1)  # (g (1 + M), N)
+    predicted = s.task.network.outputs(flat, s.task.x_test).argmax(-1)  # (g (1 + M), N)
     return (predicted == s.task.y_test).double().mean(-1).view(s.params.shape[:2])
 
 
@@ -280,8 +278,7 @@ def radial_loss(task, params, factors):
 
     Falling with α at α = 1, it shows a basin that opens outward from the origin.
     """
-    objective = torch.func.vmap(task.objective)
-    return np.stack([objective(float(a) * params).cpu().numpy() for a in factors])
+    return np.stack([task.objectives(float(a) * params).cpu().numpy() for a in factors])
 
 
 def weight_importance(task, params):
@@ -291,8 +288,7 @@ def weight_importance(task, params):
     """
     silenced = params.repeat(len(params), 1)
     silenced.fill_diagonal_(0.0)
-    objective = torch.func.vmap(task.objective)
-    return (objective(silenced) - task.objective(params)).cpu().numpy()
+    return (task.objectives(silenced) - task.objective(params)).cpu().numpy()
 
 
 def importances(task, params):

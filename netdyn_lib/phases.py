@@ -3,7 +3,9 @@
 A block of a series is *periodic* with period q when every value in it returns
 after q steps within a tolerance, stated relative to the range of the series,
 and q is the smallest such number.  *Fixed* is period 1.  *Irregular* is what
-returns after no period that was tried.
+returns after no period that was tried.  No tolerance is finer than the rounding
+of the values: without that floor a slice that has settled, whose range is the
+noise of the last digits, would be irregular.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ import numpy as np
 
 IRREGULAR, FIXED = 0, 1
 KINDS = ("fixed", "period 3", "other period", "irregular")
+
+# A mean or a sum over hundreds of samples is off by some units in the last place, not by one.
+_ULPS = 64
 
 
 def name(label):
@@ -28,7 +33,13 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
 
     The label is the smallest q in 1 … ``longest`` with
     ``max |s(t + q) - s(t)| <= tolerance * scale`` over the block, and 0 when
-    there is none.
+    there is none.  Differences up to :func:`rounding` of the block's largest
+    value count as none, whatever the scale.  With numbers for ``scale`` the
+    label of a block depends on that block alone, and a slice of a record has
+    the labels that it has inside the record.
+
+    The rounding meant is that of the values as they are given.  A difference of
+    larger numbers, such as a distance of weights, carries theirs: give it a scale.
 
     Parameters
     ----------
@@ -59,7 +70,7 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
     >>> classify(np.tile([0.0, 1.0, 5.0], 40)).tolist()
     [3, 3]
     """
-    series = np.asarray(series, dtype=float)
+    given, series = np.asarray(series), np.asarray(series, dtype=float)
     if longest < 1 or block < 2 * longest:
         raise ValueError(f"a block of {block} cannot show a period of {longest}: it must hold two of at least 1 step")
     if series.ndim < 1 or len(series) < block:
@@ -77,10 +88,25 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
         raise ValueError(f"tolerance {tolerance} and scale (least {np.min(scale)}) must not be negative")
     blocks = in_blocks(series, block)
     labels = np.zeros((len(blocks), *series.shape[1:]), dtype=int)
+    floor = rounding(np.abs(in_blocks(given, block)).max(axis=1))  # (blocks, ...)
+    most = np.maximum(tolerance * scale, floor)
     for q in range(longest, 0, -1):
         worst = np.abs(blocks[:, q:] - blocks[:, :-q]).max(axis=1)  # (blocks, ...)
-        labels[worst <= tolerance * scale] = q
+        labels[worst <= most] = q
     return labels
+
+
+def rounding(values):
+    """Differences between numbers of such sizes that are rounding: 64 ε |values|.
+
+    ε is the machine's for the precision of ``values``; the result has their shape.
+
+    >>> float(rounding(np.float32(1.0)))
+    7.62939453125e-06
+    """
+    values = np.asarray(values)
+    precision = np.finfo(values.dtype if values.dtype.kind == "f" else float)
+    return _ULPS * precision.eps * np.abs(values)
 
 
 def in_blocks(series, block):

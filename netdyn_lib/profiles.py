@@ -56,7 +56,7 @@ _SWEEPS = {
     "mnist-l2-1e-5-few": dict(task="mnist-l2-1e-5", rates=_COARSE, samples=6000, test_samples=2000, **_FEW | dict(conditions=2, cap=200)),
     "cifar10-few": dict(task="cifar10", rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0), samples=5000, **_FEW | dict(conditions=2, copies=1, cap=60)),
     "mnist-6000-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1, samples=6000, test_samples=1000),
-    "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=60, block=1),  # J, Figs. 2 and 3
+    "mnist-eta10": dict(task="mnist", rates=(10.0,), conditions=50, epochs=200, block=1),  # J, Figs. 2 and 3
     "sharpness": dict(
         task="digits", rates=(1.0, 2.5, 5.0, 7.5), conditions=10, copies=1, epochs=1000, block=5,
         sharp_at=(0, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000), sharp_conditions=10,
@@ -89,6 +89,8 @@ _PAPER = {
         losses=(0.01, 7.5, 20.0),  # J, Fig. 1
         regimes=(0.01, 1.0, 5.0),  # D's on Iris
         growth=10.0,  # J, Figs. 2 and 3
+        short_record=60,  # epochs of most published records of MNIST
+        iris_rate=1.0,  # D, Fig. 8
         fastest=7.5,  # J, Fig. 5
         small_target=0.7,  # what networks reach with 6,000 images of MNIST
         tangent_rates=(0.5, 2.5, 5.0, 10.0, 20.0),
@@ -273,6 +275,8 @@ _PAPER = {
         half=2000,  # where the late part begins
         exponent_epochs=200,
         points=201,  # observations of an exponent's curve
+        learned_loss=0.4,  # below which a network has learned
+        mnist_rate=10.0,  # J, Fig. 3
         edges=(0, 50, 100, 200, 500, 1000, 2000, 4000),  # stretches of training
         radius=1e-8,
         examples=4,  # D, Fig. 7

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import prediction
 from .checks import whole
-from .resampling import Interval
+from .resampling import Interval, percentile_interval
 
 _VALUES = 1_000_000  # resampled rows held at a time
 
@@ -119,9 +119,10 @@ def paired(labels, scores, baselines=(), level=0.95, resamples=1000, seed=0):
             draws[name].append(_areas(codes[flags][chosen[0]], codes[~flags][chosen[1]], size))
     draws = {name: np.concatenate(found) for name, found in draws.items()}
     point = {name: auc(labels, values) for name, values in scores.items()}
-    areas = {name: percentile_interval(point[name], found, level) for name, found in draws.items()}
+    fewest = min(inside, outside)
+    areas = {name: percentile_interval(point[name], found, level, fewest) for name, found in draws.items()}
     apart = {
-        base: {name: percentile_interval(point[name] - point[base], draws[name] - draws[base], level) for name in scores if name != base}
+        base: {name: percentile_interval(point[name] - point[base], draws[name] - draws[base], level, fewest) for name in scores if name != base}
         for base in baselines
     }
     return Comparison(areas, apart)
@@ -201,19 +202,6 @@ def over_time(
                 into[name][:, t] = tuple(interval)
     areas, *differences = ({name: Interval(*values, level) for name, values in d.items()} for d in (areas, *apart.values()))
     return Course(areas, dict(zip(apart, differences)), tuple(reasons), rows)
-
-
-def percentile_interval(estimate, draws, level=0.95):
-    """The interval between quantiles of some resampled numbers (R,), each one of them: infinite ones are in order.
-
-    NaN where any of the numbers is NaN.  Raises ValueError for a level outside (0, 1).
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} must be between 0 and 1, such as 0.95")
-    order = np.sort(draws)  # NaN last
-    cut = (1 - level) / 2 * (len(order) - 1)
-    low, high = order[round(cut)], order[len(order) - 1 - round(cut)]
-    return Interval(float(estimate), *((np.nan, np.nan) if np.isnan(order[-1]) else (float(low), float(high))), level)
 
 
 def _names(baselines):

@@ -1,9 +1,11 @@
-"""Scalar time series: autocorrelation against shuffles, and alternation."""
+"""Scalar time series: autocorrelation against shuffles, surrogates, and alternation."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from statsmodels.tsa.stattools import acf
+
+from .resampling import real_array
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,32 @@ def autocorrelation(series, lags=50, shuffles=1000, level=0.95, seed=0):
 
 
 def shuffled(series, seed=0):
-    """The values of a series in random order: the null model of this module and of :mod:`netdyn_lib.kantz`."""
+    """Return the values of a series in random order: the null model of independent values, (T,)."""
     return np.random.default_rng(seed).permutation(checked(series))
+
+
+def surrogate(series, seed=0, iterations=200):
+    """Return a series with the values of another, and nearly its spectrum, else random: (T,).
+
+    It is what a linear Gaussian process looks like whose values are read off a bent
+    scale, the null model of :func:`netdyn_lib.kantz.calibrate`.  From a shuffle on, the
+    amplitudes of its Fourier transform are replaced by those of the series, then its
+    values by those of the same rank, until the order stays or ``iterations`` are done
+    (iterative amplitude adjusted Fourier transform, Schreiber and Schmitz, Phys. Rev.
+    Lett. 77, 635, 1996).  The values agree exactly, the amplitudes to within some per cent
+    of their norm: 0.1% for normal values, 2% for skewed ones, of 2,000.  The transform
+    takes the series for periodic: cut it so that its ends are alike, or their jump is kept too.
+    """
+    series = checked(series)
+    ranked, amplitude = np.sort(series), np.abs(np.fft.rfft(series))
+    found = shuffled(series, seed)
+    for _ in range(iterations):
+        phase = np.exp(1j * np.angle(np.fft.rfft(found)))
+        rank = np.argsort(np.argsort(np.fft.irfft(amplitude * phase, len(series))))
+        previous, found = found, ranked[rank]
+        if np.array_equal(previous, found):
+            break
+    return found
 
 
 def alternation(values):
@@ -95,8 +121,11 @@ def alternation(values):
 
 
 def checked(series):
-    """A series as an array (T,) of floats; ValueError for another shape, fewer than 2 values, NaN or infinity."""
-    series = np.asarray(series, dtype=float)
+    """Return a series as an array (T,) of floats.
+
+    Raises ValueError for another shape, fewer than 2 values, masked, complex, NaN or infinite ones.
+    """
+    series = real_array(series, "the series")
     if series.ndim != 1 or len(series) < 2:
         raise ValueError(f"a series of shape {series.shape}: one axis with at least 2 values is needed")
     bad = ~np.isfinite(series)

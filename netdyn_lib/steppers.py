@@ -18,8 +18,6 @@ from dataclasses import replace
 
 import torch
 from torch import nn
-from torch.func import vmap
-
 from . import blocked, convolutional_steppers, convolutions, gradients
 from .networks import MLP
 
@@ -126,11 +124,9 @@ class ModuleStepper:
     def __init__(self, task):
         # A module of its own: a functional call lends the module its parameters
         # while it lasts, so two threads must not share one.
-        self.task = task = replace(task, network=copy.deepcopy(task.network))
-        zero = torch.zeros(task.network.count, dtype=task.x.dtype, device=task.x.device)
-        self.target = task.loss.encode(task.y, task.network.forward(zero, task.x[:1]).shape[-1]).to(zero)
+        self.task = task = replace(task, network=copy.copy(task.network))
+        self.target = blocked.encoded(task)
         self._gradient = gradients.ModuleGradient(task)
-        self._forward = vmap(lambda p: task.network.forward(p, task.x))
 
     @property
     def values_per_network(self):
@@ -139,7 +135,7 @@ class ModuleStepper:
 
     def forward(self, params):
         """Output (E, C, N) of ``params`` (E, P)."""
-        return self._forward(params).transpose(1, 2)
+        return self.task.network.outputs(params, self.task.x).transpose(1, 2)
 
     def subtract(self, params, rates):
         """Move ``params`` (E, P) down their gradient, W ← W − η ∇L(W), η = ``rates`` (E, 1)."""
@@ -151,19 +147,18 @@ def values_per_sample(task):
     if isinstance(task.network, MLP):
         return 3 * sum(task.network.sizes[1:])
     total = []
-    module = getattr(task.network, "_module", None)
-    parts = [m for m in module.modules() if not list(m.children())] if isinstance(module, nn.Module) else []
+    module = copy.deepcopy(task.network.template)
+    few = task.x[:2]  # a layer that normalises over the batch refuses one
 
     def note(_module, _inputs, output):
-        total.append(output.numel() if torch.is_tensor(output) else 0)
+        tensors = output if isinstance(output, tuple) else (output,)
+        total.extend(t.numel() for t in tensors if torch.is_tensor(t))
 
-    hooks = [m.register_forward_hook(note) for m in parts]
-    if parts:
-        with torch.no_grad():
-            module(task.x[:1])
-    for hook in hooks:
-        hook.remove()
-    return 3 * (sum(total) + task.x[0].numel())
+    for part in (m for m in module.modules() if not list(m.children())):
+        part.register_forward_hook(note)
+    with torch.no_grad():
+        module(few)
+    return 3 * (-(-sum(total) // len(few)) + task.x[0].numel())
 
 
 def _convolves(network):
@@ -180,7 +175,9 @@ def of(task, together=1):
     if layers is not None:
         return convolutional_steppers.ConvolutionalStepper(task, layers)
     per_sample = values_per_sample(task)
-    if task.x.device.type == "cpu" and _convolves(task.network):  # PyTorch takes longer for stacked ones than for one after another
+    # Of convolutions on a processor PyTorch takes longer for stacked ones than for one after another.
+    convolves = task.x.device.type == "cpu" and _convolves(task.network)
+    if convolves or not (isinstance(task.network, MLP) or gradients.ways(task).stacked):
         return blocked.BlockedModuleStepper(task, per_sample)
     single = isinstance(task.network, MLP) and len(task.network.shapes) == 1  # without a hidden layer, little to keep
     if single or len(task.x) <= blocked.size(task, per_sample):

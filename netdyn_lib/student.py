@@ -1,20 +1,20 @@
-"""Student's t interval of a mean, for a few values: a bootstrap of three knows no tails."""
+"""Student's t interval of a mean, for a few values of which some may be unknown."""
 
 import numpy as np
-from scipy import stats
 
-from .resampling import Interval
+from .resampling import Interval, real_array, student_interval
 
 
 def student(values, level=0.95):
-    """Mean of independent values (n,) and its t interval; NaN are left out.  Bounds are NaN for fewer than two known values.
+    """Mean of independent values (n,) and its t interval; NaN are left out.
 
-    >>> print(student([1.0, 2.0, 3.0]))
-    2 [-0.484, 4.48]
+    The bounds are NaN for fewer than five known values, the mean as well for none.
+
+    >>> print(student([1.0, 2.0, np.nan, 3.0]))
+    2 (no interval: n = 3 values, 5 needed)
     """
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan, level)
-    middle, half = values.mean(), stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(middle), float(middle - half), float(middle + half), level)
+    values = real_array(values, "values")
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Interval(np.nan, np.nan, np.nan, level, 0)
+    return student_interval(known, level)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .phases import FIXED, IRREGULAR, in_blocks
+from .phases import FIXED, IRREGULAR, in_blocks, rounding
 from .resampling import clustered_interval
 
 
@@ -45,19 +45,21 @@ def departure(series, start, period, tolerance=1e-3, scale=None):
     Returns
     -------
     array of float, shape (...)
-        The first t >= start with ``|s(t + period) - s(t)| > tolerance * scale``;
-        NaN where the series always returns.
+        The first t >= start with ``|s(t + period) - s(t)| > tolerance * scale``, and
+        beyond the rounding of s; NaN where the series always returns.
 
     Raises
     ------
     ValueError
         For a start or period outside the series.
     """
-    series = np.asarray(series, dtype=float)
+    series = np.asarray(series)
     if period < 1 or not 0 <= start < len(series) - period:
         raise ValueError(f"start {start} and period {period} must lie within a series of {len(series)}")
     scale = np.ptp(series, axis=0) if scale is None else scale
-    gone = np.abs(series[start + period :] - series[start:-period]) > tolerance * np.asarray(scale)
+    before, after = series[start:-period], series[start + period :]
+    floor = rounding(np.maximum(np.abs(before), np.abs(after)))
+    gone = np.abs(after - before) > np.maximum(tolerance * np.asarray(scale), floor)
     return np.where(gone.any(0), start + gone.argmax(0), np.nan)
 
 

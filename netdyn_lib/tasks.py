@@ -87,6 +87,11 @@ class Task:
         """Training loss of one network, ``params`` (P,), without penalty; a scalar, differentiable."""
         return self.loss.value(self.network.forward(params, self.x), self.y)
 
+    def objectives(self, params):
+        """Training loss of stacked networks ``params`` (E, P), without penalty; (E,)."""
+        outputs = self.network.outputs(params, self.x)
+        return torch.stack([self.loss.value(output, self.y) for output in outputs])
+
     def initial(self, count, seed=0, start=0, device="cpu"):
         """Initial conditions of this task, (n, P); see :func:`netdyn_lib.initialisations.initial`."""
         return initialisations.initial(self.network, count, seed, self.initialisation, self.std, start, resolve(device))

@@ -28,9 +28,12 @@
 # How to run, resume and spread a sweep is in {doc}`../book/sweeps`, and where data come from in {doc}`../book/data`.
 
 # %%
+import json
+
+import pandas as pd
 from myst_nb import glue
 
-from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sources, sweetspot, tasks
+from netdyn_lib import claims, devices, judgements, lyapunov, machine, profiles, relaxation, resampling, rivals, sources, sweetspot, tasks
 from netdyn_lib.figures import overview
 from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.figures import sweetspot as draw_search
@@ -53,8 +56,8 @@ print(results.notes(digits, digits_paper))
 # ## Handwritten digits, the whole sweep
 #
 # The network is the paper's in small: 64 pixels, 32 tanh units, 10 classes; weights $\mathcal N(0, 1)$, biases zero.
-# Each initial condition has perturbed copies within $\epsilon = 10^{-8}$. $\Lambda$ is the slope of $\ln\bar d(t)$
-# in the window of best exponential fit of at least 20 epochs; $\lambda_{nMLE}$ is the mean of the kept ($R^2 > 0.9$, $\Lambda > 0.05$) and $p$ their share.
+# Each initial condition has perturbed copies within $\epsilon = 10^{-8}$. $\Lambda$ is, where nothing else is said, the slope of $\ln\bar d(t)$
+# in the window of best exponential fit of at least 20 epochs (other readings of the papers' words follow below); $\lambda_{nMLE}$ is the mean of the kept ($R^2 > 0.9$, $\Lambda > 0.05$) and $p$ their share.
 # $\tau$ is the first epoch with 90% test accuracy. A network that does not arrive within the cap is *censored*: it arrives later, or never.
 # A mean over arrivals alone forgets it, so the share that never arrives stands beside each mean, and comparisons use the mean of $\min(\tau, \text{cap})$.
 
@@ -78,10 +81,14 @@ best_exponents, best_first = responses.exponents(best_size.data, seed=seed), res
 digits_fastest = comparisons.fastest(best_first, seed=seed)
 digits_onset = comparisons.onset(best_exponents, 0.5, seed=seed)
 digits_share = comparisons.share_at_fastest(best_exponents, best_first)
+digits_readings = responses.multiverse(best_size.data, seed=seed)
+digits_shares = {name: comparisons.share_at_fastest(found, best_first).estimate for name, found in digits_readings.items()}
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in (("fastest", digits_fastest), ("onset", digits_onset), ("share", digits_share)):
     glue(f"images-digits-{name}", value.estimate, display=False)
+for name in ("printed(best_fit(20))", "ramp"):
+    glue(f"images-digits-share-{name}", digits_shares[name], display=False)
 glue("images-digits-arrived", comparisons.arrived(best_first, 10.0).estimate, display=False)
 glue("images-digits-count", float(best_size.data.sizes["init"]), display=False)
 glue("images-digits-length", float(best_size.data.epoch.max()), display=False)
@@ -90,7 +97,10 @@ glue("images-digits-length", float(best_size.data.epoch.max()), display=False)
 # On the digits, over {glue:text}`images-digits-count:.0f` initial conditions, training is fastest at $\eta =$ {glue:text}`images-digits-fastest:g`, and over records of {glue:text}`images-digits-length:.0f` epochs half of the initial conditions
 # are sensitive from $\eta =$ {glue:text}`images-digits-onset:g` on. At the fastest rate itself $p$ is then {glue:text}`images-digits-share:.2f`, and at $\eta = 10$ a share {glue:text}`images-digits-arrived:.2f` of the networks arrives within the cap.
 #
-# {numref}`fig-images-overview` puts this in one picture.
+# {numref}`fig-images-overview` puts this in one picture. Where there is no exponent, this is why:
+
+# %% tags=["nbval-ignore-output"]
+print(best_exponents.without())
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The regimes of training over the learning rate (handwritten digits). Above, the share of initial conditions from which nearby trajectories separate exponentially, and the share of networks that reach 90% test accuracy; below, the mean exponent of those that separate. Behind, hardly any (below a tenth), some, and nearly all (nine tenths and more) of the networks are sensitive; the dashed line is the learning rate at which training takes the fewest epochs.", "name": "fig-images-overview"}, "image": {"alt": "Two panels over a logarithmic axis of learning rates with coloured regimes behind them. At low rates no network is sensitive and the share that learns grows with the rate; around the fastest rate sensitivity sets in; beyond it nearly all networks are sensitive and hardly any learns."}}
 sources.shown(overview.regimes(best_exponents, best_first, digits_fastest.estimate), best_size)
@@ -112,7 +122,21 @@ for label, lengths in (("MNIST", (40, 60, 100, 140, 200)), ("MNIST, 6,000 images
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The share p of sensitive initial conditions against the number of epochs that copies are followed, the same records shortened; the learning rates whose p changes most.", "name": "fig-images-length"}, "image": {"alt": "On the digits p falls with the length of the record at a learning rate of 2.5, from nearly one to zero, and rises at the largest rates. On 6,000 images of MNIST it falls from one to zero at 7.5 and stays high at 10."}}
 sources.shown(draw.by_length(by_length), best_size, records)
 
+# %%
+lengths = by_length["digits"].set_index(["rate", "epochs"]).loc[digits_fastest.estimate]
+short, whole = lengths.index[0], lengths.index[-1]
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue("images-digits-short", int(short), display=False)
+glue("images-digits-whole", int(whole), display=False)
+glue("images-digits-share-short", lengths["share"][short], display=False)
+glue("images-digits-share-whole", lengths["share"][whole], display=False)
+
 # %% [markdown]
+# On the digits, at the rate at which they are learned fastest, $p$ is {glue:text}`images-digits-share-short:.2f` over {glue:text}`images-digits-short` epochs
+# and {glue:text}`images-digits-share-whole:.2f` over {glue:text}`images-digits-whole`. This is a matter of the rule: over the whole record the slope of a ramp gives
+# $p$ = {glue:text}`images-digits-share-ramp:.2f`, and the exponent as the papers print it (below) {glue:text}`images-digits-share-printed(best_fit(20)):.2f`.
+#
 # With all 60,000 images of MNIST and three initial conditions $p$ at $\eta = 7.5$ is one over 60 and over 200 epochs alike; with 6,000 images it falls to zero.
 # So whether the fastest rate lies at the onset of sensitivity or before it may depend on a length that has no meaning of its own. Where this chapter gives $p$ it says over how many epochs;
 # MNIST's is mostly from records of 60.
@@ -120,13 +144,14 @@ sources.shown(draw.by_length(by_length), best_size, records)
 # %% [markdown]
 # ## MNIST
 #
-# The paper's network has 784 inputs, 64 tanh units and 10 outputs, 50,890 parameters. Published numbers are from all 60,000 images;
-# what runs live takes the first 6,000.
+# The paper's network has 784 inputs, 64 tanh units and 10 outputs, 50,890 parameters. Published numbers are from all 60,000 images
+# where nothing else is said; what runs live takes the first 6,000.
 
 # %% tags=["nbval-ignore-output", "remove-output"]
 mnist = results.live("mnist", profile, device, seed)
 scale = results.paper("mnist-few")
-growth = results.paper("mnist-6000-eta10")
+# J's own size, where enough of it is published.
+growth = results.best(results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"), least=results.ENOUGH)
 
 # %% tags=["nbval-ignore-output"]
 print(results.notes(mnist, scale, growth))
@@ -159,27 +184,37 @@ fit = responses.fit_at(growth.data, size.growth)
 at_ten = responses.exponents(growth.data, seed=seed)
 lam = comparisons.at(at_ten, size.growth)
 saturation = responses.saturation_epochs(growth.data, size.growth, seed=seed)
-by_rule = {f"best fit, {m}": comparisons.at(responses.exponents(growth.data, min_length=m, seed=seed), size.growth) for m in (10, 20, 30)}
+readings = {name: comparisons.at(found, size.growth) for name, found in responses.multiverse(growth.data, seed=seed).items()}
+start = growth.data.sel(epoch=slice(0, size.short_record))
+at_start = {name: comparisons.at(found, size.growth).estimate for name, found in responses.multiverse(start, seed=seed).items()}
+about = json.loads(growth.data.attrs["sweep"])
+grown = f"{at_ten.count[0]} initial conditions, {about['samples'] or 60_000:,} images, records of {about['epochs']} epochs"
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, η = 10. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several thousand within 20 to 25 epochs, and level off. Exponents scatter between 0.6 and 1 per epoch, most of them above the paper's mean."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, η = 10: all images where enough of that sweep is published, else the first 6,000; the note above says which. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several thousand within some tens of epochs, and level off. Slopes scatter around 0.8 per epoch, most of them above the paper's mean."}}
 sources.shown(draw.divergence(growth.data, size.growth, fit), growth)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in zip(("lambda", "lambda-low", "lambda-high"), lam):
     glue(f"images-{name}", value, display=False)
 glue("images-ends", saturation.corner_median.estimate, display=False)
-for rule, value in by_rule.items():
-    glue(f"images-{rule}", value.estimate, display=False)
-glue("images-count", int(at_ten.count[0]), display=False)
+for name, value in readings.items():
+    glue(f"images-{name}", value.estimate, display=False)
+for name in ("best_fit(20)", "printed(best_fit(20))"):
+    glue(f"images-start-{name}", at_start[name], display=False)
+glue("images-start", size.short_record, display=False)
+glue("images-grown", grown, display=False)
 glue("images-initial", len(scale.data.init), display=False)
 glue("images-lambda-all", comparisons.at(responses.exponents(scale.data, seed=seed), size.growth).estimate, display=False)
 glue("images-kept", int(at_ten.kept[0]), display=False)
 
 # %% [markdown]
-# With 6,000 images, over {glue:text}`images-count` initial conditions, {glue:text}`images-kept` of them kept, the mean exponent is
-# {glue:text}`images-lambda:.2f` per epoch (95%: {glue:text}`images-lambda-low:.2f` to {glue:text}`images-lambda-high:.2f`; the paper, with all images: 0.68).
-# With all 60,000 images and only {glue:text}`images-initial` initial conditions it is {glue:text}`images-lambda-all:.2f`.
-# That is with windows of at least 20 epochs; with at least 10 it is {glue:text}`images-best fit, 10:.2f`, and with at least 30 {glue:text}`images-best fit, 30:.2f`.
+# The growth shown is of {glue:text}`images-grown`, of which {glue:text}`images-kept` initial conditions are kept. The mean slope is
+# {glue:text}`images-lambda:.2f` per epoch (95%: {glue:text}`images-lambda-low:.2f` to {glue:text}`images-lambda-high:.2f`; the paper, with all images: 0.68)
+# in windows of at least 20 epochs, {glue:text}`images-best_fit(10):.2f` with at least 10, and {glue:text}`images-best_fit(30):.2f` with at least 30.
+# The paper prints another quantity, $\Lambda = \ln(\bar d(\tau)/\bar d(0))/\tau$: {glue:text}`images-printed(best_fit(20)):.2f` with $\tau$ at the end of the best window,
+# {glue:text}`images-printed(ramp):.2f` with $\tau$ at the corner of a ramp. A longer record offers the rule more windows; from the first {glue:text}`images-start` epochs alone
+# the slope is {glue:text}`images-start-best_fit(20):.2f` and the printed exponent {glue:text}`images-start-printed(best_fit(20)):.2f`.
+# With all 60,000 images and only {glue:text}`images-initial` initial conditions, over 60 epochs, the slope is {glue:text}`images-lambda-all:.2f`.
 # Distances saturate, by the corner of a ramp between two plateaus, at epoch {glue:text}`images-ends:.0f` in the median network.
 
 # %% [markdown]
@@ -208,16 +243,13 @@ both = comparisons.sensitive_while_fast(all_images, hits)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("images-fastest", fastest.estimate, display=False)
-glue("images-fastest-low", fastest.low, display=False)
-glue("images-fastest-high", fastest.high, display=False)
 glue("images-fastest-share", fastest_share.estimate, display=False)
 glue("images-onset", mnist_onset.estimate, display=False)
 glue("images-rise", rises.estimate, display=False)
 glue("images-large-arrived", learns.estimate, display=False)
 
 # %% [markdown]
-# With all images, and only {glue:text}`images-initial` initial conditions, training is fastest at $\eta =$ {glue:text}`images-fastest:g`
-# (bootstrap: {glue:text}`images-fastest-low:g` to {glue:text}`images-fastest-high:g`); $p$ there is {glue:text}`images-fastest-share:.2f`,
+# With all images, and only {glue:text}`images-initial` initial conditions, training is fastest at $\eta =$ {glue:text}`images-fastest:g`; $p$ there is {glue:text}`images-fastest-share:.2f`,
 # and it reaches one half at $\eta =$ {glue:text}`images-onset:g`, over records of 60 epochs. At $\eta = 20$ a share {glue:text}`images-large-arrived:.2f` arrives within 200 epochs;
 # were the others to arrive at once then, networks would take {glue:text}`images-rise:.1f` times as long as at the fastest rate, so that is a lower bound.
 # The order of events is the paper's, and the question is how near to each other they lie, on a grid whose steps are factors of 1.3 to 2 from 0.5 on.
@@ -225,36 +257,59 @@ glue("images-large-arrived", learns.estimate, display=False)
 # %% [markdown]
 # ## The window rule
 #
-# The papers take the window that yields the best exponential fit; how short it may be they do not say. {numref}`fig-images-rules` applies every rule of
+# The papers take the window that yields the best exponential fit; how short it may be they do not say, and the exponent that they print is not its slope. {numref}`fig-images-rules` applies the rules of
 # {doc}`03_edge_of_stability` to the digits' curves, {numref}`fig-images-rules-mnist` to MNIST's. The tangent rule follows vectors, not copies, on a few initial conditions, and needs no window.
 
 # %%
 task = tasks.get("digits", device=devices.resolve(device))
-rules = {f"best fit, {m}": responses.exponents(digits.data, min_length=m, seed=seed) for m in (10, 20, 30)}
-rules |= {"ramp": responses.exponents(digits.data, "ramp", seed=seed)}
-mnist_rules = {f"best fit, {m}": responses.exponents(scale.data, min_length=m, seed=seed) for m in (10, 20, 30)}
-mnist_rules |= {"ramp": responses.exponents(scale.data, "ramp", seed=seed)}
+rules, mnist_rules = (responses.multiverse(data, seed=seed) for data in (digits.data, scale.data))
+for found in (rules, mnist_rules):
+    del found["between(best_fit(20))"]  # its window is best_fit(20)'s, and so, nearly, are its values
 rules |= {"tangent": tangents.exponents(task, size.tangent_rates, size.tangent_conditions, epochs=size.tangent_epochs, seed=seed)}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree that exponents set in between 1 and 5. Beyond, shorter windows give larger exponents, and the tangent rule the smallest."}}
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree that exponents set in between 1 and 5. Beyond, shorter windows give larger exponents, and the printed exponents and the tangent rule the smallest."}}
 draw.window_rules(rules)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images, under the rules that need only the published curves: mean of the kept exponents and share kept against the learning rate.", "name": "fig-images-rules-mnist"}, "image": {"alt": "Under all four rules exponents and shares kept rise from zero between learning rates of 1 and 7.5; beyond, shorter windows give larger exponents."}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images, under the rules that need only the published curves: mean of the kept exponents and share kept against the learning rate.", "name": "fig-images-rules-mnist"}, "image": {"alt": "Under all rules exponents and shares kept rise from zero between learning rates of 1 and 7.5; beyond, shorter windows give larger exponents, and the printed exponents are the smallest."}}
 sources.shown(draw.window_rules(mnist_rules), scale)
+
+# %% [markdown]
+# ### Which reading fits which paper?
+#
+# {cite:t}`danovski2024` print the same formula, and 0.33 for Iris at $\eta = 1$. The same readings of both, each with the verdict that it alone would have
+# ({doc}`03_edge_of_stability` has the table with Iris at D's own size). They were added after their numbers had been seen.
+
+# %% tags=["nbval-ignore-output"]
+iris = results.best(results.paper("iris"), results.live("iris", profile, device, seed), least=results.ENOUGH)
+print(results.notes(growth, iris))
+
+# %% tags=["nbval-ignore-output"]
+paper_d, paper_j = (claims.load()[name] for name in ("D-fig8-lambda", "J-fig3-lambda"))
+mnist_values = {name: value.estimate for name, value in readings.items()}
+iris_values = {name: comparisons.at(found, size.iris_rate).estimate for name, found in responses.multiverse(iris.data.sel(eta=[size.iris_rate]), seed=seed).items()}
+both_papers = claims.fitting((paper_j, mnist_values), (paper_d, iris_values))
+pd.DataFrame({
+    f"MNIST, {about['epochs']} epochs (J: {paper_j.paper_value})": mnist_values,
+    "verdict on J": {name: paper_j.judge(value) for name, value in mnist_values.items()},
+    f"first {size.short_record} epochs": at_start,
+    f"Iris (D: {paper_d.paper_value})": iris_values,
+    "verdict on D": {name: paper_d.judge(value) for name, value in iris_values.items()},
+}).round(2)
 
 # %% [markdown]
 # ## Other activations, depths, penalties and data
 #
 # The paper repeats its figure for sigmoid and ReLU, for a second hidden layer, for two strengths of an L2 penalty, for a convolutional network, for Iris and for CIFAR-10.
-# Live, each runs on the digits with few initial conditions; published are most of the same tasks on the first 6,000 images of MNIST
+# Live, each runs on the digits with few initial conditions (Iris is published at the paper's size, or else runs live, too); published are most of the same tasks on the first 6,000 images of MNIST
 # and 5,000 of CIFAR-10. With so few images no network reached 90% within caps of 200 to 600 epochs, so the published rows count epochs to 70%, within the 60 whose accuracies are there.
 
 # %%
-variants = {name: results.live(name, profile, device, seed) for name in ("digits-sigmoid", "digits-relu", "digits-deep", "digits-l2-1e-3", "digits-l2-1e-5", "digits-cnn", "iris")}
+variants = {name: results.live(name, profile, device, seed) for name in ("digits-sigmoid", "digits-relu", "digits-deep", "digits-l2-1e-3", "digits-l2-1e-5", "digits-cnn")}
+variants["iris"] = iris
 variant_rows = {name: (responses.exponents(r.data, seed=seed), responses.arrivals(r.data)) for name, r in variants.items()}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels, at few learning rates each. Where networks arrive, the star of the fewest epochs lies mostly at or below the rates at which p rises; some rows have no star, for nothing arrives."}}
-draw.robustness(variant_rows)
+# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live, but for Iris where that is published. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels, at few learning rates each. Where networks arrive, the star of the fewest epochs lies mostly at or below the rates at which p rises; some rows have no star, for nothing arrives."}}
+sources.shown(draw.robustness(variant_rows), variants)
 
 # %%
 mnist_names = ("mnist-6000-few", "mnist-sigmoid-few", "mnist-relu-few", "mnist-deep-few", "mnist-l2-1e-3-few", "mnist-l2-1e-5-few", "cifar10-few")
@@ -274,9 +329,11 @@ cnn_steps = comparisons.coincidence(*variant_rows["digits-cnn"], seed=seed)
 steps = {name: comparisons.coincidence(*row, seed=seed) for name, row in scale_rows.items()}
 broad = comparisons.rise(scale_rows["mnist-sigmoid-few"][1], 20.0, seed=seed)
 slower = comparisons.slowdown(scale_rows["mnist-deep-few"][1], scale_rows["mnist-6000-few"][1], seed=seed)
+slower_limit, broad_limit = (comparisons.largest_ratio(scale_rows[name][1]) for name in ("mnist-6000-few", "mnist-sigmoid-few"))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-glue("images-iris-steps", iris_steps.estimate, display=False)
+glue("images-iris-why", comparisons.uncounted(*variant_rows["iris"]) or f"{iris_steps.estimate:.0f} steps", display=False)
+glue("images-iris-share", comparisons.largest_share(variant_rows["iris"][0], 0).estimate, display=False)
 for name, value in steps.items():
     glue(f"images-{name}-steps", value.estimate, display=False)
 glue("images-cnn-why", comparisons.uncounted(*variant_rows["digits-cnn"]) or f"{cnn_steps.estimate:.0f} steps", display=False)
@@ -284,14 +341,16 @@ glue("images-cifar-why", comparisons.uncounted(*scale_rows["cifar10-few"]) or f"
 for name, (_, reached) in scale_rows.items():
     glue(f"images-{name}-fastest", comparisons.fastest(reached).estimate, display=False)
 glue("images-slower", slower.estimate, display=False)
+glue("images-slower-limit", slower_limit, display=False)
 glue("images-broad", broad.estimate, display=False)
 
 # %% [markdown]
-# Count the steps on the grid between the fastest learning rate and the first with $p \ge 0.1$: {glue:text}`images-iris-steps:.0f` on Iris,
+# Count the steps on the grid between the fastest learning rate and the first with $p \ge 0.1$. On Iris: {glue:text}`images-iris-why`; its largest $p$ is {glue:text}`images-iris-share:.2f`. On MNIST:
 # {glue:text}`images-mnist-sigmoid-few-steps:.0f` with sigmoid, {glue:text}`images-mnist-relu-few-steps:.0f` with ReLU,
 # {glue:text}`images-mnist-deep-few-steps:.0f` with two hidden layers, {glue:text}`images-mnist-l2-1e-3-few-steps:.0f` and {glue:text}`images-mnist-l2-1e-5-few-steps:.0f` with a penalty
 # of $10^{-3}$ and $10^{-5}$. For the convolutional network on digits: {glue:text}`images-cnn-why`. On CIFAR-10: {glue:text}`images-cifar-why`.
 # To 70% the deep network needs {glue:text}`images-slower:.1f` times the epochs of the shallow one at the best rate of each, counting at most 60; the paper, to 90%: about 20.
+# With that cap the ratio cannot exceed {glue:text}`images-slower-limit:.1f`, so this tests nothing.
 # With ReLU training is fastest far below the onset. On CIFAR-10 networks are sensitive at the smallest rate here already.
 
 # %% [markdown]
@@ -408,8 +467,10 @@ card = claims.Scorecard("05_mnist_cifar")
 card.measure("J-fig1-small", *falls, source=scale)
 card.measure("J-fig1-middle", *converges, saw="The loss is irregular, and in some networks has not come down for good within 60 epochs.", source=scale)
 card.measure("J-fig1-large", *learns, source=scale)
-card.measure("J-fig2-saturation", *saturation.corner_median, source=growth)
-card.measure("J-fig3-lambda", *lam, saw=f"With all 60,000 images, of few initial conditions: {comparisons.at(all_images, size.growth).estimate:.2f}.", source=growth)
+ends = {"corner of the ramp": saturation.corner_median.estimate, "end of best_fit(20)": float(resampling.median(fit.stop[fit.kept()]))}
+card.measure("J-fig2-saturation", *saturation.corner_median, readings=ends, saw=f"{grown}.", source=growth)
+on_iris = f"Iris, {variant_rows['iris'][0].count.min()} initial conditions (D: {paper_d.paper_value}): {paper_d.in_words(iris_values)}"
+card.measure("J-fig3-lambda", *lam, readings=mnist_values, untested=at_ten.without(), saw=f"{grown}. From their first {size.short_record} epochs: {paper_j.in_words(at_start)} {on_iris} Within the ranges of both papers: {both_papers}.", source=growth)
 longer = f"Over records of 200 epochs p is, with 6,000 images, {responses.shares_in_words(by_length['MNIST, 6,000 images'], 200)}."
 if "MNIST" in by_length:
     longer = f"Over records of 200 epochs p is {responses.shares_in_words(by_length['MNIST'], 200)}."
@@ -420,16 +481,23 @@ card.measure("J-fig5-none", *none, source=scale)
 card.measure("J-fig5-all", *everyone, saw=longer, source=scale)
 card.measure("J-fig5-minimum", *fastest, source=scale)
 card.measure("J-fig5-coincide", *fastest_share, saw=longer, source=scale)
+card.measure(
+    "J-fig5-coincide-digits", *digits_share, readings=digits_shares,
+    saw=f"Fastest at η = {digits_fastest.estimate:g}. Over records of {short} epochs best_fit(20) gives {lengths['share'][short]:.2f}.", source=best_size,
+)
 card.measure("J-fig5-rise", *rises, saw=f"A lower bound: at η = 20 {responses.reached(hits, max(size.losses))}.", source=scale)
 card.measure("D-S2-mnist", *both, saw=longer, source=scale)
 
 # %%
-card.measure("J-fig8-iris", *iris_steps, saw=f"Fastest at η = {comparisons.fastest(variant_rows['iris'][1]).estimate:g}, onset at {comparisons.onset(variant_rows['iris'][0], 0.1).estimate:g}.")
-card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]), saw="With ReLU training is fastest some steps below the onset.", source=(at_scale["mnist-sigmoid-few"], at_scale["mnist-relu-few"]))
-card.measure("J-fig9-broad", *broad, saw="The mean rises earlier than the paper says.", source=at_scale["mnist-sigmoid-few"])
-card.measure("J-fig10-deep", *slower, saw="To 70%, and counting at most 60 epochs; no network reached 90% with 6,000 images within 600.", source=(at_scale["mnist-deep-few"], at_scale["mnist-6000-few"]))
-card.measure("J-fig10-coincide", *steps["mnist-deep-few"], source=at_scale["mnist-deep-few"])
-card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]), source=(at_scale["mnist-l2-1e-3-few"], at_scale["mnist-l2-1e-5-few"]))
+card.measure("J-fig8-iris", *iris_steps, untested=comparisons.uncounted(*variant_rows["iris"]), saw=f"Fastest at η = {comparisons.fastest(variant_rows['iris'][1]).estimate:g}, onset at {comparisons.onset(variant_rows['iris'][0], 0.1).estimate:g}; p is at most {comparisons.largest_share(variant_rows['iris'][0], 0).estimate:.2f}.", source=iris)
+takes = {name: f"At the paper's size: {published.command(f'mnist-{name}')}." for name in ("sigmoid", "relu", "deep", "l2-1e-3")}
+card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]), saw=f"With ReLU training is fastest some steps below the onset. {takes['relu']}", source=(at_scale["mnist-sigmoid-few"], at_scale["mnist-relu-few"]))
+cut = comparisons.cut_short(claims.load()["J-fig9-broad"], broad.estimate, broad_limit)
+card.measure("J-fig9-broad", *(broad if not cut else [float("nan")]), untested=f"{cut} {takes['sigmoid']}", saw=f"The mean rises earlier than the paper says. {takes['sigmoid']}", source=at_scale["mnist-sigmoid-few"])
+cut = comparisons.cut_short(claims.load()["J-fig10-deep"], slower.estimate, slower_limit)
+card.measure("J-fig10-deep", *(slower if not cut else [float("nan")]), untested=f"{cut} {takes['deep']}", saw=f"To 70%, and counting at most 60 epochs. {takes['deep']}", source=(at_scale["mnist-deep-few"], at_scale["mnist-6000-few"]))
+card.measure("J-fig10-coincide", *steps["mnist-deep-few"], saw=takes["deep"], source=at_scale["mnist-deep-few"])
+card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]), saw=takes["l2-1e-3"], source=(at_scale["mnist-l2-1e-3-few"], at_scale["mnist-l2-1e-5-few"]))
 
 # %%
 card.measure("J-fig12-cnn", *cnn_steps, untested=comparisons.uncounted(*variant_rows["digits-cnn"]), saw=f"Convolutional network on few digits: {responses.reached(variant_rows['digits-cnn'][1])}.")

@@ -83,9 +83,16 @@ spectrum = benettin.spectrum(operators.of_descent(plain), start[: size.spectra],
 
 # %% tags=["nbval-ignore-output"]
 print("learning rate with developed sensitivity:", round(spot.learning_rate, 3), "—", spot.reason or "search converged")
-print("exponent per epoch:", answer.exponent)
+print("exponent per epoch:", answer.exponent, answer.reason)
 print("share with exponential growth:", answer.share)
 print("sharpness / (2/η) of the initial networks:", edge.round(2))
+
+# %% [markdown]
+# The exponent depends on how it is read off the curves. The papers print $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope in it; {doc}`03_edge_of_stability` compares them.
+
+# %% tags=["nbval-ignore-output"]
+readings = lyapunov.multiverse(record["mean_distance"][:, record.alive])
+{name: str(lyapunov.summarise(found, seed=seed).exponent) for name, found in readings.items()}
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("own-rate", float(spot.learning_rate), display=False)

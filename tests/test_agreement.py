@@ -108,9 +108,9 @@ def test_windows_that_reach_past_the_parting():
     found = agreement.compare(distances, growth, np.full_like(growth, 10.0))
     epoch = found.epoch[1, 0]
     assert epoch == 21 and found.relative[1, 0] == 0.1 and found.row(1e-6) == 1
-    fit = lyapunov.Fit("given", *(np.zeros(2),) * 2, np.zeros(2, int), np.array([epoch - 1, epoch]), np.ones(2))
+    fit = lyapunov.Fit("given", *(np.zeros(2),) * 2, np.zeros(2, int), np.array([epoch - 1, epoch]), np.ones(2), ["", ""])
     assert found.in_window(fit, 1e-6).tolist() == ["never", "saturation"]
-    nowhere = lyapunov.Fit("given", *(np.zeros(2),) * 2, *(np.full(2, -1),) * 2, np.ones(2))
+    nowhere = lyapunov.Fit("given", *(np.zeros(2),) * 2, *(np.full(2, -1),) * 2, np.ones(2), [""] * 2)
     assert found.in_window(nowhere, 1e-6).tolist() == ["never", "never"]
     table = found.table()
     assert table.loc["1e-06"].tolist() == [2, 0, 0, 0] and (table.sum(axis=1) == 2).all()

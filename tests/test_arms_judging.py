@@ -18,7 +18,7 @@ ENDS = {
 }  # fmt: skip
 
 
-def known(labels=tuple(ENDS), networks=3):
+def known(labels=tuple(ENDS), networks=5):
     """Arms whose accuracy at the end is that of ENDS, a little apart from network to network, and whose loss is 1 less it."""
     arms = [
         small(label.partition("-at-")[0], name=f"{TASK}/{label}", learning_rate=float(label.partition("-at-")[2] or 1e-3), networks=networks)
@@ -81,7 +81,7 @@ def test_claims_whose_arms_are_missing_are_not_tested_and_name_them():
 
 def test_one_network_has_no_bounds_and_none_no_value():
     (row,) = [row for row in judging.rows(known(networks=1)) if row.id == "H-negative-hurts"]
-    assert row.interval == (pytest.approx(0.4), None, None)
+    assert row.interval == pytest.approx((0.4, np.nan, np.nan), nan_ok=True)
     data = known()
     data["test_accuracy"] = data["test_accuracy"] * np.nan
     (row,) = [row for row in judging.rows(data) if row.id == "H-negative-hurts"]
@@ -103,6 +103,14 @@ def test_rows_are_the_chapters_claims_and_fit_a_scorecard():
     for row in judging.rows(known()):
         card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested)
     assert card.measurements["H-direction"].verdict == "reproduced" and card.measurements["H-onset"].verdict == "not tested"
+
+
+def test_three_networks_decide_no_claim():
+    card = claims.Scorecard("07_hessian_chaos")
+    for row in judging.rows(known(networks=3)):
+        card.measure(row.id, *row.interval, saw=row.saw, untested=row.untested)
+    assert {m.verdict for m in card.measurements.values()} == {"not tested"}
+    assert "Too few values" in card.measurements["H-direction"].saw and "0.3." in card.measurements["H-direction"].saw
 
 
 def test_what_a_store_gives_is_judged(tmp_path):

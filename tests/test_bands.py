@@ -25,8 +25,9 @@ def test_bands_that_narrow_as_a_power_give_the_power():
     ramp = np.linspace(1, 0, block)[None] * width[:, None]  # (blocks, block)
     series = (cycle(3, block)[None] + 0.1 * ramp).ravel()
     both = np.stack([series, series], axis=1)
-    found = bands.measure(both, np.full((blocks, 2), 3)).narrowing(skip=5)
-    assert found.estimate == pytest.approx(-2, abs=0.01)
+    for unit in (1.0, 1e-15):
+        found = bands.measure(unit * both, np.full((blocks, 2), 3)).narrowing(skip=5)
+        assert found.estimate == pytest.approx(-2, abs=0.01)
 
 
 def test_bad_input_is_refused():

@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,9 +42,11 @@ def test_gradient_and_output_are_those_of_all_samples_at_once(sizes, activation,
 
 
 def test_summed_loss():
-    task = problem(loss=losses.HalfSquaredError())
-    params = task.initial(2)
-    for stepper in (blocked.BlockedMLPStepper(task), blocked.BlockedModuleStepper(task, steppers.values_per_sample(task))):
+    perceptron = problem(loss=losses.HalfSquaredError())
+    module = replace(perceptron, network=networks.ModuleNetwork(perceptron.network.module()))
+    by_module = blocked.BlockedModuleStepper(module, steppers.values_per_sample(module))
+    for task, stepper in ((perceptron, blocked.BlockedMLPStepper(perceptron)), (module, by_module)):
+        params = task.initial(2)
         stepper.forward(params)
         moved = params.clone()
         stepper.subtract(moved, torch.full((2, 1), 0.1, dtype=torch.float64))

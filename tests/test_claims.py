@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from netdyn_lib import claims, sources
+from netdyn_lib import claims, resampling, sources
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -120,6 +120,14 @@ def test_a_claim_that_could_not_be_tested_says_why_and_decides_nothing(card):
     assert "<td>–</td>" in html and "Seen: no network arrives" in html and "verdict-not-tested" in html
 
 
+def test_a_quantity_of_too_few_values_is_not_tested_whatever_it_is(card):
+    three = resampling.share_interval([True, True, False])
+    found = entered(card, "A", *three, saw="Two of three.")
+    assert (found.verdict, found.measured, found.low, found.high) == ("not tested", None, None, None)
+    assert found.saw == "Too few values for an interval, and so for a verdict; their estimate is 0.667. Two of three."
+    assert entered(card, "A", three.estimate).verdict != "not tested"  # a number that needs no interval
+
+
 def test_an_interval_is_the_right_way_round(card):
     with pytest.raises(ValueError, match=r"\[2.0, 1.0\] is the wrong way round"):
         card.measure("A", 1, 2, 1)
@@ -185,3 +193,21 @@ def test_a_measurement_says_where_its_numbers_come_from(card):
     rows = [row | dict(profile="laptop", device="cpu") for row in card.rows()]
     assert [claims.origin(row) for row in rows] == ["published in arms/usps.npz; laptop, cpu", "published in arms/usps.npz"]
     assert "published in arms/usps.npz; laptop, cpu" in claims.table(rows)
+
+
+@pytest.mark.parametrize(
+    ("others", "verdict"),
+    [((0.95, 1.1), "reproduced"), ((0.95, 0.6), "partly"), ((0.95, 0.1), "partly"), ((0.6, 0.5), "partly")],
+)
+def test_readings_that_differ_in_verdict_are_partly(card, others, verdict):
+    found = entered(card, "A", 1.0, 0.95, 1.05, saw="More.", readings=dict(zip(("one", "two"), others)))
+    assert found.verdict == found.row()["verdict"] == verdict and found.decisive
+    assert not entered(card, "A", 1.0, 0.8, 1.05, readings={"one": 1.0}).decisive
+    assert entered(card, "B", 1.0, readings={"one": 2.0}).verdict == "not reproduced"
+
+
+def test_readings_are_told_by_verdict(card):
+    found = entered(card, "A", 1.0, saw="More.", readings={"one": 1.0, "two": 0.6, "three": 0.95, "four": 0.1})
+    assert found.saw == "Reproduced: one 1.00, three 0.95; partly: two 0.60; not reproduced: four 0.10. More."
+    found = entered(card, "A", 1.0, readings={"one": 1.0, "two": float("nan")})
+    assert found.saw == "Reproduced: one 1.00; not tested: two nan." and found.verdict == "reproduced"

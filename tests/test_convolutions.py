@@ -293,7 +293,10 @@ def test_threads_share_no_module():
     """Test accuracy calls the module itself, in each thread: one that were lent to two would have the other's parameters."""
     task = tasks.get("digits-cnn", samples=60, test_samples=60)
     steps = [steppers.of(task) for _ in range(2)]
-    assert len({id(s.task.network._module) for s in (*steps, steppers.of(task))} | {id(task.network._module)}) == 4
+    networks_of = [task.network, *(s.task.network for s in (*steps, steppers.of(task)))]
+    for network in networks_of:
+        network.forward(network.own, task.x)
+    assert len({id(network._live) for network in networks_of}) == 4
     balls = networks.perturbed(task.initial(6), 1e-8, 1)
     found = [
         descent.run(descent.GradientDescent(task, 0.5), balls, 8, observe=("test_accuracy", "loss"), workers=w, chunk=1) for w in (1, 2, 2, 2)

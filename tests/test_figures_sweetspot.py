@@ -18,7 +18,11 @@ NOTHING = Interval(math.nan, math.nan, math.nan)
 
 def spot(kept=(0, 0, 7, 12), rates=(0.01, 0.1, 1.0, 1.25), diverged=(0, 0, 0, 0)):
     probes = tuple(
-        Probe(rate, share_interval(np.arange(12) < k), NOTHING, k, 12, lost, 0, 2400) for rate, k, lost in zip(rates, kept, diverged)
+        Probe(
+            *(rate, share_interval(np.arange(12) < k), NOTHING, k, 12, lost, 0, 2400),
+            *(12 - lost, lost, 0, 2.3),
+        )
+        for rate, k, lost in zip(rates, kept, diverged)
     )
     return SweetSpot(rates[-1], rates[-2], rates[-1], 0.9, probes, 2400 * len(probes), True, True, "")
 

@@ -86,7 +86,7 @@ def test_ends_against_sizes():
     points = axis.containers[0].lines[0]
     np.testing.assert_allclose(points.get_xdata(), sizes["epsilon"])
     np.testing.assert_allclose(points.get_ydata(), 0.9 - sizes["epsilon"] / 100)
-    assert any(np.allclose(line.get_ydata(), 0.85) for line in axis.lines)
+    assert any(np.allclose(line.get_ydata(), 0.88) for line in axis.lines)
     assert len(axis.patches) == 1
     assert behind.table(axis.figure)["series"].tolist()[-1] == "reference, its interval"
     assert not labelled(figures.sizes(made_up_sizes(networks=1)))[0].patches  # no interval of one

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -43,6 +44,67 @@ def test_glorot_and_pytorch_have_the_widths_of_the_layers(network):
     assert default[:, ~weight].abs().max() > 0
 
 
+class Attentive(nn.Module):
+    """Token ids (N, T) to (N, 3), with a parameter that no layer draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.attend = nn.Embedding(7, 4), nn.MultiheadAttention(4, 2, batch_first=True)
+        self.norm, self.last = nn.LayerNorm(4), nn.Linear(4, 3)
+        self.shift = nn.Parameter(torch.tensor([0.5, 0.25]).double())
+
+    def forward(self, x):
+        h = self.embed(x.long())
+        return self.last(self.norm(self.attend(h, h, h)[0]).mean(1)) + self.shift.sum()
+
+
+class Old(nn.Module):
+    """Draws its weights through ``.data``, as older code does."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, 2))
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        self.weight.data.uniform_(-0.5, 0.5)
+
+    def forward(self, x):
+        return x @ self.weight.T
+
+
+BUILT = {
+    "old": Old,
+    "layer norm": lambda: nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.Linear(4, 2)),
+    "attention": Attentive,
+    "lstm": lambda: nn.LSTM(3, 4),
+    "weight norm": lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(5, 4))),
+    "transposed": lambda: nn.Sequential(nn.ConvTranspose1d(2, 3, 2), nn.GroupNorm(3, 3)),
+}
+
+
+@pytest.mark.parametrize("build", BUILT.values(), ids=BUILT)
+def test_pytorch_is_what_pytorch_draws_at_construction(build):
+    network, state = networks.ModuleNetwork(build()), torch.get_rng_state()
+    drawn = initialisations.initial(network, 3, 5, "pytorch")
+    assert torch.equal(state, torch.get_rng_state())
+    assert torch.equal(drawn[1:], initialisations.initial(network, 2, 5, "pytorch", start=1))
+    single = initialisations.initial(network.to("cpu", torch.float32), 3, 5, "pytorch")
+    assert torch.equal(drawn, single)
+    for index, row in enumerate(drawn):
+        seed = np.random.default_rng([5, index, 0]).integers(2**63)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(seed))
+            torch.set_default_dtype(torch.float64)
+            try:
+                fresh = build()
+            finally:
+                torch.set_default_dtype(torch.float32)
+        built = dict(fresh.named_parameters())
+        flat = [built[name].detach().flatten() for name in network.shapes]
+        assert torch.equal(row, torch.cat(flat))
+
+
 def test_pytorch_is_what_a_layer_of_pytorch_draws():
     layer = networks.ModuleNetwork(nn.Linear(25, 400))
     drawn = torch.cat([p.detach().flatten() for p in nn.Linear(25, 400).parameters()]).double()
@@ -55,6 +117,13 @@ def test_what_is_refused():
         initialisations.initial(NETWORK, 1, scheme="he")
     with pytest.raises(ValueError, match="no weight beside it"):
         initialisations.initial(networks.ModuleNetwork(nn.LayerNorm(3)), 1, scheme="glorot")
+    bare = nn.ParameterList([torch.ones(2, 2)])
+    with pytest.raises(ValueError, match="no part of ParameterList draws its parameters"):
+        initialisations.initial(networks.ModuleNetwork(bare), 1, scheme="pytorch")
+    half = nn.Linear(3, 2)
+    half.scale = nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match="Linear draws its parameters but not 'scale'"):
+        initialisations.initial(networks.ModuleNetwork(half), 1, scheme="pytorch")
 
 
 def test_the_ridge_tasks_are_the_papers_small_networks():

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from scipy.stats import linregress
 
 from netdyn_lib import kantz, series
@@ -47,9 +48,13 @@ def test_one_delay_is_not_enough_for_henon():
     assert kantz.global_exponent(curves.log_curves, 1, 6).high < 0.3
 
 
+def share(values, threshold=0.05):
+    return kantz.expansion(kantz.divergence(values).log_curves).significant(threshold).mean()
+
+
 def test_shuffled_series_are_not_significant_beyond_the_level():
     orbit = KNOWN["logistic"][0][:3000]
-    null = kantz.calibrate(orbit, shuffles=5)
+    null = kantz.calibrate(orbit, copies=5, null=series.shuffled)
     for seed in range(3):
         control = kantz.divergence(series.shuffled(orbit, 100 + seed), seed=seed)
         share = kantz.expansion(control.log_curves).significant(null.threshold).mean()
@@ -59,13 +64,20 @@ def test_shuffled_series_are_not_significant_beyond_the_level():
 
 def test_most_references_of_a_chaotic_series_are_significant():
     orbit = KNOWN["logistic"][0][:3000]
-    null = kantz.calibrate(orbit, shuffles=5)
-    assert kantz.expansion(kantz.divergence(orbit).log_curves).significant(null.threshold).mean() > 0.8
+    assert share(orbit, kantz.calibrate(orbit, copies=5).threshold) > 0.8
+
+
+def test_noise_with_a_memory_does_not_expand():
+    """Distances grow as √(1 - φ²ⁿ) where x(t + 1) = φ x(t) + noise, and that is no divergence."""
+    values = lfilter([1], [1, -0.9], np.random.default_rng(0).normal(size=3300))[300:]
+    assert share(values) > 0.5
+    assert share(values, kantz.calibrate(values, copies=5, null=series.shuffled).threshold) > 0.5
+    assert share(values, kantz.calibrate(values, copies=5).threshold) < 0.1
 
 
 def test_a_fit_from_zero_finds_expansion_in_noise():
     noise = np.random.default_rng(0).normal(size=3000)
-    assert kantz.calibrate(noise, shuffles=3, first=0).slope > 0.1
+    assert kantz.calibrate(noise, copies=3, first=0).slope > 0.1
 
 
 def test_neighbours_are_the_nearest_outside_the_window_in_time():
@@ -148,5 +160,7 @@ def test_divergence_and_expansion_refuse_what_is_not_finite():
         kantz.expansion(np.zeros((2, 11)), 1, 11)
     with pytest.raises(ValueError, match="one row for each reference"):
         kantz.expansion(np.zeros(11))
-    with pytest.raises(ValueError, match="0 shuffles"):
-        kantz.calibrate(np.arange(100.0), shuffles=0)
+    with pytest.raises(ValueError, match="0 copies"):
+        kantz.calibrate(np.arange(100.0), copies=0)
+    with pytest.raises(ValueError, match="log_curves is complex"):
+        kantz.expansion(np.zeros((2, 11), complex))

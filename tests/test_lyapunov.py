@@ -128,11 +128,14 @@ def test_summary_of_an_ensemble():
     assert summary.exponent.low <= 0.305 and summary.exponent.high >= 0.295
     nothing = lyapunov.summarise(lyapunov.best_fit(1e-8 * NOISE))
     assert nothing.kept == 0 and np.isnan(nothing.exponent.estimate) and np.isnan(nothing.window)
+    assert summary.reason == "" and nothing.reason == "0 of 40 kept; others: 40 R² or Λ too low"
 
 
 def test_the_multiverse_has_every_rule():
     fits = lyapunov.multiverse(saturating(), np.log(saturating()))
-    assert list(fits) == ["best_fit(10)", "best_fit(20)", "best_fit(30)", "ramp", "tangent"]
+    printed = ["printed(best_fit(20))", "printed(ramp)", "between(best_fit(20))"]
+    assert list(fits) == ["best_fit(10)", "best_fit(20)", "best_fit(30)", "ramp", *printed, "tangent"]
+    assert [fit.rule for fit in fits.values()] == list(fits)
     summaries = [lyapunov.summarise(f) for f in fits.values()]
     low, high = lyapunov.extremes(summaries)
     assert low.rule == "tangent" and low.exponent.estimate < high.exponent.estimate
@@ -142,21 +145,85 @@ def test_the_multiverse_has_every_rule():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="unknown window rule 'eye'; known: best_fit, ramp, tangent"):
+    with pytest.raises(ValueError, match="unknown window rule 'eye'; known: best_fit, ramp, printed, tangent"):
         lyapunov.exponents(saturating(), "eye")
     for bad in (300, 1, 2.5, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=f"min_length = {bad}: must be a whole number, from 2 to 200"):
             lyapunov.best_fit(saturating(), min_length=bad)
-    broken = saturating()
-    broken[70, 3] = np.nan
-    with pytest.raises(ValueError, match="curve 3 is not finite at step 70.*diverged"):
-        lyapunov.best_fit(broken)
-    broken[70, 3] = 0
-    with pytest.raises(ValueError, match="curve 3 is not positive at step 70.*ε below the resolution"):
-        lyapunov.ramp(broken)
+    with pytest.raises(ValueError, match="curve 3 is negative at step 70.*not its logarithm"):
+        lyapunov.ramp(np.where(np.arange(201 * 40).reshape(201, 40) == 70 * 40 + 3, -1.0, saturating()))
+    with pytest.raises(ValueError, match="a fit of 1 curves for 40"):
+        lyapunov.printed(saturating(), lyapunov.ramp(np.exp(T)))
     with pytest.raises(ValueError, match="none of them zero"):
         lyapunov.best_fit(np.ones((201, 0)))
     with pytest.raises(ValueError, match="too short"):
         lyapunov.ramp(np.ones(3))
-    with pytest.raises(ValueError, match="curve 0 of log_growth is nan at epoch 1; must be all finite.*diverged"):
-        lyapunov.tangent([0.0, np.nan])
+    with pytest.raises(ValueError, match="needs at least 2 epochs"):
+        lyapunov.tangent([0.0])
+
+
+@pytest.mark.parametrize("options", [*lyapunov.READINGS.values(), dict(rule="tangent")])
+def test_a_curve_without_an_exponent_says_why_and_leaves_the_others_theirs(options):
+    """A copy that overflows or meets its reference once took the exponents of all others with it."""
+    curves = saturating()
+    whole = lyapunov.exponents(curves, **options)
+    assert set(whole.reason) == {""} and np.isfinite(whole.slope).all()
+    curves[70, 3], curves[60:, 4], curves[50, 5] = np.nan, np.inf, 0.0
+    curves[80, 5] = np.inf  # met its reference, and overflowed
+    curves[90:, 6] = 0.0
+    fit = lyapunov.exponents(curves, **options)
+    assert fit.reason[3:7].tolist() == [
+        "diverged: not finite at step 70",
+        "diverged: not finite at step 60",
+        "diverged: not finite at step 80",
+        "distance zero: copies coincide with their reference at step 90",
+    ]
+    others = np.delete(np.arange(40), [3, 4, 5, 6])
+    assert np.isnan(fit.slope[3:7]).all() and not fit.kept()[3:7].any() and (fit.start[3:7] == -1).all()
+    np.testing.assert_array_equal(fit.slope[others], whole.slope[others])
+    told = lyapunov.summarise(lyapunov.exponents(curves[:, 3:7], **options))
+    assert np.isnan(told.exponent.estimate) and told.share.estimate == 0
+    assert told.reason == "0 of 4 kept; others: 3 diverged, 1 distance zero"
+
+
+def test_curves_that_never_grow_have_no_window_and_say_so():
+    falling = np.exp(-0.2 * T)
+    assert lyapunov.best_fit(falling, 30).reason[0] == "no window: none of at least 30 steps has a positive slope"
+    assert lyapunov.ramp(falling).reason[0] == "no window: no ramp rises"
+    nothing = lyapunov.printed(falling, lyapunov.ramp(falling))
+    assert np.isnan(nothing.slope[0]) and nothing.stop[0] == -1 and nothing.reason[0] == "no window: no ramp rises"
+    shrank = lyapunov.tangent(np.c_[0.1 * T, np.where(T < 9, 0.1 * T, -np.inf)])
+    assert shrank.reason.tolist() == ["", "vector zero: it shrank to nothing at step 9"]
+    assert lyapunov.why(shrank.reason, shrank.kept()) == "1 of 2 kept; others: 1 vector zero"
+
+
+@pytest.mark.parametrize("options", [*lyapunov.READINGS.values(), dict(rule="tangent")])
+@pytest.mark.parametrize("rate", [0.06, 0.3, 2.0])
+def test_all_readings_of_an_exponential_give_its_rate(rate, options):
+    fit = lyapunov.exponents(1e-8 * np.exp(rate * T), **options)
+    assert fit.slope[0] == pytest.approx(rate, rel=1e-9) and fit.kept()[0]
+    assert (fit.start[0], fit.stop[0]) == (0, 200)
+
+
+@pytest.mark.parametrize(("rate", "start", "stop"), [(0.3, 20, 80), (1.5, 5, 35), (0.1, 60, 199)])
+def test_readings_of_a_ramp_between_plateaus(rate, start, stop):
+    """Windows tie within the ramp, and the longest is all of it; from epoch 0 the wait counts."""
+    curve = 1e-8 * np.exp(rate * (np.clip(T, start, stop) - start))
+    for name, fit in lyapunov.multiverse(curve).items():
+        wanted = rate * (stop - start) / stop if name.startswith("printed") else rate
+        assert fit.slope[0] == pytest.approx(wanted, rel=1e-9), name
+        assert (fit.start[0], fit.stop[0]) == (0 if name.startswith("printed") else start, stop), name
+        line = np.exp(fit.intercept[0] + fit.slope[0] * np.array([fit.start[0], fit.stop[0]]))
+        np.testing.assert_allclose(line, curve[[fit.start[0], fit.stop[0]]], rtol=1e-6)
+
+
+def test_windows_that_tie_give_the_longest_and_then_the_earliest():
+    """Two exact exponentials with a jump between them: 40 epochs beat 30, and of 30 and 30 the first is taken."""
+
+    def two(first, second):
+        steps = np.r_[np.full(first, 0.1), 3.0, np.full(second, 0.4)]
+        return 1e-8 * np.exp(np.r_[0, np.cumsum(steps)])
+
+    for first, second, window in ((30, 40, (31, 71)), (40, 30, (0, 40)), (30, 30, (0, 30))):
+        fit = lyapunov.best_fit(two(first, second))
+        assert (fit.start[0], fit.stop[0]) == window

@@ -410,14 +410,14 @@ def test_tangencies_are_shares_of_determined_angles():
 def test_angles_of_a_longer_future_are_held_against_published_ones():
     angle = np.full((3, 10, 36), 0.5)
     data = synthetic(count=10, far_angles=angle)
-    longer = angle[:, :4].copy()
-    longer[1, :2, :2] += np.radians(6)  # (1,2) and (1,3) of two of four networks
+    longer = angle[:, :6].copy()
+    longer[1, :2, :2] += np.radians(6)  # (1,2) and (1,3) of two of six networks
     data["longer_angles"] = ("time", "followed", "pair"), longer
     found = measures.turned(data, 0.015)
-    assert found.estimate == pytest.approx(4 / 24) and found.low <= found.estimate <= found.high
+    assert found.estimate == pytest.approx(4 / 36) and found.low <= found.estimate <= found.high
     assert measures.turned(data, 0.015, degrees=7).estimate == measures.turned(data, 0.05).estimate == 0
     data["frozen_angles"][1, 0] = np.nan
-    assert measures.turned(data, 0.015).estimate == pytest.approx(2 / 18)
+    assert measures.turned(data, 0.015).estimate == pytest.approx(2 / 30)
     assert np.isnan(measures.turned(data.assign(longer_angles=data["longer_angles"] * np.nan), 0.015).estimate)
 
 

@@ -36,6 +36,31 @@ def test_the_tolerance_is_relative_to_the_range():
         assert set(phases.classify(factor * noisy, tolerance=1e-4)) == {0}
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_noise_of_the_last_digits_is_no_irregularity(dtype):
+    ulp = RNG.integers(-1, 2, 240) * np.spacing(dtype(0.3))
+    settled = (dtype(0.3) + ulp).astype(dtype)
+    assert len(np.unique(settled)) == 3
+    assert phases.classify(settled).tolist() == [1] * 4
+    assert phases.classify(settled[:60], scale=0.0).tolist() == [1]
+    above = 0.3 + 1000 * ulp.astype(float)  # far above rounding: noise of its own
+    assert phases.classify(above).tolist() == [0] * 4
+    assert set(phases.classify(cycle(3) + ulp)) == {3}
+    tiny = 1e-12 * cycle(3)  # small values have small rounding
+    assert set(phases.classify(tiny)) == {3} and set(phases.classify(0.3 + tiny)) == {3}
+
+
+def test_a_slice_has_the_labels_it_has_in_its_record():
+    early = 1e3 * RNG.uniform(size=60)
+    settled = 0.3 + 1e-16 * RNG.normal(size=60)
+    record = np.r_[early, settled, cycle(3, 60), 0.3 + 1e-9 * RNG.normal(size=60)]
+    for scale in (np.ptp(record), 1e-8):
+        labels = phases.classify(record, scale=scale)
+        slices = [phases.classify(part, scale=scale)[0] for part in record.reshape(4, 60)]
+        assert labels.tolist() == slices
+    assert phases.classify(record)[1] == 1 == phases.classify(settled)[0]
+
+
 def test_each_series_of_an_ensemble_is_judged_by_itself():
     together = np.stack([cycle(3), RNG.normal(size=240), np.ones(240)], axis=1)
     labels = phases.classify(together)

@@ -85,6 +85,11 @@ def test_perfect_and_constant_scores_have_intervals_of_a_point():
     assert tuple(receiver.auc_interval(labels, np.zeros(40))) == (0.5, 0.5, 0.5)
 
 
+def test_four_rows_in_a_class_have_no_interval():
+    found = receiver.auc_interval(np.arange(90) < 4, np.arange(90.0))
+    assert found.estimate == 0 and np.isnan([found.low, found.high]).all()
+
+
 def test_pairs_share_their_resamples():
     rng = np.random.default_rng(4)
     labels, base = binormal(900, 1.0, 4)

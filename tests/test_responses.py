@@ -45,6 +45,8 @@ def test_diverged_coinciding_and_missing_are_told_apart():
     found = responses.exponents(synthetic([[0.15] * COUNT] * 3, change=change, missing=[(2, 5)]))
     assert (found.count[2], found.diverged[2], found.kept[2]) == (5, 2, 2)
     assert found.share[2].estimate == pytest.approx(2 / 5)
+    causes = [reason.split(":")[0] for reason in found.reasons[2]]
+    assert causes == ["diverged", "distance zero", "diverged", "", ""] and found.without() == ""
 
 
 def test_nothing_at_a_rate_is_nan():
@@ -57,6 +59,8 @@ def test_nothing_at_a_rate_is_nan():
     assert found.diverged.tolist() == [6, 0, 0] and found.count.tolist() == [6, 0, 6]
     assert np.isnan(found.exponent[0].estimate) and np.isnan(found.share[1].estimate) and found.rule == responses.exponents(data.isel(eta=[2])).rule
     assert np.isnan(responses.arrivals(data).mean[1].estimate)
+    told = "no exponent; 0 of 6 kept; others: 6 diverged\nη = 1: no exponent; 0 of 0 kept; others: none"
+    assert found.without() == f"η = 0.5: {told}"
 
 
 def test_arrivals_are_censored_at_the_cap():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import resampling, series
+from netdyn_lib import kantz, resampling, series
+from netdyn_lib.student import student
 
 
 def autoregressive(phi, steps, seed):
@@ -36,6 +37,40 @@ def test_a_noisy_rhythm_lies_outside_and_peaks_at_its_period():
     assert found.share_outside == 1
     assert found.peak() == 3
     assert not found.outside[0]
+
+
+@pytest.mark.parametrize("steps", [2000, 1999])
+def test_a_surrogate_has_the_values_and_the_spectrum_of_its_series(steps):
+    values = np.exp(autoregressive(0.8, steps, 3) / 2)  # skewed, so that no phases alone would keep the values
+    found = series.surrogate(values, seed=1)
+    assert np.array_equal(np.sort(found), np.sort(values)) and not np.array_equal(found, values)
+    wanted, got = (np.abs(np.fft.rfft(v - v.mean())) for v in (values, found))
+    assert np.linalg.norm(got - wanted) < 0.03 * np.linalg.norm(wanted)
+    kept, lost, own = (series.autocorrelation(v, 10, 1).values for v in (found, series.shuffled(values), values))
+    assert kept == pytest.approx(own, abs=0.02) and lost[1] < 0.1 < own[1]
+    assert np.array_equal(found, series.surrogate(values, seed=1))
+    assert np.corrcoef(found, series.surrogate(values, seed=2))[0, 1] < 0.3
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda v: series.autocorrelation(v, 5),
+        series.shuffled,
+        series.surrogate,
+        kantz.divergence,
+        kantz.calibrate,
+        resampling.bootstrap_interval,
+        resampling.modality,
+        student,
+    ],
+)
+def test_masked_and_complex_values_are_refused(call):
+    masked = np.ma.masked_greater(np.arange(100.0), 89)  # as plain values the mask would be lost
+    with pytest.raises(ValueError, match="masked array with 10 masked entries"):
+        call(masked)
+    with pytest.raises(ValueError, match="is complex: pass real numbers"):
+        call(np.arange(100.0) * 1j)
 
 
 @pytest.mark.parametrize(

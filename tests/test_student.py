@@ -6,19 +6,19 @@ import pytest
 from netdyn_lib.student import student
 
 
-def known(interval, estimate, low, high):
-    assert tuple(interval) == pytest.approx((estimate, low, high))
-
-
 def test_students_interval_is_the_textbooks():
-    """Two values: t(1, 0.975) = 12.706; their standard error is half their distance."""
-    known(student([1, 3]), 2, 2 - 12.7062, 2 + 12.7062)
-    known(student([1, 2, 3, np.nan]), 2, 2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5)
-    one, none = student([5.0, np.nan]), student([np.nan])
-    assert one.estimate == 5 and np.isnan([one.low, one.high, *none]).all()
+    """t(4, 0.975) = 2.776445, and the standard error of 1 … 5 is √(2.5/5)."""
+    found, half = student([1, 2, 3, np.nan, 4, 5]), 2.776445 * 0.5**0.5
+    assert tuple(found) == pytest.approx((3, 3 - half, 3 + half)) and found.count == 5
+
+
+def test_fewer_than_five_known_values_have_no_interval():
+    for values, estimate in (([1, 2, 3, 6, np.nan], 3), ([5.0, np.nan], 5), ([np.nan], np.nan)):
+        assert tuple(student(values)) == pytest.approx((estimate, np.nan, np.nan), nan_ok=True)
+    assert str(student([1, 3])) == "2 (no interval: n = 2 values, 5 needed)"
 
 
 def test_the_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    found = [0 in student(values) for values in rng.standard_normal((2000, 3))]
-    assert 0.935 < np.mean(found) < 0.965
+    found = [0 in student(values) for values in rng.standard_normal((1000, 5))]
+    assert 0.93 < np.mean(found) < 0.97

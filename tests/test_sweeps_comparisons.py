@@ -1,10 +1,12 @@
 """Exponents beside arrivals: answers that are known by construction."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
+from netdyn_lib import claims
 from netdyn_lib.sweeps import comparisons, responses
 
 RATES = (0.5, 1.0, 2.0, 4.0)
@@ -15,7 +17,7 @@ def exponents(keeps, rates=RATES):
     rows = []
     for count in keeps:
         kept = np.arange(10) < count
-        rows.append(responses.row(np.where(kept, 0.5, 0.0), kept, 0, 0, "made"))
+        rows.append(responses.row(np.where(kept, 0.5, 0.0), kept, 0, "made"))
     return responses.collect(rows, rates)
 
 
@@ -31,6 +33,19 @@ def test_fastest_counts_those_that_never_arrive_at_the_cap():
     assert comparisons.fastest(mixed).estimate == 1.0
     assert comparisons.fastest(arrivals([50, 40, 30, None])).estimate == 2.0
     assert comparisons.fastest(arrivals([30, 40, 30, 50])).estimate == 0.5  # the smallest of equals
+
+
+def test_three_networks_have_an_estimate_and_no_interval():
+    ten = arrivals([50, 40, 30, None])
+    three = dataclasses.replace(ten, times=ten.times[:, :3], present=ten.present[:, :3])
+    for found in (
+        comparisons.fastest(three),
+        comparisons.rise(three, 0.5),
+        comparisons.slowdown(three, ten),
+        comparisons.arrived(three, 2.0),
+    ):
+        assert np.isfinite(found.estimate) and np.isnan([found.low, found.high]).all()
+    assert tuple(comparisons.slowdown(ten, ten)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -119,3 +134,21 @@ def test_what_was_not_computed_is_no_network_that_never_arrives():
     cut.present[0] = False
     with pytest.raises(ValueError, match="hardly begun"):
         comparisons.times(cut)
+
+
+@pytest.mark.parametrize(
+    ("reproduced", "ratio", "told"),
+    [
+        ((10, 40), 3.5, "cannot exceed 4.74, where 10 to 40 is asked"),
+        ((1.0, 1.5), 60 / 12.67, "4.74 is the largest ratio that it allows"),
+        ((1.0, 1.5), 2.0, ""),
+        ((1.5, None), 60 / 12.67, ""),
+    ],
+)
+def test_a_ratio_that_the_cap_bounds_is_judged_only_where_it_can_be(reproduced, ratio, told):
+    """J's factor of 20 was once judged by a ratio that 60 epochs kept below 4.74."""
+    claim = claims.Claim("A", "J", "Fig. 10", "one", "s", 20, "q", claims.Range(*reproduced))
+    largest = comparisons.largest_ratio(arrivals((None, 40, 12.67, None), cap=60))
+    assert largest == pytest.approx(60 / 12.67)
+    why = comparisons.cut_short(claim, ratio, largest)
+    assert told in why and bool(why) == bool(told)

@@ -23,6 +23,8 @@ def test_departure_is_found_to_the_epoch():
     series[100:] = 2.0
     assert switching.departure(series, 0, 3) == 97  # s(100) is the first not to return
     assert np.isnan(switching.departure(cycle(3, 200), 0, 3))
+    settled = 0.3 + np.spacing(0.3) * RNG.integers(-1, 2, 200)
+    assert np.isnan(switching.departure(settled, 0, 3))  # by the last digits only
     assert switching.departure(np.r_[np.zeros(50), np.arange(1.0, 20)], 10, 3) == 47  # a constant series, left at 50
 
 

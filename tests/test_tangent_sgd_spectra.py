@@ -151,7 +151,8 @@ def made(growth, qr=None):
 def test_measures():
     data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
     assert sgd_spectra.largest_early(data).estimate == pytest.approx(0.3) and sgd_spectra.late(data).estimate == pytest.approx(0.15)
-    assert tuple(sgd_spectra.decay(data)) == pytest.approx((0.75, 0.75, 0.75))
+    assert sgd_spectra.decay(data).estimate == pytest.approx(0.75)
+    assert tuple(sgd_spectra.decay(data.isel(network=[0, 1, 0, 1, 0]))) == pytest.approx((0.75, 0.75, 0.75))
     assert sgd_spectra.positive_count(data).values.tolist() == [[1, 1], [1, 2]]
     assert sgd_spectra.never_below_zero(data).estimate == 1
     assert sgd_spectra.never_below_zero(made([[[2.0], [-1]], [[1], [1]]]), "qr").estimate == pytest.approx(0.75)

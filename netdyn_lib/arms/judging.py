@@ -27,7 +27,7 @@ class Row:
 
     @property
     def interval(self):
-        """Estimate and bounds; bounds are None where they are not known."""
+        """Estimate and bounds; bounds are NaN where networks are too few, None where there are none."""
         return self.measured, self.low, self.high
 
 
@@ -84,8 +84,7 @@ def _row(id, data, arms, quantity, seen):
     value = quantity(data)
     if np.isnan(value.estimate):
         return Row(id, np.nan, None, None, "", f"No network of the arms {', '.join(arms)} has a value: diverged, or not followed that far.", data)
-    low, high = (None, None) if np.isnan(value.low) else (value.low, value.high)
-    return Row(id, value.estimate, low, high, seen(), "", data)
+    return Row(id, *value, seen(), "", data)
 
 
 def _counted(data):

@@ -1,8 +1,8 @@
 """H's claims on pruned descent as numbers, and the controls that decide what they mean; each with an interval over networks.
 
 Networks of different arms are compared in pairs, seed by seed: they start from the same weights and see the same
-batches.  Intervals are Student's t over seeds, for a bootstrap of three values knows no tails; without at
-least two known values they have no bounds.
+batches.  Intervals are Student's t over seeds; fewer than
+five known values have no bounds.
 """
 
 import json

@@ -75,7 +75,7 @@ def multiverse(summaries, paper=0.33, paper_share=0.9):
     """λ_nMLE and p under every window rule, with 95% intervals."""
     rules = [s.rule.replace("_", " ") for s in summaries]
     rows = np.arange(len(rules))[::-1]
-    with style.figure(1, 2, height=2.4, sharey=True) as (fig, axes):
+    with style.figure(1, 2, height=0.9 + 0.3 * len(rules), sharey=True) as (fig, axes):
         for axis, name, mark in zip(axes[0], ("exponent", "share"), (paper, paper_share)):
             intervals = [getattr(s, name) for s in summaries]
             middle = np.array([i.estimate for i in intervals])

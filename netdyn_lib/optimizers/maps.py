@@ -196,14 +196,14 @@ class Adam(Optimizer):
         """
         found = []
         for w, diagonal in zip(self.weights(states), self.preconditioner(states)):
-            root, decay = diagonal.sqrt(), self.descent.weight_decay
+            root = diagonal.sqrt()
+            product = curvature.product_of(self.task.objective, w)[0]
 
-            def objective(v, w=w, root=root):
-                # In coordinates v = √P (W' − W) the Hessian of the loss is the preconditioned one.
-                moved = w + v / root
-                return self.task.objective(moved) + 0.5 * decay * (moved @ moved)
+            def scaled(v, w=w, root=root, product=product):
+                v = v.to(root) / root
+                return (product(w, v)[1] + self.descent.weight_decay * v) / root
 
-            found.append(curvature.sharpness(objective, torch.zeros_like(w)[None])[0])
+            found.append(curvature.largest(scaled, len(w)))
         return np.array(found)
 
     def _corrections(self, t):

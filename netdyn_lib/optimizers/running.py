@@ -48,7 +48,7 @@ def run(optimizer, start, epochs, observe=("loss",), every=1, at=None):
         if observables.needs(function, "start") or observables.needs(function, "path"):
             raise ValueError(f"{name} is not kept here: observe weights, or take descent.run")
     rates = optimizer.descent.rates(n, groups.device).repeat_interleave(together)
-    target, forward = None, torch.func.vmap(lambda p: task.network.forward(p, task.x))
+    target = None
     gone, states = np.full((n, together), -1), groups.flatten(0, 1)
     epochs_seen, rows = [], {name: [] for name in found}
     with torch.no_grad():
@@ -59,7 +59,7 @@ def run(optimizer, start, epochs, observe=("loss",), every=1, at=None):
                 weights = optimizer.weights(states).view(n, together, -1)
                 snapshot = observables.Snapshot(t, weights, task)
                 if any(observables.needs(f, "output") for f in found.values()):
-                    output = forward(weights.flatten(0, 1)).transpose(1, 2)  # (E, C, N)
+                    output = task.network.outputs(weights.flatten(0, 1), task.x).transpose(1, 2)  # (E, C, N)
                     target = task.loss.encode(task.y, output.shape[1]) if target is None else target
                     snapshot.output, snapshot.target = output.unflatten(0, (n, together)), target
                 blank = torch.as_tensor(gone >= 0, device=states.device) if (gone >= 0).any() else None

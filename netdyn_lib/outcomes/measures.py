@@ -4,8 +4,7 @@ import json
 
 import numpy as np
 
-from ..receiver import percentile_interval
-from ..resampling import Interval, clustered_interval
+from ..resampling import Interval, clustered_interval, percentile_interval
 from . import predicting
 from .nearest import at, place
 
@@ -256,4 +255,4 @@ def _apart(data, values, statistic, resamples, seed):
         statistic(failed[rng.integers(len(failed), size=len(failed))], ideal[rng.integers(len(ideal), size=len(ideal))])
         for _ in range(resamples)
     ]
-    return percentile_interval(float(statistic(failed, ideal)), np.array(draws))
+    return percentile_interval(float(statistic(failed, ideal)), draws, count=min(len(failed), len(ideal)))

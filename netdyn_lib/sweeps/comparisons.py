@@ -1,12 +1,13 @@
 """Exponents beside arrivals: do they change at the same learning rate?  Each answer with an interval.
 
 Intervals are percentiles of a bootstrap that draws initial conditions anew, the
-same ones at every learning rate, since the rows of a sweep share them.
+same ones at every learning rate, since the rows of a sweep share them; none for
+fewer than 5 (:func:`netdyn_lib.resampling.percentile_interval`).
 """
 
 import numpy as np
 
-from ..resampling import Interval, share_interval
+from ..resampling import Interval, percentile_interval, share_interval
 
 _RESAMPLES = 2000
 
@@ -51,8 +52,27 @@ def slowdown(slow, fast, seed=0):
     """
     a, b = (_draws(times(x), seed + s, lambda t: t.mean(1).min()) for s, x in enumerate((slow, fast)))
     ratio = a[0] / b[0]
-    low, high = np.percentile(a[1] / b[1], (2.5, 97.5))
-    return Interval(float(ratio), float(low), float(high))
+    few = min(times(x).shape[1] for x in (slow, fast))
+    return percentile_interval(ratio, a[1] / b[1], count=few)
+
+
+def largest_ratio(arrivals):
+    """Cap over the least mean of min(τ, cap): no ratio to that mean can be larger."""
+    return float(arrivals.cap / times(arrivals).mean(1).min())
+
+
+def cut_short(claim, ratio, largest):
+    """Why a ratio that the cap keeps at or below ``largest`` cannot be judged; empty where it can.
+
+    A test must be able to meet its claim.  And where all networks are cut off, the
+    ratio is the cap's: enough for a claim of at least so much, but not for one of at most so much.
+    """
+    asked = claim.reproduced
+    if asked.low is not None and largest < asked.low:
+        return f"With this cap the ratio cannot exceed {largest:.2f}, where {asked} is asked."
+    if asked.high is not None and ratio >= largest * (1 - 1e-9):
+        return f"All networks are cut off at the cap: {ratio:.2f} is the largest ratio that it allows."
+    return ""
 
 
 def coincidence(exponents, arrivals, level=0.1, seed=0):
@@ -185,8 +205,7 @@ def _boot(statistic, arrays, seed):
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, count, (_RESAMPLES, count))
     drawn = [statistic(*(a[:, p] for a in arrays)) for p in picks]
-    low, high = np.percentile(drawn, (2.5, 97.5), method="nearest")
-    return Interval(statistic(*arrays), float(low), float(high))
+    return percentile_interval(statistic(*arrays), drawn, count=count)
 
 
 def _draws(values, seed, statistic):

@@ -26,7 +26,8 @@ class Exponents:
     ``everything`` (mean of all Λ that have a window) are
     :class:`~netdyn_lib.resampling.Interval`; ``sd`` (k,) the standard deviation
     of the kept; ``count``, ``kept`` and ``diverged`` (k,) numbers of initial
-    conditions; ``slopes`` and ``keeps`` the Λ and which are kept, a list of (n,).
+    conditions; ``slopes`` and ``keeps`` the Λ and which are kept, a list of (n,), and
+    ``reasons`` why an initial condition has no Λ, as of :class:`~netdyn_lib.lyapunov.Fit`.
     """
 
     rule: str
@@ -40,6 +41,16 @@ class Exponents:
     diverged: np.ndarray
     slopes: list
     keeps: list
+    reasons: list
+
+    def without(self):
+        """Why there is no λ_nMLE, at each learning rate that has none; a text, one on each line."""
+        rows = zip(self.rates, self.exponent, self.reasons, self.keeps)
+        return "\n".join(
+            f"η = {rate:g}: no exponent; {lyapunov.why(reasons, keeps)}"
+            for rate, exponent, reasons, keeps in rows
+            if np.isnan(exponent.estimate)
+        )
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,12 @@ def exponents(data, rule="best_fit", seed=0, **options):
     return collect(rows, data["eta"].values, rule)
 
 
+def multiverse(data, seed=0):
+    """:func:`exponents` under each of :data:`netdyn_lib.lyapunov.READINGS`, by its name."""
+    readings = lyapunov.READINGS.items()
+    return {name: exponents(data, seed=seed, **options) for name, options in readings}
+
+
 def by_length(data, lengths, rule="best_fit", seed=0, **options):
     """p and λ_nMLE of the same networks and copies, had their distances been recorded for fewer epochs.
 
@@ -231,20 +248,19 @@ def saturation_epochs(data, rate, seed=0):
 
 def _at_rate(curves, there, rule, seed, options):
     """Exponents of one learning rate; ``curves`` (T, n) and ``there`` (n,)."""
-    curves = curves[:, there]
-    whole = np.isfinite(curves).all(0)  # −inf: copies that met their reference; they have not grown
-    met = (curves == -np.inf).any(0) & ~np.isnan(curves).any(0)
-    slopes, keeps = np.full(len(whole), np.nan), np.zeros(len(whole), bool)
-    name = None
-    if whole.any():
-        fit = lyapunov.exponents(np.exp(curves[:, whole]), rule, **options)
-        slopes[whole], keeps[whole], name = fit.slope, fit.kept(), fit.rule
-    return row(slopes, keeps, int((~whole & ~met).sum()), seed, name)
+    if not there.any():
+        return row(np.empty(0), np.empty(0, bool), seed, None)
+    fit = lyapunov.exponents(np.exp(curves[:, there]), rule, **options)
+    return row(fit.slope, fit.kept(), seed, fit.rule, fit.reason)
 
 
-def row(slopes, keeps, diverged, seed, rule):
-    """What :class:`Exponents` says of one learning rate: from Λ (n,), NaN for none, and which are kept (n,) bool."""
+def row(slopes, keeps, seed, rule, reasons=None):
+    """What :class:`Exponents` says of one learning rate.
+
+    From Λ (n,), NaN for none, which are kept (n,) bool, and why there is none (n,), empty where there is.
+    """
     kept, known = slopes[keeps], slopes[~np.isnan(slopes)]
+    reasons = np.full(len(keeps), "") if reasons is None else reasons
     return dict(
         rule=rule,
         exponent=_mean(kept, seed),
@@ -253,15 +269,17 @@ def row(slopes, keeps, diverged, seed, rule):
         sd=kept.std(ddof=1) if len(kept) > 1 else np.nan,
         count=len(keeps),
         kept=len(kept),
-        diverged=diverged,
+        diverged=sum(reason.startswith("diverged") for reason in reasons),
         slopes=slopes,
         keeps=keeps,
+        reasons=reasons,
     )
 
 
 def collect(rows, rates, rule=None):
     """:class:`Exponents` from a :func:`row` for each of the learning rates."""
-    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged", "slopes", "keeps")
+    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged")
+    keys += ("slopes", "keeps", "reasons")
     found = {k: [r[k] for r in rows] for k in keys}
     arrays = {k: np.array(found[k]) for k in ("sd", "count", "kept", "diverged")}
     rule = next((r["rule"] for r in rows if r["rule"]), rule)  # none where nothing was whole

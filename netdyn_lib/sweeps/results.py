@@ -8,6 +8,8 @@ from . import dataset, published
 from .named import get
 from .running import run
 
+#: Initial conditions that a verdict takes; fewer have no interval.
+ENOUGH = 5
 LIVE, PUBLISHED, MISSING = "computed here", "published", "missing"
 
 
@@ -71,9 +73,13 @@ def paper(name):
     return Result(name, data, PUBLISHED, f"{name}: {published.summary(data)}")
 
 
-def best(*candidates):
-    """The first of some results that has numbers; the last where none has."""
-    return next((c for c in candidates if c.there), candidates[-1])
+def best(*candidates, least=0):
+    """The first of some results that has numbers, of at least so many initial conditions at every rate.
+
+    The last where none has.
+    """
+    enough = (c for c in candidates if c.there and c.data["present"].sum("init").min() >= least)
+    return next(enough, candidates[-1])
 
 
 def datasets(labelled):

@@ -1,7 +1,5 @@
 """The tangent rule over a sweep's learning rates: exponents without a window."""
 
-import numpy as np
-
 from .. import descent, lyapunov, networks, tangent
 from . import responses
 
@@ -34,10 +32,6 @@ def exponents(task, rates, conditions, copies=1, epochs=100, radius=1e-8, seed=0
     for rate in rates:
         product = descent.GradientDescent(task, rate).product
         grown = tangent.mean_growth(tangent.growth(product, start, directions, epochs, order=1, workers=2))  # (T, n)
-        finite = np.isfinite(grown).all(0)
-        slopes, keeps = np.full(conditions, np.nan), np.zeros(conditions, bool)
-        if finite.any():
-            fit = lyapunov.tangent(grown[:, finite])
-            slopes[finite], keeps[finite] = fit.slope, fit.kept()
-        rows.append(responses.row(slopes, keeps, int((~finite).sum()), seed, "tangent"))
+        fit = lyapunov.tangent(grown)
+        rows.append(responses.row(fit.slope, fit.kept(), seed, fit.rule, fit.reason))
     return responses.collect(rows, rates)

@@ -1,0 +1,249 @@
+"""Everything that is computed of a network is right for any kind of module.
+
+Each number is held against a module that is called and differentiated as in any training loop,
+without ``torch.func``; second derivatives against central differences of its gradients.
+"""
+
+import functools
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from netdyn_lib import blocked, curvature, descent, gradients, losses, lyapunov, minibatches, networks
+from netdyn_lib import optimizers, sweetspot, tasks
+from netdyn_lib.tangent import benettin, operators
+from netdyn_lib.tangent.frames import random_orthogonal
+from tests.zoo import COUPLED, SAMPLES, ZOO
+
+RATE = 0.3
+
+
+class Reference:
+    """Loss, gradient and H v of one module by plain autograd and central differences."""
+
+    def __init__(self, module, x, y):
+        self.module, self.x, self.y = module.double(), x, y
+        self.parameters = [p for p in self.module.parameters() if p.requires_grad]
+
+    def load(self, w):
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(w.clone(), self.parameters)  # it lends, not copies
+
+    def loss(self, w):
+        self.load(w)
+        return F.cross_entropy(self.module(self.x), self.y).detach()
+
+    def gradient(self, w):
+        self.load(w)
+        value = F.cross_entropy(self.module(self.x), self.y)
+        return nn.utils.parameters_to_vector(torch.autograd.grad(value, self.parameters)).detach()
+
+    def curved(self, w, v, step=1e-4):
+        """H v of error O(step⁴)."""
+        near, far = (
+            (self.gradient(w + k * step * v) - self.gradient(w - k * step * v)) / (2 * k * step)
+            for k in (1, 2)
+        )
+        return (4 * near - far) / 3
+
+    def descend(self, w, steps, make=lambda ps: torch.optim.SGD(ps, lr=RATE)):
+        """Weights (steps + 1, P) along a loop with a ``torch.optim`` optimiser."""
+        self.load(w)
+        optimizer, path = make(self.parameters), [w]
+        for _ in range(steps):
+            optimizer.zero_grad()
+            F.cross_entropy(self.module(self.x), self.y).backward()
+            optimizer.step()
+            path.append(nn.utils.parameters_to_vector(self.parameters).detach().clone())
+        return torch.stack(path)
+
+
+@functools.cache
+def case(kind):
+    make, samples = ZOO[kind]
+    modules = []
+    for _ in range(3):  # the same each time
+        torch.manual_seed(7)
+        modules.append(make())
+    x, y = samples(), torch.arange(SAMPLES) % 3
+    task = tasks.custom(kind, modules[0], losses.CrossEntropy(), x, y)
+    own = task.network.own
+    params = torch.stack([own, own + 0.2 * torch.randn_like(own)])
+    reference = Reference(modules[1], x, y)
+    one = Reference(modules[2], x[3:4], y[3:4])
+    vectors = torch.randn_like(params)
+    dense = functools.cache(
+        lambda k: each(lambda v: reference.curved(params[k], v), torch.eye(len(own)).double())
+    )
+    return SimpleNamespace(dense=dense, task=task, params=params, vectors=vectors, reference=reference, one=one)
+
+
+def close(found, expected, tolerance=1e-6):
+    found, expected = (torch.as_tensor(np.asarray(v)) for v in (found, expected))
+    assert found.shape == expected.shape
+    scale = expected.abs().max() + 1e-6
+    assert float((found - expected).abs().max()) <= tolerance * float(scale)
+
+
+def each(function, *rows):
+    return torch.stack([function(*row) for row in zip(*rows)])
+
+
+def loss(c):
+    expected = each(c.reference.loss, c.params)
+    close(c.task.objectives(c.params), expected, 1e-12)
+    close(each(c.task.objective, c.params).detach(), expected, 1e-12)
+
+
+def gradient(c):
+    expected = each(c.reference.gradient, c.params)
+    close(gradients.of(c.task)(c.params), expected, 1e-10)
+    found = gradients.of(c.task).at(c.params)
+    close(found.gradient, expected, 1e-10)
+    close(found.losses, each(c.reference.loss, c.params), 1e-10)
+
+
+def twenty_steps(c):
+    record = descent.run(descent.GradientDescent(c.task, RATE), c.params, 20, observe=("loss", "test_accuracy"))
+    paths = [c.reference.descend(w, 20) for w in c.params]
+    close(record.final, torch.stack([path[-1] for path in paths]), 1e-9)
+    close(record["loss"][:, 0], each(c.reference.loss, paths[0]), 1e-9)
+
+
+def hessian(c):
+    found = curvature.hessians(c.task.objective, c.params)
+    close(found, each(c.dense, range(len(c.params))))
+
+
+def hessian_vector(c):
+    expected = each(c.reference.curved, c.params, c.vectors)
+    close(each(lambda w, v: curvature.hessian_vector_product(c.task.objective, w, v), c.params, c.vectors), expected)
+    close(each(lambda w, v: curvature.operator(c.task, w)(v), c.params, c.vectors), expected)
+
+
+def tangent_product(c):
+    following, moved = descent.GradientDescent(c.task, RATE).product(c.params, c.vectors)
+    close(following, c.params - RATE * each(c.reference.gradient, c.params), 1e-9)
+    close(moved, c.vectors - RATE * each(c.reference.curved, c.params, c.vectors))
+
+
+def sharpness(c):
+    """Its eigenvector is found by Lanczos in products, or in the whole Hessian: both are tried."""
+    expected = torch.linalg.eigvalsh((c.dense(1) + c.dense(1).T) / 2)[-1]
+    close(curvature.sharpness(c.task.objective, c.params)[1], expected)
+    product = curvature.operator(c.task, c.params[1])
+    close(curvature.largest(product, c.params.shape[1]), expected, 1e-5)
+
+
+def three_exponents(c):
+    steps, start = 6, c.params[:1]
+    frame = random_orthogonal(start.shape[1], 3)
+    advance = operators.of_descent(descent.GradientDescent(c.task, RATE))
+    found = benettin.spectrum(advance, start, steps, frame=frame, at=(steps,)).exponents()[0]
+    total = torch.zeros(3, dtype=torch.float64)
+    for w in c.reference.descend(start[0], steps - 1):
+        images = frame - RATE * each(lambda v: c.reference.curved(w, v), frame.T).T
+        frame, upper = torch.linalg.qr(images)
+        total += upper.diagonal().abs().log()
+    close(found, total / steps, 1e-5)
+
+
+def probe(c):
+    found = sweetspot.probe(c.task, RATE, c.params, epochs=25)
+    balls = networks.perturbed(c.params, 1e-8, 1, 0)
+    ends = [[c.reference.descend(w, 25) for w in ball] for ball in balls]
+    distance = torch.stack([(copied - whole).abs().sum(1) for whole, copied in ends], 1)
+    fit = lyapunov.best_fit(distance.numpy(), 20)
+    assert (found.count, found.kept, found.diverged) == (2, int(fit.kept().sum()), 0)
+
+
+def momentum(c):
+    method = optimizers.Momentum(c.task, RATE, 0.8)
+    record = optimizers.run(method, c.params, 20)
+    for k, w in enumerate(c.params):
+        path = c.reference.descend(w, 20, lambda ps: torch.optim.SGD(ps, lr=RATE, momentum=0.8))
+        close(method.weights(record.final)[k], path[-1], 1e-8)
+    tangent(method, c)
+
+
+def adam(c):
+    method = optimizers.Adam(c.task, 0.01, epsilon=1e-4)
+    record = optimizers.run(method, c.params, 20)
+    for k, w in enumerate(c.params):
+        path = c.reference.descend(w, 20, lambda ps: torch.optim.Adam(ps, lr=0.01, eps=1e-4))
+        close(method.weights(record.final)[k], path[-1], 1e-7)
+    tangent(method, c)
+
+
+def tangent(method, c, step=1e-6):
+    """The tangent map of an optimiser against central differences of its steps, along weights."""
+    states = optimizers.run(method, c.params, 3).final
+    vectors = torch.cat([c.vectors, c.vectors.new_zeros(len(states), method.size - method.count)], 1)
+    ahead, back = (method.step(states + sign * step * vectors) for sign in (1, -1))
+    moved = method.product(states, vectors)[1][:, : method.parts * method.count]
+    close(moved, ((ahead - back) / (2 * step))[:, : moved.shape[1]], 1e-5)
+
+
+def preconditioned(c):
+    """Adam's sharpness, against its matrix from central differences."""
+    method = optimizers.Adam(c.task, 0.01, epsilon=1e-2)
+    states = optimizers.run(method, c.params[:1], 3).final
+    w, root = method.weights(states)[0], method.preconditioner(states)[0].sqrt()
+    dense = each(lambda v: c.reference.curved(w, v), torch.eye(len(w)).double())
+    scaled = (dense + dense.T) / 2 / root / root[:, None]
+    close(method.sharpness(states)[0], torch.linalg.eigvalsh(scaled)[-1], 1e-5)
+
+
+def in_blocks(c):
+    """Blocks of five samples: never where samples see each other, and the same numbers."""
+    record = descent.run(descent.GradientDescent(c.task, RATE), c.params, 5)
+    close(record.final, torch.stack([c.reference.descend(w, 5)[-1] for w in c.params]), 1e-9)
+    product = curvature.TrainingHessian(c.task, block=5).at(c.params[0])
+    close(product(c.vectors[0]), c.reference.curved(c.params[0], c.vectors[0]))
+
+
+def batch_of_one(c):
+    part = minibatches.part(c.task, torch.tensor([3]))
+    slope, curved = gradients.of(part).product(c.params, c.vectors)
+    close(slope, each(c.one.gradient, c.params), 1e-9)
+    close(curved, each(c.one.curved, c.params, c.vectors))
+
+
+ROWS = [
+    *(loss, gradient, twenty_steps, hessian, hessian_vector, tangent_product, sharpness),
+    *(three_exponents, probe, momentum, adam, preconditioned, in_blocks, batch_of_one),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.__name__)
+@pytest.mark.parametrize("kind", ZOO)
+def test_zoo(kind, row, monkeypatch):
+    if row is batch_of_one and kind in COUPLED:
+        pytest.skip("one sample has no batch to be normalised over")
+    if row is in_blocks:
+        monkeypatch.setattr(blocked, "_VALUES", 0)
+        monkeypatch.setattr(blocked, "_LEAST", 5)
+    row(case(kind))
+
+
+def test_a_slower_way_is_told_once():
+    task = tasks.custom("slow", ZOO["attention"][0](), losses.CrossEntropy(), ZOO["attention"][1](), torch.arange(SAMPLES) % 3)
+    with pytest.warns(UserWarning, match="Hessian products go by double backward"):
+        gradients.of(task)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gradients.of(task)
+        gradients.of(minibatches.part(task, torch.arange(4)))
+
+
+def test_a_derivative_from_outside_is_refused():
+    """jvp(vmap(grad)) is silently wrong through layer norm."""
+    made = case("layer norm")
+    with pytest.raises(ValueError, match="take .product of GradientDescent"):
+        operators.of_map(descent.GradientDescent(made.task, RATE).step)(made.params, made.vectors[:, :, None])
