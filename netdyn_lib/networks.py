@@ -204,9 +204,10 @@ class ModuleNetwork:
             )
         held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
         for part, tensor in held.items():
-            if is_lazy(tensor):
+            if is_lazy(tensor) or tensor.is_meta:
                 raise ValueError(
-                    f"{part!r} of {name} has no size yet: call the module on a few samples first"
+                    f"{part!r} of {name} has no size or no values yet: call a lazy module on a few "
+                    "samples first, and make no module on the device meta"
                 )
             if tensor.is_complex():
                 raise ValueError(

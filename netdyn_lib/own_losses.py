@@ -119,9 +119,9 @@ class Criterion:
 
     def to(self, device=None, dtype=None):
         """The same loss, the tensors of its module or partial on a device, of a floating type."""
-        moved = copy.copy(self)
-        moved.function = _moved(self.function, device, dtype)
-        return moved
+        other = copy.copy(self)
+        other.function = moved(self.function, device, dtype)
+        return other
 
     def _tail(self, outputs):
         """Shape of the numbers of one sample."""
@@ -201,7 +201,7 @@ def taken(loss, y, outputs):
         )
     if hasattr(loss, "value"):
         return _kept(loss, y, outputs)
-    function, found, refusals = _moved(loss, y.device, torch.float64), [], []
+    function, found, refusals = moved(loss, y.device, torch.float64), [], []
     for labels, shape in _kinds(y, outputs):
         criterion = Criterion(function, labels, shape)
         try:
@@ -226,7 +226,7 @@ def _kept(loss, y, outputs):
     if lacks:
         lacks = ", ".join(lacks)
         raise ValueError(f"{name} has a value but no {lacks}: give {name}.value as the loss")
-    loss = loss.to(y.device, torch.float64) if hasattr(loss, "to") else loss
+    loss = moved(loss, y.device, torch.float64)
     targets = loss.targets(y, len(y), outputs) if hasattr(loss, "targets") else y
     if getattr(loss, "separable", True) and not _separable(loss, targets, outputs):
         raise ValueError(
@@ -298,18 +298,18 @@ def _tried(loss, z, y):
     return value.item()
 
 
-def _moved(function, device, dtype):
+def moved(function, device, dtype):
     """A copy of a loss, its tensors on a device and of a floating type; a function as it is."""
-    if isinstance(function, nn.Module):
+    if isinstance(function, nn.Module):  # whose own .to changes it in place
         return copied(function).to(device, dtype).requires_grad_(False)
     if isinstance(function, functools.partial):
-        put = functools.partial(_moved, device=device, dtype=dtype)
+        put = functools.partial(moved, device=device, dtype=dtype)
         named = {name: put(value) for name, value in function.keywords.items()}
         return functools.partial(put(function.func), *map(put, function.args), **named)
     if torch.is_tensor(function):
         kind = dtype if function.is_floating_point() else None
         return function.detach().to(device, kind, copy=True)
-    return function
+    return function.to(device, dtype) if hasattr(function, "to") else function
 
 
 def _name(function):

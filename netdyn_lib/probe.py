@@ -48,7 +48,7 @@ def outputs(network, x):
         Where the network does not take the samples, or its outputs are not one tensor (n, C) of
         float64, differentiable in its parameters.
     """
-    with _generators_kept(x.device):
+    with generators_kept(x.device):
         return _first(_Trial(network, len(x)), x)[1]
 
 
@@ -68,7 +68,7 @@ def coupled(network, x):
         As :func:`outputs`.
     """
     fresh, used = _Trial(network, len(x)), _Trial(network, len(x))
-    with _generators_kept(x.device):
+    with generators_kept(x.device):
         drawn = _generators(x.device)
         part, output = _first(fresh, x)
         state, half = fresh.state(), part[: len(part) // 2]
@@ -208,7 +208,8 @@ def _generators(device):
 
 
 @contextmanager
-def _generators_kept(device):
+def generators_kept(device):
+    """Leave the global generators of random numbers afterwards as they were."""
     before = [(write, read()) for read, write in _sources(device)]
     try:
         yield

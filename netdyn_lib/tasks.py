@@ -110,7 +110,7 @@ class Task:
             raise ValueError(f"dtype = {dtype}: a task is in torch.float64 or torch.float32")
         parts = {k: getattr(self.split, k).to(device) for k in ("x", "y", "x_test", "y_test")}
         moved = {k: part.to(dtype) if part.is_floating_point() else part for k, part in parts.items()}
-        loss = self.loss.to(device, dtype) if hasattr(self.loss, "to") else self.loss
+        loss = own_losses.moved(self.loss, device, dtype)
         network, split = self.network.to(device, dtype), replace(self.split, **moved)
         return replace(self, network=network, loss=loss, split=split, precision=dtype)
 
@@ -328,7 +328,8 @@ def _task(name, network, loss, split, settings):
         network = network.to(x.device)
     x, outputs = _fitting(network, x)
     x_test = x if same else _alike(network, x, x_test)
-    loss = own_losses.taken(loss, y, outputs)
+    with probe.generators_kept(x.device):
+        loss = own_losses.taken(loss, y, outputs)
     targets = getattr(loss, "targets", lambda y, samples, outputs: y)
     y = targets(y, len(y), outputs)
     y_test = y if same else targets(y_test, len(y_test), outputs)

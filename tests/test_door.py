@@ -15,17 +15,23 @@ from torch.nn.utils import parametrizations, prune
 from torch.utils.checkpoint import checkpoint
 
 from netdyn_lib import (
+    bisection,
     checks,
+    data,
     descent,
+    initialisations,
     losses,
+    minibatches,
     networks,
     observables,
+    optimizers,
     own_losses,
     probe,
     steppers,
     sweetspot,
     tasks,
 )
+from netdyn_lib.tangent import frames
 
 DRAW = torch.Generator().manual_seed(0)
 X = torch.randn(30, 5, dtype=torch.float64, generator=DRAW)
@@ -353,6 +359,9 @@ def test_trying_leaves_everything_as_it_was():
         kept, True
     )
     copy.deepcopy(task.network)  # PyTorch copies no tensor with a history
+    with pytest.raises(ValueError, match="a random loss makes no map"):
+        task_of(module, lambda z, y: F.cross_entropy(F.dropout(z), y))
+    assert torch.equal(torch.get_rng_state(), states[0])
     for refused in (Net(noise), Net(numpy_noise), LayerDrop()):
         states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
         with pytest.raises(ValueError, match="draws random numbers"):
@@ -409,7 +418,16 @@ MISFITS = {
     "dict": (Dict, {}, "gives a dict: expected one tensor"),
     "single precision": (Single, {}, "gives torch.float32, with .* of torch.float64"),
     "no derivative": (Detached, {}, "no derivative in its parameters"),
-    "lazy": (lambda: S(nn.LazyLinear(3)), {}, "'0.weight' of Sequential has no size yet"),
+    "lazy": (
+        lambda: S(nn.LazyLinear(3)),
+        {},
+        "'0.weight' of Sequential has no size or no values yet",
+    ),
+    "meta": (
+        lambda: nn.Linear(5, 3, device="meta"),
+        {},
+        "'weight' of Linear has no size or no val",
+    ),
     "complex": (
         lambda: nn.Linear(5, 3, dtype=torch.complex64),
         {},
@@ -790,6 +808,25 @@ def test_positive_numbers_are_checked_as_such(value):
             descent.GradientDescent(
                 tasks.get("iris"), 0.1, weight_decay=value if value is not None else "none"
             )
+
+
+@pytest.mark.parametrize("value", [True, "0.5", None])
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (minibatches.momentum, "momentum"),
+        (lambda v: optimizers.Adam(tasks.get("iris"), 0.1, betas=(v, 0.9)), "beta1"),
+        (lambda v: bisection.bisect(lambda rate: 1.0, 0.1, level=v), "level"),
+        (lambda v: bisection.bisect(lambda rate: 1.0, 0.1, tolerance=v), "tolerance"),
+        (lambda v: frames.random_orthogonal(3, seed=v), "seed"),
+        (lambda v: initialisations.initial(networks.MLP((2, 1)), 1, v, "pytorch"), "seed"),
+        (lambda v: data.ridge(samples=v), "samples"),
+        (lambda v: data.digits(test=v), "test"),
+    ],
+)
+def test_other_numbers_are_checked_too(call, name, value):
+    with pytest.raises(ValueError, match=f"{name} = "):
+        call(value)
 
 
 def test_numbers_of_numpy_and_torch_are_numbers():
