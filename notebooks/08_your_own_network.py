@@ -23,11 +23,13 @@
 # A class and a function are written in these cells, because writing them is the reader's part; everything else is the library's.
 
 # %%
+import warnings
+
 import torch
 from myst_nb import glue
 
 from netdyn_lib import (
-    curvature, data, descent, devices, losses, lyapunov, networks, optimizers, own_losses, profiles, resampling, sweetspot, tasks,
+    curvature, data, descent, devices, gradients, losses, lyapunov, networks, optimizers, own_losses, profiles, resampling, sweetspot, tasks,
     training_loops,
 )
 from netdyn_lib.figures import own_network as draw
@@ -290,16 +292,41 @@ draw.remembered(range(size.noise_points), no_noise.loss[:, 0], no_noise.evaluate
 
 # %% [markdown]
 # In {numref}`fig-own-memory` the second is {glue:text}`own-memory:.2f` times the first after one step, and {glue:text}`own-memory-end:.2f` times at the end. A loss, an accuracy or a Hessian in `eval()` mode is thus no function of $W$ alone.
-# The way out is a layer without memory: with `track_running_stats=False`, statistics are always those of the batch, and after `module.eval()` the library takes it.
+# The way out is a layer without memory: with `track_running_stats=False`, statistics are always those of the batch.
+# Samples then see each other. That is found out when the task is made, and such samples are never cut into blocks.
 
 # %%
-memoryless = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.BatchNorm2d(3, track_running_stats=False), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 10))
-taken = tasks.custom("memoryless", memoryless.eval(), losses.CrossEntropy(), x, y)
-print(taken.network)
+memoryless = torch.nn.Sequential(
+    *(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.BatchNorm2d(3, track_running_stats=False)),
+    *(torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 10)),
+)
+cross_entropy = torch.nn.CrossEntropyLoss()
+taken = tasks.custom("memoryless", memoryless, cross_entropy, x, y, initialisation="pytorch")
+print("samples see each other:", taken.network.coupled)
 
 # %% [markdown]
-# One thing to mind there: `task.initial` sets all parameters of one dimension to 0, and these include the gains of a normalisation, without which the network is deaf. Start such a module from weights of your own, `torch.nn.utils.parameters_to_vector(module.parameters())`.
+# The papers' initial weights, the default of a task, set all parameters of one dimension to 0. These include the gains of a normalisation, without which the network is deaf; with `initialisation="pytorch"` a module begins as its own layers draw it.
 #
+# ### Layers without all derivatives
+#
+# Exponents and sharpness need products with the Hessian. PyTorch has several ways to them, and none is right for every layer: attention has no forward derivative, `vmap` cannot follow an `if` on values, and the double backward of `weight_norm` is wrong and does not say so.
+# So each way is first tried on a few samples, and taken only where it agrees with central differences of the gradient.
+
+# %%
+torch.manual_seed(seed)
+layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(64, 8))
+rescaled = torch.nn.Sequential(torch.nn.Flatten(), layer, torch.nn.Tanh(), torch.nn.Linear(8, 10))
+task = tasks.custom("rescaled", rescaled, cross_entropy, x, y)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it says once that this way is slower
+    ways = gradients.ways(task)
+weights = task.network.own
+by_double_backward = gradients.PlainGradient(task).twice(weights, weights)[1]
+product = curvature.operator(task, weights)(weights)
+error = float((by_double_backward - product).norm() / product.norm())
+print("way taken:", ways.product, " double backward is off by more than 1%:", error > 0.01)
+
+# %% [markdown]
 # ## In short
 #
 # A module, a loss and data are enough for exponents, $p(\eta)$, the sweet spot, sharpness and spectra, and momentum and Adam are maps as well, with edges of their own.
