@@ -271,7 +271,8 @@ class ModuleNetwork:
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
         if self._live is None:
-            self._live = copy.deepcopy(self._module)
+            # No tensor is copied: within a transform the copy would belong to it, and die with it.
+            self._live = copied(self._module, shared=True)
         return functional_call(self._live, self.unpack(params), (x,))
 
     def outputs(self, params, x):
@@ -338,14 +339,16 @@ class _Layers(nn.Module):
         return x
 
 
-def copied(module):
+def copied(module, shared=False):
     """A copy of a module, also of one that keeps tensors of its last call, as hooks and pruning do.
 
     These belong to a graph of derivatives, for which ``copy.deepcopy`` fails; their values are
-    copied. Raises ValueError for a module that cannot be copied for another reason.
+    copied. A ``shared`` copy has all tensors of the module itself. Raises ValueError for a module
+    that cannot be copied for another reason.
     """
-    kept = [t for part in module.modules() for t in tree_leaves(vars(part)) if torch.is_tensor(t)]
-    memo = {id(t): t.detach().clone() for t in kept if not t.is_leaf}
+    held = [t for part in module.modules() for t in tree_leaves(vars(part)) if torch.is_tensor(t)]
+    kept = {id(t): t for t in held if shared or not t.is_leaf}
+    memo = kept if shared else {k: t.detach().clone() for k, t in kept.items()}
     try:
         return copy.deepcopy(module, memo)
     except Exception as error:  # whatever the copy of what it holds raises
