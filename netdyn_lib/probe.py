@@ -80,8 +80,9 @@ def coupled(network, x):
             raise ValueError(_refusal(network, "draws random numbers", _drawing(network, part)))
     changed = [name for name, value in used.state().items() if not _same(value, state.get(name))]
     if changed:
-        names = ", ".join(map(repr, changed[:3]))
-        raise ValueError(_refusal(network, f"changes {names} whenever it is called"))
+        owner, names = changed[0].rpartition(".")[0], ", ".join(map(repr, changed[:3]))
+        layer = _named(owner, used.module.get_submodule(owner)) if owner else None
+        raise ValueError(_refusal(network, f"changes {names} whenever it is called", layer))
     if not _same(output, again):
         raise ValueError(_refusal(network, "gives other outputs once it has been called"))
     return seen
@@ -235,7 +236,11 @@ def _drawing(network, x):
         part.register_forward_pre_hook(begin)
         part.register_forward_hook(end)
     trial(trial.own, x)
-    return f"layer {names[found[0]]!r} ({type(found[0]).__name__})" if found else None
+    return _named(names[found[0]], found[0]) if found else None
+
+
+def _named(name, part):
+    return f"layer {name!r} ({type(part).__name__})"
 
 
 def _refusal(network, cause, layer=None):
@@ -244,5 +249,6 @@ def _refusal(network, cause, layer=None):
     return (
         f"{layer or repr(network)} is random or stateful{' in training' * training}, "
         "so descent is no map of the parameters: "
-        f"remove it{', or call module.eval() first' * training} (it {cause})"
+        f"remove {'it' if layer else 'what makes it so'}"
+        f"{', or call module.eval() first' * training} (it {cause})"
     )
