@@ -275,13 +275,17 @@ class ModuleNetwork:
             self._live = copied(self._module, shared=True)
         return functional_call(self._live, self.unpack(params), (x,))
 
+    def some(self, count):
+        """The first samples, a slice, to try something on: all where they see each other."""
+        return slice(None if self.coupled else count)
+
     def outputs(self, params, x):
         """Output of stacked networks ``params`` (E, P) on ``x`` (N, …): (E, N, C).
 
         One network after another where ``vmap`` cannot follow the module, or is wrong.
         """
         if self._stacks is None:
-            self._stacks = self._stacks_rightly(x[:2])
+            self._stacks = self._stacks_rightly(x[self.some(2)])
         if self._stacks:
             return vmap(self.forward, in_dims=(0, None))(params, x)
         return torch.stack([self.forward(row, x) for row in params])

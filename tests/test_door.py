@@ -50,12 +50,6 @@ def layers(*between):
     return S(nn.Linear(5, 6), *between, nn.Linear(6, 3))
 
 
-def own(network):
-    """A module's own parameters, (P,) float64."""
-    held = dict(network._module.named_parameters())
-    return torch.cat([held[name].detach().flatten() for name in network.shapes])
-
-
 class Net(nn.Module):
     """Two linear layers, with something between them."""
 
@@ -276,7 +270,7 @@ def test_what_is_a_map_is_taken_and_its_samples_are_alone(name):
     task = task_of(module)
     assert not task.network.coupled
     double = networks.copied(module).double()
-    torch.testing.assert_close(task.objective(own(task.network)), F.cross_entropy(double(X), Y))
+    torch.testing.assert_close(task.objective(task.network.own), F.cross_entropy(double(X), Y))
 
 
 class Centre(nn.Module):
@@ -325,7 +319,19 @@ def test_samples_that_see_each_other_are_seen(name, samples):
 
 def test_a_network_may_need_all_samples_at_once():
     x = torch.randn(100, 5, generator=DRAW)
-    assert task_of(Graph(100), x=x, y=torch.arange(100) % 3).network.coupled
+    y = torch.arange(100) % 3
+    task, plain = task_of(Graph(100), x=x, y=y), networks.copied(Graph(100)).double()
+    assert task.network.coupled
+    record = descent.run(
+        descent.GradientDescent(task, 0.5), task.network.own[None], 5, observe=("test_accuracy",)
+    )
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.5)
+    for _ in range(5):
+        optimizer.zero_grad()
+        F.cross_entropy(plain(x.double()), y).backward()
+        optimizer.step()
+    found = nn.utils.parameters_to_vector(plain.parameters()).detach()
+    torch.testing.assert_close(record.final[0], found)
     with pytest.raises(ValueError, match=r"inputs of shape \(99, 5\) for .*it does not take them"):
         task_of(Graph(100), x=x[1:], y=torch.arange(99) % 3)
 
@@ -595,11 +601,11 @@ def test_whole_numbers_stay_so_where_the_module_takes_them():
     task = task_of(Words(), x=tokens)
     assert task.x.dtype == task.x_test.dtype == torch.int64 and task.dtype == torch.float64
     torch.testing.assert_close(
-        task.objective(own(task.network)), F.cross_entropy(task.network._module(tokens), Y)
+        task.objective(task.network.own), F.cross_entropy(task.network._module(tokens), Y)
     )
     single = task.to(dtype=torch.float32)
     assert single.x.dtype == torch.int64 and single.dtype == torch.float32 == single.to("cpu").dtype
-    assert single.objective(own(single.network)).dtype == torch.float32
+    assert single.objective(single.network.own).dtype == torch.float32
     assert single.to(dtype=torch.float64).dtype == torch.float64
     with pytest.raises(ValueError, match="x holds whole numbers"):
         task_of(Words(), x=tokens, x_test=X, y_test=Y)
@@ -721,9 +727,9 @@ def test_a_share_of_the_samples_is_a_share_of_a_separable_loss():
 def test_one_number_for_each_sample_meets_its_own_output(loss, y):
     """PyTorch broadcasts (N, 1) against (N,) to all pairs of samples."""
     task = task_of(nn.Linear(5, 1), loss, y=y)
-    output = task.network.forward(own(task.network), X)[:, 0]
+    output = task.network.forward(task.network.own, X)[:, 0]
     torch.testing.assert_close(
-        task.objective(own(task.network)),
+        task.objective(task.network.own),
         (output - torch.as_tensor(y, dtype=torch.float64)).square().mean(),
     )
     assert task.loss.separable and task.y.is_floating_point()
@@ -741,7 +747,7 @@ def test_one_number_for_each_sample_meets_its_own_output(loss, y):
 )
 def test_class_weights_follow_precision_and_are_copied(loss):
     task = task_of(Net(), loss)
-    params = own(task.network)
+    params = task.network.own
     single = task.to(dtype=torch.float32)
     value = F.cross_entropy(
         task.network.forward(params, X), Y, weight=WEIGHTS.double(), reduction="none"
