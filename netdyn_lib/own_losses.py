@@ -263,12 +263,12 @@ def _separable(loss, y, outputs):
     z = 0.05 + 0.9 * torch.rand(len(y), outputs, generator=draw, dtype=torch.float64).to(y.device)
     for count in sorted({min(len(y), _FEW), len(y)}):
         some, target = z[:count], y[order[:count].to(y.device)]
-        total = _tried(loss, some, target)
+        total = tried(loss, some, target)
         for cut in sorted({1, count // 3, count // 2} - {0, count}):
             parts = zip(some.split([cut, count - cut]), target.split([cut, count - cut]))
             weight = loss.weight(count)
             try:
-                shares = [weight / loss.weight(len(a)) * _tried(loss, a, b) for a, b in parts]
+                shares = [weight / loss.weight(len(a)) * tried(loss, a, b) for a, b in parts]
             except ValueError:  # a part may have too few samples to be compared with each other
                 return False
             if not abs(sum(shares) - total) <= _ROUNDING * (abs(total) + sum(map(abs, shares))):
@@ -276,8 +276,11 @@ def _separable(loss, y, outputs):
     return True
 
 
-def _tried(loss, z, y):
-    """The value of a loss; ValueError where it has none, no derivative, or another next time."""
+def tried(loss, z, y):
+    """The value of a loss at outputs ``z`` (N, C), a float.
+
+    Raises ValueError where it has none, no derivative, or another the next time.
+    """
     z, name = z.detach().clone().requires_grad_(), getattr(loss, "name", _name(loss))
     try:
         with torch.enable_grad(), warnings.catch_warnings():

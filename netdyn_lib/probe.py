@@ -28,12 +28,12 @@ class Misfit(ValueError):
 
 
 def few(x):
-    """At most 64 of the samples ``x`` (N, …), spread evenly; of whole numbers, the extremes too."""
+    """Which of the samples ``x`` (N, …) to try: at most 64, spread evenly, and extreme indices."""
     index = torch.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).round().long()
     if len(x) > _SAMPLES and not x.is_floating_point():
         flat = x.reshape(len(x), -1)
         index[1:3] = torch.stack([flat.amin(1).argmin(), flat.amax(1).argmax()])
-    return x[index.to(x.device)]
+    return index.to(x.device)
 
 
 def outputs(network, x):
@@ -132,7 +132,7 @@ class _Trial:
 
 def _first(trial, x):
     """The samples that a network is tried with, few, or all where few are refused; its outputs."""
-    part = few(x)
+    part = x[few(x)]
     try:
         return part, trial(trial.own, part)
     except Misfit as error:

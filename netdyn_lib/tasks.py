@@ -326,12 +326,14 @@ def _task(name, network, loss, split, settings):
     x_test, y_test = (x, y) if same else _samples(split.x_test, split.y_test, "_test")
     if any(p.device != x.device for p in getattr(network, "_module", nn.Identity()).parameters()):
         network = network.to(x.device)
-    x, outputs = _fitting(network, x)
+    x, seen = _fitting(network, x)
+    outputs = seen.shape[1]
     x_test = x if same else _alike(network, x, x_test)
     with probe.generators_kept(x.device):
         loss = own_losses.taken(loss, y, outputs)
     targets = getattr(loss, "targets", lambda y, samples, outputs: y)
     y = targets(y, len(y), outputs)
+    own_losses.tried(loss, seen, y if len(seen) == len(y) else y[probe.few(x)])
     y_test = y if same else targets(y_test, len(y_test), outputs)
     if isinstance(network, networks.MLP):
         if not hasattr(loss, "curve"):
@@ -363,7 +365,7 @@ def _samples(x, y, which):
 
 
 def _fitting(network, x):
-    """Inputs of the type that the network takes, and the number C of its outputs.
+    """Inputs of the type that the network takes, and its outputs (n, C) at some of them.
 
     Raises ValueError for inputs that it does not take.
     """
@@ -372,24 +374,25 @@ def _fitting(network, x):
         if x.shape[1:] != network.sizes[:1]:
             expected = f"expected (N, {network.sizes[0]})"
             raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: {expected}")
-        return floats, network.sizes[-1]
+        start = networks.initial(network, 1, device=x.device)[0]
+        return floats, network.forward(start, floats[probe.few(x)])
     if x.is_floating_point():
-        return x, probe.outputs(network, x).shape[1]
+        return x, probe.outputs(network, x)
     try:
         whole = probe.outputs(network, x)
     except probe.Misfit as refusal:
         try:
-            return floats, probe.outputs(network, floats).shape[1]
+            return floats, probe.outputs(network, floats)
         except probe.Misfit as other:
             text = f"as whole numbers, {refusal}; as floating-point numbers, {other}"
             raise ValueError(text) from other
     try:
         other = probe.outputs(network, floats)
     except probe.Misfit:
-        return x, whole.shape[1]
+        return x, whole
     # PyTorch takes functions of whole numbers, such as x / 255, in single precision.
     apart = (whole - other).abs().max() / other.abs().max()
-    return (floats if 1e-12 < apart < 1e-4 else x), whole.shape[1]
+    return (floats, other) if 1e-12 < apart < 1e-4 else (x, whole)
 
 
 def _alike(network, x, x_test):

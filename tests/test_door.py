@@ -392,7 +392,7 @@ def test_real_samples_are_tried():
     tokens[777, 1] = 7
     with pytest.raises(ValueError, match="index out of range"):
         task_of(Words(), x=tokens, y=torch.arange(1000) % 3)
-    assert len(probe.few(tokens)) == 64
+    assert len(probe.few(tokens)) == 64 and 777 in probe.few(tokens)
 
 
 class Tuple(Net):
@@ -475,6 +475,12 @@ MISFITS = {
         Net,
         dict(loss=nn.CrossEntropyLoss(reduction="none")),
         r"gives \(30,\) .*expected one number.*PerSample",
+    ),
+    "no probabilities": (Net, dict(loss=nn.BCELoss(), y=(NUMBERS > 0)), "between 0 and 1"),
+    "no probabilities of an MLP": (
+        lambda: networks.MLP((5, 3)),
+        dict(loss=nn.BCELoss(), y=(NUMBERS > 0)),
+        "between 0 and 1",
     ),
     "an accuracy": (
         Net,
