@@ -80,6 +80,7 @@ _MODULES = (
     "phases",
     "plans",
     "prediction",
+    "probe",
     "profiles",
     "pruning",
     "reading",

@@ -8,7 +8,7 @@
 import math
 from dataclasses import dataclass
 
-from .checks import positive, whole
+from .checks import positive, real, whole
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def bisect(share, low, high=None, level=0.9, tolerance=1.3, growth=10.0, expansi
         for options outside what is stated here.
     """
     low = positive(low, "low", "the lower learning rate")
-    if not (0 < level <= 1):
+    if not 0 < real(level) <= 1:
         raise ValueError(f"level = {level}: a share of initial conditions to reach, must be in (0, 1]")
     for name, value in (("tolerance", tolerance), ("growth", growth)):
-        if not (value > 1 and math.isfinite(value)):
+        if not 1 < real(value) < math.inf:
             raise ValueError(f"{name} = {value}: a ratio of learning rates, must be above 1 and finite")
     high = low * growth if high is None else positive(high, "high", "the higher learning rate")
     if high <= low:

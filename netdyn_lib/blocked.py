@@ -51,7 +51,7 @@ def slices(task, length):
 def encoded(task):
     """Targets as the loss scores them for stacked networks, (C, N) for a classification."""
     network = task.network
-    outputs = network.forward(network.own.to(task.x.device), task.x[:2]).shape[-1]
+    outputs = network.forward(network.own.to(task.x.device), task.x[network.some(2)]).shape[-1]
     return task.loss.encode(task.y, outputs).to(task.x.device, task.dtype)
 
 

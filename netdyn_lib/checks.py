@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 
@@ -11,7 +12,7 @@ def whole(value, name, least=0, most=None, cause=""):
     Raises
     ------
     ValueError
-        Where it is no whole number (NaN, infinite, 1.5, text) or outside
+        Where it is no whole number (NaN, infinite, 1.5, text, True) or outside
         ``least`` … ``most``; the message names value and bounds, and the ``cause``
         where one is given.
 
@@ -23,8 +24,8 @@ def whole(value, name, least=0, most=None, cause=""):
     """
     try:
         number = int(value)
-        exact = bool(number == value)
-    except (TypeError, ValueError, OverflowError):
+        exact = bool(number == value) and not _truth(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         exact = False
     if not exact or number < least or (most is not None and number > most):
         bounds = f"at least {least}" if most is None else f"from {least} to {most}"
@@ -34,9 +35,24 @@ def whole(value, name, least=0, most=None, cause=""):
 
 def positive(value, name, meaning):
     """``value`` as a float; ValueError where it is not positive and finite.  ``meaning`` says in the message what it is."""
-    if not (value > 0 and math.isfinite(value)):
+    number = real(value)
+    if not (number > 0 and math.isfinite(number)):
         raise ValueError(f"{name} = {value}: {meaning} must be positive and finite")
-    return float(value)
+    return number
+
+
+def real(value):
+    """``value`` as a float; NaN for what is no number, as text, True or None: comparisons fail."""
+    if isinstance(value, (str, bytes)) or _truth(value):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return math.nan
+
+
+def _truth(value):
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
 
 
 def finite(values, name, cause):
@@ -54,7 +70,60 @@ def double(values, what):
         raise ValueError(f"numbers of {values.dtype}: {what} need torch.float64; a task goes back to it by task.to(dtype=torch.float64)")
 
 
-def floats(values, device=None):
-    """Anything like an array as a float64 tensor without a history of differentiation."""
-    # One call: Python's numbers would pass through float32 on the way.
-    return torch.as_tensor(values, dtype=torch.float64, device=device).detach()
+def numbers(values, name="values", kinds="biuf"):
+    """Anything that ``numpy.asarray`` takes, as a tensor in memory of its own.
+
+    Whole numbers and truth values become int64, all others float64. A tensor stays on its device.
+    ``kinds`` are NumPy's letters for what may be given.
+
+    Raises
+    ------
+    ValueError
+        For text, complex numbers, missing values, rows of different lengths, and what is no array.
+
+    >>> numbers([[1, 2], [3, 4]])[::2].dtype
+    torch.int64
+    """
+    if isinstance(values, (list, tuple)) and values and all(map(torch.is_tensor, values)):
+        if len({v.shape for v in values}) > 1:
+            raise ValueError(f"{name} is a {type(values).__name__} of tensors of different shapes")
+        values = torch.stack([v.detach() for v in values])
+    if not torch.is_tensor(values):
+        return torch.from_numpy(_array(values, name, kinds))
+    odd = values.is_complex() or values.is_quantized or _truth(values) and "b" not in kinds
+    if values.layout != torch.strided or odd:
+        kind = f"{values.dtype}, {values.layout}"
+        raise ValueError(f"{name} is a tensor of {kind}: expected real numbers, dense")
+    kind = torch.float64 if values.is_floating_point() else torch.int64
+    return values.detach().to(kind, memory_format=torch.contiguous_format, copy=True)
+
+
+def _array(values, name, kinds):
+    """A copy as an array of int64 or float64."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} is masked, values are missing: leave out those samples")
+    try:
+        array = np.asarray(values)
+        array = np.asarray(array.tolist()) if array.dtype == object else array
+    except Exception as error:  # whatever an object's own conversion raises
+        raise ValueError(f"{name} is no array of numbers: {error}") from error
+    kind = array.dtype.kind
+    if kind not in kinds:
+        odd = (v for v in array.flat if _truth(v) or not isinstance(v, (int, float, np.number)))
+        cause = "; numpy.unique(y, return_inverse=True)[1] numbers classes" * (kind in "US")
+        raise ValueError(
+            f"{name} of {type(values).__name__} holds {next(odd, array)!s:.60}, "
+            f"of {array.dtype}: expected real numbers{cause}"
+        )
+    return np.array(array, dtype=float if kind == "f" else np.int64, order="C")
+
+
+def floats(values, device=None, name="values"):
+    """Anything like an array as a float64 tensor without a history of differentiation.
+
+    Raises ValueError for what :func:`numbers` refuses, and for truth values.
+    """
+    # Not by way of torch alone: Python's numbers would pass through float32.
+    plain = torch.is_tensor(values) and not _truth(values)
+    held = values if plain else numbers(values, name, "iuf")
+    return held.detach().to(device, torch.float64)

@@ -99,7 +99,7 @@ def near_tangency(exponents=(0.5, 0.1, -0.4), smallest=1e-3, time=50, width=5.0,
     basis = random_orthogonal(size, seed=seed)
     # The other vectors lean on all before them, by angles far from zero.
     others = torch.eye(size, dtype=torch.float64)
-    others += torch.from_numpy(np.triu(np.random.default_rng([int(seed), size, 5]).uniform(-0.5, 0.5, (size, size)), 1))
+    others += torch.from_numpy(np.triu(np.random.default_rng([whole(seed, "seed"), size, 5]).uniform(-0.5, 0.5, (size, size)), 1))
     others = others / torch.linalg.vector_norm(others, dim=0)
 
     def angle(times):

@@ -62,12 +62,14 @@ def layers(task):
     It is for an ``nn.Sequential`` of ``Flatten`` or ``Unflatten``, then ``Conv2d`` (stride 1, not dilated, one group, zeros around), each with
     an optional ReLU, Tanh or Sigmoid and an optional ``MaxPool2d`` (windows side by side) after it, in either order, then ``Flatten``
     and ``Linear``, with nonlinearities between; all parameters trained and none shared, no hooks; on a processor, with a loss
-    that has a residual.
+    that has a residual of each sample.
     """
     network = task.network
     if type(network) is not ModuleNetwork or task.x.device.type != "cpu":
         return None
-    if not all(hasattr(task.loss, name) for name in ("residual", "encode", "weight")):
+    separable = getattr(task.loss, "separable", True)  # for samples go in blocks
+    needed = ("residual", "encode", "weight")
+    if not separable or not all(hasattr(task.loss, name) for name in needed):
         return None
     parts = _parts(network._module)
     if parts is None:

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from torch.nn.functional import interpolate
 
 from . import archives
-from .checks import whole
+from .checks import positive, whole
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def _split(title, bunch, test, seed, stratify, scale=1.0, features=None, unit="s
     parts = train_test_split(
         bunch.data / scale,
         bunch.target,
-        test_size=test,
-        random_state=seed,
+        test_size=whole(test, "test", 1, len(bunch.target) - 1, f"{unit} of {title}"),
+        random_state=whole(seed, "seed"),
         stratify=bunch.target if stratify else None,
     )
     x, x_test = (torch.tensor(p, dtype=torch.float64) for p in parts[:2])
@@ -134,7 +134,9 @@ def ridge(samples=100, constant_loss=200.0, seed=1):
     2-2-1 network of ReLU below a loss of 4, S's bound for an ideal run (the best
     reaches 4.04), so the default is the first seed after it, whose best reaches 3.5.
     """
-    draw = np.random.default_rng([seed, samples])
+    samples = whole(samples, "samples", 1)
+    constant_loss = positive(constant_loss, "constant_loss", "the loss of a constant prediction")
+    draw = np.random.default_rng([whole(seed, "seed"), samples])
     x = draw.uniform(-1, 1, (2, samples, 2))  # to train, to test
     y = x.sum(2) ** 2 / 2
     y *= np.sqrt(2 * constant_loss / np.square(y[0] - y[0].mean()).sum())

@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from . import gradients, threads
-from .checks import floats, whole
+from .checks import floats, real, whole
 from .ensembles import Simulation
 
 _BLOCK = 100  # epochs between hand-overs of a stream
@@ -43,7 +43,7 @@ class GradientDescent:
 
     def __init__(self, task, learning_rate, weight_decay=None):
         weight_decay = getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay
-        if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+        if not 0 <= real(weight_decay) < math.inf:
             raise ValueError(f"weight_decay = {weight_decay}: must be zero or positive, and finite")
         self.task = task
         self.learning_rate = _positive_rates(learning_rate)
@@ -92,7 +92,7 @@ class GradientDescent:
 
 def _positive_rates(learning_rate):
     """η as float64, a scalar or (n,)."""
-    rates = floats(learning_rate, "cpu")
+    rates = floats(learning_rate, "cpu", "learning_rate")
     if rates.dim() > 1 or rates.numel() == 0:
         raise ValueError(
             f"learning_rate of shape {tuple(rates.shape)}: η must be positive and finite, a number or a sequence (n,)"

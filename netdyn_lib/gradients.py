@@ -254,7 +254,8 @@ def ways(task):
 
 
 def _tried(task):
-    small = replace(task, split=replace(task.split, x=task.x[:_PROBED], y=task.y[:_PROBED]))
+    some = task.network.some(_PROBED)
+    small = replace(task, split=replace(task.split, x=task.x[some], y=task.y[some]))
     plain = PlainGradient(small)
     own = task.network.own.nan_to_num().to(task.x.device, task.dtype)
     draw = torch.Generator().manual_seed(0)

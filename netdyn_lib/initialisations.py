@@ -58,11 +58,10 @@ def initial(network, count, seed=0, scheme="normal", std=1.0, start=0, device="c
         raise ValueError(f"unknown initialisation {scheme!r}; known: {', '.join(SCHEMES)}")
     if scheme == "normal":
         return networks.initial(network, count, seed, std, start, device)
-    indices = range(
-        whole(start, "start"),
-        start + whole(count, "count", 1, cause="an ensemble is of at least 1"),
-    )
-    streams = (np.random.default_rng([int(seed), index, 0]) for index in indices)
+    network = getattr(network, "mlp", network)  # of networks.AutomaticMLP
+    first, seed = whole(start, "start"), whole(seed, "seed")
+    indices = range(first, first + networks.counted(count, network))
+    streams = (np.random.default_rng([seed, index, 0]) for index in indices)
     if scheme == "normal-all":
         std = positive(std, "std", "the spread of the initial parameters")
         rows = [std * stream.standard_normal(network.count) for stream in streams]

@@ -58,9 +58,9 @@ def matrix_of(network, loss, x, y):
     """TᵀHT (m', m') and T, a :class:`Reach`, as a function of the parameters (P,), for the batch ``x`` (N, …), ``y``.
 
     None for a network that is not a :class:`torch.nn.Sequential` with a plain ``Linear`` layer at its end, whose parameters
-    no other layer shares.
+    no other layer shares, and for a loss whose second derivative is not known.
     """
-    last = _head(network)
+    last = _head(network) if hasattr(loss, "curve") else None
     if last is None:
         return None
     outputs, features = last.weight.shape

@@ -6,7 +6,7 @@ from itertools import count
 
 import numpy as np
 
-from .checks import whole
+from .checks import real, whole
 
 # Of the random numbers of an epoch.  NumPy's streams [a, b] and [a, b, 0] are the same, and those are initial networks'.
 _STREAM = 7
@@ -106,7 +106,7 @@ def _shuffled(samples, epoch, seed):
 
 def momentum(value):
     """μ as a float.  Raises ValueError outside [0, 1)."""
-    if not 0 <= value < 1:
+    if not 0 <= real(value) < 1:
         raise ValueError(f"momentum = {value}: must be at least 0 and below 1, or the velocity grows without end")
     return float(value)
 

@@ -7,12 +7,15 @@ for n references, each followed by its M perturbed copies.
 
 import copy
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
+from torch.nn.parameter import is_lazy
+from torch.utils._pytree import tree_leaves
 
 from .checks import positive, whole
 from .derivatives import FAILURES
@@ -89,9 +92,11 @@ class MLP:
     83
     """
 
+    coupled = False  # whether samples see each other
+
     def __init__(self, sizes, activation="sigmoid"):
-        sizes = tuple(int(s) for s in sizes)
-        if len(sizes) < 2 or min(sizes) < 1:
+        sizes = tuple(whole(s, "units of a layer", 1) for s in sizes)
+        if len(sizes) < 2:
             raise ValueError(f"sizes {sizes}: a network needs an input and an output layer, each of at least 1 unit")
         if activation not in ACTIVATIONS:
             raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
@@ -170,6 +175,10 @@ class MLP:
 class ModuleNetwork:
     """Any :class:`torch.nn.Module` as a function of its flat parameters.
 
+    ``coupled`` says whether samples see each other, as under the statistics of a batch: then they
+    cannot be taken in blocks. It is found where a task is made, with that task's samples
+    (:mod:`netdyn_lib.probe`), and so is whether the module is random or remembers.
+
     Parameters
     ----------
     module : torch.nn.Module
@@ -180,22 +189,36 @@ class ModuleNetwork:
     Raises
     ------
     ValueError
-        For a module without trainable parameters, or with one that draws
-        random numbers or keeps running statistics while it trains: its
-        descent is not a map of its parameters alone.
+        For a module without trainable parameters, whose parameters have no size yet, that holds
+        complex numbers, was made by TorchScript, or cannot be copied.
     """
 
     def __init__(self, module):
-        self._module = module = copy.deepcopy(module).to(torch.float64)
+        name = type(module).__name__
+        if not isinstance(module, nn.Module):
+            raise ValueError(f"{module!r:.80} is no torch.nn.Module: give one, made from its class")
+        if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+            raise ValueError(
+                f"{name} holds a module of TorchScript, whose parameters cannot be exchanged: "
+                "give the module it was made from"
+            )
+        held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        for part, tensor in held.items():
+            if is_lazy(tensor) or tensor.is_meta:
+                raise ValueError(
+                    f"{part!r} of {name} has no size or no values yet: call a lazy module on a few "
+                    "samples first, and make no module on the device meta"
+                )
+            if tensor.is_complex():
+                raise ValueError(
+                    f"{part!r} of {name} is {tensor.dtype}: descent is in real numbers; hold real "
+                    "and imaginary parts, and join them in forward with torch.view_as_complex"
+                )
+        self._module = module = copied(module).to(torch.float64)
+        self.coupled = False
         self.shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
         if not self.shapes:
-            raise ValueError(f"{type(module).__name__} has no trainable parameter")
-        for name, part in module.named_modules():
-            if isinstance(part, (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)) and part.training:
-                raise ValueError(
-                    f"layer {name!r} ({type(part).__name__}) is random or stateful in training, so descent is "
-                    "no map of the parameters: remove it, or call module.eval() first"
-                )
+            raise ValueError(f"{name} has no trainable parameter")
         self.count = sum(s.numel() for s in self.shapes.values())
         self.ways = []  # of differentiation that were found right: netdyn_lib.gradients.ways
         self._live = self._stacks = None
@@ -248,8 +271,13 @@ class ModuleNetwork:
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
         if self._live is None:
-            self._live = copy.deepcopy(self._module)
+            # No tensor is copied: within a transform the copy would belong to it, and die with it.
+            self._live = copied(self._module, shared=True)
         return functional_call(self._live, self.unpack(params), (x,))
+
+    def some(self, count):
+        """The first samples, a slice, to try something on: all where they see each other."""
+        return slice(None if self.coupled else count)
 
     def outputs(self, params, x):
         """Output of stacked networks ``params`` (E, P) on ``x`` (N, …): (E, N, C).
@@ -257,7 +285,7 @@ class ModuleNetwork:
         One network after another where ``vmap`` cannot follow the module, or is wrong.
         """
         if self._stacks is None:
-            self._stacks = self._stacks_rightly(x[:2])
+            self._stacks = self._stacks_rightly(x[self.some(2)])
         if self._stacks:
             return vmap(self.forward, in_dims=(0, None))(params, x)
         return torch.stack([self.forward(row, x) for row in params])
@@ -272,8 +300,91 @@ class ModuleNetwork:
 
 
 
+class AutomaticMLP(ModuleNetwork):
+    """An :class:`MLP` whose derivatives are automatic, for a loss that has no closed form.
+
+    The P parameters are those of the MLP, in the same order.
+
+    >>> AutomaticMLP(MLP((4, 10, 3))).layout == MLP((4, 10, 3)).layout
+    True
+    """
+
+    def __init__(self, mlp):
+        super().__init__(_Layers(mlp))
+        self.mlp = mlp
+
+    def __repr__(self):
+        return f"Automatic{self.mlp!r}"
+
+    @property
+    def layout(self):
+        """Names of the P parameters in order, as the MLP has them."""
+        return self.mlp.layout
+
+    @property
+    def is_weight(self):
+        """Which of the P parameters are weights (the others are biases); (P,) bool."""
+        return self.mlp.is_weight
+
+
+class _Layers(nn.Module):
+    """A perceptron of layer matrices with the bias as last column: its parameters lie as an MLP's."""
+
+    def __init__(self, mlp):
+        super().__init__()
+        self.activation, draw = mlp.activation.function, torch.Generator().manual_seed(0)
+        values = [torch.rand(shape, generator=draw, dtype=torch.float64) for shape in mlp.shapes]
+        self.layers = nn.ParameterList((2 * v - 1) / math.sqrt(v.shape[1]) for v in values)
+
+    def forward(self, x):
+        for k, layer in enumerate(self.layers):
+            x = self.activation(x) if k else x
+            x = nn.functional.linear(x, layer[:, :-1], layer[:, -1])
+        return x
+
+
+def copied(module, shared=False):
+    """A copy of a module, also of one that keeps tensors of its last call, as hooks and pruning do.
+
+    These belong to a graph of derivatives, for which ``copy.deepcopy`` fails; their values are
+    copied. A ``shared`` copy has all tensors of the module itself. Raises ValueError for a module
+    that cannot be copied for another reason.
+    """
+    held = [t for part in module.modules() for t in tree_leaves(vars(part)) if torch.is_tensor(t)]
+    kept = {id(t): t for t in held if shared or not t.is_leaf}
+    memo = kept if shared else {k: t.detach().clone() for k, t in kept.items()}
+    try:
+        return copy.deepcopy(module, memo)
+    except Exception as error:  # whatever the copy of what it holds raises
+        raise ValueError(
+            f"{type(module).__name__} cannot be copied ({error}): "
+            "leave out what it holds beside layers and tensors"
+        ) from error
+
+
 def _counted(value, name):
     return whole(value, name, 1, cause="an ensemble is of at least 1")
+
+
+def counted(count, network):
+    """A number of networks as an int; ValueError below 1, and where they exceed the memory."""
+    count = _counted(count, "count")
+    needed, memory = 8 * count * network.count, _memory()
+    if needed > memory:
+        raise ValueError(
+            f"count = {count:,}: so many networks of {network.count:,} parameters take "
+            f"{needed / 1e9:,.1f} GB, and this machine has {memory / 1e9:,.1f} GB; "
+            "draw some at a time, with start"
+        )
+    return count
+
+
+def _memory():
+    """Bytes of this machine's memory; infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def initial(network, count, seed=0, std=1.0, start=0, device="cpu"):
@@ -303,10 +414,10 @@ def initial(network, count, seed=0, std=1.0, start=0, device="cpu"):
     Raises
     ------
     ValueError
-        For a count that is no whole number of at least 1, or a standard
-        deviation that is not positive and finite.
+        For a count that is no whole number of at least 1, or of more networks than memory holds;
+        for a seed that is no whole number, or a standard deviation that is not positive and finite.
     """
-    count, first = _counted(count, "count"), whole(start, "start")
+    count, first = counted(count, network), whole(start, "start")
     std = positive(std, "std", "the spread of the initial weights")
     rows = [_generator(seed, first + i, _INITIAL).standard_normal(network.count) for i in range(count)]
     return torch.tensor(np.stack(rows) * (std * network.is_weight), dtype=torch.float64, device=device)
@@ -345,6 +456,12 @@ def perturbed(params, radius=1e-8, copies=5, seed=0, start=0):
     params = params.to(torch.float64)  # in single precision copies would be moved by rounding
     count, size = params.shape
     _counted(count, "count")
+    start = whole(start, "start")
+    if 8 * count * (1 + copies) * size > _memory():
+        raise ValueError(
+            f"copies = {copies:,}: with {count:,} references of {size:,} parameters, "
+            "they exceed the machine's memory"
+        )
     draws = [_generator(seed, start + i, _PERTURBATION).uniform(-radius, radius, (copies, size)) for i in range(count)]
     shift = torch.tensor(np.stack(draws), dtype=params.dtype, device=params.device)  # (n, M, P)
     return torch.cat([params[:, None], params[:, None] + shift], dim=1)  # (n, 1 + M, P)
@@ -356,4 +473,4 @@ def displacements(balls):
 
 
 def _generator(seed, index, stream):
-    return np.random.default_rng([int(seed), int(index), stream])
+    return np.random.default_rng([whole(seed, "seed"), int(index), stream])

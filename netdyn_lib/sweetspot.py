@@ -27,7 +27,7 @@ from scipy.optimize import minimize
 from . import descent as engine
 from . import losses, lyapunov, networks, tasks
 from .bisection import bisect
-from .checks import whole
+from .checks import numbers, whole
 from .resampling import Interval, share_interval
 
 _WINDOW = 20  # shortest growth window, in epochs
@@ -348,6 +348,6 @@ def _as_task(task, x, y, loss, std):
     if x is None or y is None:
         raise ValueError(f"{type(task).__name__} is a module: give the samples x and the targets y it is to learn")
     if loss is None:
-        labels = not torch.as_tensor(y).is_floating_point()
+        labels = not numbers(y, "y").is_floating_point()
         loss = losses.CrossEntropy() if labels else losses.HalfSquaredError()
     return tasks.custom(type(task).__name__, task, loss, x, y, std=std)

@@ -4,6 +4,7 @@ A :class:`Recipe` is a task without its data; :func:`get` makes the :class:`Task
 For one's own, :func:`register` a recipe, or give arrays to :func:`custom`.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,8 +13,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from . import data, initialisations, losses, networks
-from .checks import finite, floats
+from . import data, initialisations, losses, networks, own_losses, probe
+from .checks import finite, numbers, positive, real
 from .devices import resolve
 
 
@@ -26,9 +27,10 @@ class Task:
     and ``target_accuracy`` what the task counts as learned.  ``weight_decay`` is
     λ of the penalty (λ/2)‖W‖² that belongs to the task: ``GradientDescent`` takes
     it by default, as a part of the map; :meth:`objective` and an observed loss
-    are without it.
+    are without it.  ``precision`` is the floating type of a task whose inputs are whole numbers.
 
-    Raises ValueError for a ``weight_decay`` that is negative or not finite.
+    Raises ValueError for a ``weight_decay`` that is negative or not finite, a ``std`` that is not
+    positive and finite, an accuracy beyond 0 … 1 and an unknown initialisation.
     """
 
     name: str
@@ -39,10 +41,22 @@ class Task:
     std: float = 1.0
     weight_decay: float = 0.0
     initialisation: str = "normal"
+    precision: torch.dtype = torch.float64
 
     def __post_init__(self):
-        if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
-            raise ValueError(f"weight_decay = {self.weight_decay}: must be zero or positive, and finite")
+        if not 0 <= real(self.weight_decay) < math.inf:
+            raise ValueError(
+                f"weight_decay = {self.weight_decay}: must be zero or positive, and finite"
+            )
+        positive(self.std, "std", "the spread of the initial weights")
+        target = self.target_accuracy
+        if not (0 <= real(target) <= 1 or isinstance(target, float) and math.isnan(target)):
+            raise ValueError(
+                f"target_accuracy = {target}: a share from 0 to 1, or NaN without classes"
+            )
+        if self.initialisation not in initialisations.SCHEMES:
+            known = ", ".join(initialisations.SCHEMES)
+            raise ValueError(f"unknown initialisation {self.initialisation!r}; known: {known}")
 
     @property
     def x(self):
@@ -66,8 +80,8 @@ class Task:
 
     @property
     def dtype(self):
-        """Precision of the parameters, ``torch.float64`` or ``torch.float32``."""
-        return self.x.dtype
+        """The floating type of parameters, outputs and losses; of inputs, if these have one."""
+        return self.x.dtype if self.x.is_floating_point() else self.precision
 
     def objective(self, params):
         """Training loss of one network, ``params`` (P,), without penalty; a scalar, differentiable."""
@@ -83,18 +97,22 @@ class Task:
         return initialisations.initial(self.network, count, seed, self.initialisation, self.std, start, resolve(device))
 
     def to(self, device=None, dtype=None):
-        """The task with its samples, and what its network holds, on a device, and in ``torch.float64`` or ``torch.float32`` where that is given.
+        """The task with its samples, and what its network and loss hold, on a device and of a type.
 
+        The type is ``torch.float64`` or ``torch.float32``; as it is where none is given.
+        Whole numbers, as class labels or the indices of words, stay whole numbers.
         In single precision networks descend and are observed; whatever differentiates twice or follows tangent vectors refuses it, and so
         does descent of copies that single precision cannot tell from their reference.  Raises ValueError for another type.
         """
         device = self.x.device if device is None else resolve(device)
-        dtype = self.x.dtype if dtype is None else dtype
+        dtype = self.dtype if dtype is None else dtype
         if dtype not in (torch.float64, torch.float32):
             raise ValueError(f"dtype = {dtype}: a task is in torch.float64 or torch.float32")
         parts = {k: getattr(self.split, k).to(device) for k in ("x", "y", "x_test", "y_test")}
         moved = {k: part.to(dtype) if part.is_floating_point() else part for k, part in parts.items()}
-        return replace(self, network=self.network.to(device, dtype), split=replace(self.split, **moved))
+        loss = own_losses.moved(self.loss, device, dtype)
+        network, split = self.network.to(device, dtype), replace(self.split, **moved)
+        return replace(self, network=network, loss=loss, split=split, precision=dtype)
 
 
 @dataclass(frozen=True)
@@ -123,7 +141,14 @@ class Recipe:
 
 
 def _wrapped(network):
-    return networks.ModuleNetwork(network) if isinstance(network, nn.Module) else network
+    if isinstance(network, nn.Module):
+        return networks.ModuleNetwork(network)
+    if isinstance(network, type) or not (hasattr(network, "forward") and hasattr(network, "count")):
+        raise ValueError(
+            f"network = {network!r:.80}: expected a torch.nn.Module, an MLP or a ModuleNetwork, "
+            "made from its class"
+        )
+    return network
 
 
 def _convolutional(side):
@@ -210,12 +235,18 @@ def recipe(name):
 def register(recipe):
     """Make a task of one's own known by its name, for this process.
 
-    Raises ValueError for a name that is taken, or data that are neither a known name nor a function.
+    Raises ValueError for a name that is taken, data that are neither a known name nor a function,
+    or a network that is no function.
     """
     if recipe.name in _RECIPES:
         raise ValueError(f"a task {recipe.name!r} is known already; choose another name")
     if not callable(recipe.data) and recipe.data not in data.names():
         raise ValueError(f"task {recipe.name!r}: unknown data set {recipe.data!r}; known: {', '.join(data.names())}")
+    if isinstance(recipe.network, nn.Module) or not callable(recipe.network):
+        raise ValueError(
+            f"task {recipe.name!r}: network = {recipe.network!r:.60}: "
+            "expected a function that makes it, lambda: network"
+        )
     _RECIPES[recipe.name] = recipe
 
 
@@ -233,69 +264,148 @@ def build(known, device="cpu", samples=None, test_samples=None):
     """The task of a :class:`Recipe`, known by name or not; parameters and errors as for :func:`get`."""
     own = callable(known.data)
     split = known.data().first(samples, test_samples) if own else data.get(known.data, samples, test_samples)
-    network = known.architecture()
-    x, y = _samples(network, known.loss, split.x, split.y, "")
-    x_test, y_test = _samples(network, known.loss, split.x_test, split.y_test, "_test")
-    split = replace(split, x=x, y=y, x_test=x_test, y_test=y_test)
     settings = known.target_accuracy, known.std, known.weight_decay, known.initialisation
-    return Task(known.name, network, known.loss, split, *settings).to(device)
+    return _task(known.name, known.architecture(), known.loss, split, settings).to(device)
 
 
-def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=0.9, std=1.0, weight_decay=0.0):
+def custom(name, network, loss, x, y, x_test=None, y_test=None, target_accuracy=0.9, std=1.0,
+           weight_decay=0.0, initialisation="normal"):  # fmt: skip
     """A task of one's own.
+
+    The network is tried with some of the samples, in its own mode and at its own parameters, and
+    refused where it is no map of its parameters; so is the loss. Samples, network and loss are
+    copied.
 
     Parameters
     ----------
     network : torch.nn.Module, MLP or ModuleNetwork
-    loss : CrossEntropy, HalfSquaredError or alike
+        Maps inputs (N, …) to outputs (N, C). An MLP with a loss that has no closed form becomes a
+        :class:`~netdyn_lib.networks.AutomaticMLP`, of the same parameters.
+    loss : CrossEntropy, HalfSquaredError, a loss of torch.nn, or a function
+        As PyTorch takes it, ``loss(outputs, targets)``, to one number:
+        ``torch.nn.CrossEntropyLoss()``, ``torch.nn.functional.mse_loss``; see
+        :func:`netdyn_lib.own_losses.taken`.
     x, y : array-like
         Training inputs (N, …) and targets: class labels (N,), which make it a
-        classification, or numbers (N, C).
+        classification, or numbers (N, C). Whatever ``numpy.asarray`` takes, and tensors.
+        Inputs become float64, except whole numbers that the module takes as such, as the indices of
+        an embedding: these stay int64. (Where it takes both, and the outputs differ by the rounding
+        of single precision, they become float64.)
     x_test, y_test : array-like, optional
         Test samples; the training samples where none are given.
     target_accuracy, std, weight_decay : float
         As in :class:`Task`.
+    initialisation : str
+        One of :data:`netdyn_lib.initialisations.SCHEMES`.
 
     Raises
     ------
     ValueError
-        For inputs or targets that are NaN or infinite, do not fit the network
-        or the loss, or are not alike in number; for a weight decay that is negative or not finite.
+        For inputs or targets that are no numbers, NaN or infinite, do not fit the network
+        or the loss, or are not alike in number; for a module or a loss that is random or stateful,
+        or gives anything but one tensor (N, C), or one number; for a weight decay, a spread, an
+        accuracy or an initialisation as :class:`Task`.
     """
-    network = _wrapped(network)
     if (x_test is None) != (y_test is None):
         raise ValueError("x_test and y_test belong together: give both, or neither")
-    x, y = _samples(network, loss, x, y, "")
-    x_test, y_test = (x, y) if x_test is None else _samples(network, loss, x_test, y_test, "_test")
-    classes = tuple(map(str, range(int(y.max()) + 1))) if not y.is_floating_point() else ()
-    split = data.Split(x, y, x_test, y_test, classes, (), title=name)
-    return Task(name, network, loss, split, target_accuracy, std, weight_decay)
+    test = (x, y) if x_test is None else (x_test, y_test)
+    split = data.Split(x, y, *test, (), (), title=name)
+    settings = target_accuracy, std, weight_decay, initialisation
+    task = _task(name, _wrapped(network), loss, split, settings)
+    classes = () if task.y.is_floating_point() else tuple(map(str, range(int(task.y.max()) + 1)))
+    task = replace(task, split=replace(task.split, classes=classes))
+    if initialisation != "normal":
+        task.initial(1)  # says now where the network is none that it can draw
+    return task
 
 
-def _samples(network, loss, x, y, which):
-    """Inputs (N, …) float64 and targets as the loss takes them, checked."""
-    x, y = floats(x), torch.as_tensor(y).detach()
-    if x.dim() == 0 or y.dim() == 0 or len(x) != len(y) or len(x) == 0:
+def _task(name, network, loss, split, settings):
+    """A task of samples, network and loss that fit each other, each a copy."""
+    x, y = _samples(split.x, split.y, "")
+    same = split.x_test is split.x and split.y_test is split.y
+    x_test, y_test = (x, y) if same else _samples(split.x_test, split.y_test, "_test")
+    if any(p.device != x.device for p in getattr(network, "_module", nn.Identity()).parameters()):
+        network = network.to(x.device)
+    x, seen = _fitting(network, x)
+    outputs = seen.shape[1]
+    x_test = x if same else _alike(network, x, x_test)
+    with probe.generators_kept(x.device):
+        loss = own_losses.taken(loss, y, outputs)
+    targets = getattr(loss, "targets", lambda y, samples, outputs: y)
+    y = targets(y, len(y), outputs)
+    own_losses.tried(loss, seen, y if len(seen) == len(y) else y[probe.few(x)])
+    y_test = y if same else targets(y_test, len(y_test), outputs)
+    if isinstance(network, networks.MLP):
+        if not hasattr(loss, "curve"):
+            network = networks.AutomaticMLP(network)
+    else:
+        network = copy.copy(network)
+        network.coupled = probe.coupled(network, x)
+    split = replace(split, x=x, y=y, x_test=x_test, y_test=y_test)
+    return Task(name, network, loss, split, *settings)
+
+
+def _samples(x, y, which):
+    """Inputs (N, …) and targets (N, …), each int64 or float64, checked."""
+    if isinstance(x, dict):
         raise ValueError(
-            f"{x.shape[0] if x.dim() else 0} inputs but {y.shape[0] if y.dim() else 0} targets: "
-            "a task needs one target for each input, and at least one"
+            f"x{which} is a dict: a network takes one array (N, …); join its parts, and take them "
+            "apart in forward"
+        )
+    x, y = numbers(x, "x" + which), numbers(y, "y" + which)
+    count, targets = (len(part) if part.dim() else 0 for part in (x, y))
+    if count != targets or count == 0:
+        raise ValueError(
+            f"{count} inputs but {targets} targets: a task needs one target for each input, and at "
+            f"least one; x{which} is of shape {tuple(x.shape)}, expected one array (N, …) and "
+            "no tuple of several"
         )
     finite(x, "x" + which, "a network has no output for it; fill in or leave out that sample")
-    targets = getattr(loss, "targets", lambda y, samples, outputs: y)
-    return x, targets(y, len(x), _outputs(network, x))
+    return x, y.to(x.device)
 
 
-def _outputs(network, x):
-    """Number C of the network's outputs.  Raises ValueError for inputs that it does not take."""
+def _fitting(network, x):
+    """Inputs of the type that the network takes, and its outputs (n, C) at some of them.
+
+    Raises ValueError for inputs that it does not take.
+    """
+    floats = x.to(torch.float64)
     if isinstance(network, networks.MLP):
         if x.shape[1:] != network.sizes[:1]:
-            raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: expected (N, {network.sizes[0]})")
-        return network.sizes[-1]
+            expected = f"expected (N, {network.sizes[0]})"
+            raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: {expected}")
+        start = networks.initial(network, 1, device=x.device)[0]
+        return floats, network.forward(start, floats[probe.few(x)])
+    if x.is_floating_point():
+        return x, probe.outputs(network, x)
     try:
-        with torch.no_grad():
-            output = network.forward(x.new_zeros(network.count), x[:1])
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"inputs of shape {tuple(x.shape)} for {network!r}: it does not take them ({error})") from error
-    if output.dim() != 2:
-        raise ValueError(f"{network!r} maps inputs {tuple(x[:1].shape)} to {tuple(output.shape)}: expected (N, C)")
-    return output.shape[1]
+        whole = probe.outputs(network, x)
+    except probe.Misfit as refusal:
+        try:
+            return floats, probe.outputs(network, floats)
+        except probe.Misfit as other:
+            text = f"as whole numbers, {refusal}; as floating-point numbers, {other}"
+            raise ValueError(text) from other
+    try:
+        other = probe.outputs(network, floats)
+    except probe.Misfit:
+        return x, whole
+    # PyTorch takes functions of whole numbers, such as x / 255, in single precision.
+    apart = (whole - other).abs().max() / other.abs().max()
+    return (floats, other) if 1e-12 < apart < 1e-4 else (x, whole)
+
+
+def _alike(network, x, x_test):
+    """Test inputs of the type of the training inputs ``x``; ValueError where they do not fit."""
+    if x_test.is_floating_point() and not x.is_floating_point():
+        raise ValueError(
+            "x holds whole numbers, which the network takes as such, but x_test holds "
+            f"{x_test.dtype}: give both alike"
+        )
+    x_test = x_test.to(x.dtype)
+    if not isinstance(network, networks.MLP):
+        probe.outputs(network, x_test)
+    elif x_test.shape[1:] != x.shape[1:]:
+        expected = f"expected (N, {network.sizes[0]})"
+        raise ValueError(f"x_test of shape {tuple(x_test.shape)} for {network!r}: {expected}")
+    return x_test

@@ -9,6 +9,7 @@ step, with no perturbation at all: that distance is the floor beneath which noth
 """
 
 import copy
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from . import minibatches, threads
-from .checks import positive, whole
+from .checks import positive, real, whole
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ def twins(module, criterion, x, y, learning_rate, steps, *, batch=None, seeds=(0
     """
     steps = whole(steps, "steps")
     rate = positive(learning_rate, "learning_rate", "η")
-    if not radius >= 0:
-        raise ValueError(f"radius = {radius}: ε must be zero or positive")
+    if not 0 <= real(radius) < math.inf:
+        raise ValueError(f"radius = {radius}: ε must be zero or positive, and finite")
     if len(seeds) != 2:
         raise ValueError(f"{len(seeds)} seeds: one for each of the two trainings")
     start = _drawn(module, whole(seed, "seed"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from netdyn_lib import curvature, descent, gradients, losses, networks, own_losses, tasks
+from netdyn_lib import curvature, descent, losses, low_rank, networks, own_losses, tasks
 
 RNG = np.random.default_rng(0)
 OUTPUT = torch.tensor(RNG.standard_normal((2, 3, 7)))  # (E, C, N)
@@ -48,23 +48,29 @@ def test_smoothing_is_pytorchs():
 
 
 def test_a_perceptron_descends_as_its_module():
-    """Closed form from the derived residual, and automatic differentiation, step by step."""
+    """The same numbers from the perceptron's own forward pass, and from its module's, and its products are Hessians'."""
     mlp = networks.MLP((2, 4, 3), "tanh")
     x = RNG.standard_normal((7, 2))
-    closed = tasks.custom("closed", mlp, SMOOTHED, x, LABELS)
-    start = closed.initial(2)
-    torch.testing.assert_close(gradients.of(closed)(start), gradients.ModuleGradient(closed)(start))
-    record = descent.run(descent.GradientDescent(closed, 0.5), start, 20, observe=("loss", "accuracy"))
+    task = tasks.custom("smoothed", mlp, SMOOTHED, x, LABELS)
+    start = task.initial(2)
+    assert torch.equal(start, networks.initial(mlp, 2)) and repr(task.network) == "AutomaticMLP(2-4-3, tanh)"
+    record = descent.run(descent.GradientDescent(task, 0.5), start, 20, observe=("loss", "accuracy"))
     assert (record["loss"][-1] < record["loss"][0]).all()
-    assert record["loss"][-1, 0] == pytest.approx(float(closed.objective(record.final[0])))
-    assert np.isfinite(curvature.sharpness(closed.objective, record.final)).all()
-    with pytest.raises(NotImplementedError, match="ModuleNetwork"):
-        descent.GradientDescent(closed, 0.5).product(start, start)
-    free = tasks.custom("free", networks.ModuleNetwork(mlp.module()), SMOOTHED, x, LABELS)
-    step, moved = descent.GradientDescent(free, 0.5).product(free.initial(1), torch.ones(1, free.network.count, dtype=torch.float64))
-    assert bool(step.isfinite().all() & moved.isfinite().all())
-    with pytest.raises(NotImplementedError, match="low-rank"):
-        SMOOTHED.root(OUTPUT[0])
+    plain = mlp.module(start[0])
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.5)
+    for _ in range(20):
+        optimizer.zero_grad()
+        F.cross_entropy(plain(torch.tensor(x)), LABELS, label_smoothing=0.1).backward()
+        optimizer.step()
+    expected = F.cross_entropy(plain(torch.tensor(x)), LABELS, label_smoothing=0.1)
+    assert record["loss"][-1, 0] == pytest.approx(float(expected.detach()), rel=1e-12)
+    hessian = curvature.hessians(task.objective, start[:1])[0]
+    direction = torch.ones_like(start[:1])
+    moved = descent.GradientDescent(task, 0.5).product(start[:1], direction)[1]
+    torch.testing.assert_close(moved, direction - 0.5 * direction @ hessian)
+    torch.testing.assert_close(curvature.operator(task, start[0])(direction[0]), hessian @ direction[0])
+    values = torch.linalg.eigvalsh(hessian)
+    assert low_rank.spectrum(task, start[0]).values.max() == pytest.approx(float(values[-1]))
 
 
 def test_numbers_may_be_columns():

@@ -118,7 +118,7 @@ def put(values, index, value):
     (MLP, NUMBERS, X, torch.zeros(6, 2), {}, r"targets of shape \(6, 2\) for 6 samples and 3 outputs"),
     (MLP, LABELS, X[:, :3], Y, {}, r"inputs of shape \(6, 3\) for MLP\(4-3, sigmoid\): expected \(N, 4\)"),
     (LINEAR, LABELS, X[:, :3], Y, {}, r"inputs of shape \(6, 3\) for ModuleNetwork\(Linear, 15 parameters\): it does not take"),
-    (torch.nn.Sequential(LINEAR, torch.nn.Flatten(0)), LABELS, X, Y, {}, r"to \(3,\): expected \(N, C\)"),
+    (torch.nn.Sequential(LINEAR, torch.nn.Flatten(0)), LABELS, X, Y, {}, r"maps 6 samples to \(18,\): expected \(N, C\)"),
     (MLP, LABELS, X, Y[:5], {}, "6 inputs but 5 targets"),
     (MLP, LABELS, X, Y, {"x_test": X}, "give both, or neither"),
     (MLP, LABELS, X, Y, {"x_test": put(X, 0, float("nan")), "y_test": Y}, "x_test holds nan"),

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from .. import curvature, gradients, minibatches
-from ..checks import floats, positive
+from ..checks import floats, positive, real
 from ..descent import GradientDescent
 from ..networks import MLP
 from ..tangent.frames import random_orthogonal
@@ -169,7 +169,7 @@ class Adam(Optimizer):
     def __init__(self, task, learning_rate, betas=(0.9, 0.999), epsilon=1e-8, weight_decay=None):
         super().__init__(task, learning_rate, weight_decay)
         for name, beta in zip(("beta1", "beta2"), betas, strict=True):
-            if not 0 <= beta < 1:
+            if not 0 <= real(beta) < 1:
                 raise ValueError(f"{name} = {beta}: must be at least 0 and below 1, or the mean forgets nothing")
         self.betas, self.epsilon = tuple(map(float, betas)), positive(epsilon, "epsilon", "what is added to √v̂")
 

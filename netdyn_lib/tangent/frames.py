@@ -45,5 +45,5 @@ def random_orthogonal(size, count=None, seed=0):
     """
     size = whole(size, "size", 1)
     count = size if count is None else whole(count, "count", 1, size, "vectors of a space of that size")
-    draw = torch.from_numpy(np.random.default_rng([int(seed), size, 3]).standard_normal((size, count)))
+    draw = torch.from_numpy(np.random.default_rng([whole(seed, "seed"), size, 3]).standard_normal((size, count)))
     return orthonormalise(draw[None])[0][0]
