@@ -8,6 +8,7 @@ for n references, each followed by its M perturbed copies.
 import copy
 import math
 import os
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +19,10 @@ from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
 from .checks import positive, whole
-from .derivatives import FAILURES
 
 # Streams of random numbers drawn for one initial condition.
 _INITIAL, _PERTURBATION = 0, 1
+_TRIED = 32  # samples on which stacks of networks are tried
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ class ModuleNetwork:
             raise ValueError(f"{name} has no trainable parameter")
         self.count = sum(s.numel() for s in self.shapes.values())
         self.ways = []  # of differentiation that were found right: netdyn_lib.gradients.ways
-        self._live = self._stacks = None
+        self._live, self._stacks = threading.local(), None
 
     def __repr__(self):
         return f"ModuleNetwork({type(self._module).__name__}, {self.count} parameters)"
@@ -251,7 +252,10 @@ class ModuleNetwork:
 
     def __getstate__(self):
         # What a call leaves in a module, such as tensors of a transform that has ended, is not copied.
-        return vars(self) | {"_live": None}
+        return {name: value for name, value in vars(self).items() if name != "_live"}
+
+    def __setstate__(self, state):
+        vars(self).update(state, _live=threading.local())
 
     def __deepcopy__(self, memo):
         # Nothing writes to the template, so copies share it; each has a module of its own to call.
@@ -266,7 +270,7 @@ class ModuleNetwork:
     def unpack(self, params):
         """Parameters by name: views of ``params`` (P,)."""
         parts = params.split([s.numel() for s in self.shapes.values()])
-        return {name: part.view(s) for (name, s), part in zip(self.shapes.items(), parts)}
+        return {name: part.clone().view(s) for (name, s), part in zip(self.shapes.items(), parts)}
 
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
@@ -285,7 +289,7 @@ class ModuleNetwork:
         One network after another where ``vmap`` cannot follow the module, or is wrong.
         """
         if self._stacks is None:
-            self._stacks = self._stacks_rightly(x[self.some(2)])
+            self._stacks = self._stacks_rightly(x if self.coupled else x[:_TRIED])
         if self._stacks:
             return vmap(self.forward, in_dims=(0, None))(params, x)
         return torch.stack([self.forward(row, x) for row in params])
@@ -294,10 +298,10 @@ class ModuleNetwork:
         rows = self.own.to(x.device) * torch.tensor([[1.0], [1.1]]).to(self.own)
         try:
             found = vmap(self.forward, in_dims=(0, None))(rows, x)
-        except FAILURES:
+        except Exception:  # whatever vmap cannot follow
             return False
-        return torch.allclose(found, torch.stack([self.forward(row, x) for row in rows]), equal_nan=True)
-
+        expected = torch.stack([self.forward(row, x) for row in rows])
+        return torch.allclose(found, expected, equal_nan=True)
 
 
 class AutomaticMLP(ModuleNetwork):
