@@ -7,9 +7,7 @@ A file of measurements is JSON, written by ``make bench`` and read here.
 (100.0, (90.0, 120.0), True)
 """
 
-import json
 import math
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import sources
+from . import reading, sources, store
 from .resampling import Interval
 
 _FORMAT = 1
@@ -221,15 +219,9 @@ def _short(value):
 
 def save(path, results):
     """Write measurements to ``path``, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(
-        {"format": _FORMAT, "about": results.about, "rows": [asdict(row) for row in results.rows], "growths": [asdict(growth) for growth in results.growths]},
-        ensure_ascii=False, allow_nan=False, indent=1,
-    )  # fmt: skip
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    rows, growths = ([asdict(one) for one in some] for some in (results.rows, results.growths))
+    content = {"format": _FORMAT, "about": results.about, "rows": rows, "growths": growths}
+    store.write_json(path, content)
 
 
 def load(path):
@@ -239,21 +231,24 @@ def load(path):
     ------
     FileNotFoundError
         Where it is missing.
+    netdyn_lib.store.DamagedShard
+        Where it is damaged.
     ValueError
-        Where it is damaged, or of another format.
+        Where it is of another format.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there: make bench measures, and python -m tests.bench --keep writes it")
+    found = store.read_json(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
         version = found["format"]
         if version != _FORMAT:
             raise ValueError(f"format {version}, expected {_FORMAT}")
         rows, growths = (tuple(_made(kind, one) for one in found[name]) for kind, name in ((Row, "rows"), (Growth, "growths")))
         return Results(dict(found["about"]), rows, growths)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is no file of measurements ({type(error).__name__}: {error}): was it cut short, or written by another version?") from None
+        what = f"({type(error).__name__}: {error}): was it written by another version?"
+        raise reading.Unreadable(f"{path} is no file of measurements {what}") from None
 
 
 def folder():

@@ -9,12 +9,10 @@ run can decide nothing either way, the claim is *not tested*, and it is said why
 
 import html
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
-import yaml
-
-from . import sources
+from . import reading, sources
 
 MIME = "application/vnd.netdyn.claims+json"
 #: What a claim can turn out to be.
@@ -180,24 +178,82 @@ def load(path=None):
     ------
     FileNotFoundError
         When there is no such file (the library was installed without the book).
-    ValueError
-        For two claims of one name, or a ``partly`` range that does not
-        contain the ``reproduced`` one.
+    netdyn_lib.reading.Unreadable
+        For what is no claims file, two claims of one name, a claim that lacks
+        something or has something of another kind, or a ``partly`` range that
+        does not contain the ``reproduced`` one.
     """
     path = Path(path) if path is not None else _root() / "book" / "claims.yml"
-    if not path.exists():
-        raise FileNotFoundError(f"no claims at {path}; they are part of the companion's repository: pass path=")
     claims = {}
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["claims"]:
-        entry = dict(entry)
-        entry["reproduced"] = Range(*entry["reproduced"])
-        if entry.get("partly") is not None:
-            entry["partly"] = Range(*entry["partly"])
-            _check_nested(entry)
-        if entry["id"] in claims:
-            raise ValueError(f"claim {entry['id']!r} stands twice in {path}")
-        claims[entry["id"]] = Claim(**entry)
+    for number, entry in enumerate(entries(path)[1], 1):
+        try:
+            claim = _claim(entry)
+            if claim.id in claims:
+                raise ValueError(f"claim {claim.id!r} stands twice")
+        except ValueError as error:
+            raise reading.Unreadable(f"{path}, entry {number} of its claims: {error}") from None
+        claims[claim.id] = claim
     return claims
+
+
+def entries(path):
+    """What stands in a claims file: the papers, name → key of the reference, and its list of claims.
+
+    Raises
+    ------
+    FileNotFoundError, netdyn_lib.reading.Unreadable
+        As :func:`load`, but for the claims themselves.
+    """
+    if not Path(path).exists():
+        why = "they are part of the companion's repository: pass path="
+        raise FileNotFoundError(f"no claims at {path}; {why}")
+    whole = reading.from_yaml(path)
+    if not isinstance(whole, dict) or "claims" not in whole:
+        why = "is it another file, or cut short?"
+        raise reading.Unreadable(f"{path} has no key 'claims' with a list of claims: {why}")
+    papers, found = whole.get("papers") or {}, whole["claims"] or []
+    for key, value, kind in (("papers", papers, dict), ("claims", found, list)):
+        if not isinstance(value, kind):
+            what = "a mapping" if kind is dict else "a list, each entry of which begins with '-'"
+            has = f"the {type(value).__name__} {str(value)[:40]!r}"
+            raise reading.Unreadable(f"{path}: {key} is {has}, not {what}")
+    return papers, found
+
+
+def _claim(entry):
+    if not isinstance(entry, dict):
+        raise ValueError(f"{entry!r} is no mapping with id, paper, figure and so on")
+    name = f"claim {entry.get('id')!r}"
+    needed = {one.name: one.default is MISSING for one in fields(Claim)}
+    lacking = [key for key in needed if needed[key] and key not in entry]
+    unknown = [str(key) for key in entry if key not in needed]
+    if lacking:
+        raise ValueError(f"{name} lacks {', '.join(lacking)}: is a key misspelt?")
+    if unknown:
+        raise ValueError(f"{name} has the unknown key {', '.join(unknown)}: is it misspelt?")
+    for key in ("id", "paper", "figure", "chapter", "statement", "quantity", "revised", "shown"):
+        empty = entry.get(key) is None and key in ("revised", "shown")
+        if not (empty or isinstance(entry[key], str) and entry[key]):
+            raise ValueError(f"{name}: {key} is {entry[key]!r}, not a text: does it lack quotes?")
+    if isinstance(entry["paper_value"], list | dict):
+        raise ValueError(f"{name}: paper_value is {entry['paper_value']!r}, not a number or a text")
+    partly = entry.get("partly")
+    made = entry | {"reproduced": _range(name, "reproduced", entry["reproduced"])}
+    made["partly"] = None if partly is None else _range(name, "partly", partly)
+    if partly is not None:
+        _check_nested(made)
+    return Claim(**made)
+
+
+def _range(name, key, value):
+    known = [v for v in value if v is not None] if isinstance(value, list) else []
+    numbers = all(type(v) in (int, float) and math.isfinite(v) for v in known)
+    if not known or not numbers or len(value) != 2:
+        what = "not [low, high] of two numbers, one of them null at most"
+        raise ValueError(f"{name}: {key} is {value!r}, {what}")
+    if known[0] > known[-1]:
+        raise ValueError(f"{name}: {key} is {value!r}: low is above high")
+    return Range(*value)
 
 
 def _check_nested(entry):
@@ -360,7 +416,7 @@ def origin(row):
 
 
 def _other(row):
-    return f"<br><small>{html.escape(origin(row))}: {interval(row)}, {row['verdict']}</small>"
+    return f"<br><small>{html.escape(origin(row))}: {interval(row)}, {html.escape(row['verdict'])}</small>"
 
 
 def table(rows, address=None, others=None):
@@ -383,7 +439,7 @@ def table(rows, address=None, others=None):
         value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
         known = "profile" in row and (row["measured"] is not None or row["source"] != sources.HERE)
         run = f"<br><small>{html.escape(origin(row))}</small>" if known else ""
-        verdict = row["verdict"]
+        verdict = html.escape(row["verdict"])
         cells = (
             f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",
             value,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from . import sources, store
+from . import reading, sources, store
 
 
 def write(path, data, exact=()):
@@ -58,8 +58,9 @@ def read(path):
     """
     arrays, meta = store.read_archive(path)
     arrays = {name: values.astype(float) if values.dtype.kind == "f" else values for name, values in arrays.items()}
-    variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
-    return xr.Dataset(variables, arrays, meta["attributes"])
+    with reading.of_kind(path, "labelled dataset"):
+        variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
+        return xr.Dataset(variables, arrays, meta["attributes"])
 
 
 def _plain(values, exact):
@@ -85,14 +86,17 @@ class Shelf:
         ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.StoreError` where it cannot be
         written; otherwise as :func:`write`.
         """
-        return write(self._root(root) / f"{name}.npz", data, exact=tuple(data.data_vars) if self.exact else ())
+        exact = tuple(data.data_vars) if self.exact else ()
+        return write(store.published(self._root(root), name), data, exact=exact)
 
     def published(self, root=None):
         """All that is published, name → dataset, with its provenance among the attributes; none where there is no such folder.
 
         ``root`` is the folder where it is another than the book's.  Raises :class:`netdyn_lib.store.DamagedShard` for a damaged file.
         """
-        return {path.stem: sources.published_in(read(path), path) for path in sorted(self._root(root).glob("*.npz"))}
+        root = self._root(root)
+        paths = {name: store.published(root, name) for name in store.published_names(root)}
+        return {name: sources.published_in(read(path), path) for name, path in paths.items()}
 
     def _root(self, root):
         return Path(root or Path(__file__).resolve().parents[1] / "book" / "results" / self.folder)

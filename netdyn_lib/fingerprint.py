@@ -133,7 +133,7 @@ def _full(modules, package, files):
 
 
 def _parsed(path):
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return ast.parse(path.read_bytes(), str(path))  # what is no text is a SyntaxError, too
 
 
 def _reached(start, files):

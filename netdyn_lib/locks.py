@@ -1,8 +1,17 @@
-"""Locks on files, which the kernel takes back from a process that dies; and what dead processes left behind."""
+"""Files written whole or not at all, and locks that the kernel takes back from a process that dies.
+
+A file that is being written is ``.NAME.PID.HOST-TOKEN.partial`` beside its place: hidden, locked,
+and of its writer alone.  What dead processes left behind is found by that.
+"""
 
 import errno
+import hashlib
 import os
+import platform
+import secrets
 import time
+from contextlib import suppress
+from pathlib import Path
 
 try:
     import fcntl
@@ -11,6 +20,8 @@ except ImportError:  # Windows
 
 #: Errors of a file system that has no locks, or does not flush folders.
 REFUSED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+#: Stands for this machine in the name of a file that is being written.
+HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _DAY = 86400.0
 
 
@@ -68,6 +79,50 @@ def sweep(path, ours):
         pass
     finally:
         os.close(fd)
+
+
+def tidy(folder):
+    """Remove what killed processes left half written in a folder; what is locked lives."""
+    for path in Path(folder).glob(".*.partial"):
+        # A lock reaches as far as one machine for certain; elsewhere only age tells.
+        sweep(path, ours=f".{HOST}-" in path.name)
+
+
+def replace(path, data):
+    """Write bytes to ``path``, whose folder is there.
+
+    Whatever stops this, the name holds all of them, the file before, or nothing.
+    """
+    path = Path(path)
+    mark = f"{os.getpid()}.{HOST}-{secrets.token_hex(4)}"
+    partial = path.with_name(f".{path.stem[:100]}.{mark}.partial")
+    # Locked until it has its name, so that a folder tidied meanwhile keeps it.
+    fd, _ = open_locked(partial, wait=True)
+    try:
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+            if fcntl is not None:
+                os.replace(partial, path)
+        finally:
+            os.close(fd)
+        if fcntl is None:  # Windows renames no open file
+            os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the new name itself must survive a power cut
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            if error.errno not in REFUSED:
+                raise
+        finally:
+            os.close(folder)
 
 
 def _is_at(fd, path):

@@ -8,26 +8,23 @@ The same arrays and metadata give the same bytes (with the same zlib).
 
 An archive is written beside its place and renamed into it: whatever stops a
 program, its name holds a whole archive, the one before, or nothing.
+
+Results that people read in an editor are JSON files, :func:`write_json`, whose checksum is
+one of their fields.
 """
 
+import errno
 import hashlib
 import io
 import json
 import math
-import os
-import platform
-import secrets
 import shutil
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from . import locks
-
-#: Stands for this machine in the name of a file that is being written.
-HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 class StoreError(OSError):
@@ -82,10 +79,63 @@ def write_archive(path, arrays, meta):
     StoreError
         Where it cannot be written; names the file, its size and the free space.
     """
-    path, data = Path(path), _encode(arrays, meta)
+    return _write(Path(path), _encode(arrays, meta))
+
+
+def write_json(path, content):
+    """Write a dict to ``path`` as JSON, whole or not at all, and return the path.
+
+    A field ``sha256`` is added: the checksum of the dict's canonical form, as of :func:`key`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`key`; and for a dict that has a field ``sha256``.
+    StoreError
+        Where it cannot be written.
+    """
+    if "sha256" in content:
+        raise ValueError(f"{path}: the content has a field 'sha256', which is the checksum's")
+    whole = {"sha256": _digest(content)} | content
+    text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return _write(Path(path), text.encode())
+
+
+def read_json(path):
+    """The dict that :func:`write_json` wrote, without its checksum.
+
+    Raises
+    ------
+    DamagedShard
+        Where the file is no JSON, is without a checksum, or has another content than was written.
+    FileNotFoundError
+        Where there is none.
+    """
+    path, data, found = Path(path), Path(path).read_bytes(), None
+    try:
+        content = json.loads(data)
+        stored = content.pop("sha256", None)
+        found = _digest(content)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        what = f"it cannot be read ({type(error).__name__}: {error}); it is {len(data)} bytes long"
+        raise DamagedShard(path, what) from error
+    if stored is None:
+        what = "it holds no checksum, so an older library or another program wrote it"
+        raise DamagedShard(path, what, None, found)
+    if stored != found:
+        raise DamagedShard(path, "its checksum does not agree with what it holds", stored, found)
+    return content
+
+
+def _digest(content):
+    return hashlib.sha256(_canonical(content, "content").encode()).hexdigest()
+
+
+def _write(path, data):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
+        locks.tidy(path.parent)
+        locks.replace(path, data)
     except OSError as error:
         raise unwritten(path, len(data), error) from error
     return path
@@ -109,10 +159,7 @@ def read_archive(path):
         if not {"sha256", "meta.json"} <= members.keys():
             raise ValueError("it holds no checksum or no metadata, so this library did not write it")
         stored, text = members.pop("sha256").decode("ascii"), members.pop("meta.json")
-        arrays = {
-            name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
-            for name, raw in members.items()
-        }
+        arrays = {name.removesuffix(".npy"): array(raw) for name, raw in members.items()}
         found, meta = _checksum(arrays, text), json.loads(text)
     except MemoryError:
         raise
@@ -124,16 +171,37 @@ def read_archive(path):
     return arrays, meta
 
 
+def array(raw):
+    """The array in the bytes of a ``.npy`` file.
+
+    Raises ValueError where they are none, or their header claims another number of bytes than
+    follow it: what a damaged header claims is not allocated.
+    """
+    form, stream = np.lib.format, io.BytesIO(raw)
+    read = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
+    version = form.read_magic(stream)
+    if version not in read:
+        raise ValueError(f"version {version} of the format .npy: plain arrays are of 1.0 or 2.0")
+    shape, _, dtype = read[version](stream)
+    claimed, there = math.prod(shape) * dtype.itemsize, len(raw) - stream.tell()
+    if claimed != there and not dtype.hasobject:
+        claim = f"{shape} of {dtype}, {claimed} bytes"
+        raise ValueError(f"its header claims {claim}, where {there} follow")
+    return form.read_array(io.BytesIO(raw), allow_pickle=False)
+
+
 def unwritten(path, size, error):
     """The :class:`StoreError` for a file of ``size`` bytes that the ``error`` kept from being written."""
     try:
         free = f"{shutil.disk_usage(path.parent).free} bytes free"
     except OSError:
         free = "an unknown space free"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return StoreError(
         error.errno,
         f"{path.name} was not written ({error.strerror or error}): it needs {size} bytes, and the disk of "
-        f"{path.parent} has {free}. Everything finished before it is kept: make room and run again",
+        f"{path.parent} has {free}. Everything finished before it is kept: "
+        f"{'make room' if full else 'see that the folder can be written'} and run again",
     )
 
 
@@ -194,34 +262,3 @@ def _checksum(arrays, text):
         total.update(array.tobytes())
     total.update(text)
     return total.hexdigest()
-
-
-def _replace(path, data):
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.{HOST}-{secrets.token_hex(4)}.partial")
-    # Locked until it has its name, so that a store opened meanwhile does not sweep it.
-    fd, _ = locks.open_locked(partial, wait=True)
-    try:
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-            if locks.fcntl is not None:
-                os.replace(partial, path)
-        finally:
-            os.close(fd)
-        if locks.fcntl is None:  # Windows renames no open file
-            os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name itself must survive a power cut
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            if error.errno not in locks.REFUSED:
-                raise
-        finally:
-            os.close(folder)

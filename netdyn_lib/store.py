@@ -10,11 +10,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import locks, npz
-from .npz import DamagedShard, StoreError, key, read_archive, write_archive
+from .npz import DamagedShard, StoreError, key, read_archive, read_json, write_archive, write_json
 
-__all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key", "read_archive", "write_archive"]
+__all__ = ["DamagedShard", "Shard", "Store", "StoreError", "key"]
+__all__ += ["read_archive", "read_json", "write_archive", "write_json"]
+__all__ += ["file_name", "published", "published_names", "turn"]
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"""\w[^/\\:*?"<>|]{0,99}""")
+
+
+def file_name(name, what):
+    """Return ``name`` itself, which a file is to bear; ``what`` says in the error what it names.
+
+    Raises ValueError unless it begins with a letter, digit or ``_``, is at most 100 characters
+    long, and has none that separates folders, that cannot be seen, or that some system forbids.
+    """
+    if not (isinstance(name, str) and _NAME.fullmatch(name) and name.isprintable()):
+        raise ValueError(
+            f"{what} = {name!r}: a file is named by it, so it must be 1 to 100 printable "
+            """characters, the first a letter, digit or '_', and none of / \\ : * ? " < > |"""
+        )
+    return name
+
+
+def published(folder, name, what="name"):
+    """``FOLDER/NAME.npz``, where published results lie, or would; raises as :func:`file_name`."""
+    return Path(folder) / f"{file_name(name, what)}.npz"
+
+
+def published_names(folder):
+    """Sorted names of the results in a folder: hidden files, as those being written, are none."""
+    return sorted(path.stem for path in Path(folder).glob("*.npz") if _NAME.fullmatch(path.stem))
 
 
 @dataclass(frozen=True)
@@ -37,9 +64,7 @@ class Store:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        for path in self.folder.glob(".*.partial"):
-            # A lock reaches as far as one machine for certain; elsewhere only age tells.
-            locks.sweep(path, ours=f".{npz.HOST}-" in path.name)
+        locks.tidy(self.folder)
         for path in self.folder.glob("locks/*.lock"):
             # A lock that nobody needs any more; those of shards to come are left to whoever claims them.
             if path.stem in self:
@@ -120,20 +145,37 @@ class Store:
 
         Raises StoreError where the lock cannot be written.
         """
-        path = self.folder / "locks" / f"{self.path(key).stem}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd, locked = locks.open_locked(path)
-        except OSError as error:
-            raise npz.unwritten(path, 0, error) from error
-        if locked is None:
-            os.close(fd)
-            path.unlink(missing_ok=True)
-        try:
+        with _lock(self.folder / "locks" / f"{self.path(key).stem}.lock") as locked:
             yield locked is not False and key not in self
-        finally:
-            if locked:
-                # Removed while it is locked: who opened it meanwhile sees that it is gone.
-                with suppress(OSError):
-                    path.unlink()
-                locks.unlock(fd)
+
+
+@contextmanager
+def turn(path):
+    """Be alone with the file ``path`` for a ``with`` block: whoever changes it takes turns.
+
+    Raises as :meth:`Store.claim`.
+    """
+    path = Path(path)
+    with _lock(path.with_name(f".{path.name}.lock"), wait=True):
+        yield
+
+
+@contextmanager
+def _lock(path, wait=False):
+    """As of :func:`netdyn_lib.locks.lock`, for the block; the file is made for it, and removed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, locked = locks.open_locked(path, wait)
+    except OSError as error:
+        raise npz.unwritten(path, 0, error) from error
+    if locked is None:
+        os.close(fd)
+        path.unlink(missing_ok=True)
+    try:
+        yield locked
+    finally:
+        if locked:
+            # Removed while it is locked: who opened it meanwhile sees that it is gone.
+            with suppress(OSError):
+                path.unlink()
+            locks.unlock(fd)

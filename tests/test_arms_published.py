@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -39,6 +41,17 @@ def alter(root, name, change):
     path = root / f"{TASK}.npz"
     arrays, meta = npz.read_archive(path)
     npz.write_archive(path, arrays | {name: change(arrays[name])}, meta)
+
+
+def test_publishers_at_once_lose_nothing(stored, tmp_path, monkeypatch):
+    """Each reads what is published, and writes it with its own arm."""
+    save = published.save
+    monkeypatch.setattr(published, "save", lambda *words: time.sleep(0.05) or save(*words))
+    arms = [small("none", networks=3), small("negative"), small("random-same")]
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda one: published.write([one], stored, tmp_path), arms))
+    assert set(published.load(TASK, tmp_path)["arm"].values) == {"none", "negative", "random-same"}
+    assert [path.name for path in tmp_path.iterdir()] == [f"{TASK}.npz"]
 
 
 @pytest.mark.filterwarnings("error")

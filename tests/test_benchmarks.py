@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from netdyn_lib import benchmarks, sources
+from netdyn_lib import benchmarks, sources, store
 from netdyn_lib.benchmarks import Growth, Results, Row
 
 
@@ -112,13 +112,16 @@ def test_a_missing_file_says_how_it_is_made(tmp_path):
 def test_a_damaged_file_is_refused(tmp_path, results):
     path = tmp_path / "cpu.json"
     benchmarks.save(path, results)
-    whole = path.read_text()
-    found = json.loads(whole)
-    damaged = [whole[:-40], "[]", json.dumps(found | {"format": 2}), json.dumps({"format": 1, "about": {}, "rows": []})]
-    damaged.append(json.dumps(found | {"rows": [found["rows"][0] | {"more": 1}]}))
-    damaged.append(json.dumps(found | {"rows": [found["rows"][0] | {"ours": [-1]}]}))
-    for text in damaged:
+    whole, found = path.read_text(), store.read_json(path)
+    for text in (whole[:-40], "[]", whole.replace("20.0", "21.0", 1), json.dumps(found)):
         path.write_text(text)
+        with pytest.raises(store.DamagedShard, match="cpu.json is damaged"):
+            benchmarks.load(path)
+    one = found["rows"][0]
+    others = [found | {"format": 2}, {"format": 1, "about": {}, "rows": []}]
+    others += [found | {"rows": [one | change]} for change in ({"more": 1}, {"ours": [-1]})]
+    for content in others:
+        store.write_json(path, content)
         with pytest.raises(ValueError, match=r"cpu.json is no file of measurements \("):
             benchmarks.load(path)
 
@@ -132,9 +135,9 @@ def test_what_limits_a_row_is_told_and_older_files_have_none(tmp_path):
     path = tmp_path / "cpu.json"
     benchmarks.save(path, limited)
     assert benchmarks.load(path) == limited
-    found = json.loads(path.read_text())
+    found = store.read_json(path)
     del found["rows"][0]["limit"]
-    path.write_text(json.dumps(found))
+    store.write_json(path, found)
     assert benchmarks.load(path).rows[0] == row(goal=50.0)
 
 

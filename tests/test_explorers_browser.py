@@ -40,7 +40,7 @@ def site(tmp_path_factory):
         (source / f"explore_{name}.md").write_text(text, encoding="utf-8")
         body = "".join(re.findall(r"```\{raw\} html\n(.*?)```", text, flags=re.S))
         (source / f"explore_{name}.html").write_text(SHELL.format(body), encoding="utf-8")
-    explorers.write(source)
+    explorers.write(source, source / "results")
     (source / "_static").rename(folder / "_static")
     return folder
 

@@ -1,5 +1,6 @@
 """Work that a store lacks: once each, beside others, within a time limit, and again where it is damaged."""
 
+import runpy
 import threading
 from types import SimpleNamespace
 
@@ -140,7 +141,7 @@ def test_what_is_missing_is_named_in_order_and_damage_is_set_aside(tmp_path):
     path = store.path("b")
     path.write_bytes(path.read_bytes()[:-20])
     assert jobs.missing(store, "dbac", log.append) == ["d", "b"]
-    assert len(log) == 1 and str(path) in log[0] and log[0].endswith("It is computed again.")
+    assert len(log) == 1 and str(path) in log[0] and log[0].endswith("It counts as missing.")
     assert not path.exists() and path.with_name("b.npz.damaged").exists()
     assert jobs.missing(store, "dbac", log.append) == ["d", "b"] and len(log) == 1
 
@@ -184,3 +185,42 @@ def test_damage_is_an_error_of_one_piece(tmp_path):
     with pytest.raises(DamagedShard):
         jobs.is_good(store, "a")
     assert jobs.fill(store, {"a": work(1)}) == (1, 0, "")
+
+
+# Command lines
+
+
+@pytest.mark.parametrize("package", ["sweeps", "arms", "outcomes"])
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules")
+def test_the_three_command_lines_are_stopped_alike(package, monkeypatch):
+    begun = []
+    monkeypatch.setattr(jobs, "program", lambda main, pieces: begun.append(pieces))
+    runpy.run_module(f"netdyn_lib.{package}.__main__", run_name="__main__")
+    assert begun == [{"sweeps": "shards", "arms": "segments", "outcomes": "blocks"}[package]]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ValueError("too large"), 1, "ERROR: too large\n"),
+        (KeyError("the store lacks it"), 1, "ERROR: the store lacks it\n"),
+        (MemoryError("8 GB"), 1, "ERROR: 8 GB\n"),
+        (RuntimeError("failed on its worker"), 1, "ERROR: failed on its worker\n"),
+        (ConnectionError("gone"), 1, "ERROR: gone\n"),
+        (KeyboardInterrupt(), 130, jobs._stopped("blocks") + "\n"),
+    ],
+)
+def test_an_error_is_one_line_and_a_status(capsys, error, status, said):
+    def work():
+        raise error
+
+    assert jobs.status(work, "blocks") == status and capsys.readouterr().err == said
+    assert jobs.status(lambda: 3, "blocks") == 3
+
+
+def test_a_time_limit_counts_down():
+    assert jobs.countdown(None)() is None
+    assert 59 < jobs.countdown(60)() <= 60
+    for limit in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"--time-limit = {limit}"):
+            jobs.countdown(limit)

@@ -49,8 +49,8 @@ def test_profiles_and_seeds_are_other_campaigns(run):
 
 
 def test_a_time_limit_is_status_3(run):
-    status, out, _ = run("run ridge-tanh-normal --time-limit 1e-6")
-    assert (status, out) == (3, "ridge-tanh-normal: 0 of 2 blocks done, 0 of them before\n")
+    status, out, _ = run("run --time-limit 1e-6")
+    assert (status, out) == (3, "".join(f"{name}: not begun, time limit\n" for name in NAMES))
 
 
 def test_an_unknown_name_is_an_error_before_anything_is_computed(run, monkeypatch):
@@ -62,8 +62,8 @@ def test_an_unknown_name_is_an_error_before_anything_is_computed(run, monkeypatc
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run --time-limit 0", "time_limit = 0"),
-        ("run --time-limit nan", "time_limit = nan"),
+        ("run --time-limit 0", "--time-limit = 0"),
+        ("run --time-limit nan", "--time-limit = nan"),
         ("run --seed -1", "seed = -1"),
         ("run --workers 0", "workers = 0"),
         ("publish", "lacks 2 of 2 blocks of the campaign 'ridge-tanh-normal'"),
@@ -86,7 +86,7 @@ def test_a_damaged_block_is_told_and_computed_again(run, tmp_path):
     status, out, err = run(f"publish ridge-tanh-normal --out {tmp_path / 'out'}")
     assert status == 1 and "is damaged" in err and not (tmp_path / "out").exists()
     status, out, err = run("run ridge-tanh-normal")
-    assert (status, out) == (0, "ridge-tanh-normal: 2 of 2 blocks done, 1 of them before\n") and "computed again" in err
+    assert (status, out) == (0, "ridge-tanh-normal: 2 of 2 blocks done, 1 of them before\n") and "counts as missing" in err
 
 
 def test_an_interrupt_is_status_130(run, monkeypatch):
@@ -96,8 +96,6 @@ def test_an_interrupt_is_status_130(run, monkeypatch):
     monkeypatch.setattr(running, "run", interrupted)
     status, _, err = run("run")
     assert status == 130 and "finished blocks are kept" in err
-    with pytest.raises(KeyboardInterrupt):
-        command._interrupt(15, None)
 
 
 @pytest.mark.parametrize("words", ["", "walk", "run --profile huge"])

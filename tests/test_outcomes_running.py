@@ -83,7 +83,7 @@ def test_a_damaged_block_is_named_set_aside_and_computed_again(tmp_path, data):
         running.load(small(), tmp_path)
     lines = []
     assert running.run(small(), tmp_path, log=lines.append) == (1, 0)
-    assert len(lines) == 1 and path.name in lines[0] and "computed again" in lines[0]
+    assert len(lines) == 1 and path.name in lines[0] and "counts as missing" in lines[0]
     assert path.with_name(path.name + ".damaged").exists()
     np.testing.assert_array_equal(running.load(small(), tmp_path)["exponents"], data["exponents"])
 
@@ -94,7 +94,7 @@ def test_damage_is_told_on_the_error_stream_unless_it_is_logged(tmp_path, capsys
     next(tmp_path.glob("*.npz")).write_bytes(b"nothing")
     running.run(one, tmp_path)
     out, err = capsys.readouterr()
-    assert out == "" and err.count("computed again") == 1
+    assert out == "" and err.count("counts as missing") == 1
 
 
 def test_blocks_that_are_missing_are_one_clear_error(tmp_path):

@@ -21,11 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "netdyn_lib"
 #: Import names that differ from the name of their distribution.
 DISTRIBUTION = {
-    "myst_nb": "myst-nb",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "bs4": "beautifulsoup4",
-    "axe_playwright_python": "axe-playwright-python",
 }
 #: Any of these decides how a page comes out; so does whatever builds on one of them.
 RENDERERS = {"sphinx", "docutils", "markdown-it-py", "pybtex", "pygments", "nbclient"}
@@ -67,7 +65,7 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module)
     roots = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"netdyn_lib", "tests"}
-    return {DISTRIBUTION.get(root, root) for root in roots}
+    return {DISTRIBUTION.get(root, plain(root)) for root in roots}
 
 
 def computing():

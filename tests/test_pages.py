@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netdyn_lib import profiles, tasks
+from netdyn_lib import jobs, profiles, tasks
 from netdyn_lib.sweeps import __main__ as command_line
 from netdyn_lib.sweeps import named
 
@@ -80,4 +80,4 @@ def test_the_page_names_every_option_with_its_default():
     for name, value in options.items():
         assert rows[name] in (f"`{value}`", "none" if value is None else "", "all" if value is None else "")
     codes = re.search(r"exit status is 0 .*?, (\d) where some shards are missing", PAGE)
-    assert int(codes[1]) == command_line.EXIT_INCOMPLETE
+    assert int(codes[1]) == jobs.INCOMPLETE

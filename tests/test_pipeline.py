@@ -1,5 +1,7 @@
 """The pipeline: what a run depends on, executing, interruption, pairing, gathering."""
 
+import functools
+import json
 import os
 import shutil
 import signal
@@ -14,6 +16,7 @@ import pytest
 from netdyn_lib import benchmarks, claims, locks
 from netdyn_lib.fingerprint import imported
 from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
+from netdyn_lib.pipeline import project as project_module
 from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
 
 HEADER = """# ---
@@ -108,7 +111,8 @@ def test_the_key_follows_the_modules_a_notebook_imports(project):
 def test_the_key_follows_the_claims_of_its_chapter(project):
     write(project, "02_second", "# %%\nfrom netdyn_lib import claims\n")
     path = project.book / "claims.yml"
-    other, own = "- {id: A, chapter: 01_first, quantity: q}\n", "- {id: B, chapter: 02_second, quantity: q}\n"
+    claim = "- {{id: {}, paper: J, figure: Fig 1, chapter: {}, statement: s, paper_value: 1, quantity: q, reproduced: [0, 1]}}\n"
+    other, own = claim.format("A", "01_first"), claim.format("B", "02_second")
 
     def keys(text):
         path.write_text("papers: {J: a}\nclaims:\n" + text)
@@ -116,14 +120,14 @@ def test_the_key_follows_the_claims_of_its_chapter(project):
 
     before = keys(other + own)
     assert keys(other + "# a remark\n" + own) == before
-    assert keys(other.replace("q", "r") + own) == before
-    after = keys(other + own.replace("q", "r"))
+    assert keys(other.replace("quantity: q", "quantity: r") + own) == before
+    after = keys(other + own.replace("quantity: q", "quantity: r"))
     assert after[0] == before[0]  # it does not import the claims
     assert after[1] != before[1]
     assert keys(other)[1] not in (before[1], after[1])
     path.write_text("claims: [")
     assert execute.key(project, "01_first", {}) == before[0]
-    with pytest.raises(PipelineError, match="claims.yml cannot be read"):
+    with pytest.raises(PipelineError, match="claims.yml, line 2, column 1: no YAML"):
         execute.key(project, "02_second", {})
 
 
@@ -143,6 +147,10 @@ def test_the_key_follows_parameters_source_and_the_results_it_reads(project):
     (project.book / "results" / "x.csv").write_text("2")
     keys.add(execute.key(project, "01_first", {"seed": 0}))
     assert len(keys) == 5
+    # What is being written, or was left by a process that was killed, is no result.
+    for name in (".x.7.0123abcd-1.partial", "x.json.partial", ".x.npz.lock"):
+        (project.book / "results" / name).write_text("half")
+    assert execute.key(project, "01_first", {"seed": 0}) in keys
 
 
 # The source
@@ -266,7 +274,9 @@ def test_an_interrupted_run_leaves_nothing_half_written(project, number):
     )
     command = [sys.executable, "-m", "netdyn_lib.pipeline", "--root", str(project.root), "execute", "--device", "cpu"]
     here = {"cwd": Path(__file__).resolve().parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    first = subprocess.Popen(command, text=True, start_new_session=True, **here)
+    # Who runs the tests may ignore an interrupt, as a shell's job in the background does.
+    restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    first = subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=restore, **here)
     scratch = project.build / "running" / "laptop" / "02_second.ipynb"
     until(lambda: scratch.exists() and "before" in scratch.read_text())
     os.kill(first.pid, number)
@@ -371,7 +381,6 @@ def test_claims_are_gathered_in_order(measured):
     ]
     assert rows[0]["reference"] == "jimenez2025"
     assert tuple(rows[0]) == scorecard.FIELDS
-    assert scorecard.unmeasured(rows[:1], path) == ["B"]
     assert "[One](../notebooks/01_first.ipynb) | 1 | 0 | 1 |" in fragments.summary(rows, {"01_first": nb})
     assert "[One](../notebooks/02_second.ipynb) | – | – | – |" in fragments.summary(rows, {"01_first": nb, "02_second": nb})
 
@@ -417,7 +426,7 @@ def site_project(project, measured):
     nb.cells.append(figure)
     nb.metadata.netdyn |= {"seed": 0, "duration_s": 1.0, "executed": "2026-01-01", "versions": {"python": "3"}}
     write_whole(project.executed("laptop", "01_first"), notebook.dumps(nb))
-    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
     (project.root / "_config.yml").write_text("title: t\n")
     (project.book / "index.md").write_text("---\nfront_figure: fig-x\n---\n# Title\n\n{measured}`A`\n")
     for file in ("html/index.html", "html/notebooks/01_first.html", "claims.json"):
@@ -478,7 +487,7 @@ def two_chapters(site_project, monkeypatch):
     """Of the second chapter, an executed and a committed run, told apart by their titles; the claims A and B are the first one's, C is its."""
     project = site_project
     write(project, "02_second", "# %%\nprint(profile)\n")
-    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n- file: notebooks/02_second\n")
+    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n- file: notebooks/02_second\n")
     third = "  - {id: C, paper: J, figure: Fig 8, chapter: 02_second, statement: u, paper_value: 1, quantity: q, reproduced: [0, 1]}\n"
     (project.book / "claims.yml").write_text(CLAIMS + third)
     card = claims.Scorecard("02_second", project.book / "claims.yml")
@@ -644,13 +653,13 @@ def test_sphinx_seldom_looks_for_garbage(tmp_path, monkeypatch):
 
 
 def test_contents_and_notebooks_name_the_same(project):
-    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
     with pytest.raises(PipelineError, match="_toc.yml lists the notebooks 01_first, .* 01_first, 02_second"):
         site.chapters(project)
 
 
 def test_a_chapter_without_a_run_is_an_error(project):
-    (project.root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
     project.source("02_second").unlink()
     with pytest.raises(PipelineError, match="the chapter 01_first has no executed notebook"):
         site.build(project)
@@ -668,6 +677,90 @@ def test_files_and_folders_are_replaced_whole(tmp_path):
     replace_folder(tmp_path / "b", tmp_path / "a")
     assert (tmp_path / "a" / "file").read_text() == "three"
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "file"]
+
+
+one_step = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it takes two steps")
+#: Replaces a file and a folder, in processes that are killed at each call.
+REPLACING = """
+import json, os, shutil, sys
+from pathlib import Path
+root, folder = sys.argv[1], Path(sys.argv[2])
+sys.path.insert(0, root)
+from netdyn_lib.pipeline.project import replace_folder, write_whole
+from tests.killed import at_each_call
+page, html, making = folder / "page.json", folder / "html", folder / "making"
+
+def replace():
+    write_whole(page, "new" * 1000)
+    replace_folder(making, html)
+
+def lay():
+    for path, text in ((html, "old"), (making, "new")):
+        shutil.rmtree(path, ignore_errors=True)
+        for number in range(3):
+            write_whole(path / f"{number}.html", text)
+    write_whole(page, "old" * 1000)
+
+def good():
+    assert sorted(path.read_text() for path in html.iterdir()) in (["old"] * 3, ["new"] * 3)
+    assert page.read_text() in ("old" * 1000, "new" * 1000)
+
+killed = at_each_call(replace, folder, lay, good)
+print(json.dumps([killed, sorted(os.listdir(folder)), (html / "0.html").read_text()]))
+"""
+
+#: Puts one folder after another in the same place.
+AGAIN = """
+import shutil, sys
+from pathlib import Path
+from netdyn_lib.pipeline.project import replace_folder, write_whole
+folder, name = Path(sys.argv[1]), sys.argv[2]
+for _ in range(50):
+    making = folder / f"making-{name}"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir()
+    for number in range(3):
+        (making / str(number)).write_text(name)
+    write_whole(folder / "page", name * 100_000)
+    replace_folder(making, folder / "html")
+"""
+
+
+@one_step
+def test_a_kill_at_any_call_leaves_the_old_or_the_new(tmp_path):
+    root = Path(__file__).resolve().parents[1]
+    call = [sys.executable, "-c", REPLACING, str(root), str(tmp_path)]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    killed, left, text = json.loads(done.stdout)
+    assert killed > 8 and left == ["html", "page.json"] and text == "new"
+
+
+@one_step
+def test_two_writers_at_once_leave_a_whole_file_and_folder(tmp_path):
+    words = [sys.executable, "-c", AGAIN, str(tmp_path)]
+    here = {"cwd": Path(__file__).resolve().parents[1], "stderr": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen([*words, name], **here) for name in "ab"]
+    until(lambda: (tmp_path / "html").exists())
+    gone = 0
+    while any(writer.poll() is None for writer in writers):
+        gone += not (tmp_path / "html").exists()
+        assert (tmp_path / "page").read_text() in ("a" * 100_000, "b" * 100_000)
+    for writer in writers:
+        assert writer.communicate()[1] == "" and writer.returncode == 0
+    assert gone == 0 and len({path.read_text() for path in (tmp_path / "html").iterdir()}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["html", "page"]
+
+
+def test_without_an_exchange_a_folder_is_replaced_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(project_module, "_exchanged", lambda one, other: False)
+    for name in ("first", "second"):
+        write_whole(tmp_path / "new" / "file", name)
+        replace_folder(tmp_path / "new", tmp_path / "html")
+    assert (tmp_path / "html" / "file").read_text() == "second" and os.listdir(tmp_path) == ["html"]
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "new", tmp_path / "html")
+    assert os.listdir(tmp_path) == ["html"]
 
 
 # Notebooks that depend on the images at hand

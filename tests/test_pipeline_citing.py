@@ -138,7 +138,7 @@ def test_a_file_that_lacks_what_is_cited_is_an_error(tmp_path):
     with pytest.raises(PipelineError, match="CITATION.cff lacks authors, version, date-released"):
         citing.load(path)
     path.write_text("title: [\n")
-    with pytest.raises(PipelineError, match="CITATION.cff cannot be read"):
+    with pytest.raises(PipelineError, match="CITATION.cff, line 2, column 1: no YAML"):
         citing.load(path)
 
 

@@ -56,7 +56,8 @@ def test_an_author_with_an_orcid_keeps_it():
     ("change", "said"),
     [
         ({"abstract": ""}, "lacks abstract"),
-        ({"keywords": None}, "lacks keywords"),
+        ({"keywords": []}, "lacks keywords"),
+        ({"keywords": None}, "at keywords: None is not of type 'array'"),
         ({"version": "9.9"}, f"version 9.9, but netdyn_lib has {__version__}"),
     ],
 )

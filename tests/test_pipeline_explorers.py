@@ -52,10 +52,10 @@ def test_a_script_is_one_object():
 def test_scripts_are_written_for_the_pages_there_are(tmp_path, monkeypatch):
     (tmp_path / "_static").mkdir()
     monkeypatch.setattr(explorers, "toy_map", lambda: {"x": 1})
-    explorers.write(tmp_path)
+    explorers.write(tmp_path, tmp_path / "results")
     assert list((tmp_path / "_static").iterdir()) == []
     (tmp_path / "explore_map.md").write_text("# Map\n")
-    explorers.write(tmp_path)
+    explorers.write(tmp_path, tmp_path / "results")
     assert [path.name for path in (tmp_path / "_static").iterdir()] == ["explore_map_data.js"]
 
 

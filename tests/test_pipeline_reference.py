@@ -71,7 +71,7 @@ def test_the_contents_list_every_page(source):
 
 
 def test_a_book_without_the_page_gets_no_reference(tmp_path):
-    (tmp_path / "_toc.yml").write_text("root: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
     reference.stage(PROJECT, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["_toc.yml"]
 

@@ -12,13 +12,16 @@ import textwrap
 import threading
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netdyn_lib import locks, npz
+from netdyn_lib import archives, locks, store
 from netdyn_lib.store import DamagedShard, Store, StoreError, key, read_archive, write_archive
 
+ROOT = Path(__file__).resolve().parents[1]
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 ARRAYS = {
     "η": np.array(5.0),
     "loss": np.array([[1.5, np.nan, -0.0], [np.inf, 5e-324, 1 / 3]]),
@@ -370,9 +373,58 @@ def test_a_process_killed_inside_a_write_leaves_what_was(tmp_path, place, refere
     assert contents(tmp_path) == {name: reference[name] for name in ("s000.npz", "s001.npz", "s002.npz")}
 
 
+@needs_fork
+def test_published_files_are_replaced_whole_and_what_the_killed_left_is_removed(tmp_path):
+    script = f"""
+    sys.path.insert(0, {str(ROOT)!r})
+    from netdyn_lib import store
+    from tests.killed import at_each_call
+
+    folder = store.Path(folder) / "results"
+    archive, text = folder / "a.npz", folder / "b.json"
+
+    def publish(number):
+        store.write_archive(archive, work(f"s00{{number}}")[0], {{"n": number}})
+        store.write_json(text, {{"n": number}})
+
+    def good():
+        shown = sorted(path.name for path in folder.glob("[!.]*"))
+        assert shown in ([], ["a.npz"], ["a.npz", "b.json"]), shown
+        assert store.published_names(folder) == ["a"] * archive.exists()
+        if archive.exists():
+            assert store.read_archive(archive)[1] in ({{"n": 1}}, {{"n": 2}})
+        if text.exists():
+            assert store.read_json(text) in ({{"n": 1}}, {{"n": 2}})
+
+    killed = [at_each_call(lambda: publish(number), folder, after=good) for number in (1, 2)]
+    print(json.dumps([killed, sorted(os.listdir(folder))]))
+    """
+    killed, left = json.loads(finish(start(script, tmp_path)))
+    assert min(killed) > 5 and left == ["a.npz", "b.json"]
+
+
+@needs_fork
+def test_writers_at_once_leave_one_of_their_files_whole(tmp_path):
+    script = """
+    from netdyn_lib import store
+    path, number = store.Path(folder) / "a.json", int(sys.argv[2])
+    for _ in range(25):
+        store.write_json(path, {"n": [number] * 5000})
+    """
+    writers = [start(script, tmp_path, number) for number in (1, 2)]
+    path, read = tmp_path / "a.json", []
+    while any(process.poll() is None for process in writers):
+        if path.exists():
+            read.append(set(store.read_json(path)["n"]))
+    for process in writers:
+        finish(process)
+    assert len(read) > 3 and all(numbers in ({1}, {2}) for numbers in read)
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
 def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
     young, old = tmp_path / ".a.7.0123abcd-1.partial", tmp_path / ".b.7.0123abcd-1.partial"
-    ours = tmp_path / f".c.7.{npz.HOST}-1.partial"
+    ours = tmp_path / f".c.7.{locks.HOST}-1.partial"
 
     def lay():
         for path in (young, old, ours):
@@ -521,6 +573,67 @@ def test_where_nothing_can_be_locked_everybody_computes(tmp_path, monkeypatch, r
     shards.write("a", ARRAYS, META)
     assert shards.read("a").meta == META and partials(tmp_path) == []
     assert list((tmp_path / "locks").iterdir()) == []
+
+
+# A header that claims more than is there
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6), (2**62, 4), (4,), (2,), (3, 0)])
+def test_a_header_that_claims_another_size_is_damage_and_nothing_is_allocated(tmp_path, shape):
+    path = write_archive(tmp_path / "a.npz", {"x": np.arange(3.0)}, {})
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    header, claim = io.BytesIO(), {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, claim)
+    members["x.npy"] = header.getvalue() + np.arange(3.0).tobytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, raw in members.items():
+            archive.writestr(name, raw)
+    said = "its header claims .* of float64, -?[0-9]+ bytes, where 24 follow"
+    with pytest.raises(DamagedShard, match=f"a.npz is damaged: .* {said}"):
+        read_archive(path)
+    with pytest.raises(archives.DamagedData, match=f"a.npz cannot be read as .npz .*{said}"):
+        archives._unpacked(path)
+
+
+# JSON
+
+
+def test_json_gives_back_what_was_written(tmp_path):
+    path = store.write_json(tmp_path / "new" / "a.json", META)
+    assert store.read_json(path) == META
+    assert json.loads(path.read_text()).keys() == {"sha256", *META}
+    with pytest.raises(ValueError, match="the content has a field 'sha256'"):
+        store.write_json(path, {"sha256": ""})
+    assert store.read_json(path) == META
+    with pytest.raises(FileNotFoundError):
+        store.read_json(tmp_path / "b.json")
+
+
+def test_a_flipped_bit_of_published_json_is_noticed_or_without_effect(tmp_path):
+    """Without a checksum half of them changed a number or a word, and nobody saw."""
+    paths, path = sorted((ROOT / "book" / "results").rglob("*.json")), tmp_path / "a.json"
+    rng, seen = np.random.default_rng(0), 0
+    for original in paths:
+        whole, good = original.read_bytes(), store.read_json(original)
+        for place, bit in rng.integers((len(whole), 8), size=(60, 2)).tolist():
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+            try:
+                assert store.read_json(path) == good, (original.name, place, bit)
+            except DamagedShard as error:
+                assert str(path) in str(error)
+                seen += 1
+    assert len(paths) >= 3 and seen > 0.95 * 60 * len(paths)
+
+
+BROKEN = ["", "[]", "3", "{", '{"n": 1}', '{"n": NaN, "sha256": ""}', '{"n": 1, "sha256": null}']
+
+
+@pytest.mark.parametrize("text", [*BROKEN, "[" * 100_000, "\xff"])
+def test_what_is_no_json_of_ours_is_damage(tmp_path, text):
+    (tmp_path / "a.json").write_text(text, encoding="latin-1")
+    with pytest.raises(DamagedShard, match="a.json is damaged"):
+        store.read_json(tmp_path / "a.json")
 
 
 # A disk that is full

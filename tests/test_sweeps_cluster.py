@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from netdyn_lib import losses, networks, tasks
+from netdyn_lib import losses, networks, profiles, tasks
 from netdyn_lib.store import Store
+from netdyn_lib.sweeps import __main__ as command
 from netdyn_lib.sweeps import dataset
 from netdyn_lib.sweeps.running import run
 from tests.small_sweeps import same, small
@@ -91,6 +92,54 @@ def test_a_time_limit_holds_on_workers(tmp_path, cluster):
     assert (done.computed, done.missing, done.stopped) == (0, 3, "time limit")
     # Workers are free again: what was given up does not go on.
     assert run(small(conditions=1), Store(tmp_path), scheduler=cluster.scheduler_address, time_limit=60).missing == 0
+
+
+SCHEDULER = """
+import time
+from distributed import LocalCluster
+from netdyn_lib.sweeps import compute  # now, not when the first shard comes
+
+where = dict(dashboard_address=None, protocol="tcp", host="127.0.0.1", processes=False)
+with LocalCluster(n_workers=1, threads_per_worker=1, silence_logs=50, **where) as cluster:
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
+    """Its process is killed while it computes the second shard, or one soon after."""
+    sweep = small(conditions=12, block=1, epochs=100, cap=0)
+    size = {name: value for name, value in vars(sweep).items() if name not in ("name", "seed")}
+    monkeypatch.setitem(profiles._PAPER, "05_mnist_cifar", dict(sweeps={"small": size}))
+    monkeypatch.setitem(profiles._LAPTOP, "05_mnist_cifar", {})
+    store = Store(tmp_path / "store")
+    words = ["run", "small", "--store", str(store.folder), "--device", "cpu"]
+    call = [sys.executable, "-c", SCHEDULER]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(call, text=True, cwd=tmp_path, **pipes)
+
+    def kill():
+        while not store.keys():
+            time.sleep(0.01)
+        process.kill()
+
+    try:
+        address = process.stdout.readline().strip()
+        killer = threading.Thread(target=kill)
+        killer.start()
+        assert command.main([*words, "--scheduler", address]) == 1
+        killer.join()
+    finally:
+        process.kill()
+        process.communicate()
+    kept = len(store.keys())
+    out, err = capfd.readouterr()
+    assert out == "" and 0 < kept < 24 and store.damaged() == []
+    assert err.startswith(f"ERROR: small: the Dask scheduler at {address} is gone"), err
+    assert err.count("\n") == 1, err
+    assert f"{kept} of 24 are kept and {24 - kept} missing: the same command, with a sched" in err
+    assert command.main(words) == 0
+    assert f"small: {kept} shards kept, {24 - kept} computed" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:nine"])

@@ -1,6 +1,7 @@
 """Sweeps that are killed, stopped, damaged, shared, and short of disk: nothing finished is lost, and the numbers are the same."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -29,7 +30,12 @@ def compute(*words):
     return real(*words)
 running.compute = compute
 """
-RUN = "__main__.program()\n"
+RUN = """
+import signal
+# Who runs the tests may ignore an interrupt, as a shell's job in the background does.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+__main__.program()
+"""
 
 
 def start(folder, *words, body=ANNOUNCE + RUN, **sizes):
@@ -86,7 +92,8 @@ def test_a_signal_stops_cleanly(tmp_path, number, uninterrupted):
 def test_a_signal_does_not_wait_for_minutes_of_work(tmp_path):
     """A hundred epochs of large networks take minutes, and threads look up only after them."""
     stuck = "import concurrent.futures, time\npool = concurrent.futures.ThreadPoolExecutor(1)\nreal = lambda *w: pool.submit(time.sleep, 600).result()\n"
-    folder, body = tmp_path / "store", ANNOUNCE + "__main__.GRACE = 0.5\n" + stuck + RUN
+    grace = "from netdyn_lib import jobs\njobs.GRACE = 0.5\n"
+    folder, body = tmp_path / "store", ANNOUNCE + grace + stuck + RUN
     process = start(folder, body=body)
     begun(process, 1)
     time.sleep(1)  # until it is at work, behind the announcement
@@ -115,6 +122,57 @@ def test_damaged_shards_are_named_and_computed_again(tmp_path, uninterrupted):
     assert "η = 5, initial conditions 0 to 0" in lines[0] and "is damaged" in lines[0]
     assert cut.with_name(cut.name + ".damaged").exists()
     finished(tmp_path, uninterrupted)
+
+
+#: Lists, and runs, as somebody to whom the store may not be written.
+READING = """
+import os
+from netdyn_lib import store
+from netdyn_lib.sweeps import __main__, running
+running.plan(SWEEP, "none"), store.Store("store").damaged()  # load all that is needed
+if os.getuid() == 0:  # whom no permission stops
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+for verb in ("list", "run"):
+    print(__main__.main([verb, "small", "--store", "store", "--device", "cpu"]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="needs users")
+def test_a_damaged_shard_of_a_store_that_may_only_be_read_is_named(tmp_path):
+    store, sweep = Store(tmp_path / "store"), small(conditions=1)
+    run(sweep, store)
+    path = store.path(store.keys()[1])
+    path.write_bytes(path.read_bytes()[:-100])
+    for folder, mode in ((tmp_path, 0o755), (store.folder / "locks", 0o555), (store.folder, 0o555)):
+        folder.chmod(mode)
+    call = [sys.executable, "-c", script(ROOT, READING, conditions=1)]
+    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
+    store.folder.chmod(0o755)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    out = done.stdout.splitlines()
+    assert out[0].startswith("small (laptop): 1 of 2 shards done") and out[-1] == "1"
+    listed, ran, error = done.stderr.splitlines()
+    for line in (listed, ran):
+        assert f"store/{path.name} is damaged" in line
+        assert "nor can it be set aside (Permission denied)" in line
+    assert f"ERROR: [Errno 13] {path.stem}.lock was not written (Permission denied)" in error
+    assert "make room" not in error
+    assert [error.path for error in store.damaged()] == [path], "the store is as it was"
+
+
+def test_a_damaged_shard_that_cannot_be_set_aside_does_not_count_as_computed(tmp_path, monkeypatch):
+    """A folder stands where it would be laid, and no file is renamed onto a folder."""
+    store, sweep, lines = Store(tmp_path), small(conditions=1), []
+    run(sweep, store)
+    path = store.path(store.keys()[1])
+    path.write_bytes(path.read_bytes()[:-100])
+    path.with_name(path.name + ".damaged").mkdir()
+    with pytest.raises(DamagedShard, match=f"{path.name} is damaged: .*; nor can it be set aside"):
+        run(sweep, store, log=lines.append)
+    assert len(lines) == 1 and path.name in lines[0]
+    assert len(plan(sweep, store, log=lines.append).have) == 1
 
 
 def test_a_damaged_shard_that_another_process_sees_to(tmp_path, monkeypatch):

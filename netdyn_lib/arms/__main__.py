@@ -1,28 +1,21 @@
 """Command line of the arms: ``python -m netdyn_lib.arms --help``."""
 
 import argparse
-import signal
 import sys
 
-from .. import profiles
+from .. import jobs, profiles
 from . import arm
-
-_DONE = 0
-_LACKING = 3
 
 
 def main(argv=None):
     """Run one verb; the exit status is 0 where all is done, 3 where networks are missing, 1 for an error, 130 after a signal."""
     words = _parser().parse_args(argv)
-    try:
+
+    def work():
         names = _chosen(words.names, words.profile)
         return _VERBS[words.verb](words, names, [arm.get(name, words.profile, words.seed) for name in names])
-    except (ValueError, OSError, KeyError) as error:
-        print(f"ERROR: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)  # a KeyError's text is in quotes
-        return 1
-    except KeyboardInterrupt:
-        print("\nstopped; finished segments are kept, and the same command goes on from there", file=sys.stderr)
-        return 130
+
+    return jobs.status(work, "segments")
 
 
 def _parser():
@@ -62,17 +55,34 @@ def _at_hand(task):
 
 
 def _run(words, names, arms):
-    from ..checks import whole
+    from ..checks import positive, whole
     from . import results, running
 
     workers = whole(words.workers, "workers", 1)
-    rest = [*names, "--profile", words.profile, "--seed", str(words.seed), "--store", words.store]
+    had = _had(arms)
+    rest = [*(one.name for one in had), "--profile", words.profile]
+    rest += ["--seed", str(words.seed), "--store", words.store]
     if words.time_limit is not None:
-        rest += ["--time-limit", str(words.time_limit)]
-    lacking = running.lacks(arms, words.store)
-    with results.helpers(min(workers, lacking) - 1, rest):
-        running.run(arms, words.store, words.time_limit)
-    return _told(arms, words.store)
+        rest += ["--time-limit", str(positive(words.time_limit, "--time-limit", "seconds"))]
+    with results.helpers(min(workers, running.lacks(had, words.store)) - 1, rest):
+        running.run(had, words.store, words.time_limit)
+    told = _told(had, words.store)
+    return told if had == arms else 1
+
+
+def _had(arms):
+    """Those of some arms whose tasks' data can be had; of each other task an error is told."""
+    from .. import tasks
+    from ..archives import DamagedData, MissingData
+
+    lacking = set()
+    for task in dict.fromkeys(one.task for one in arms):
+        try:
+            tasks.get(task)
+        except (MissingData, DamagedData) as error:
+            print(f"ERROR: {task}: {error}", file=sys.stderr, flush=True)
+            lacking.add(task)
+    return [one for one in arms if one.task not in lacking]
 
 
 def _told(arms, store, more=lambda one: ""):
@@ -83,7 +93,7 @@ def _told(arms, store, more=lambda one: ""):
         missing = running.lacks([one], store)
         print(f"{one.name}: {one.networks - missing} of {one.networks} networks done{more(one)}", flush=True)
         lacking += missing
-    return _LACKING if lacking else _DONE
+    return jobs.INCOMPLETE if lacking else 0
 
 
 def _publish(words, names, arms):
@@ -93,7 +103,7 @@ def _publish(words, names, arms):
         path = published.write([one for one in arms if one.task == task], words.store, words.out)
         known = published.load(task, path.parent)
         print(f"{path}: {known.sizes['arm']} arms, {int(known['present'].sum())} networks, {path.stat().st_size / 1e6:.2f} MB", flush=True)
-    return _DONE
+    return 0
 
 
 def _list(words, names, arms):
@@ -107,16 +117,11 @@ def _list(words, names, arms):
         return f", {one.steps:,} steps each; {1e3 * seconds:.1f} ms a step, {seconds * one.steps / 60:.1f} minutes a network"
 
     _told(arms, words.store, time)
-    return _DONE
+    return 0
 
 
 _VERBS = {"run": _run, "publish": _publish, "list": _list}
 
 
-def _interrupt(_number, _frame):
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main())
+    jobs.program(main, "segments")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from .. import minibatches, profiles
 from ..checks import positive, whole
 from ..pruning import Rule, named
+from ..store import file_name
 
 
 
@@ -42,7 +43,8 @@ class Arm:
     Raises
     ------
     ValueError
-        For numbers out of bounds, an unknown rule, or steps or a segment that are no multiple of ``every``.
+        For a task whose name is none of a file, numbers out of bounds, an unknown rule, or steps
+        or a segment that are no multiple of ``every``.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Arm:
     seed: int = 0
 
     def __post_init__(self):
+        file_name(self.task, "task")
         rule = Rule(**self.rule) if isinstance(self.rule, dict) else named(self.rule)
         object.__setattr__(self, "rule", rule)
         object.__setattr__(self, "learning_rate", positive(self.learning_rate, "learning_rate", "γ"))

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import archives, sources, store, tasks
+from .. import archives, reading, sources, store, tasks
 from ..checks import whole
+from ..store import turn
 from ..sweeps.published import Unchecked
 from .arm import Arm
 from .measuring import follow
@@ -32,9 +33,14 @@ def folder():
     return Path(__file__).resolve().parents[2] / "book" / "results" / "arms"
 
 
+def path_of(task, root=None):
+    """Where the published arms of a task lie, or would; ValueError for a name that no file has."""
+    return store.published(root or folder(), task, "task")
+
+
 def names(root=None):
     """Names of the tasks whose arms are published."""
-    return sorted(path.stem for path in Path(root or folder()).glob("*.npz"))
+    return store.published_names(root or folder())
 
 
 def command(task):
@@ -51,9 +57,10 @@ def write(arms, store=None, root=None):
         Where it cannot be written; otherwise as :func:`netdyn_lib.arms.running.load`.
     """
     data = _load_all(arms, store, partial=True)
-    if data.attrs["task"] in names(root):
-        data = merged(data, load(data.attrs["task"], root))
-    return save(data, root)
+    with turn(path_of(data.attrs["task"], root)):  # what another publishes meanwhile is not lost
+        if data.attrs["task"] in names(root):
+            data = merged(data, load(data.attrs["task"], root))
+        return save(data, root)
 
 
 def merged(data, known):
@@ -90,10 +97,7 @@ def save(data, root=None):
             arrays[name] = values.astype(_type(name))
     meta = dict(arms=json.loads(data.attrs["arms"]), steps=data["step"].values.tolist())
     meta |= {name: data.attrs[name] for name in ("task", "data", "provenance")}
-    path = Path(root or folder()) / f"{data.attrs['task']}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store.write_archive(path, arrays, meta)
-    return path
+    return store.write_archive(path_of(data.attrs["task"], root), arrays, meta)
 
 
 def _type(name):
@@ -110,10 +114,15 @@ def load(task, root=None):
     netdyn_lib.store.DamagedShard
         For a file that is damaged.
     """
-    path = Path(root or folder()) / f"{task}.npz"
+    path = path_of(task, root)
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the arms of {task!r}; compute them: {command(task)}")
     arrays, meta = store.read_archive(path)
+    with reading.of_kind(path, "file of arms"):
+        return sources.published_in(_dataset(arrays, meta), path)
+
+
+def _dataset(arrays, meta):
     variables = {}
     for name, values in arrays.items():
         if name != "present":
@@ -123,7 +132,7 @@ def load(task, root=None):
         variables[name] = ("arm", "seed", *_DIMS.get(name, ("step",))), values
     coords = {"arm": [Arm(**one).label for one in meta["arms"]], "seed": np.arange(arrays["present"].shape[1]), "step": meta["steps"]}
     attrs = {name: meta[name] for name in ("task", "data", "provenance")} | {"arms": json.dumps(meta["arms"])}
-    return sources.published_in(xr.Dataset(variables, coords, attrs), path)
+    return xr.Dataset(variables, coords, attrs)
 
 
 @dataclass(frozen=True)

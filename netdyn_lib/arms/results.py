@@ -71,6 +71,7 @@ def helpers(count, words):
     finally:
         for process in others:
             process.terminate()
+        for process in others:
             process.wait()
 
 

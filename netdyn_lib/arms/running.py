@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from .. import jobs, machine, store
+from .. import jobs, machine, reading, store
 from ..checks import positive
 from ..ensembles import Stopped
 from .measuring import follow, joined
@@ -82,7 +82,7 @@ def _mine(kept, wanted, deadline):
             if deadline is not None and time.monotonic() > deadline:
                 raise Stopped("the time is over")
             with kept.claim(name) as mine:
-                if name in kept:
+                if jobs.is_good(kept, name):
                     yield piece, True
                 elif mine:
                     yield piece, False
@@ -169,11 +169,12 @@ def load(arms, folder=None, partial=False):
             "run them first"
         )
     present = list(dict.fromkeys(piece.arm for piece in there))
-    data = _dataset(present, {(present.index(piece.arm), piece.network): shards[piece.key].arrays for piece in there})
+    with reading.of_kind(kept.folder, "store of such networks"):
+        data = _dataset(present, {(present.index(piece.arm), piece.network): shards[piece.key].arrays for piece in there})
+        came = provenance([shard.meta for shard in shards.values()])
     data.attrs = {"task": arms[0].task, "data": wanted[0].task.split.provenance()}
     data.attrs["arms"] = json.dumps([dataclasses.asdict(arm) for arm in present])
-    data.attrs["provenance"] = provenance([shard.meta for shard in shards.values()])
-    return data
+    return data.assign_attrs(provenance=came)
 
 
 def _dataset(arms, rows):

@@ -15,4 +15,4 @@ def packed(text):
 
 def unpacked(letters):
     """Undo :func:`packed`."""
-    return gzip.decompress(base64.b64decode(letters)).decode()
+    return gzip.decompress(base64.b64decode(letters, validate=True)).decode()

@@ -1,10 +1,8 @@
 """Command line of the campaigns: ``python -m netdyn_lib.outcomes --help``."""
 
 import argparse
-import signal
-import sys
 
-from .. import profiles
+from .. import jobs, profiles
 from . import campaign
 
 
@@ -13,7 +11,7 @@ def main(argv=None):
     top = argparse.ArgumentParser(prog="python -m netdyn_lib.outcomes", description="The campaigns of the chapter on prediction.")
     verbs = top.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="compute the blocks that a store lacks")
-    run.add_argument("--time-limit", type=float, metavar="SECONDS", help="for each campaign")
+    run.add_argument("--time-limit", type=float, metavar="SECONDS", help="for all together")
     run.add_argument("--workers", type=int, help="threads (default: all)")
     publish = verbs.add_parser("publish", help="write what the book shows of a campaign to one file")
     publish.add_argument("--out", help="folder (default: book/results/outcomes)")
@@ -23,31 +21,40 @@ def main(argv=None):
         verb.add_argument("--store", default="_build/store", help="folder of blocks (default: _build/store)")
         verb.add_argument("--seed", type=int, default=0)
     words = top.parse_args(argv)
+
+    def work():
+        names = words.names or campaign.names()
+        campaigns = [campaign.get(name, words.profile, words.seed) for name in names]
+        return {"run": _run, "publish": _publish}[words.verb](campaigns, words)
+
+    return jobs.status(work, "blocks")
+
+
+def _run(campaigns, words):
+    from . import running
+
+    remaining, lacking = jobs.countdown(words.time_limit), 0
+    for one in campaigns:
+        left, blocks = remaining(), len(one.blocks())
+        if left is not None and left <= 0:
+            print(f"{one.name}: not begun, time limit", flush=True)
+            lacking += blocks
+            continue
+        kept, missing = running.run(one, words.store, words.workers, left)
+        done = f"{blocks - missing} of {blocks} blocks done, {kept} of them before"
+        print(f"{one.name}: {done}", flush=True)
+        lacking += missing
+    return jobs.INCOMPLETE if lacking else 0
+
+
+def _publish(campaigns, words):
     from . import published, running
 
-    lacking = 0
-    try:
-        for one in [campaign.get(name, words.profile, words.seed) for name in words.names or campaign.names()]:
-            if words.verb == "run":
-                kept, missing = running.run(one, words.store, words.workers, words.time_limit)
-                print(f"{one.name}: {len(one.blocks()) - missing} of {len(one.blocks())} blocks done, {kept} of them before", flush=True)
-                lacking += missing
-            else:
-                path = published.write(running.load(one, words.store), one, root=words.out)
-                print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
-    except (ValueError, OSError, KeyError) as error:
-        print(f"ERROR: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)  # a KeyError's text is in quotes
-        return 1
-    except KeyboardInterrupt:
-        print("\nstopped; finished blocks are kept, and the same command goes on from there", file=sys.stderr)
-        return 130
-    return 3 if lacking else 0
-
-
-def _interrupt(_number, _frame):
-    raise KeyboardInterrupt
+    for one in campaigns:
+        path = published.write(running.load(one, words.store), one, root=words.out)
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main())
+    jobs.program(main, "blocks")

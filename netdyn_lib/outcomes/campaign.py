@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from .. import profiles
 from ..checks import positive, whole
+from ..store import file_name
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Campaign:
     Raises
     ------
     ValueError
-        For numbers out of their bounds, or times that do not grow or leave the training.
+        For a name that is none of a file, numbers out of their bounds, or times that do not grow
+        or leave the training.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Campaign:
     seed: int = 0
 
     def __post_init__(self):
+        file_name(self.name, "name")
         object.__setattr__(self, "learning_rate", positive(self.learning_rate, "learning_rate", "η"))
         for name, least in dict(count=1, steps=1, backward=1, block=1, seed=0).items():
             object.__setattr__(self, name, whole(getattr(self, name), name, least))

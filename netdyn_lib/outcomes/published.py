@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import sources, store, tasks
+from .. import reading, sources, store, tasks
 from ..checks import whole
 from ..tangent import angles
 from . import campaign as grid
@@ -38,7 +38,7 @@ def folder():
 
 def names(root=None):
     """Names of the published campaigns."""
-    return sorted(path.stem for path in Path(root or folder()).glob("*.npz"))
+    return store.published_names(root or folder())
 
 
 def command(name):
@@ -106,10 +106,11 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, foll
     Raises
     ------
     ValueError
-        Where nothing was measured near the early time.
+        Where nothing was measured near the early time, or the campaign's name is none of a file.
     netdyn_lib.store.StoreError
         Where it cannot be written.
     """
+    path = store.published(root or folder(), campaign.name, "campaign")
     scores = predicting.table(data, resamples=resamples, seed=campaign.seed)
     savings = predicting.savings_over_time(data, resamples=resamples, seed=campaign.seed)
     now = place(data, early)
@@ -138,10 +139,7 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, foll
         method=scores.attrs["method"],
         savings=dict(rules=savings["rule"].values.tolist(), baselines=savings["baseline"].values.tolist(), **savings.attrs),
     )
-    path = Path(root or folder()) / f"{campaign.name}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store.write_archive(path, arrays, meta)
-    return path
+    return store.write_archive(path, arrays, meta)
 
 
 def _small(name, values):
@@ -170,12 +168,14 @@ def load(name, root=None):
     netdyn_lib.store.DamagedShard
         For a file that is damaged.
     """
-    path = Path(root or folder()) / f"{name}.npz"
+    path = store.published(root or folder(), name, "campaign")
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the campaign {name!r}; compute it: {command(name)}")
     arrays, meta = store.read_archive(path)
-    times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
-    return tuple(sources.published_in(found, path) for found in (_data(name, arrays, meta, times), *_summaries(arrays, meta, times)))
+    with reading.of_kind(path, "published campaign"):
+        times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
+        found = _data(name, arrays, meta, times), *_summaries(arrays, meta, times)
+        return tuple(sources.published_in(data, path) for data in found)
 
 
 def _data(name, arrays, meta, times):

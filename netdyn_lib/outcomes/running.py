@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from .. import fingerprint, jobs, machine, store, tasks
+from .. import fingerprint, jobs, machine, reading, store, tasks
 from ..checks import positive
 from ..sweeps.compute import versions
 from .measuring import measure
@@ -128,6 +128,11 @@ def load(campaign, folder=None):
             f"the store {kept.folder} lacks {len(lacking)} of {len(names)} blocks of the campaign {campaign.name!r}: run it first"
         )
     shards = [kept.read(name) for name in names]
+    with reading.of_kind(kept.folder, "store of such blocks"):
+        return _whole(campaign, shards)
+
+
+def _whole(campaign, shards):
     variables = {}
     for name, dims in _DIMS.items():
         axis = 1 if dims else 0

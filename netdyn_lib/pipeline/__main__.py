@@ -6,6 +6,7 @@ from pathlib import Path
 
 from netdyn_lib.profiles import PROFILES
 
+from .. import failures
 from .project import PipelineError, Project
 
 
@@ -33,14 +34,16 @@ def parser():
 
 
 def main(argv=None):
-    """Run one verb; the exit status says whether it worked."""
+    """Run one verb; the exit status is 0 where it worked, 1 for an error, told in a line, and 130 after Ctrl-C."""
     words = parser().parse_args(argv)
     project = Project(words.root.resolve())
     try:
         _call(project, words)
     except PipelineError as error:
-        print(f"\nERROR: {error}", file=sys.stderr)
+        print(f"ERROR: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        return failures.tell(error)
     except KeyboardInterrupt:
         print("\ninterrupted; what was finished is kept, and the next run goes on from there", file=sys.stderr)
         return 130

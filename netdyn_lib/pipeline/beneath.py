@@ -4,12 +4,13 @@ It is written into the pages after execution, so that notebooks of different run
 """
 
 import hashlib
+import shlex
 
 import nbformat
 
-from .. import fingerprint, profiles, sources
-from ..figures import packing
-from . import notebook
+from .. import fingerprint, profiles, reading, sources
+from . import forms, notebook
+from .foreign import code, words
 from .project import write_whole
 
 #: Folder of the tables, beside the notebooks of a staged book.
@@ -49,7 +50,8 @@ def now(project, name):
 
     Of the profiles, that of this notebook's sizes alone: those of other chapters do not make it stale.
     """
-    found = fingerprint.behind(project.source(name).read_text(encoding="utf-8"), project.package)
+    with forms.told(name):
+        found = fingerprint.behind(reading.text(project.source(name)), project.package)
     if "profiles" in found:
         sizes = {profile: sorted(vars(profiles.sizes(name, profile)).items()) for profile in profiles.PROFILES}
         found["profiles"] = hashlib.sha256(repr(sizes).encode()).hexdigest()[:12]
@@ -66,22 +68,20 @@ def stale(run, now):
 
 def command(run, name):
     """The papermill command that repeats a run."""
-    given = " ".join(f"-p {key} {run[key]}" for key in ("profile", "device", "seed"))
+    given = " ".join(f"-p {key} {shlex.quote(str(run[key]))}" for key in ("profile", "device", "seed"))
     return f".venv/bin/papermill --cwd notebooks notebooks/{name}.ipynb {name}-again.ipynb {given}"
 
 
 def described(run):
     """A run in a sentence."""
     where = f"{run['device']} ({run['machine']})" if run.get("machine") else run["device"]
-    return (
-        f"Profile {run['profile']}, device {where}, seed {run['seed']}, commit `{run['commit']}`, {run['executed']}; "
-        f"the whole chapter took {run['duration_s']:.0f} s."
-    )
+    way = words(f"Profile {run['profile']}, device {where}, seed {run['seed']}, commit")
+    return f"{way} {code(run['commit'])}, {words(run['executed'])}; the whole chapter took {run['duration_s']:.0f} s."
 
 
 def _published(found):
     """A sentence on the published files that a figure was drawn from, none where there is none."""
-    files = [f"`{source}`" for source in found if source != sources.HERE]
+    files = [code(source) for source in found if source != sources.HERE]
     if not files:
         return []
     part = "Partly drawn" if sources.HERE in found else "Drawn"
@@ -93,7 +93,7 @@ def _numbers(cell, path):
     letters = cell.metadata.get("netdyn", {}).get("numbers")
     if letters is None:
         return None
-    text = packing.unpacked(letters)
+    text = notebook.unpacked(letters, f"{path.parent.name}: the figure {path.stem!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text)
     return text
@@ -111,7 +111,7 @@ def _text(run, name, label, numbers, changed, found):
     if changed is None:
         lines += ["This run was made by an older library, which did not keep a record of its modules.", ""]
     elif changed:
-        some = ", ".join(f"`{module}`" for module in changed[:_MOST]) + (f" and {len(changed) - _MOST} more" if len(changed) > _MOST else "")
+        some = ", ".join(map(code, changed[:_MOST])) + (f" and {len(changed) - _MOST} more" if len(changed) > _MOST else "")
         lines += [f"Since this run, modules that the chapter imports have changed: {some}. Executed again, it may show something else.", ""]
     if numbers is None:
         lines += ["The numbers drawn were not kept by this run.", ""]

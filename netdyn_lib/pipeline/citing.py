@@ -3,9 +3,9 @@
 import re
 import textwrap
 
-import yaml
-
-from . import notebook
+from .. import reading
+from . import forms, notebook
+from .foreign import code, words
 from .project import PipelineError
 
 #: What a reference of ``CITATION.cff`` is in BibTeX, by its type.
@@ -21,7 +21,7 @@ def stage(project, notebooks, made):
     if not path.exists():
         return
     citation = load(path)
-    config = yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8"))
+    config = forms.settings(project.root / "_config.yml")
     texts = {
         "citation.md": f"> {sentence(citation)}\n",
         "bibtex.md": f"```bibtex\n{bibtex(citation)}```\n",
@@ -40,14 +40,12 @@ def load(path):
     PipelineError
         For a file that is not YAML or lacks what a citation is made of.
     """
-    try:
-        citation = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise PipelineError(f"{path.name} cannot be read: {error}") from None
+    with forms.told():
+        citation = reading.from_yaml(path)
     lacking = [key for key in ("title", "authors", "version", "date-released") if key not in (citation or {})]
     if lacking:
         raise PipelineError(f"{path.name} lacks {', '.join(lacking)}")
-    return citation
+    return forms.fit(citation, forms.CITATION, path)
 
 
 def sentence(citation):
@@ -58,8 +56,8 @@ def sentence(citation):
     'A group. *A book*. Version 1.0, 2026.'
     """
     where = f" {_address(citation)}." if _address(citation) else ""
-    authors = ", ".join(_author(author) for author in citation["authors"])
-    return f"{authors}. *{citation['title']}*. Version {citation['version']}, {citation['date-released'].year}.{where}"
+    authors = words(", ".join(_author(author) for author in citation["authors"]))
+    return f"{authors}. *{words(citation['title'])}*. Version {words(citation['version'])}, {citation['date-released'].year}.{where}"
 
 
 def bibtex(citation):
@@ -117,13 +115,13 @@ def one_figure(citation, notebooks):
     """
     for name, nb in notebooks.items():
         for _, label, _, _ in notebook.figures(nb):
-            commit = nb.metadata.netdyn["commit"]
+            commit = code(nb.metadata.netdyn["commit"])
             text = sentence(citation)
             return textwrap.dedent(f"""\
-                > Figure `{label}` in: {text[:-1]}, commit `{commit}`.
+                > Figure `{label}` in: {text[:-1]}, commit {commit}.
 
                 Here `{label}` is the figure's name, the last part of the link beside its caption ([{name}](../notebooks/{name}.ipynb)),
-                and `{commit}` the commit at which its chapter was executed.
+                and {commit} the commit at which its chapter was executed.
                 """)
     raise PipelineError("no chapter has a figure that could be cited")
 

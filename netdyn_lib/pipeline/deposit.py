@@ -4,9 +4,8 @@ import html
 import json
 import re
 
-import yaml
-
 from .. import __version__
+from . import citing
 from .project import PipelineError
 
 #: Zenodo's words for what CITATION.cff calls a type, and for the types of references.
@@ -26,11 +25,8 @@ def citation(project):
         another version than the library has.
     """
     path = project.root / "CITATION.cff"
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise PipelineError(f"{path.name} cannot be read: {error}") from None
-    missing = [field for field in _NEEDED if not (found or {}).get(field)]
+    found = citing.load(path)
+    missing = [field for field in _NEEDED if not found.get(field)]
     if missing:
         raise PipelineError(f"{path.name} lacks {', '.join(missing)}: a deposit needs them")
     if str(found["version"]) != __version__:

@@ -10,13 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 
-import nbformat
-import yaml
-
-from .. import archives, machine, sources
+from .. import archives, claims, machine, reading, sources
 from ..figures import behind, vector
 from ..fingerprint import imported
-from . import beneath, notebook
+from . import beneath, forms, notebook
 from .memory import Peak
 from .project import PipelineError, write_whole
 
@@ -67,20 +64,20 @@ def key(project, name, parameters):
         When the source, or a module it imports, is not Python, or the claims
         are not YAML.
     """
-    source = project.source(name).read_text(encoding="utf-8")
-    try:
+    with forms.told(name):
+        source = reading.text(project.source(name))
         files = imported(source, project.package)
-    except SyntaxError as error:
-        raise PipelineError(f"{name}: {error.filename}, line {error.lineno}: {error.msg}") from None
-    claims = _claims(project, name) if project.package / "claims.py" in files else None
+    measured = _claims(project, name) if project.package / "claims.py" in files else None
     images = None
     if any(project.package / folder / "results.py" in files for folder in ("sweeps", "arms")):
         images = {image: archives.available(image) for image in archives.names()}
     for module, folder in _READERS.items():
         if project.package / module in files:
-            files += sorted(path for path in (project.book / "results" / folder).glob("*") if path.is_file())
+            # Hidden is what is being written, or was when its writer was killed.
+            found = (project.book / "results" / folder).glob("[!.]*")
+            files += sorted(path for path in found if path.is_file() and path.suffix != ".partial")
     digest = hashlib.sha256()
-    digest.update(json.dumps([source, parameters, versions(), claims, images], sort_keys=True, default=str).encode())
+    digest.update(json.dumps([source, parameters, versions(), measured, images], sort_keys=True, default=str).encode())
     for path in files:
         digest.update(f"\n{path.relative_to(project.root)}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -90,11 +87,10 @@ def key(project, name, parameters):
 def _claims(project, name):
     """The papers, and the claims of one chapter, as they stand in the claims file."""
     path = project.book / "claims.yml"
-    try:
-        whole = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return [whole.get("papers"), [entry for entry in whole.get("claims") or [] if entry.get("chapter") == name]]
-    except (OSError, AttributeError, yaml.YAMLError) as error:
-        raise PipelineError(f"{path} cannot be read: {error}") from None
+    with forms.told():
+        claims.load(path)  # else a chapter would find out at its end
+        papers, entries = claims.entries(path)
+    return [papers, [entry for entry in entries if entry["chapter"] == name]]
 
 
 def plan(project, name, profile, device, seed=None):
@@ -125,11 +121,9 @@ def resolve(device):
 def current(path, key):
     """Whether ``path`` holds a whole executed notebook with this key."""
     try:
-        nb = notebook.read(path)
-        nbformat.validate(nb)
-    except (OSError, ValueError, nbformat.ValidationError):
+        return notebook.executed(path).metadata.netdyn.get("key") == key
+    except PipelineError:
         return False
-    return nb.metadata.get("netdyn", {}).get("key") == key
 
 
 def execute(project, profile="laptop", device="auto", seed=None, only="", fresh=False, log=print):

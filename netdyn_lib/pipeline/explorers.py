@@ -10,8 +10,9 @@ import json
 
 import numpy as np
 
-from netdyn_lib import profiles
+from netdyn_lib import profiles, reading
 
+from . import forms
 from .project import PipelineError
 
 # Whole numbers of 16 bits with a meaning of their own.
@@ -105,7 +106,10 @@ def sweeps(root):
     """Every published sweep in a folder: quantities over the learning rate with intervals and each network's value, and curves."""
     from netdyn_lib.sweeps import published
 
-    found = [_sweep(name, published.load(name, root)) for name in published.names(root)]
+    found = []
+    for name in published.names(root):
+        with forms.told(), reading.of_kind(published.path_of(name, root), "published sweep"):
+            found.append(_sweep(name, published.load(name, root)))
     if not found:
         raise PipelineError(f"no sweep is published in {root}: the page explore_sweeps has nothing to show")
     largest = max(found, key=lambda one: len(one["rates"]) * one["networks"])
@@ -286,12 +290,12 @@ def script(name, data):
     return f"window.netdynData = window.netdynData || {{}};\nwindow.netdynData.{name} = {text};\n"
 
 
-def write(book):
-    """Write the scripts of those explorers whose pages lie in the folder ``book`` of the staged sources.
+def write(book, results):
+    """Write the scripts of those explorers whose pages lie in the folder ``book`` of the staged sources, from published ``results``.
 
     The page ``explore_NAME.md`` loads ``_static/explore_NAME_data.js``.
     """
-    makers = {"map": toy_map, "sweeps": lambda: sweeps(book / "results"), "trajectories": trajectories}
+    makers = {"map": toy_map, "sweeps": lambda: sweeps(results), "trajectories": trajectories}
     for name, make in makers.items():
         if (book / f"explore_{name}.md").exists():
             (book / "_static" / f"explore_{name}_data.js").write_text(script(name, make()), encoding="utf-8")

@@ -1,13 +1,13 @@
 """Generated parts of pages: the scorecard, its summary, the runs, the published results, the front figure."""
 
-import base64
 import html
 import re
 
-from netdyn_lib import benchmarks, claims, store
+from netdyn_lib import benchmarks, claims, reading, store
 
-from . import notebook, scorecard
+from . import forms, notebook, scorecard
 from . import recorded as recorded_runs
+from .foreign import code, words
 from .project import PipelineError
 
 
@@ -45,7 +45,8 @@ def table(rows, notebooks, others=None):
     for name, nb in notebooks.items():
         mine = [row for row in rows if row["chapter"] == name]
         if mine:
-            body = f'<div class="scorecard-frame" tabindex="0" role="region" aria-label="Claims of {name}">{claims.table(mine, _address, others)}</div>'
+            body = f'<div class="scorecard-frame" tabindex="0" role="region" aria-label="Claims of {html.escape(name)}">{claims.table(mine, _address, others)}</div>'
+            body = " ".join(body.split("\n"))  # a line of it could end the block
             parts.append(f"## {_link(name, nb)}\n\n```{{raw}} html\n{body}\n```\n")
     return "\n".join([_filters(rows, notebooks), *parts]) if parts else "No claim has been measured.\n"
 
@@ -99,9 +100,7 @@ def runs(notebooks):
     lines = ["| " + " | ".join(head) + " |", "|:--|:--|:--|--:|--:|--:|:--|:--|:--|"]
     for name, nb in notebooks.items():
         run = nb.metadata.netdyn
-        cells = (_link(name, nb), run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}")
-        cells += (f"{run['peak_mb']:,}" if run.get("peak_mb") else "–", run["executed"], f"`{run['commit']}`", run.get("machine", "–"))
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join((_link(name, nb), *_way(run))) + " |")
     return "\n".join(lines) + "\n\n" + _versions(notebooks)
 
 
@@ -115,12 +114,18 @@ def recorded(runs, rows, notebooks):
     for run in runs:
         name = run["chapter"]
         same, many = recorded_runs.agreement(run, rows)
-        cells = (_link(name, notebooks[name]) if name in notebooks else name, run["profile"], run["device"], run["seed"], f"{run['duration_s']:.0f}")
-        cells += (f"{run['peak_mb']:,}" if run["peak_mb"] else "–", run["executed"], f"`{run['commit']}`", run["machine"] or "–")
-        lines.append("| " + " | ".join(str(cell) for cell in (*cells, f"{same} of {many}" if many else "–")) + " |")
+        chapter = _link(name, notebooks[name]) if name in notebooks else words(name)
+        lines.append("| " + " | ".join((chapter, *_way(run), f"{same} of {many}" if many else "–")) + " |")
     if not any(run["device"].startswith("cuda") for run in runs):
         lines += ["", "None of them is on a GPU."]
     return "\n".join(lines) + "\n"
+
+
+def _way(run):
+    """How a run was made: the cells of a line, from the profile to the machine."""
+    peak = f"{run['peak_mb']:,}" if run.get("peak_mb") else "–"
+    cells = (words(run["profile"]), words(run["device"]), str(run["seed"]), f"{run['duration_s']:.0f}", peak)
+    return *cells, words(run["executed"]), code(run["commit"]), words(run.get("machine") or "–")
 
 
 def _versions(notebooks):
@@ -130,7 +135,7 @@ def _versions(notebooks):
     lines = ["Versions:", ""]
     for versions, names in groups.items():
         which = "all chapters" if len(groups) == 1 else ", ".join(names)
-        lines.append(f"- {which}: " + ", ".join(f"{package} {version}" for package, version in versions))
+        lines.append(f"- {which}: " + ", ".join(words(f"{package} {version}") for package, version in versions))
     return "\n".join(lines) + "\n"
 
 
@@ -138,27 +143,26 @@ def published(folder):
     """The published results in a folder and below it: what each holds, where it comes from, and the file to download."""
     lines = ["| Name | What it holds | Computed | File |", "|:--|:--|:--|:--|"]
     for path in sorted(folder.glob("*.npz")) + sorted(folder.glob("*/*.npz")):
-        try:
+        with forms.told(), reading.of_kind(path, "published result"):
             _, meta = store.read_archive(path)
-        except store.DamagedShard as error:
-            raise PipelineError(str(error)) from None
-        lines.append(_listed(folder, path, *_contents(meta)))
+            lines.append(_listed(folder, path, *_contents(meta)))
     for path in sorted(folder.glob("bench/*.json")):
-        try:
-            measured = benchmarks.load(path)
-        except ValueError as error:
-            raise PipelineError(str(error)) from None
-        about = measured.about
-        where = about["device"] if about.get("cuda") else about["processor"]
-        holds = f"speed and memory: {len(measured.rows)} comparisons, growth with {len(measured.growths)} quantities"
-        lines.append(_listed(folder, path, holds, f"{about['date']}, {where}, PyTorch {about['torch']}, commit `{about['commit']}`"))
+        with forms.told(), reading.of_kind(path, "file of measurements"):
+            lines.append(_listed(folder, path, *_speeds(benchmarks.load(path))))
     return "\n".join(lines) + "\n" if len(lines) > 2 else "Nothing is published yet.\n"
 
 
 def _listed(folder, path, holds, came):
     size = path.stat().st_size
-    words = f"{size / 1e6:.1f} MB" if size > 5e4 else f"{size / 1e3:.0f} kB"
-    return f"| {path.stem} | {holds} | {came} | {{download}}`{words} <{folder.name}/{path.relative_to(folder)}>` |"
+    shown = f"{size / 1e6:.1f} MB" if size > 5e4 else f"{size / 1e3:.0f} kB"
+    return f"| {words(path.stem)} | {holds} | {came} | {{download}}`{shown} <{folder.name}/{path.relative_to(folder)}>` |"
+
+
+def _speeds(measured):
+    about = measured.about
+    where = about["device"] if about.get("cuda") else about["processor"]
+    holds = f"speed and memory: {len(measured.rows)} comparisons, growth with {len(measured.growths)} quantities"
+    return holds, words(f"{about['date']}, {where}, PyTorch {about['torch']}, commit") + f" {code(about['commit'])}"
 
 
 def _contents(meta):
@@ -167,25 +171,29 @@ def _contents(meta):
         sweep, groups = meta["sweep"], meta["provenance"]
         rates = f"{len(sweep['rates'])} learning rates from {min(sweep['rates']):g} to {max(sweep['rates']):g}"
         holds = f"{sweep['task']}: {rates}, {sweep['conditions']} initial conditions, {sweep['copies']} copies, {sweep['epochs']} epochs"
-        return f"{holds}. {groups[0]['data']}", "; ".join(_origin(group) for group in groups)
+        return words(f"{holds}. {groups[0]['data']}"), "; ".join(_origin(group) for group in groups)
     if "campaign" in meta:
         campaign = meta["campaign"]
-        return f"{campaign['count']:,} networks with their exponents and vectors, {campaign['steps']:,} steps", meta["provenance"]
+        holds = f"{campaign['count']:,} networks with their exponents and vectors, {campaign['steps']:,} steps"
+        return words(holds), words(meta["provenance"])
     if "arms" in meta:
-        return f"{meta['task']}: {len(meta['arms'])} arms of pruned descent, {meta['steps'][-1]:,} steps. {meta['data']}", meta["provenance"]
+        holds = f"{meta['task']}: {len(meta['arms'])} arms of pruned descent, {meta['steps'][-1]:,} steps. {meta['data']}"
+        return words(holds), words(meta["provenance"])
     about = meta["attributes"]
     if "epsilon" in about:
-        return f"{about['task']}: twins, {about['steps']:,} steps. {about['data']}", about["provenance"]
-    if "interval" in about:
-        return f"{about['task']}: {about['count']:,} of {about['parameters']:,} exponents over training. {about['data']}", about["provenance"]
-    return f"leading exponents and sharpness, {about['conditions']} networks, {about['epochs']} epochs. {about['data']}", about["provenance"]
+        holds = f"{about['task']}: twins, {about['steps']:,} steps. {about['data']}"
+    elif "interval" in about:
+        holds = f"{about['task']}: {about['count']:,} of {about['parameters']:,} exponents over training. {about['data']}"
+    else:
+        holds = f"leading exponents and sharpness, {about['conditions']} networks, {about['epochs']} epochs. {about['data']}"
+    return words(holds), words(about["provenance"])
 
 
 def _origin(group):
     machine = group["machine"]
     where = machine["device"] if machine.get("cuda") else machine["processor"]
     hours = f"{group['seconds'] / 3600:.2g} h" if group["seconds"] > 360 else f"{group['seconds'] / 60:.2g} min"
-    return f"{group['last'][:10]}, {where}, PyTorch {machine['torch']}, commit `{group['commit']}`, {hours}"
+    return words(f"{group['last'][:10]}, {where}, PyTorch {machine['torch']}, commit") + f" {code(group['commit'])}, {hours}"
 
 
 def front(notebooks, wanted):
@@ -205,13 +213,11 @@ def front(notebooks, wanted):
     for name, nb in notebooks.items():
         for cell, label, caption, alt in notebook.figures(nb):
             if label == wanted:
-                png = next((o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})), None)
-                if png is None:
-                    raise PipelineError(f"{name}: the figure {wanted!r} has no picture: was it executed?")
+                png = notebook.picture(cell, f"{name}: the figure {wanted!r}")
                 text = (
                     f"```{{figure}} _generated/front.png\n:alt: {' '.join(alt.split())}\n:name: front-figure\n\n"
                     f"{' '.join(caption.split())} From {_link(name, nb)}.\n```\n"
                 )
-                return base64.b64decode(png), text
+                return png, text
     names = [label for nb in notebooks.values() for _, label, _, _ in notebook.figures(nb)]
     raise PipelineError(f"the front page asks for the figure {wanted!r}; the chapters have: {', '.join(names) or 'none'}")

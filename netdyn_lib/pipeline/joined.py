@@ -142,7 +142,7 @@ def _whole(front, entries, bodies, formulas, at, pages):
     options = formulas.get("options", {})
     # Hidden copies of formulas, for screen readers, would come out twice when text is searched or copied.
     options |= {"enableAssistiveMml": False, "menuOptions": {"settings": {"assistiveMml": False}}}
-    settings = json.dumps(formulas | {"options": options})
+    settings = json.dumps(formulas | {"options": options}).replace("</", "<\\/")  # nothing in it ends the script
     sheets = "".join(
         f'<link rel="stylesheet" href="{at}/_static/{sheet}">' for sheet in ("pygments.css", "sphinx-design.min.css", "netdyn.css", "print.css")
     )

@@ -1,12 +1,17 @@
 """A notebook as data: its source, parameters, identifiers and provenance."""
 
 import ast
+import base64
 import copy
 import hashlib
+import zlib
 
 import jupytext
 import nbformat
 
+from .. import reading
+from ..figures import packing
+from . import forms
 from .project import PipelineError
 
 PARAMETERS = "parameters"
@@ -18,8 +23,21 @@ def read_source(path):
 
     A cell's id is a hash of its kind, its text and how often the same text
     came before, so that a change in one cell changes no other id.
+
+    Raises
+    ------
+    PipelineError
+        For a file that is no such script.
     """
-    nb = jupytext.read(path, fmt="py:percent")
+    with forms.told():
+        reading.text(path)
+    try:
+        nb = jupytext.read(path, fmt="py:percent")
+        nbformat.validate(nb)
+    except Exception as error:  # the header is YAML, the options of a cell are read in several ways
+        what = " ".join(str(error).split())[:200]
+        why = "is its header, or the options of a cell, malformed?"
+        raise PipelineError(f"{path} is no script in cells: {what}: {why}") from None
     nb.nbformat, nb.nbformat_minor = 4, 5
     seen = {}
     for cell in nb.cells:
@@ -48,11 +66,13 @@ def defaults(nb, name="notebook"):
     if len(cells) != 1:
         raise PipelineError(f"{name}: {len(cells)} cells carry the tag {PARAMETERS!r}; there must be exactly one")
     values = {}
-    for statement in ast.parse(cells[0].source).body:
+    with forms.told(name):
+        body = ast.parse(cells[0].source, f"the {PARAMETERS} cell").body
+    for statement in body:
         try:
             (target,) = statement.targets
             values[target.id] = ast.literal_eval(statement.value)
-        except (AttributeError, ValueError):
+        except (AttributeError, TypeError, ValueError):
             line = ast.unparse(statement)
             raise PipelineError(f"{name}: the {PARAMETERS} cell holds {line!r}, not a plain value") from None
     missing = [key for key in ("profile", "device", "seed") if key not in values]
@@ -110,9 +130,72 @@ def figures(nb):
     return found
 
 
+def picture(cell, name):
+    """The picture that a figure's cell shows, as PNG.
+
+    Raises
+    ------
+    PipelineError
+        Where there is none.
+    """
+    found = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    if not found:
+        raise PipelineError(f"{name} has no picture: was it executed?")
+    try:
+        return base64.b64decode(found[0])
+    except ValueError as error:
+        what = f"the picture of {name} is damaged ({error})"
+        raise PipelineError(f"{what}: execute the notebook again") from None
+
+
+def unpacked(letters, name):
+    """What :func:`netdyn_lib.figures.packing.packed` packed; PipelineError where it is damaged."""
+    try:
+        return packing.unpacked(letters)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        what = f"the data kept with the figure are damaged ({error})"
+        raise PipelineError(f"{name}: {what}: execute the notebook again") from None
+
+
 def read(path):
-    """Read an ``.ipynb``."""
-    return nbformat.read(path, as_version=4)
+    """Read an ``.ipynb``.
+
+    Raises
+    ------
+    PipelineError
+        For a file that is no notebook of this format; it names the cell.
+    """
+    with forms.told():
+        text = reading.text(path)
+        found = reading.parsed_json(text, path)
+    version = found.get("nbformat") if isinstance(found, dict) else None
+    if version != 4:
+        what = "no nbformat" if version is None else f"nbformat {version!r}, not 4"
+        raise PipelineError(f"{path} is no notebook: it has {what}")
+    try:
+        nbformat.validate(found)
+        return nbformat.reads(text, as_version=4)
+    except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
+        place = list(getattr(error, "absolute_path", ()))
+        where = f", cell {place[1] + 1}" if place[:1] == ["cells"] and len(place) > 1 else ""
+        why = str(error).strip().splitlines()[0][:200]
+        what = f"{path}{where} is no notebook: {why}"
+        raise PipelineError(f"{what}: was it changed by hand, or merged?") from None
+
+
+def executed(path):
+    """Read an ``.ipynb`` that this pipeline executed, with all that it says of its run.
+
+    Raises
+    ------
+    PipelineError
+        As :func:`read`, and where it does not say how it was executed, or what
+        its cells hold is not what this pipeline writes.
+    """
+    nb = read(path)
+    if "netdyn" not in nb.metadata:
+        raise PipelineError(f"{path} does not say how it was executed: it was not written by this pipeline")
+    return forms.fit(nb, forms.NOTEBOOK, path)
 
 
 def dumps(nb):

@@ -40,7 +40,7 @@ def _executed(project, name, profile):
     path = project.executed(profile, name)
     if not path.exists():
         raise PipelineError(f"{name} has not been executed at profile {profile}: run make notebooks")
-    return notebook.read(path)
+    return notebook.executed(path)
 
 
 def _check_defaults(name, defaults, ran):
@@ -75,6 +75,9 @@ def merge(source, run, name):
         made.metadata.language_info = run.metadata.language_info
         # The patch release of Python changes from machine to machine; it stands in the provenance.
         made.metadata.language_info.pop("version", None)
+    lacking = [k for k in KEPT if k not in run.metadata.netdyn]
+    if lacking:
+        raise PipelineError(f"{name} was executed by an older library, which kept no {', '.join(lacking)}: execute it again")
     made.metadata.netdyn = {k: run.metadata.netdyn[k] for k in KEPT}
     # The pair shows pictures; drawings of the figures stay in the executed copy.
     return notebook.without(notebook.tidy(made), vector.MIME)

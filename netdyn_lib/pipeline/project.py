@@ -1,10 +1,14 @@
 """Where things lie in the repository, and writing them whole or not at all."""
 
+import ctypes
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from .. import locks
 
 
 class PipelineError(Exception):
@@ -89,24 +93,43 @@ class Project:
 
 
 def write_whole(path, text):
-    """Write ``text`` to ``path`` so that an interruption leaves the old file or the new one."""
+    """Write ``text`` to ``path``; a kill at any moment leaves the old file or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    locks.tidy(path.parent)
+    locks.replace(path, text.encode())
 
 
 def replace_folder(new, old):
-    """Put the finished folder ``new`` in the place of ``old``; an interruption leaves one or the other there."""
+    """Put the finished folder ``new`` in the place of ``old``, and remove what was there.
+
+    On Linux a kill at any moment leaves one or the other there, whole.  Elsewhere ``old`` has to be
+    renamed first: a kill just then leaves it as ``NAME.old``, and an interruption puts it back.
+    """
     new, old = Path(new), Path(old)
-    aside = old.with_name(old.name + ".old")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        if old.exists():
+        new.rename(old)  # where nothing is, or an empty folder
+        return
+    except OSError:
+        if not old.is_dir():
+            raise
+    if not _exchanged(new, old):
+        aside = old.with_name(old.name + ".old")
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
             old.rename(aside)
-        new.rename(old)
-    finally:
-        if not old.exists() and aside.exists():
-            aside.rename(old)
-    shutil.rmtree(aside, ignore_errors=True)
+            new.rename(old)
+        finally:
+            if not old.exists() and aside.exists():
+                aside.rename(old)
+        new = aside
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _exchanged(one, other):
+    """Let two folders change places in one step; False where the system or the disk cannot."""
+    if sys.platform != "linux":
+        return False
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
+    at, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(exchange) and exchange(at, os.fsencode(one), at, os.fsencode(other), swap) == 0

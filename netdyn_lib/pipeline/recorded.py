@@ -3,14 +3,10 @@
 A run is one JSON file of ``book/results/runs``, written from an executed copy by ``python -m netdyn_lib.pipeline record``.
 """
 
-import io
-import json
-from csv import DictWriter as writer
+from netdyn_lib import claims, store
 
-from netdyn_lib import claims
-
-from . import notebook, scorecard
-from .project import PipelineError, write_whole
+from . import forms, notebook, scorecard
+from .project import PipelineError
 
 #: Fields of a run, and of what it measured of a claim.
 RUN = ("chapter", "profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb", "machine", "versions")
@@ -36,14 +32,15 @@ def record(project, profile, only="", log=print):
         path = project.executed(profile, name)
         if not path.exists():
             raise PipelineError(f"{name} has not been executed in the profile {profile}: make book PROFILE={profile} ONLY={name[:2]}")
-        nb = notebook.read(path)
+        nb = notebook.executed(path)
         found = {"chapter": name} | {field: nb.metadata.netdyn.get(field) for field in RUN[1:]}
         unknown = [field for field in RUN if found[field] is None]
         if unknown:
             raise PipelineError(f"{path} does not say its {', '.join(unknown)}: it was executed by an older library; execute it again")
         found["rows"] = [{field: row[field] for field in ROW} for row in scorecard.gather({name: nb}, project.book / "claims.yml")]
         target = folder(project) / f"{name}-{profile}-{found['device']}.json"
-        write_whole(target, json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+        with forms.told():
+            store.write_json(target, found)
         log(f"{target.relative_to(project.root)} written: {len(found['rows'])} claims, {found['duration_s']:.0f} s")
         paths.append(target)
     return paths
@@ -55,18 +52,13 @@ def load(project, log=print):
     Raises
     ------
     PipelineError
-        For a file that is no record of a run.
+        For a file that is damaged, or no record of a run.
     """
-    known, runs = claims.load(project.book / "claims.yml"), []
+    with forms.told():
+        known, runs = claims.load(project.book / "claims.yml"), []
     for path in sorted(folder(project).glob("*.json")):
-        try:
-            run = json.loads(path.read_text(encoding="utf-8"))
-            lacking = [field for field in (*RUN, "rows") if run.get(field) is None]
-            lacking += [field for row in run.get("rows", ()) for field in ROW if field not in row]
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise PipelineError(f"{path} is no record of a run: {error}") from None
-        if lacking:
-            raise PipelineError(f"{path} is no record of a run: it has no {', '.join(dict.fromkeys(lacking))}")
+        with forms.told():
+            run = forms.fit(store.read_json(path), forms.record(RUN, ROW), path)
         current = [row for row in run["rows"] if row["id"] in known and known[row["id"]].rule == row["rule"]]
         if len(current) < len(run["rows"]):
             log(f"{path.name}: {len(run['rows']) - len(current)} claims have changed since this run and are left out")
@@ -92,10 +84,4 @@ def agreement(run, rows):
 
 def csv(runs):
     """All that is kept, a line for each claim and run."""
-    fields = ("id", "chapter", *RUN[1:-1], *ROW[1:])
-    text = io.StringIO()
-    lines = writer(text, fields, lineterminator="\n", extrasaction="ignore")
-    lines.writeheader()
-    for run in runs:
-        lines.writerows(run | row for row in run["rows"])
-    return text.getvalue()
+    return scorecard.csv([run | row for run in runs for row in run["rows"]], ("id", "chapter", *RUN[1:-1], *ROW[1:]))

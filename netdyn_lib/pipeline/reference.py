@@ -6,6 +6,7 @@ from itertools import chain
 
 import yaml
 
+from . import forms
 from .project import PipelineError
 from .rooms import ROOMS
 
@@ -37,7 +38,7 @@ def stage(project, source):
     PipelineError
         When a module belongs to no room, to several, or has no docstring.
     """
-    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
+    toc = forms.contents(source / "_toc.yml")
     entry = _entry(toc)
     if entry is None:
         return
@@ -112,7 +113,8 @@ def modules(package, name):
 
 
 def _module(package, path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    with forms.told():
+        tree = ast.parse(path.read_bytes(), str(path))
     text = ast.get_docstring(tree)
     if not text:
         raise PipelineError(f"{path.relative_to(package.parent)} has no docstring, and its page would be empty")

@@ -87,5 +87,9 @@ ROOMS = (
         ("claims", "sources", "resampling", "student"),
     ),
     Room("figures", "Figures", "One function for each kind of figure: arrays in, a Matplotlib figure out. Needs the extra `book`.", ("figures",)),
-    Room("tools", "Small tools", "Checks of arguments, devices, threads, and what a plain install leaves out.", ("checks", "devices", "threads", "extras")),
+    Room(
+        "tools", "Small tools",
+        "Checks of arguments, devices, threads, files read, errors told in a line, and what a plain install leaves out.",
+        ("checks", "devices", "threads", "reading", "failures", "extras"),
+    ),
 )  # fmt: skip

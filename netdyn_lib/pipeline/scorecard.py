@@ -4,10 +4,9 @@ import io
 import json
 from csv import DictWriter as writer
 
-import yaml
-
 from netdyn_lib import claims
 
+from . import forms
 from .project import PipelineError
 
 #: Fields of one row of ``claims.json``, in order.
@@ -61,12 +60,8 @@ def gather(notebooks, path):
         measurement by an older library, and for a claims file that cannot be
         read.
     """
-    try:
-        known = claims.load(path)
-    except (OSError, ValueError) as error:
-        raise PipelineError(str(error)) from None
-    references = yaml.safe_load(path.read_text(encoding="utf-8")).get("papers", {})
-    found = {}
+    with forms.told():
+        known, (references, _), found = claims.load(path), claims.entries(path), {}
     for name, nb in notebooks.items():
         for row in _measured(nb):
             claim = known.get(row["id"])
@@ -89,12 +84,6 @@ def gather(notebooks, path):
     return [found[id] for id in known if id in found]
 
 
-def unmeasured(rows, path):
-    """Ids of claims that no row measures."""
-    measured = {row["id"] for row in rows}
-    return [id for id in claims.load(path) if id not in measured]
-
-
 def counts(rows):
     """How many rows have each verdict."""
     return {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in claims.VERDICTS}
@@ -105,10 +94,10 @@ def dumps(rows):
     return json.dumps(rows, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def csv(rows):
-    """The rows as comma-separated values, a line for each below the names of the :data:`FIELDS`."""
+def csv(rows, fields=FIELDS):
+    """The rows as comma-separated values, a line for each below the names of the fields; what else a row has is left out."""
     text = io.StringIO()
-    lines = writer(text, FIELDS, lineterminator="\n")
+    lines = writer(text, fields, lineterminator="\n", extrasaction="ignore")
     lines.writeheader()
     lines.writerows(rows)
     return text.getvalue()

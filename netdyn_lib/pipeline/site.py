@@ -1,18 +1,17 @@
 """Stage the book's sources beside the executed notebooks, and build the website."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
-import yaml
-
-from netdyn_lib import claims
+from netdyn_lib import claims, failures, reading
 from netdyn_lib.figures import vector
 
-from . import accessibility, beneath, citing, execute, explorers, fragments, launch, notebook, recorded, reference, scorecard, terms
+from . import accessibility, beneath, citing, execute, explorers, forms, fragments, launch, notebook, recorded, reference, scorecard, terms
 from .alone import alone
 from .project import PipelineError, replace_folder, write_whole
 
@@ -89,7 +88,7 @@ def chapters(project):
     PipelineError
         When the contents and the folder of notebooks do not name the same.
     """
-    toc = yaml.safe_load((project.root / "_toc.yml").read_text(encoding="utf-8"))
+    toc = forms.contents(project.root / "_toc.yml")
     listed = [Path(file).name for file in _files(toc) if file.startswith("notebooks/")]
     there = project.names()
     if sorted(listed) != there:
@@ -102,7 +101,7 @@ def chapters(project):
 
 def parts(project):
     """The table of contents: ``(caption, pages)`` for each part, pages without ``.html``; the front page first, under no caption."""
-    toc = yaml.safe_load((project.root / "_toc.yml").read_text(encoding="utf-8"))
+    toc = forms.contents(project.root / "_toc.yml")
     groups = toc.get("parts") or [{"chapters": toc.get("chapters") or []}]
     return [("", [toc["root"]]), *((group.get("caption", ""), list(_files(group.get("chapters")))) for group in groups)]
 
@@ -122,10 +121,7 @@ def _files(entry):
 def _read(name, path):
     if not path.exists():
         raise PipelineError(f"the chapter {name} has no executed notebook at {path}: execute it first")
-    nb = notebook.read(path)
-    if "netdyn" not in nb.metadata:
-        raise PipelineError(f"{path} does not say how it was executed: it was not written by this pipeline")
-    return nb
+    return notebook.executed(path)
 
 
 def _fitting(project, name, executed, path, log):
@@ -176,13 +172,14 @@ def _build(project, notebooks, label, html, folder, strict, log):
 
 def stage(project, notebooks, rows, source, runs=()):
     """Fill the folder ``source`` with everything the book is built from; ``runs`` are those kept beside the notebooks'."""
+    place = launch.repository(forms.settings(project.root / "_config.yml"))
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
-    shutil.copytree(project.book, source / "book")
+    half = shutil.ignore_patterns(".*.partial", ".*.lock")
+    shutil.copytree(project.book, source / "book", ignore=half)
     (source / "notebooks").mkdir()
-    place = launch.repository(yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8")))
     for name, nb in notebooks.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
         shown = notebook.without(notebook.without(nb, claims.MIME), vector.MIME)
@@ -191,8 +188,7 @@ def stage(project, notebooks, rows, source, runs=()):
         (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
     made = source / "book" / "_generated"
     made.mkdir()
-    index = (project.book / "index.md").read_text(encoding="utf-8")
-    front = yaml.safe_load(index.split("---")[1])["front_figure"]
+    index, front = _front_page(project.book / "index.md")
     (source / "book" / "index.md").write_text(fragments.fill(index, rows, "book/index.md"), encoding="utf-8")
     png, figure = fragments.front(notebooks, front)
     (made / "front.png").write_bytes(png)
@@ -209,9 +205,20 @@ def stage(project, notebooks, rows, source, runs=()):
     }
     for file, text in texts.items():
         (made / file).write_text(text, encoding="utf-8")
-    explorers.write(source / "book")
+    explorers.write(source / "book", project.book / "results")
     reference.stage(project, source)
     citing.stage(project, notebooks, made)
+
+
+def _front_page(path):
+    """The text of the front page, and the name of the figure that it asks for between its first two lines ``---``."""
+    with forms.told():
+        text = reading.text(path)
+        head = re.match(r"---\n(.*?\n)---\n", text, re.S)
+        said = reading.parsed_yaml(head[1], path, first=2) if head else None
+    if not isinstance(said, dict) or not isinstance(said.get("front_figure"), str):
+        raise PipelineError(f"{path} does not begin with ---, front_figure: NAME, ---: which figure is the front page to show?")
+    return text, said["front_figure"]
 
 
 def _jupyter_book(source, folder, strict, held=()):
@@ -219,13 +226,16 @@ def _jupyter_book(source, folder, strict, held=()):
     words = ["build", str(source), "--path-output", str(folder), "--all", "-q"]
     words += ["-W", "--keep-going"] if strict else []
     done = subprocess.run([sys.executable, "-c", _CALL, *words], capture_output=True, text=True, env=_environment(), pass_fds=held)
-    # A quiet build prints only its warnings, and they are for the reader.
-    if done.stderr.strip():
-        print(done.stderr.strip(), file=sys.stderr)
+    # A quiet build prints only its warnings, and they are for the reader; what it raises is told in a line.
+    warnings, _, raised = done.stderr.partition("Traceback (most recent call last):\n")
+    shown = done.stderr if os.environ.get(failures.SWITCH) else warnings
+    if shown.strip():
+        print(shown.strip(), file=sys.stderr)
     html = folder / "_build" / "html"
     if done.returncode or not (html / "index.html").exists():
-        tail = "\n".join(done.stdout.strip().splitlines()[-20:])
-        raise PipelineError(f"jupyter-book failed on {source} (exit {done.returncode}); its warnings stand above.\n{tail}")
+        cause = next((line for line in raised.splitlines() if line.strip() and line[0] != " "), "").removeprefix("RuntimeError: ")
+        why = cause or ("its warnings stand above" if warnings.strip() else " ".join(done.stdout.split())[-500:])
+        raise PipelineError(f"jupyter-book failed on {source} (exit {done.returncode}): {why}")
     return html
 
 

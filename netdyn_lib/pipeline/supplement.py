@@ -1,8 +1,5 @@
 """One archive of everything: site, notebooks, figures, data, claims, library, environment, PDF, checksums."""
 
-import base64
-import csv
-import io
 import os
 import shutil
 import subprocess
@@ -14,9 +11,9 @@ from datetime import UTC, datetime
 from bs4 import BeautifulSoup
 
 from .. import machine
-from ..figures import packing, vector
+from ..figures import vector
 from . import deposit, execute, fragments, notebook, pdf, scorecard, site, verify
-from .project import PipelineError
+from .project import PipelineError, replace_folder
 
 NAME = "netdyn-companion"
 #: Files at the top of the repository that the archive has too.
@@ -66,7 +63,7 @@ def _executed(project, profile, name):
     path = project.executed(profile, name)
     if not path.exists():
         return None
-    nb = notebook.read(path)
+    nb = notebook.executed(path)
     fault = site.outgrown(project, name, nb)
     if fault is not None:
         return committed(project, name, f"the copy executed at profile {profile} is too old ({fault})")
@@ -81,7 +78,7 @@ def committed(project, name, why="not executed here"):
     path = project.committed(name)
     if not path.exists():
         raise PipelineError(f"{name} has neither an executed nor a committed notebook: run make book")
-    return Chapter(name, notebook.read(path), f"{why}; the committed run, whose figures are pictures and not vector drawings")
+    return Chapter(name, notebook.executed(path), f"{why}; the committed run, whose figures are pictures and not vector drawings")
 
 
 def make(project, chapters, folder, with_pdf=True, log=print):
@@ -93,9 +90,10 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     if with_pdf:
         pdf.require()  # before minutes are spent
     folder.mkdir(parents=True, exist_ok=True)
-    top = folder / f"{NAME}-{about['version']}"
-    shutil.rmtree(top, ignore_errors=True)
-    top.mkdir()
+    made = folder / f"{NAME}-{about['version']}"
+    top = folder / "making" / made.name  # so that one made before stays until this one is whole
+    shutil.rmtree(top.parent, ignore_errors=True)
+    top.mkdir(parents=True)
     notebooks = {chapter.name: chapter.nb for chapter in chapters}
     html = site.build_from(project, notebooks, "supplement", folder, log)
     numbers = _numbers(html, chapters)
@@ -110,7 +108,7 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     shutil.copytree(project.book / "results", top / "data", ignore=shutil.ignore_patterns(".*"))
     rows = scorecard.gather(notebooks, project.book / "claims.yml")
     _write(top / "claims.json", scorecard.dumps(rows))
-    _write(top / "claims.csv", _csv(scorecard.FIELDS, rows))
+    _write(top / "claims.csv", scorecard.csv(rows))
     _write(top / "environment.txt", _environment(project, chapters))
     for file in COPIED:
         shutil.copyfile(project.root / file, top / file)
@@ -121,7 +119,9 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     _write(top / verify.SUMS, "".join(f"{verify.digest(path)}  {path.relative_to(top).as_posix()}\n" for path in _members(top)))
     archive = folder / f"{top.name}.zip"
     _zip(top, archive, _date(about))
-    log(f"done: {archive} ({archive.stat().st_size / 1e6:.0f} MB, {len(_members(top))} files)")
+    replace_folder(top, made)
+    top.parent.rmdir()
+    log(f"done: {archive} ({archive.stat().st_size / 1e6:.0f} MB, {len(_members(made))} files)")
     return archive
 
 
@@ -154,14 +154,6 @@ def _write(path, text):
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _csv(fields, rows):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 # Figures
 
 
@@ -184,18 +176,18 @@ def _figures(chapters, numbers, folder):
     for chapter in chapters:
         for cell, name, caption, alt in notebook.figures(chapter.nb):
             path = folder / f"{chapter.name}--{name}"
-            data = next((output.data for output in cell.outputs if "image/png" in output.get("data", {})), None)
-            if data is None:
-                raise PipelineError(f"{chapter.name}: the figure {name!r} has no picture: was it executed?")
-            if vector.MIME in data:
-                drawings[name] = path = path.with_suffix(".svg")
-                _write(path, packing.unpacked(data[vector.MIME]))
-            else:
+            which = f"{chapter.name}: the figure {name!r}"
+            picture = notebook.picture(cell, which)
+            drawing = next((o.data[vector.MIME] for o in cell.outputs if vector.MIME in o.get("data", {})), None)
+            if drawing is None:
                 pictures[name] = path = path.with_suffix(".png")
-                path.write_bytes(base64.b64decode(data["image/png"]))
+                path.write_bytes(picture)
+            else:
+                drawings[name] = path = path.with_suffix(".svg")
+                _write(path, notebook.unpacked(drawing, which))
             shown = {"file": path.name, "number": numbers.get(name, ""), "chapter": chapter.name, "name": name}
             rows.append(shown | {"caption": " ".join(caption.split()), "description": " ".join(alt.split())})
-    _write(folder / "figures.csv", _csv(("file", "number", "chapter", "name", "caption", "description"), rows))
+    _write(folder / "figures.csv", scorecard.csv(rows, ("file", "number", "chapter", "name", "caption", "description")))
     return drawings, pictures
 
 

@@ -1,18 +1,10 @@
 """Command line of the sweeps: ``python -m netdyn_lib.sweeps --help``."""
 
 import argparse
-import os
-import signal
 import sys
-import threading
 
-from .. import profiles
+from .. import jobs, profiles
 from . import named
-
-EXIT_INCOMPLETE = 3
-EXIT_STOPPED = 130
-GRACE = 3.0  # seconds that what is under way may take to stop
-_STOPPED = "\nstopped; finished shards are kept, and the same command goes on from there"
 
 
 def parser():
@@ -50,51 +42,27 @@ def main(argv=None):
     sweep; the other sweeps are computed.
     """
     words = parser().parse_args(argv)
-    try:
+
+    def work():
         sweeps = [named.get(name, words.profile, words.seed) for name in (words.names or named.names())]
         return {"run": _run, "list": _list, "publish": _publish}[words.verb](sweeps, words)
-    except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(_STOPPED, file=sys.stderr)
-        return EXIT_STOPPED
+
+    return jobs.status(work, "shards")
 
 
 def program():
-    """The command line as a program: Ctrl-C and a batch system's "time is up" stop it, soon."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    sys.exit(main())
-
-
-def _interrupt(_number, _frame):
-    # Threads at work look up only every so many epochs, which can take minutes.  Nothing is lost by
-    # leaving them: a shard has its name when it is whole, and the system takes back the claims.
-    def leave():
-        os.write(2, f"{_STOPPED}\n".encode())
-        os._exit(EXIT_STOPPED)
-
-    timer = threading.Timer(GRACE, leave)
-    timer.daemon = True
-    timer.start()
-    raise KeyboardInterrupt
+    """The command line as a program, which signals stop."""
+    jobs.program(main, "shards")
 
 
 def _run(sweeps, words):
-    import time
-
     from ..archives import DamagedData, MissingData
-    from ..checks import positive
     from .running import run
 
-    if words.time_limit is not None:
-        positive(words.time_limit, "--time-limit", "seconds")
-    began = time.monotonic()
+    remaining = jobs.countdown(words.time_limit)
     incomplete = failed = False
     for sweep in sweeps:
-        left = None if words.time_limit is None else words.time_limit - (time.monotonic() - began)
+        left = remaining()
         if left is not None and left <= 0:
             print(f"{sweep.name}: not begun, time limit", flush=True)
             incomplete = True
@@ -110,7 +78,7 @@ def _run(sweeps, words):
         line += f", {done.missing} missing ({done.stopped})" if done.missing else ""
         print(line, flush=True)
         incomplete |= done.missing > 0
-    return 1 if failed else EXIT_INCOMPLETE if incomplete else 0
+    return 1 if failed else jobs.INCOMPLETE if incomplete else 0
 
 
 def _list(sweeps, words):
@@ -129,7 +97,7 @@ def _list(sweeps, words):
         for shard in found.missing if words.names else []:
             print(f"  missing: {shard}")
         incomplete |= bool(found.missing)
-    return EXIT_INCOMPLETE if incomplete else 0
+    return jobs.INCOMPLETE if incomplete else 0
 
 
 def _publish(sweeps, words):

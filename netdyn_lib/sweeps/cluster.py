@@ -7,17 +7,22 @@ workers.  Shards are not claimed: a second process on the same store may compute
 what a cluster is at, which is waste and no harm.
 """
 
+import logging
 import secrets
 import time
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
+from .. import jobs
 from ..ensembles import Stopped
 from ..extras import need
+from ..store import StoreError
 from .compute import compute
 
 need("netdyn_lib.sweeps.cluster", "cluster", "dask", "distributed")
 
 from distributed import Client, wait  # noqa: E402
+from distributed.utils import silence_logging_cmgr  # noqa: E402
 
 MARGIN = 1.15  # a shard may take this much longer than the longest so far
 _CONNECT = 10  # seconds within which a scheduler must answer
@@ -36,14 +41,18 @@ def compute_on(scheduler, found, store, workers, deadline, bar, log):
         For a shard that fails on its worker: names the shard, and chains the
         worker's error.  Shards that were finished are kept.
     ConnectionError
-        Where no scheduler answers at the address.
+        Where no scheduler answers at the address, or it is lost on the way: says what is kept and
+        what is missing.
     """
     client = scheduler if isinstance(scheduler, Client) else _connected(scheduler)
-    try:
-        return _Run(client, found, store, workers or 1, deadline, bar, log).all()
-    finally:
-        if client is not scheduler:
-            client.close()
+    run = _Run(client, found, store, workers or 1, deadline, bar, log)
+    # Of a scheduler that is gone, Dask logs a page: one error says it.
+    with silence_logging_cmgr(logging.CRITICAL):
+        try:
+            return run.all()
+        finally:
+            if client is not scheduler:
+                client.close()
 
 
 def _connected(address):
@@ -62,6 +71,7 @@ class _Run:
         self.waiting, self.flying = list(found.missing), {}
         self.computed = self.elsewhere = 0
         self.longest, self.late, self.lonely = 0.0, False, False
+        self.address = client.scheduler.address
 
     def all(self):
         try:
@@ -71,10 +81,23 @@ class _Run:
                     break
                 for future in self._finished():
                     self._take(future, self.flying.pop(future))
+        except StoreError:
+            raise
+        except (CancelledError, OSError) as error:  # an OSError also where a call finds nobody
+            raise ConnectionError(self._lost(error)) from error
         finally:
             with suppress(Exception):  # where the scheduler is gone, so are its tasks
                 self.client.cancel(list(self.flying))
         return self.computed, self.elsewhere, "time limit" if self.late else ""
+
+    def _lost(self, error):
+        name, total = self.found.sweep.name, len(self.found.keys)
+        kept = len(self.found.have) + self.computed + self.elsewhere
+        return (
+            f"{name}: the Dask scheduler at {self.address} is gone ({type(error).__name__}); "
+            f"{self.computed} shards were computed now, {kept} of {total} are kept and "
+            f"{total - kept} missing: the same command, with a scheduler that runs, goes on"
+        )
 
     def _left(self):
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()
@@ -88,7 +111,7 @@ class _Run:
         while self.waiting and free > 0 and not self.late:
             shard = self.waiting.pop(0)
             name = self.found.keys[shard]
-            if name in self.store:  # meanwhile, by another process
+            if jobs.is_good(self.store, name):  # meanwhile, by another process
                 self.elsewhere += 1
                 self.bar.update()
                 continue
@@ -119,6 +142,8 @@ class _Run:
         except Stopped:
             self.late = True
             return
+        except CancelledError:  # by no fault of the shard
+            raise
         except Exception as error:
             raise RuntimeError(f"{self.found.sweep.name}, {shard}: failed on its worker: {type(error).__name__}: {error}") from error
         name = self.found.keys[shard]

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import xarray as xr
 
+from .. import reading
 from ..store import Store
 from .running import plan
 
@@ -57,7 +58,8 @@ def load(sweep, store, device="auto", log=None):
     if not found.have:
         raise FileNotFoundError(f"{sweep.name}: none of its {len(found.keys)} shards is in the store; run the sweep first")
     shards = {shard: store.read(found.keys[shard]) for shard in found.have}
-    return assemble(sweep, {shard: part.arrays for shard, part in shards.items()}, [part.meta for part in shards.values()])
+    with reading.of_kind(store.folder, "store of such shards"):
+        return assemble(sweep, {shard: part.arrays for shard, part in shards.items()}, [part.meta for part in shards.values()])
 
 
 def assemble(sweep, arrays, metas=()):

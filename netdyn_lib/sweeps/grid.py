@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from ..checks import positive, whole
+from ..store import file_name
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Sweep:
     Parameters
     ----------
     name : str
-        What the sweep is called; no number depends on it.
+        What the sweep, and the file of its published results, is called; no number depends on it.
     task : str
         A task by name; see :mod:`netdyn_lib.tasks`.
     rates : sequence of float
@@ -54,9 +55,9 @@ class Sweep:
     Raises
     ------
     ValueError
-        For a learning rate or radius that is not positive and finite, a
-        learning rate that stands twice, sizes that are no whole numbers, a cap
-        below the epochs, or epochs of sharpness out of order.
+        For a name that is none of a file, a learning rate or radius that is not
+        positive and finite, a learning rate that stands twice, sizes that are no whole
+        numbers, a cap below the epochs, or epochs of sharpness out of order.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Sweep:
     seed: int = 0
 
     def __post_init__(self):
+        file_name(self.name, "name")
         try:
             rates = tuple(positive(r, "rates", "a learning rate η") for r in self.rates)
         except TypeError:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .. import archives, descent, networks, sources, store, tasks
+from .. import archives, descent, networks, reading, sources, store, tasks
 from . import dataset, responses
 from .grid import Sweep
 from .measuring import OF_REFERENCES
@@ -30,8 +30,8 @@ def folder():
 
 
 def path_of(name, root=None):
-    """Where the published results of a sweep lie, whether they exist or not."""
-    return Path(root or folder()) / f"{name}.npz"
+    """Where a sweep's published results lie, or would; ValueError for a name that no file has."""
+    return store.published(root or folder(), name, "sweep")
 
 
 def write(data, root=None):
@@ -69,7 +69,7 @@ def _provenance(metas):
 
 def names(root=None):
     """Names of the published sweeps."""
-    return sorted(path.stem for path in Path(root or folder()).glob("*.npz"))
+    return store.published_names(root or folder())
 
 
 def load(name, root=None):
@@ -89,7 +89,11 @@ def load(name, root=None):
     if not path.exists():
         raise FileNotFoundError(f"nothing is published of the sweep {name!r}; compute it: {command(name)}")
     arrays, meta = store.read_archive(path)
-    sweep = meta["sweep"]
+    with reading.of_kind(path, "published sweep"):
+        return sources.published_in(_dataset(arrays, meta["sweep"], meta["provenance"]), path)
+
+
+def _dataset(arrays, sweep, provenance):
     coords = {
         "eta": ("eta", np.array(sweep["rates"]), {"long_name": "learning rate η"}),
         "init": np.arange(sweep["conditions"]),
@@ -101,8 +105,7 @@ def load(name, root=None):
     if sweep["sharp_at"]:
         coords["sharp_epoch"] = np.array(sweep["sharp_at"])
     variables = {k: (("eta", *_DIMS[k]), v) for k, v in arrays.items()}
-    data = xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(meta["provenance"])))
-    return sources.published_in(data, path)
+    return xr.Dataset(variables, coords, dict(sweep=json.dumps(sweep), provenance=json.dumps(provenance)))
 
 
 def summary(data):
