@@ -332,7 +332,7 @@ class AutomaticMLP(ModuleNetwork):
 
 
 class _Layers(nn.Module):
-    """A perceptron of layer matrices with the bias as last column: its parameters lie as an MLP's."""
+    """Layer matrices with the bias as last column, so that parameters lie as an MLP's."""
 
     def __init__(self, mlp):
         super().__init__()
