@@ -215,6 +215,12 @@ class ModuleNetwork:
                     f"{part!r} of {name} is {tensor.dtype}: descent is in real numbers; hold real "
                     "and imaginary parts, and join them in forward with torch.view_as_complex"
                 )
+        hooked = [part for part, tensor in module.named_parameters() if tensor._backward_hooks]
+        if hooked:
+            raise ValueError(
+                f"{hooked[0]!r} of {name} has a hook that changes its gradient, which a copy of the "
+                "module would lose: scale or clip in forward, or take the hook off"
+            )
         self._module = module = copied(module).to(torch.float64)
         self.coupled = False
         self.shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
@@ -274,10 +280,11 @@ class ModuleNetwork:
 
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
-        if self._live is None:
-            # No tensor is copied: within a transform the copy would belong to it, and die with it.
-            self._live = copied(self._module, shared=True)
-        return functional_call(self._live, self.unpack(params), (x,))
+        if not hasattr(self._live, "module"):
+            # A call lends it its parameters, so each thread has one.  What is not trained is the
+            # template's: a copy that is made within a transform would die with it.
+            self._live.module = copied(self._module, shared=True)
+        return functional_call(self._live.module, self.unpack(params), (x,))
 
     def some(self, count):
         """The first samples, a slice, to try something on: all where they see each other."""
@@ -289,7 +296,7 @@ class ModuleNetwork:
         One network after another where ``vmap`` cannot follow the module, or is wrong.
         """
         if self._stacks is None:
-            self._stacks = self._stacks_rightly(x if self.coupled else x[:_TRIED])
+            self._stacks = self._stacks_rightly(x[self.some(_TRIED)])
         if self._stacks:
             return vmap(self.forward, in_dims=(0, None))(params, x)
         return torch.stack([self.forward(row, x) for row in params])

@@ -329,6 +329,13 @@ def test_a_loss_that_vmap_cannot_follow():
         optimizer.step()
 
 
+def test_a_hook_on_a_parameter_is_refused():
+    net = nn.Linear(6, 3)
+    net.weight.register_hook(lambda slope: 0.5 * slope)
+    with pytest.raises(ValueError, match="'weight' of Linear has a hook"):
+        made(net, vectors())
+
+
 def test_one_task_in_several_threads():
     task = made(ZOO["lstm"][0](), ZOO["lstm"][1]())
     rows = task.network.own + 0.3 * torch.randn(40, task.network.count, dtype=torch.float64)
