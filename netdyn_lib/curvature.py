@@ -15,7 +15,7 @@ from torch.func import grad, jacfwd, vmap
 from . import sharpness as eigen
 from . import blocked, blocked_hessian, gradients, threads
 from .checks import double, floats, whole
-from .derivatives import checked, forward_over_reverse
+from .derivatives import checked, forward_over_reverse, twice_differentiable
 from .losses import CrossEntropy, HalfSquaredError
 from .networks import MLP, ModuleNetwork
 
@@ -37,6 +37,7 @@ def product_of(objective, params):
     network, loss = getattr(task, "network", None), getattr(task, "loss", None)
     if isinstance(network, ModuleNetwork):
         gradient = gradients.of(task)
+        symmetric(gradient.ways, network)
 
         def one(w, v):
             return tuple(part[0] for part in gradient.product(w[None], v[None]))
@@ -45,6 +46,16 @@ def product_of(objective, params):
     if isinstance(network, MLP) and isinstance(loss, (CrossEntropy, HalfSquaredError)):
         return forward_over_reverse(objective), True
     return checked(objective, params)
+
+
+def symmetric(ways, network):
+    """ValueError where the gradient of a network is that of no loss: it has no Hessian."""
+    if not ways.symmetric:
+        raise ValueError(
+            f"{network!r} has no Hessian, for its gradient is not the derivative of its loss (detach, "
+            "a straight-through estimate, the padding of an embedding): its descent has tangent "
+            "products, GradientDescent.product, and exponents"
+        )
 
 
 def hessian_vector_product(objective, params, vector):
@@ -78,7 +89,7 @@ def hessians(objective, params):
         return (dense + dense.transpose(1, 2)) / 2
     rows = range(0, len(params), step)
     # Many small operations: threads would wait for each other more than they help.
-    with threads.pool(1, alone=params.device.type == "cpu") as pool:
+    with threads.pool(1, alone=params.device.type == "cpu") as pool, twice_differentiable():
         dense = torch.cat(list(pool.map(lambda a: vmap(dense_hessian(objective))(params[a : a + step]), rows)))
     return (dense + dense.transpose(1, 2)) / 2
 
@@ -201,6 +212,7 @@ class TrainingHessian:
     def _plain(task, block, perceptron):
         """Blocks of samples as they come, each with its share of the loss."""
         product = _closed_form if perceptron else _automatic
+        gradients.ways(task)  # which also sees whether gradients of blocks add up
         whole_weight = task.loss.weight(len(task.x))
         blocks = []
         block = block if blocked.separable(task) else len(task.x)
@@ -243,7 +255,9 @@ def _closed_form(task):
 
 
 def _automatic(task):
-    product = gradients.of(task).product
+    gradient = gradients.of(task)
+    symmetric(gradient.ways, task.network)
+    product = gradient.product
     return lambda params: lambda v: product(params[None], v[None])[1][0]
 
 

@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 import torch
-from torch.func import grad, jvp
+from torch.func import grad, jvp, vmap
 
 # PyTorch 2.11 to 2.15 warn of their own use of TorchScript at the first
 # forward-mode derivative in a process; nothing here can act on it.
@@ -25,8 +25,7 @@ _STEP = 1e-6  # of central differences, where weights are of order 1
 # the smallest crosses no kink of a large network with ReLU.
 _STEPS = (1e-6, 1e-8, 1e-10)
 _AGREES = 1e-3  # relative difference; wrong ways are off by 0.02 and more
-#: What a derivative that PyTorch has not, or cannot follow, raises.
-FAILURES = (RuntimeError, NotImplementedError, ValueError, TypeError, IndexError)
+_SMALL = 1e-3  # share of the whole below which a part's relative difference says little
 
 
 def directional(function, point, direction):
@@ -36,7 +35,12 @@ def directional(function, point, direction):
 
 def forward_over_reverse(objective):
     """(W, v) ↦ (∇L(W), H(W) v) of a scalar function, (P,) each; also under ``vmap``."""
-    return lambda params, vector: directional(grad(objective), params, vector)
+
+    def product(params, vector):
+        with twice_differentiable():
+            return directional(grad(objective), params, vector)
+
+    return product
 
 
 def reverse(objective):
@@ -83,37 +87,42 @@ def along(slope, parameters, vector):
 def central(gradient, step=_STEP):
     """(W, v) ↦ (∇L(W), H(W) v), (P,) each, H v by central differences of ``gradient``.
 
-    Relative error about 1e-9 for smooth functions.  W moves by ``step`` (1 + max|W|) at most.
+    No weight moves by more than ``step`` (1 + |w|).  Relative error about 1e-9 for smooth functions
+    whose gradient is of the size of H v.
     """
-
-    def product(params, vector):
-        largest = float(vector.abs().max())
-        if largest == 0:
-            return gradient(params), torch.zeros_like(vector)
-        h = step * (1 + float(params.abs().max())) / largest
-        ahead, back = gradient(params + h * vector), gradient(params - h * vector)
-        return gradient(params), (ahead - back) / (2 * h)
-
-    return product
+    return lambda params, vector: (gradient(params), _difference(gradient, params, vector, step))
 
 
-def agrees(product, gradient, params, vector):
-    """Whether (W, v) ↦ (∇L, H v) is what central differences of W ↦ ∇L give at one W."""
+def _difference(gradient, params, vector, step):
+    moved = vector != 0
+    if not bool(moved.any()):
+        return torch.zeros_like(vector)
+    h = step * float(((1 + params.abs()) / vector.abs())[moved].min())
+    return (gradient(params + h * vector) - gradient(params - h * vector)) / (2 * h)
+
+
+def agrees(product, gradient, params, vector, sizes=None):
+    """Whether (W, v) ↦ (∇L, H v) is what central differences of W ↦ ∇L give at one W.
+
+    ``sizes`` are those of the tensors that make up W: each is compared by itself.
+    """
     try:
         slope, curved = product(params, vector)
-    except FAILURES:
+    except Exception:  # PyTorch has no such derivative, or cannot follow the forward pass
         return False
-    plain = gradient(params)
-    if not _near(slope, plain, plain):
-        return False
-    found = (central(gradient, step)(params, vector)[1] for step in _STEPS)
+    plain, sizes = gradient(params), sizes or [len(params)]
+    found = (_difference(gradient, params, vector, step) for step in _STEPS)
     # Along a direction in which nothing bends, both are rounding of the gradient.
-    return any(_near(curved, other, plain) for other in found)
+    return near(slope, plain, sizes) and any(
+        near(curved, other, sizes, 1e-6 * plain.norm()) for other in found
+    )
 
 
-def _near(value, other, scale):
-    size = other.norm() + 1e-6 * scale.norm()
-    return bool((value - other).norm() <= _AGREES * size)
+def near(value, other, sizes, rounding=0.0, tolerance=_AGREES):
+    """Whether two vectors (P,) agree, in each of their parts of the ``sizes`` given."""
+    least = _SMALL * other.norm() + rounding
+    parts = zip(value.split(sizes), other.split(sizes))
+    return all(bool((a - b).norm() <= tolerance * (b.norm() + least)) for a, b in parts)
 
 
 def checked(objective, params):
@@ -125,7 +134,8 @@ def checked(objective, params):
     gradient = reverse(objective)
     fast = forward_over_reverse(objective)
     if agrees(fast, gradient, params, vector):
-        return fast, True
+        pair = params[None], vector[None]
+        return fast, agrees(lambda w, v: [x[0] for x in vmap(fast)(*pair)], gradient, params, vector)
     other = reverse_over_reverse(objective)
     return (other if agrees(other, gradient, params, vector) else central(gradient)), False
 

@@ -5,6 +5,7 @@ each, and automatic differentiation for any other module, by the fastest way tha
 """
 
 import copy
+import threading
 import warnings
 from dataclasses import dataclass, replace
 
@@ -150,7 +151,7 @@ class PlainGradient:
             parts = torch.autograd.grad(
                 value, self._parameters, create_graph=graph, materialize_grads=True
             )
-        slope = torch.cat([part.reshape(-1) for part in parts])
+        slope = torch.cat([part.to_dense().reshape(-1) for part in parts])  # embeddings may be sparse
         return value.detach(), slope if graph else slope.detach(), output.detach()
 
     def __call__(self, params):
@@ -173,7 +174,7 @@ class ModuleGradient:
     """Gradient of stacked networks of any kind, each derivative by the way that :func:`ways` names."""
 
     def __init__(self, task):
-        self.ways, self._task, self._kept = ways(task), task, None
+        self.ways, self._task, self._kept = ways(task), task, threading.local()
         self._stacked = vmap(grad(task.objective))
         self._both = vmap(grad_and_value(task.objective))
         self._forward = derivatives.forward_over_reverse(task.objective)
@@ -192,9 +193,9 @@ class ModuleGradient:
 
     @property
     def _plain(self):
-        if self._kept is None:
-            self._kept = PlainGradient(self._task)
-        return self._kept
+        if not hasattr(self._kept, "gradient"):  # a module holds parameters, so each thread has its own
+            self._kept.gradient = PlainGradient(self._task)
+        return self._kept.gradient
 
     def at(self, params):
         """The gradient at ``params`` (E, P) with the losses, a :class:`Point`."""
@@ -216,22 +217,35 @@ class ModuleGradient:
 
 @dataclass(frozen=True)
 class Ways:
-    """How a module is differentiated: whether networks ``stacked`` under ``vmap``, and the way of
-    its Hessian products: "forward over reverse", "double backward" or "central differences"."""
+    """How a module is differentiated: whether networks are ``stacked`` under ``vmap``, and by which
+    way H v: "forward over reverse", "double backward" or "central differences".
+
+    ``symmetric`` says whether H is: it is not where a gradient is that of no loss, as under
+    ``detach``, a straight-through estimate or the padding of an embedding.
+    """
 
     stacked: bool
     product: str
+    symmetric: bool = True
 
 
 _PROBED = 32  # samples on which ways are tried
+_SPREADS = (0.01, 0.3)  # of the steps from the module's own parameters to others
 
 
 def ways(task):
     """The fastest ways that are right for a task's module, tried once on a few samples.
 
     They are held against plain autograd of one network, and Hessian products against central
-    differences of its gradient (:func:`netdyn_lib.derivatives.agrees`), at the module's own
-    parameters and at others near them.  A warning says, once, where a module takes a slower way.
+    differences of its gradient (:func:`netdyn_lib.derivatives.agrees`), near the module's own
+    parameters and at weights N(0, 1/4).  Where halves of the samples do not add up to the gradient
+    of all, the network is marked as ``coupled``.  A warning says, once, what is slower or not
+    symmetric.
+
+    Raises
+    ------
+    ValueError
+        Where central differences are what is left, and depend on their step.
     """
     if isinstance(task.network, MLP):  # a few operations, each of which has every derivative
         return Ways(True, "forward over reverse")
@@ -241,48 +255,102 @@ def ways(task):
             return found
     found = _tried(task)
     kept.append((task.loss, task.x.device, task.dtype, found))
-    slow = [] if found.stacked else ["networks go one after another"]
-    if found.product != "forward over reverse":
-        slow.append(f"Hessian products go by {found.product}")
-    if slow:
-        warnings.warn(
-            f"{task.network!r}: {' and '.join(slow)}, for PyTorch has no faster way that is right for "
-            "this module; that is slower, and not less exact than said in netdyn_lib.derivatives",
-            stacklevel=2,
+    said = [] if found.stacked else ["networks go one after another, which is slower"]
+    if found.product in ("double backward", "central differences"):
+        said.append(f"Hessian products go by {found.product}, which is slower")
+    if not found.symmetric:
+        said.append(
+            "its gradient is not the derivative of its loss (detach, a straight-through estimate, "
+            "padding): tangent products are those of its descent, and it has no Hessian"
         )
+    if said:
+        warnings.warn(f"{task.network!r}: {'; '.join(said)}", stacklevel=2)
     return found
 
 
 def _tried(task):
-    some = task.network.some(_PROBED)
-    small = replace(task, split=replace(task.split, x=task.x[some], y=task.y[some]))
-    plain = PlainGradient(small)
+    small = _few(task, task.network.coupled)
+    plain, sizes = PlainGradient(small), [s.numel() for s in task.network.shapes.values()]
     own = task.network.own.nan_to_num().to(task.x.device, task.dtype)
     draw = torch.Generator().manual_seed(0)
-    shift, vectors = (torch.randn(2, len(own), generator=draw, dtype=own.dtype).to(own) for _ in "sv")
-    params = own + 0.01 * shift
-    stacked = _same(vmap(grad(small.objective)), plain, params)
+    noise = torch.randn(6, len(own), generator=draw, dtype=torch.float64).to(own)
+    params = torch.stack([*(own + s * n for s, n in zip(_SPREADS, noise)), 0.5 * noise[2]])
+    if not _adds_up(small, params, sizes):
+        task.network.coupled = True
+        small = _few(task, True)
+        plain = PlainGradient(small)
+    stacked = _same(vmap(grad(small.objective)), plain, params, sizes)
     if own.dtype != torch.float64:
         return Ways(stacked, "none in single precision")
-    gradient = lambda row: plain.one(row)[1]
+
+    def gradient(row):
+        return plain.one(row)[1]
+
     forward = vmap(derivatives.forward_over_reverse(small.objective))
-    fast = lambda w, v: tuple(part[0] for part in forward(w[None], v[None]))
-    for name, product in (("forward over reverse", fast), ("double backward", plain.twice)):
-        if name == "forward over reverse" and not stacked:
-            continue
-        if all(derivatives.agrees(product, gradient, w, v) for w, v in zip(params, vectors)):
-            return Ways(stacked, name)
-    return Ways(stacked, "central differences")
+    possible = {"double backward": plain.twice, "central differences": None}
+    if stacked:
+        fast = {"forward over reverse": lambda w, v: [x[0] for x in forward(w[None], v[None])]}
+        possible = fast | possible
+    trials = [t for t in zip(params, noise[3:]) if bool(gradient(t[0]).isfinite().all())]
+    for name, product in possible.items():
+        if product and all(derivatives.agrees(product, gradient, *t, sizes) for t in trials):
+            break
+    product = product or derivatives.central(gradient)
+    if name == "central differences" and not all(_steady(gradient, *t, sizes) for t in trials):
+        raise ValueError(
+            f"{task.network!r}: no way to its Hessian products is right, and central differences of "
+            "its gradient depend on their step: the gradient jumps, or its weights differ too much in size"
+        )
+    return Ways(stacked, name, all(_symmetric(product, w, v, noise[0]) for w, v in trials))
 
 
-def _same(stacked, plain, params):
+def _few(task, together):
+    """The task with a few samples, spread evenly; with all of them where they belong ``together``."""
+    count = len(task.x) if together else min(len(task.x), _PROBED)
+    rows = torch.linspace(0, len(task.x) - 1, count).round().long().to(task.x.device)
+    return replace(task, split=replace(task.split, x=task.x[rows], y=task.y[rows]))
+
+
+def _adds_up(task, params, sizes):
+    """Whether the gradient of all samples is that of two halves of them, by their shares."""
+    count, weight, plain = len(task.x), task.loss.weight, PlainGradient(task)
+    if task.network.coupled or not getattr(task.loss, "separable", True) or count < 4:
+        return True  # known, or too few to tell
+    halves = [slice(0, count // 2), slice(count // 2, count)]
+    for row in params:
+        whole = plain.one(row)[1]
+        try:
+            parts = [
+                plain.one(row, task.x[s], task.y[s], weight(count) / weight(s.stop - s.start))[1]
+                for s in halves
+            ]
+        except Exception:  # a network that takes all its samples or none
+            return False
+        if bool(whole.isfinite().all()) and not derivatives.near(sum(parts), whole, sizes, 0.0, 1e-5):
+            return False
+    return True
+
+
+def _same(stacked, plain, params, sizes):
     try:
         found = stacked(params)
-    except derivatives.FAILURES:
+    except Exception:  # vmap cannot follow the forward pass
         return False
-    expected = plain(params)
     tolerance = 1e-8 if params.dtype == torch.float64 else 1e-3
-    return bool((found - expected).norm() <= tolerance * (expected.norm() + 1e-12))
+    pairs = [p for p in zip(found, plain(params)) if bool(p[1].isfinite().all())]
+    return all(derivatives.near(*pair, sizes, 0.0, tolerance) for pair in pairs)
+
+
+def _steady(gradient, params, vector, sizes):
+    """Whether central differences hardly depend on their step."""
+    near, far = (derivatives.central(gradient, h)(params, vector)[1] for h in (1e-6, 1e-5))
+    return derivatives.near(near, far, sizes, 1e-6 * gradient(params).norm())
+
+
+def _symmetric(product, params, one, other):
+    ahead, back = product(params, one)[1], product(params, other)[1]
+    size = ahead.norm() * other.norm() + back.norm() * one.norm()
+    return bool((other @ ahead - one @ back).abs() <= 1e-3 * size)
 
 
 def with_ones(values):

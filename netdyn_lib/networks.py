@@ -8,6 +8,7 @@ for n references, each followed by its M perturbed copies.
 import copy
 import math
 import os
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +19,10 @@ from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
 from .checks import positive, whole
-from .derivatives import FAILURES
 
 # Streams of random numbers drawn for one initial condition.
 _INITIAL, _PERTURBATION = 0, 1
+_TRIED = 32  # samples on which stacks of networks are tried
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,12 @@ class ModuleNetwork:
                     f"{part!r} of {name} is {tensor.dtype}: descent is in real numbers; hold real "
                     "and imaginary parts, and join them in forward with torch.view_as_complex"
                 )
+        hooked = [part for part, tensor in module.named_parameters() if tensor._backward_hooks]
+        if hooked:
+            raise ValueError(
+                f"{hooked[0]!r} of {name} has a hook that changes its gradient, which a copy of the "
+                "module would lose: scale or clip in forward, or take the hook off"
+            )
         self._module = module = copied(module).to(torch.float64)
         self.coupled = False
         self.shapes = {k: p.shape for k, p in module.named_parameters() if p.requires_grad}
@@ -221,7 +228,7 @@ class ModuleNetwork:
             raise ValueError(f"{name} has no trainable parameter")
         self.count = sum(s.numel() for s in self.shapes.values())
         self.ways = []  # of differentiation that were found right: netdyn_lib.gradients.ways
-        self._live = self._stacks = None
+        self._live, self._stacks = threading.local(), None
 
     def __repr__(self):
         return f"ModuleNetwork({type(self._module).__name__}, {self.count} parameters)"
@@ -251,7 +258,10 @@ class ModuleNetwork:
 
     def __getstate__(self):
         # What a call leaves in a module, such as tensors of a transform that has ended, is not copied.
-        return vars(self) | {"_live": None}
+        return {name: value for name, value in vars(self).items() if name != "_live"}
+
+    def __setstate__(self, state):
+        vars(self).update(state, _live=threading.local())
 
     def __deepcopy__(self, memo):
         # Nothing writes to the template, so copies share it; each has a module of its own to call.
@@ -266,14 +276,15 @@ class ModuleNetwork:
     def unpack(self, params):
         """Parameters by name: views of ``params`` (P,)."""
         parts = params.split([s.numel() for s in self.shapes.values()])
-        return {name: part.view(s) for (name, s), part in zip(self.shapes.items(), parts)}
+        return {name: part.clone().view(s) for (name, s), part in zip(self.shapes.items(), parts)}
 
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""
-        if self._live is None:
-            # No tensor is copied: within a transform the copy would belong to it, and die with it.
-            self._live = copied(self._module, shared=True)
-        return functional_call(self._live, self.unpack(params), (x,))
+        if not hasattr(self._live, "module"):
+            # A call lends it its parameters, so each thread has one.  What is not trained is the
+            # template's: a copy that is made within a transform would die with it.
+            self._live.module = copied(self._module, shared=True)
+        return functional_call(self._live.module, self.unpack(params), (x,))
 
     def some(self, count):
         """The first samples, a slice, to try something on: all where they see each other."""
@@ -285,7 +296,7 @@ class ModuleNetwork:
         One network after another where ``vmap`` cannot follow the module, or is wrong.
         """
         if self._stacks is None:
-            self._stacks = self._stacks_rightly(x[self.some(2)])
+            self._stacks = self._stacks_rightly(x[self.some(_TRIED)])
         if self._stacks:
             return vmap(self.forward, in_dims=(0, None))(params, x)
         return torch.stack([self.forward(row, x) for row in params])
@@ -294,10 +305,10 @@ class ModuleNetwork:
         rows = self.own.to(x.device) * torch.tensor([[1.0], [1.1]]).to(self.own)
         try:
             found = vmap(self.forward, in_dims=(0, None))(rows, x)
-        except FAILURES:
+        except Exception:  # whatever vmap cannot follow
             return False
-        return torch.allclose(found, torch.stack([self.forward(row, x) for row in rows]), equal_nan=True)
-
+        expected = torch.stack([self.forward(row, x) for row in rows])
+        return torch.allclose(found, expected, equal_nan=True)
 
 
 class AutomaticMLP(ModuleNetwork):
@@ -328,7 +339,7 @@ class AutomaticMLP(ModuleNetwork):
 
 
 class _Layers(nn.Module):
-    """A perceptron of layer matrices with the bias as last column: its parameters lie as an MLP's."""
+    """Layer matrices with the bias as last column, so that parameters lie as an MLP's."""
 
     def __init__(self, mlp):
         super().__init__()

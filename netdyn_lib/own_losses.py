@@ -17,7 +17,6 @@ import warnings
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.func import grad, vmap
 
 from .checks import finite
 from .losses import CrossEntropy, HalfSquaredError
@@ -101,7 +100,7 @@ class Criterion:
     def values(self, output, target):
         """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
         y = self._decoded(target)
-        return vmap(lambda z: self.value(z.T, y))(output)
+        return torch.stack([self.value(z.T, y) for z in output])  # vmap follows not every function
 
     def residual(self, output, target, out=None):
         """∂L/∂z over :meth:`weight`, ∂ℓ_i/∂z_i where L is of single samples.
@@ -110,7 +109,10 @@ class Criterion:
         """
         y = self._decoded(target)
         samples = output.shape[2] if self.mean else 1
-        found = vmap(grad(lambda z: self.value(z.T, y) * samples))(output)
+        with torch.enable_grad():  # of one network after another: vmap follows not every function
+            z = output.detach().requires_grad_()
+            total = sum(self.value(one.T, y) for one in z) * samples
+            found = torch.autograd.grad(total, z)[0]
         return found if out is None else out.copy_(found)
 
     def weight(self, samples):

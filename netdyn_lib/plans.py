@@ -181,7 +181,7 @@ def sweep(sizes, samples, count, epochs, copies=0, name=None):
     count = whole(count, "count", 1 + copies, cause="a reference and its copies")
     (parameters, _), units = _counts(sizes), sum(sizes[1:])
     groups, together = math.ceil(count / (1 + copies)), 1 + copies
-    block = math.ceil(samples / math.ceil(samples / blocked.size(SimpleNamespace(x=range(samples)), 3 * units)))
+    block = math.ceil(samples / math.ceil(samples / blocked.size(SimpleNamespace(x=range(samples), network=None, loss=None), 3 * units)))
     operations = float(count) * epochs * samples * gradient_operations(sizes)
     each = {
         "weights and gradients": together * _STATES * parameters * _ITEM,

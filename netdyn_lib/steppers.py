@@ -156,8 +156,7 @@ def values_per_sample(task):
 
     for part in (m for m in module.modules() if not list(m.children())):
         part.register_forward_hook(note)
-    with torch.no_grad():
-        module(few)
+    module(few)
     return 3 * (-(-sum(total) // len(few)) + task.x[0].numel())
 
 
@@ -174,10 +173,11 @@ def of(task, together=1):
     layers = convolutions.layers(task)
     if layers is not None:
         return convolutional_steppers.ConvolutionalStepper(task, layers)
+    ways = gradients.ways(task)  # which also sees whether gradients of blocks add up
     per_sample = values_per_sample(task)
     # Of convolutions on a processor PyTorch takes longer for stacked ones than for one after another.
     convolves = task.x.device.type == "cpu" and _convolves(task.network)
-    if convolves or not (isinstance(task.network, MLP) or gradients.ways(task).stacked):
+    if convolves or not ways.stacked:
         return blocked.BlockedModuleStepper(task, per_sample)
     single = isinstance(task.network, MLP) and len(task.network.shapes) == 1  # without a hidden layer, little to keep
     if single or len(task.x) <= blocked.size(task, per_sample):

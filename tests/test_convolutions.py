@@ -296,7 +296,7 @@ def test_threads_share_no_module():
     networks_of = [task.network, *(s.task.network for s in (*steps, steppers.of(task)))]
     for network in networks_of:
         network.forward(network.own, task.x)
-    assert len({id(network._live) for network in networks_of}) == 4
+    assert len({id(network._live.module) for network in networks_of}) == 4
     balls = networks.perturbed(task.initial(6), 1e-8, 1)
     found = [
         descent.run(descent.GradientDescent(task, 0.5), balls, 8, observe=("test_accuracy", "loss"), workers=w, chunk=1) for w in (1, 2, 2, 2)

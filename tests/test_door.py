@@ -540,8 +540,9 @@ def holding(what):
 @pytest.mark.parametrize("name", MISFITS)
 def test_one_error_says_what_is_expected(name):
     make, options, message = MISFITS[name]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         task_of(make(), **options)
+    assert raised.type is ValueError
 
 
 class Table:

@@ -4,8 +4,10 @@ Each number is held against a module that is called and differentiated as in any
 without ``torch.func``; second derivatives against central differences of its gradients.
 """
 
+import copy
 import functools
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +20,7 @@ from netdyn_lib import blocked, curvature, descent, gradients, losses, lyapunov,
 from netdyn_lib import optimizers, sweetspot, tasks
 from netdyn_lib.tangent import benettin, operators
 from netdyn_lib.tangent.frames import random_orthogonal
-from tests.zoo import COUPLED, SAMPLES, ZOO
+from tests.zoo import COUPLED, SAMPLES, ZOO, Net, vectors
 
 RATE = 0.3
 
@@ -232,9 +234,14 @@ def test_zoo(kind, row, monkeypatch):
     row(case(kind))
 
 
+def made(module, x, y=None, loss=None):
+    y = torch.arange(len(x)) % 3 if y is None else y
+    return tasks.custom("made", module, loss or losses.CrossEntropy(), x, y)
+
+
 def test_a_slower_way_is_told_once():
-    task = tasks.custom("slow", ZOO["attention"][0](), losses.CrossEntropy(), ZOO["attention"][1](), torch.arange(SAMPLES) % 3)
-    with pytest.warns(UserWarning, match="Hessian products go by double backward"):
+    task = made(ZOO["weight norm"][0](), ZOO["weight norm"][1]())
+    with pytest.warns(UserWarning, match="Hessian products go by central differences"):
         gradients.of(task)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -242,8 +249,104 @@ def test_a_slower_way_is_told_once():
         gradients.of(minibatches.part(task, torch.arange(4)))
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_parts_that_begin_at_zero_hide_no_wrong_way():
+    """Double backward of weight norm is wrong, and shows in nothing while the layers above are zero."""
+    net = ZOO["weight norm"][0]()
+    torch.nn.init.zeros_(net[2].weight)
+    assert gradients.ways(made(net, vectors())).product == "central differences"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_branch_that_few_samples_take_is_seen():
+    def forward(net, x):
+        return net.out(torch.where(x[:, :1] < 0, torch.tanh(net.one(x)), net.norm(x)))
+
+    norm = nn.utils.parametrizations.weight_norm(nn.Linear(6, 4))
+    net = Net(forward, one=nn.Linear(6, 4), norm=norm, out=nn.Linear(4, 3))
+    x = torch.randn(100, 6, dtype=torch.float64)
+    task = made(net, x[x[:, 0].argsort()])
+    assert gradients.ways(task).product == "central differences"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_gradients_that_do_not_add_up_are_not_taken_in_blocks(monkeypatch):
+    """Rare tokens have larger gradients here, and what is rare depends on the batch."""
+    monkeypatch.setattr(blocked, "_VALUES", 0)
+    monkeypatch.setattr(blocked, "_LEAST", 5)
+    net = Net(lambda net, t: net.out(net.inner(t).mean(1)), inner=nn.Embedding(7, 4, scale_grad_by_freq=True), out=nn.Linear(4, 3))
+    x, y = torch.randint(0, 7, (SAMPLES, 5)), torch.arange(SAMPLES) % 3
+    reference, task = Reference(copy.deepcopy(net), x, y), made(net, x)
+    start = task.network.own[None]
+    found = descent.run(descent.GradientDescent(task, RATE), start, 5).final[0]
+    close(found, reference.descend(start[0], 5)[-1], 1e-9)
+
+
+def test_a_gradient_of_no_loss_has_tangents_and_no_hessian():
+    """The gradient takes no part in the detached factor, but changes with it."""
+    net = Net(lambda net, x: net.out(torch.tanh(net.one(x))) * net.one.weight.detach().norm(), one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    x = vectors()
+    reference, task = Reference(copy.deepcopy(net), x, torch.arange(SAMPLES) % 3), made(net, x)
+    w, v = task.network.own[None], torch.randn(1, task.network.count, dtype=torch.float64)
+    with pytest.warns(UserWarning, match="it has no Hessian"):
+        moved = descent.GradientDescent(task, RATE).product(w, v)[1]
+    close(moved[0], v[0] - RATE * reference.curved(w[0], v[0]))
+    for measure in (curvature.sharpness, curvature.hessians):
+        with pytest.raises(ValueError, match="has no Hessian"):
+            measure(task.objective, w)
+    with pytest.raises(ValueError, match="has no Hessian"):
+        curvature.operator(task, w[0])
+
+
+def test_a_network_of_all_samples_at_once():
+    """As on a graph: its samples are never parted."""
+    adjacency = torch.rand(50, 50, dtype=torch.float64)
+    net = Net(lambda net, x: net.out(net.adjacency @ torch.tanh(net.one(x))), one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    net.register_buffer("adjacency", adjacency)
+    x = torch.randn(50, 6, dtype=torch.float64)
+    reference, task = Reference(copy.deepcopy(net), x, torch.arange(50) % 3), made(net, x)
+    start = task.network.own[None]
+    assert task.network.coupled and gradients.ways(task).stacked
+    close(descent.run(descent.GradientDescent(task, 0.01), start, 5).final[0], reference.descend(start[0], 5, lambda ps: torch.optim.SGD(ps, lr=0.01))[-1], 1e-9)
+
+
+def test_a_loss_that_vmap_cannot_follow():
+    def loss(output, y):
+        return F.cross_entropy(output, y) + output[output > 0].sum() / len(output)
+
+    x, y = vectors(), torch.arange(SAMPLES) % 3
+    task = made(nn.Linear(6, 3), x, y, loss)
+    start = task.network.own[None]
+    record = descent.run(descent.GradientDescent(task, RATE), start, 3)
+    net = nn.Linear(6, 3).double()
+    nn.utils.vector_to_parameters(start[0].clone(), net.parameters())
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
+    for expected in record["loss"][:, 0]:
+        optimizer.zero_grad()
+        value = loss(net(x), y)
+        assert value.item() == pytest.approx(expected, rel=1e-9)
+        value.backward()
+        optimizer.step()
+
+
+def test_a_hook_on_a_parameter_is_refused():
+    net = nn.Linear(6, 3)
+    net.weight.register_hook(lambda slope: 0.5 * slope)
+    with pytest.raises(ValueError, match="'weight' of Linear has a hook"):
+        made(net, vectors())
+
+
+def test_one_task_in_several_threads():
+    task = made(ZOO["lstm"][0](), ZOO["lstm"][1]())
+    rows = task.network.own + 0.3 * torch.randn(40, task.network.count, dtype=torch.float64)
+    expected = [float(task.objective(row)) for row in rows]
+    with ThreadPoolExecutor(4) as pool:
+        assert [float(v) for v in pool.map(task.objective, rows)] == expected
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_derivative_from_outside_is_refused():
     """jvp(vmap(grad)) is silently wrong through layer norm."""
-    made = case("layer norm")
+    c = case("layer norm")
     with pytest.raises(ValueError, match="take .product of GradientDescent"):
-        operators.of_map(descent.GradientDescent(made.task, RATE).step)(made.params, made.vectors[:, :, None])
+        operators.of_map(descent.GradientDescent(c.task, RATE).step)(c.params, c.vectors[:, :, None])

@@ -83,7 +83,7 @@ class Optimizer:
         """Gradients (n, P) and H V (n, P, k), by whole Hessians where the network is small and the vectors are many."""
         n, size, k = frames.shape
         closed = isinstance(self.task.network, MLP)  # and so are its products
-        if size <= _DENSE and k >= _SHARE * size and not closed:
+        if size <= _DENSE and k >= _SHARE * size and not closed and self._gradient.ways.symmetric:
             return self._gradient(params), torch.bmm(curvature.hessians(self.task.objective, params), frames)
         flat = frames.transpose(1, 2).reshape(n * k, size)
         slope, along = self._gradient.product(params.repeat_interleave(k, 0), flat)
