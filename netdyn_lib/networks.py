@@ -213,7 +213,7 @@ class ModuleNetwork:
             if tensor.is_complex():
                 raise ValueError(
                     f"{part!r} of {name} is {tensor.dtype}: descent is in real numbers; hold real "
-                    "and imaginary parts, and join them in forward with torch.view_as_complex"
+                    "and imaginary parts, and join them in forward with torch.complex"
                 )
         hooked = [part for part, tensor in module.named_parameters() if tensor._backward_hooks]
         if hooked:
@@ -276,7 +276,7 @@ class ModuleNetwork:
     def unpack(self, params):
         """Parameters by name: views of ``params`` (P,)."""
         parts = params.split([s.numel() for s in self.shapes.values()])
-        return {name: part.clone().view(s) for (name, s), part in zip(self.shapes.items(), parts)}
+        return {name: part.view(s) for (name, s), part in zip(self.shapes.items(), parts)}
 
     def forward(self, params, x):
         """Output of one network ``params`` (P,) on ``x`` (N, …): (N, C)."""

@@ -21,7 +21,7 @@ from tests.small_sweeps import TASK, register, small
         (dict(rates=()), "at least one"),
         (dict(rates=(0.5, 0.5)), "each once"),
         (dict(rates=0.5), "rates = 0.5"),
-        (dict(rates=("a",)), "sequence of learning rates"),
+        (dict(rates=("a",)), "rates = a: a learning rate η must be positive"),
         (dict(radius=0.0), "radius = 0.0"),
         (dict(conditions=0), "conditions = 0"),
         (dict(block=1.5), "block = 1.5"),
