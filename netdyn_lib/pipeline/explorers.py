@@ -117,10 +117,38 @@ def sweeps(root):
 
 
 def _sweep(name, data):
-    from netdyn_lib import tasks
     from netdyn_lib.sweeps import published, responses
 
     sweep = json.loads(data.attrs["sweep"])
+    shown = data.isel(init=slice(profiles.sizes("explorers").networks))
+    quantities, every = _quantities(sweep, shown), _quantities(sweep, data)
+    title = _title(sweep)
+    if shown.sizes["init"] < data.sizes["init"]:
+        title += f" (intervals of {data.sizes['init']} initial conditions, the first {shown.sizes['init']} shown)"
+    single = ("networks", "keeps", "curves")  # what is one network's; all else is of all of them
+    quantities = {
+        name: every[name] | {k: v for k, v in found.items() if k in single} for name, found in quantities.items()
+    }
+    return dict(
+        name=name,
+        title=title,
+        summary=published.summary(data),
+        rates=list(sweep["rates"]),
+        networks=shown.sizes["init"],
+        copies=sweep["copies"],
+        epochs=sweep["epochs"],
+        present=shown["present"].values.astype(int).tolist(),
+        diverged=responses.exponents(shown).diverged.tolist(),
+        quantities=quantities,
+        curves=_curves(shown),
+    )
+
+
+def _quantities(sweep, data):
+    """Exponents, shares, arrivals and sharpness by name."""
+    from netdyn_lib import tasks
+    from netdyn_lib.sweeps import responses
+
     exponents = responses.exponents(data)
     target = tasks.recipe(sweep["task"]).target_accuracy
     arrivals = {target: responses.arrivals(data)} if "first_hit" in data else {}
@@ -131,19 +159,7 @@ def _sweep(name, data):
     quantities |= {f"arrival {goal:g}": _arrivals(found, goal) for goal, found in arrivals.items()}
     if "sharpness" in data:
         quantities["sharpness"] = _sharpness(data)
-    return dict(
-        name=name,
-        title=_title(sweep),
-        summary=published.summary(data),
-        rates=list(sweep["rates"]),
-        networks=sweep["conditions"],
-        copies=sweep["copies"],
-        epochs=sweep["epochs"],
-        present=data["present"].values.astype(int).tolist(),
-        diverged=exponents.diverged.tolist(),
-        quantities=quantities,
-        curves=_curves(data),
-    )
+    return quantities
 
 
 def _title(sweep):

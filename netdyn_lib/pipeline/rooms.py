@@ -25,7 +25,7 @@ ROOMS = (
     ),
     Room(
         "tasks", "Tasks", "A task is data, an architecture, a loss and the accuracy that counts as learned.",
-        ("tasks", "losses", "own_losses"),
+        ("tasks", "probe", "losses", "own_losses"),
     ),
     Room(
         "descent", "Descent", "The map W ↦ W − η∇L(W) of a whole ensemble, on all samples or by mini-batches, iterated and observed.",
