@@ -1,10 +1,9 @@
 """Read files that people or other programs wrote: a bad one is named, with place and likely cause."""
 
+import functools
 import json
 from contextlib import contextmanager
 from pathlib import Path
-
-import yaml
 
 
 class Unreadable(ValueError):
@@ -48,8 +47,10 @@ def from_yaml(path):
 
 def parsed_yaml(words, path, first=1):
     """Return what YAML text holds; errors name ``path`` and count lines from ``first``."""
+    import yaml  # here, for a machine that only computes lacks it
+
     try:
-        return yaml.load(words, _Strict)
+        return yaml.load(words, _strict())
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-01
         raise Unreadable(f"{path}{_place(error, words, first)}: {_why(error)}") from None
 
@@ -81,23 +82,30 @@ def of_kind(path, kind):
         raise Unreadable(f"{path} is no {kind} ({what}): {why}") from error
 
 
-class _Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    what = f"the key {key.value!r} stands twice"
-                    raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+@functools.cache
+def _strict():
+    """A loader that refuses keys that stand twice."""
+    import yaml
+
+    class Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        def construct_mapping(self, node, deep=False):
+            seen = set()
+            for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in seen:
+                        what = f"the key {key.value!r} stands twice"
+                        raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
+                    seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    return Strict
 
 
 def _place(error, words, first):
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
         return f", line {mark.line + first}, column {mark.column + 1}"
-    if isinstance(error, yaml.reader.ReaderError):
+    if type(error).__name__ == "ReaderError":
         return f", line {words[: error.position].count(chr(10)) + first}"
     return ""
 
