@@ -33,7 +33,7 @@ import json
 import pandas as pd
 from myst_nb import glue
 
-from netdyn_lib import claims, devices, judgements, lyapunov, machine, profiles, relaxation, resampling, rivals, sources, sweetspot, tasks
+from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sources, sweetspot, tasks
 from netdyn_lib.figures import overview
 from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.figures import sweetspot as draw_search

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from netdyn_lib import archives, losses, networks, tasks
-from netdyn_lib.arms import arm, published, results, running
+from netdyn_lib.arms import arm, results, running
 from tests.small_arms import TASK, small, synthetic
 from tests.test_arms_judging import known
 

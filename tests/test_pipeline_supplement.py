@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 
 from netdyn_lib import __version__, claims
 from netdyn_lib.figures import packing, style, vector
-from netdyn_lib.pipeline import execute, joined, notebook, pair, pdf, scorecard, site, supplement, verify
+from netdyn_lib.pipeline import execute, joined, notebook, pair, scorecard, site, supplement, verify
 from netdyn_lib.pipeline import chromium as finder
 from netdyn_lib.pipeline.project import PipelineError, Project
 

@@ -13,7 +13,7 @@ import pytest
 
 from netdyn_lib import jobs
 from netdyn_lib.store import DamagedShard, Store
-from netdyn_lib.sweeps import dataset, running
+from netdyn_lib.sweeps import dataset
 from netdyn_lib.sweeps.running import plan, run
 from tests.small_sweeps import same, script, small
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, initialisations, losses, minibatches, networks, pruning, tasks, twins
+from netdyn_lib import curvature, initialisations, losses, networks, pruning, tasks, twins
 from netdyn_lib.ensembles import Stopped
 
 RATE, BATCH, STEPS = 0.3, 4, 40
