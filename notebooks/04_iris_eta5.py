@@ -212,12 +212,12 @@ for name, model in models.items():
     control = kantz.divergence(model(irregular, seed + 1), seed=seed, **options)
     held_back[name] = kantz.expansion(control.log_curves)
 thresholds = {"p < 0.05": 0.05} | {f"threshold of {name} series": nulls[name][1].threshold for name in models}
-shares = pd.DataFrame(
+passed = pd.DataFrame(
     {test: {name: fit.significant(p).mean() for name, fit in held_back.items()} for test, p in thresholds.items()}
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-(100 * shares).round(1).rename_axis("references that expand, %")
+(100 * passed).round(1).rename_axis("references that expand, %")
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for m in fits:
@@ -226,7 +226,7 @@ for m in fits:
     glue(f"eta5-against-{m}", 100 * against[m].estimate, display=False)
 glue("eta5-nominal", 100 * nulls["shuffled"][1].nominal, display=False)
 for name in models:
-    glue(f"eta5-held-{name}", 100 * shares.loc[name, "threshold of shuffled series"], display=False)
+    glue(f"eta5-held-{name}", 100 * passed.loc[name, "threshold of shuffled series"], display=False)
 glue("eta5-from-zero", from_zero.slope, display=False)
 
 # %% [markdown]
