@@ -226,7 +226,7 @@ for m in fits:
     glue(f"eta5-against-{m}", 100 * against[m].estimate, display=False)
 glue("eta5-nominal", 100 * nulls["shuffled"][1].nominal, display=False)
 for name in models:
-    glue(f"eta5-held-{name}", 100 * passed.loc[name, "threshold of shuffled series"], display=False)
+    glue(f"eta5-held-{name}", float(100 * passed.loc[name, "threshold of shuffled series"]), display=False)
 glue("eta5-from-zero", from_zero.slope, display=False)
 
 # %% [markdown]

@@ -129,8 +129,8 @@ short, whole = lengths.index[0], lengths.index[-1]
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("images-digits-short", int(short), display=False)
 glue("images-digits-whole", int(whole), display=False)
-glue("images-digits-share-short", lengths["share"][short], display=False)
-glue("images-digits-share-whole", lengths["share"][whole], display=False)
+glue("images-digits-share-short", float(lengths["share"][short]), display=False)
+glue("images-digits-share-whole", float(lengths["share"][whole]), display=False)
 
 # %% [markdown]
 # On the digits, at the rate at which they are learned fastest, $p$ is {glue:text}`images-digits-share-short:.2f` over {glue:text}`images-digits-short` epochs
@@ -460,7 +460,7 @@ published.unpublished()
 # %% [markdown]
 # ## The papers' claims
 #
-# Claims on MNIST and CIFAR-10 are judged on published numbers, so that the verdict is the same on a machine without the images; those on Iris and on the search, live.
+# Claims on MNIST and CIFAR-10 are judged on published numbers, so that the verdict is the same on a machine without the images; so are those on Iris, which is published at the paper's size. Those on the search are judged live.
 
 # %%
 card = claims.Scorecard("05_mnist_cifar")

@@ -309,7 +309,7 @@ print("samples see each other:", taken.network.coupled)
 #
 # ### Layers without all derivatives
 #
-# Exponents and sharpness need products with the Hessian. PyTorch has several ways to them, and none is right for every layer: attention has no forward derivative, `vmap` cannot follow an `if` on values, and the double backward of `weight_norm` is wrong and does not say so.
+# Exponents and sharpness need products with the Hessian. PyTorch has several ways to them, and none is right for every layer: the usual kernels of attention have no second derivative, `vmap` cannot follow an `if` on values, and the double backward of `weight_norm` is wrong and does not say so.
 # So each way is first tried on a few samples, and taken only where it agrees with central differences of the gradient.
 
 # %%
