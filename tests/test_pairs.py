@@ -138,7 +138,7 @@ def test_glued_numbers_are_plain(name):
         (glued, text)
         for cell in code(committed(name))
         for output in cell.outputs
-        for glued, text in [(output.metadata.get("scrapbook", {}).get("name"), output.get("data", {}).get(f"{GLUE}/text/plain", ""))]
+        for glued, text in [(output.get("metadata", {}).get("scrapbook", {}).get("name"), output.get("data", {}).get(f"{GLUE}/text/plain", ""))]
         if glued and re.match(r"(np|numpy|torch)\b|tensor", text)
     ]
     assert shown == [], "glue float(…)"
