@@ -120,16 +120,16 @@ def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, se
     A simulation of 4,000 samples (40,000 for Student's t) found that intervals of 95%
     hold the true value with the probability below.
 
-    ===========  ==========  =====  =====  =====  =====  =====  =====
-    statistic    data        n = 5      8     12     19     20     50
-    ===========  ==========  =====  =====  =====  =====  =====  =====
-    mean         normal       0.95   0.95   0.95   0.95   0.93   0.94
-    mean         exponential  0.89   0.89   0.91   0.92   0.91   0.93
-    median       normal       0.94   0.98   0.96   0.94   0.94   0.95
-    median       exponential  0.93   0.98   0.96   0.95   0.94   0.95
-    numpy.std    normal       0.60   0.72   0.79   0.85   0.82   0.90
-    numpy.std    exponential  0.43   0.55   0.63   0.69   0.69   0.79
-    ===========  ==========  =====  =====  =====  =====  =====  =====
+    ===========  ===========  =====  =====  =====  =====  =====  =====
+    statistic    data         n = 5      8     12     19     20     50
+    ===========  ===========  =====  =====  =====  =====  =====  =====
+    mean         normal        0.95   0.95   0.95   0.95   0.93   0.94
+    mean         exponential   0.89   0.89   0.91   0.92   0.91   0.93
+    median       normal        0.94   0.98   0.96   0.94   0.94   0.95
+    median       exponential   0.93   0.98   0.96   0.95   0.94   0.95
+    numpy.std    normal        0.60   0.72   0.79   0.85   0.82   0.90
+    numpy.std    exponential   0.43   0.55   0.63   0.69   0.69   0.79
+    ===========  ===========  =====  =====  =====  =====  =====  =====
 
     So do not rely on it for a standard deviation: percentiles do not mend its bias.
 
