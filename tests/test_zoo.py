@@ -329,6 +329,22 @@ def test_a_loss_that_vmap_cannot_follow():
         optimizer.step()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_weights_of_very_different_size_share_no_step():
+    """A step of central differences that suits a weight of 1e6 is far too long for the others."""
+
+    def forward(net, x):
+        return net.out(torch.sin(net.one(x)) * net.scale / 1e6) * float(net.out.weight.norm())
+
+    net = Net(forward, one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    net.scale = nn.Parameter(torch.tensor(1e6))
+    x = vectors()
+    reference, task = Reference(copy.deepcopy(net), x, torch.arange(SAMPLES) % 3), made(net, x)
+    w, v = task.network.own, torch.randn(task.network.count, dtype=torch.float64)
+    assert gradients.ways(task).product == "central differences"
+    close(gradients.of(task).product(w[None], v[None])[1][0], reference.curved(w, v))
+
+
 def test_a_hook_on_a_parameter_is_refused():
     net = nn.Linear(6, 3)
     net.weight.register_hook(lambda slope: 0.5 * slope)
