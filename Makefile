@@ -23,7 +23,7 @@ export OMP_WAIT_POLICY ?= passive
 
 VENV := .venv
 PY := $(VENV)/bin/python
-PIPELINE := $(PY) -m netdyn_lib.pipeline
+PIPELINE := $(PY) -m netdyn_lib.book
 # Named by what it installs: a change of either file installs anew, and since
 # it is written last, so does an install that was interrupted.
 STAMP := $(VENV)/installed-$(shell cat requirements.txt pyproject.toml | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)

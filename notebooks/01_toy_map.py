@@ -31,8 +31,10 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import bifurcations, cascades, claims, kneading, maps, profiles, windows
+from netdyn_lib.experiments import sizes as profiles
 from netdyn_lib.figures import maps as figures
+from netdyn_lib.maps import bifurcations, cascades, kneading, one_dimensional, windows
+from netdyn_lib.results import claims
 
 # %% [markdown]
 # `device` is there because every chapter has it; nothing here runs on an accelerator.
@@ -44,8 +46,8 @@ seed = 0
 
 # %%
 sizes = profiles.sizes("01_toy_map", profile)
-cubic = maps.CUBIC
-w0 = maps.initial_states(sizes.initial_conditions, scale=0.1, seed=seed)
+cubic = one_dimensional.CUBIC
+w0 = one_dimensional.initial_states(sizes.initial_conditions, scale=0.1, seed=seed)
 
 # %% [markdown]
 # ## The map
@@ -71,9 +73,14 @@ w0 = maps.initial_states(sizes.initial_conditions, scale=0.1, seed=seed)
 # (Every attractor attracts a critical point, and there are only $c$ and $-c$.)
 
 # %%
-early = [maps.cobweb(cubic, rate, 0.1, sizes.cobweb_steps) for rate in sizes.cobweb_rates]
-settled = maps.orbit(cubic, sizes.cobweb_rates, 0.1, sizes.transient)[-1]
-late = [maps.cobweb(cubic, *pair, sizes.cobweb_steps) for pair in zip(sizes.cobweb_rates, settled, strict=True)]
+early = [
+    one_dimensional.cobweb(cubic, rate, 0.1, sizes.cobweb_steps) for rate in sizes.cobweb_rates
+]
+settled = one_dimensional.orbit(cubic, sizes.cobweb_rates, 0.1, sizes.transient)[-1]
+late = [
+    one_dimensional.cobweb(cubic, *pair, sizes.cobweb_steps)
+    for pair in zip(sizes.cobweb_rates, settled, strict=True)
+]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Orbits of the map from w = 0.1 (blue dot) at six learning rates: the graph of f (black), the first steps (light blue) and forty steps after a long transient (orange, ending at the orange dot).", "name": "fig-toy-cobwebs"}, "image": {"alt": "Six cobweb diagrams. The orbit climbs to 1 at the two lowest rates, settles on a square and a double square at the next two, and never closes at the two highest, of which the last visits both signs."}}
 figures.cobwebs(cubic, sizes.cobweb_rates, early, late)
@@ -93,15 +100,20 @@ figures.cobwebs(cubic, sizes.cobweb_rates, early, late)
 # the loss of stability of the minima, the end $\eta_\infty$ of the cascade, the merging of the two attractors, and the escape to infinity.
 
 # %%
-rates = maps.grid(0.0, 2.1, sizes.learning_rates)
-diagram = maps.bifurcation_diagram(cubic, rates, w0, sizes.transient, sizes.keep)
+rates = one_dimensional.grid(0.0, 2.1, sizes.learning_rates)
+diagram = one_dimensional.bifurcation_diagram(cubic, rates, w0, sizes.transient, sizes.keep)
 cascade = cascades.cascade(cubic, sizes.cascade, low=0.1, high=2.0)
 onset = cascades.accumulation(cascade.doubling, cascade.doubling_error)
 merging = bifurcations.merging(cubic, low=1.0, high=2.0)
 escape = bifurcations.escape(cubic, low=merging, high=3.0)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Bifurcation diagram of the cubic map. Blue: orbits that start at w > 0, orange: at w < 0; where both go the colours add up to grey. Dashed: the minima lose stability, the cascade ends, the attractors merge, orbits escape.", "name": "fig-toy-bifurcation"}, "image": {"alt": "Two mirror-image trees. Each is a line at plus or minus 1 that forks at learning rate 1, forks again and again until 1.30, and becomes a band with gaps that widens until both bands meet at 1.6 and fill one wedge up to 2."}}
-marks = {r"$\eta = 1$": cascade.doubling[0], r"$\eta_\infty$": onset.value, "merging": merging, "escape": escape}
+marks = {
+    r"$\eta = 1$": cascade.doubling[0],
+    r"$\eta_\infty$": onset.value,
+    "merging": merging,
+    "escape": escape,
+}
 figures.bifurcation(diagram, marks)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -141,9 +153,13 @@ assert abs(escape - 2) < 1e-9
 # Its standard error comes from the means of twenty consecutive stretches of the orbit.
 
 # %%
-exponents = maps.lyapunov_exponent(cubic, rates, w0[0], sizes.transient, sizes.exponent_steps)
-at_escape = maps.lyapunov_exponent(cubic, cubic.exact[0], w0[0], sizes.transient, sizes.exponent_steps)
-at_saddle = maps.lyapunov_exponent(cubic, cascade.superstable[0], 0.0, 0, 20)
+exponents = one_dimensional.lyapunov_exponent(
+    cubic, rates, w0[0], sizes.transient, sizes.exponent_steps
+)
+at_escape = one_dimensional.lyapunov_exponent(
+    cubic, cubic.exact[0], w0[0], sizes.transient, sizes.exponent_steps
+)
+at_saddle = one_dimensional.lyapunov_exponent(cubic, cascade.superstable[0], 0.0, 0, 20)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "a The bifurcation diagram from a learning rate of 0.4. b The Lyapunov exponent at the same learning rates, blue where negative and orange where positive. Dot: the exact value at the edge of escape. The dips to minus infinity are cut off.", "name": "fig-toy-exponent"}, "image": {"alt": "The bifurcation diagram above the Lyapunov exponent. The exponent dips between zeros that coincide with the forks, is positive from 1.30 on, rises to 1.1 at 2, and is interrupted by narrow negative notches below the gaps of the diagram."}}
 figures.exponent(diagram, exponents, marks, known=cubic.exact)
@@ -152,7 +168,9 @@ figures.exponent(diagram, exponents, marks, known=cubic.exact)
 glue("toy-exponent", float(at_escape.value), display=False)
 glue("toy-exponent-error", float(at_escape.error), display=False)
 glue("toy-saddle", float(at_saddle.value), display=False)
-glue("toy-chaotic-share", 100 * exponents.positive_share(low=onset.value, high=escape), display=False)
+glue(
+    "toy-chaotic-share", 100 * exponents.positive_share(low=onset.value, high=escape), display=False
+)
 
 # %% [markdown]
 # In {numref}`fig-toy-exponent` the exponent touches zero at each fork and dips to $-\infty$ in between, where the cycle contains $c$ and small errors vanish to first order.
@@ -243,7 +261,12 @@ glue("toy-gap", found.widest_gap(onset.value, escape), display=False)
 # %%
 zoom = dict(number=sizes.zoom_rates, transient=2 * sizes.transient, keep=sizes.zoom_keep)
 zooms = [windows.magnify(cubic, found.opening[k], found.closing[k], **zoom) for k in (0, 1)]
-names = {"$+1$": found.opening, "$0$": found.superstable, "$-1$": found.doubling, "crisis": found.closing}
+names = {
+    "$+1$": found.opening,
+    "$0$": found.superstable,
+    "$-1$": found.doubling,
+    "crisis": found.closing,
+}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The two widest windows, from orbits of c (blue) and −c (orange): a period 3, b period 4. Dashed: the multiplier of the cycle under F is +1 (opening), 0 and −1 (doubling in F), and the crisis that closes the window.", "name": "fig-toy-window-zoom"}, "image": {"alt": "Two magnified windows. Left: three blue lines at positive and three orange ones at negative weights; at the mark −1 each forks into a small tree, the widest in the middle and the outermost hardly visible. Right: four lines shared by both colours until the mark −1, where the colours part, one above the other. They mix again about two thirds of the way from there to the crisis."}}
 figures.window_zoom(zooms, [{name: edge[k] for name, edge in names.items()} for k in (0, 1)])
@@ -258,9 +281,14 @@ figures.window_zoom(zooms, [{name: edge[k] for name, edge in names.items()} for 
 
 # %%
 copies = [windows.magnify(cubic, cascade.superstable[0], merging, **zoom), *zooms]
-ends = [(cascade.superstable[0], merging), *zip(found.superstable[:2], found.closing[:2], strict=True)]
+ends = [
+    (cascade.superstable[0], merging),
+    *zip(found.superstable[:2], found.closing[:2], strict=True),
+]
 bands = [windows.critical_band(cubic, 1, 1, merging)]
-bands += [windows.critical_band(cubic, found.period[k], found.sign[k], found.closing[k]) for k in (0, 1)]
+bands += [
+    windows.critical_band(cubic, found.period[k], found.sign[k], found.closing[k]) for k in (0, 1)
+]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "a The diagram around one minimum, from its superstable point (left edge) to the merging (right edge). b, c The branch through c of the two widest windows, from superstable point to crisis. In b the weight decreases upwards. Blue: orbits of c, orange: of −c, grey or black: of both.", "name": "fig-toy-self-affine"}, "image": {"alt": "Three panels with nearly the same tree: one line that forks near the middle, forks again and becomes a triangular band with a gap halfway along it. The second and third panel are small parts of the diagram: across they cover about a fiftieth of the first, and upwards about a tenth. The axis of weights of the second is upside down."}}
 figures.self_affine(copies, ends, bands, ("one minimum", "period 3", "period 4"))
@@ -291,18 +319,38 @@ glue("toy-share-high", found.doubling_quantile(1), display=False)
 # %%
 card = claims.Scorecard("01_toy_map")
 delta, copied = ratios["doubling"], inside_ratio
-near = maps.share_near(diagram, (-1, 1), within=1e-6, low=0.05, high=0.95)
+near = one_dimensional.share_near(diagram, (-1, 1), within=1e-6, low=0.05, high=0.95)
 gap = found.widest_gap(onset.value, escape)
 positive, possibly = (exponents.positive_share(errors, high=escape) for errors in (2, -2))
 early_chaos = exponents.positive_share(2, high=cascade.doubling[0])
 
 # %% tags=["nbval-ignore-output"]
 card.measure("J-fig6-minima", near)
-card.measure("J-fig6-cascade", delta.value, delta.value - delta.error, delta.value + delta.error, interval="numerical")
-card.measure("J-fig6-intertwined", gap, saw="an upper bound, since periods beyond the longest searched are left out")
-card.measure("J-fig6-self-affine", copied.value, copied.value - copied.error, copied.value + copied.error, interval="numerical")
+card.measure(
+    "J-fig6-cascade",
+    delta.value,
+    delta.value - delta.error,
+    delta.value + delta.error,
+    interval="numerical",
+)
+card.measure(
+    "J-fig6-intertwined",
+    gap,
+    saw="an upper bound, since periods beyond the longest searched are left out",
+)
+card.measure(
+    "J-fig6-self-affine",
+    copied.value,
+    copied.value - copied.error,
+    copied.value + copied.error,
+    interval="numerical",
+)
 card.measure("J-fig7-positive", positive, positive, possibly, interval="numerical")
-card.measure("J-appA-large-rate", early_chaos, saw="the first positive exponents lie at the end of the cascade, beyond the loss of stability")
+card.measure(
+    "J-appA-large-rate",
+    early_chaos,
+    saw="the first positive exponents lie at the end of the cascade, beyond the loss of stability",
+)
 card
 
 # %%

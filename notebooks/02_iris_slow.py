@@ -31,11 +31,15 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import (
-    claims, curvature, descent, devices, judgements, lyapunov, networks, observables, profiles, relaxation, resampling,
-    tangent, tasks,
-)
+from netdyn_lib import torch_utils
+from netdyn_lib.curvature import hessian, jacobian
+from netdyn_lib.experiments import sizes
 from netdyn_lib.figures import trajectories as draw
+from netdyn_lib.lyapunov import growth_fits
+from netdyn_lib.results import claims
+from netdyn_lib.statistics import intervals
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent, judgements, observables, relaxation
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -43,9 +47,9 @@ device = "auto"
 seed = 0
 
 # %%
-size = profiles.sizes("02_iris_slow", profile)
-task = tasks.get("iris", device=devices.resolve(device))
-slow = descent.GradientDescent(task, size.learning_rate)
+size = sizes.sizes("02_iris_slow", profile)
+task = tasks.get("iris", device=torch_utils.resolve(device))
+slow = gradient_descent.GradientDescent(task, size.learning_rate)
 task.split
 
 # %% [markdown]
@@ -55,7 +59,7 @@ task.split
 
 # %%
 examples = task.initial(size.examples, seed=seed, device=device)
-walk = descent.run(slow, examples, size.epochs, observe=("loss", "weights"))
+walk = gradient_descent.run(slow, examples, size.epochs, observe=("loss", "weights"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Training as a trajectory. The same network at three epochs, line widths showing the size of each weight and colours its sign (blue positive, orange negative), and the loss it descends.", "name": "fig-slow-network"}, "image": {"alt": "Three drawings of a 4-10-3 network whose connections thicken as training proceeds, above a loss curve that falls from about one towards zero with the three epochs marked."}}
 draw.trained_networks(task.network, walk["weights"][:, 0], walk["loss"][:, 0], size.drawn)
@@ -80,16 +84,22 @@ draw.flowers(task.split, *observables.misclassified(task, walk.final[0].to(task.
 # %%
 start = task.initial(size.ensemble, seed=seed, device=device)
 balls = networks.perturbed(start, size.radius, size.ensemble_copies, seed=seed)
-ensemble = descent.run(
-    slow, balls, size.long_epochs, observe=("mean_distance", "norm", "accuracy", "test_accuracy"), every=10
+ensemble = gradient_descent.run(
+    slow,
+    balls,
+    size.long_epochs,
+    observe=("mean_distance", "norm", "accuracy", "test_accuracy"),
+    every=10,
 )
 trained_row = judgements.row(ensemble.epochs, size.epochs)
-accuracy = resampling.bootstrap_interval(ensemble["test_accuracy"][trained_row, :, 0], seed=seed)
+accuracy = intervals.bootstrap_interval(ensemble["test_accuracy"][trained_row, :, 0], seed=seed)
 
 # %%
-references = descent.run(slow, start, size.epochs, observe=("loss",))
-travelled = descent.run(slow, start, size.epochs, observe=("displacement", "path_length"), at=(size.epochs,))
-monotone = resampling.share_interval(relaxation.non_increasing(references["loss"]))
+references = gradient_descent.run(slow, start, size.epochs, observe=("loss",))
+travelled = gradient_descent.run(
+    slow, start, size.epochs, observe=("displacement", "path_length"), at=(size.epochs,)
+)
+monotone = intervals.share_interval(relaxation.non_increasing(references["loss"]))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-monotone", monotone.estimate, display=False)
@@ -97,7 +107,9 @@ glue("slow-networks", size.ensemble, display=False)
 glue("slow-test-accuracy", accuracy.estimate, display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Accuracy on the training and the test flowers over the epochs: mean of the ensemble, and the band that holds 90% of its networks. (The paper's supplement S1.)", "name": "fig-slow-accuracy"}, "image": {"alt": "Two curves of accuracy that rise from one third to above 0.95, training and test nearly on top of each other, with a band that narrows."}}
-draw.learning_curves(ensemble.epochs, ensemble["accuracy"][..., 0], ensemble["test_accuracy"][..., 0])
+draw.learning_curves(
+    ensemble.epochs, ensemble["accuracy"][..., 0], ensemble["test_accuracy"][..., 0]
+)
 
 # %% [markdown]
 # {numref}`fig-slow-accuracy`: the ensemble learns. After 4,000 epochs the mean test accuracy is {glue:text}`slow-test-accuracy:.3f`,
@@ -111,27 +123,37 @@ draw.learning_curves(ensemble.epochs, ensemble["accuracy"][..., 0], ensemble["te
 
 # %%
 nearby = networks.perturbed(examples, size.radius, size.copies, seed=seed)
-distance = descent.run(slow, nearby, size.epochs, observe=("distance", "loss"), every=10)
+distance = gradient_descent.run(slow, nearby, size.epochs, observe=("distance", "loss"), every=10)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Distance of 20 perturbed copies from each of four reference networks (grey; their mean in black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (D, Fig. 3.)", "name": "fig-slow-distances"}, "image": {"alt": "Four panels. Distances of about 4e-7 rise by up to a half over 4,000 epochs: with a bump in the first thousand in two panels, smoothly in the others; single copies fan out. The loss falls smoothly."}}
 draw.distances(distance.epochs, distance["distance"], distance["loss"][..., 0])
 
 # %%
 fans = networks.perturbed(start[: size.fans], size.radius, size.copies, seed=seed)
-fan = descent.run(slow, fans, size.epochs, observe=("distance", "mean_distance"), every=5)
-turning = resampling.share_interval(relaxation.turns(fan["mean_distance"]))
-rising = resampling.share_interval(judgements.larger_at(fan.epochs, fan["mean_distance"], size.epochs, size.half))
-unlike = resampling.share_interval(judgements.unlike(fan["distance"], size.unlike))
+fan = gradient_descent.run(slow, fans, size.epochs, observe=("distance", "mean_distance"), every=5)
+turning = intervals.share_interval(relaxation.turns(fan["mean_distance"]))
+rising = intervals.share_interval(
+    judgements.larger_at(fan.epochs, fan["mean_distance"], size.epochs, size.half)
+)
+unlike = intervals.share_interval(judgements.unlike(fan["distance"], size.unlike))
 
 # %%
-early = descent.run(slow, balls, size.early, observe=("mean_distance",))
-growing = {name: lyapunov.summarise(fit).share for name, fit in lyapunov.multiverse(early["mean_distance"]).items()}
+early = gradient_descent.run(slow, balls, size.early, observe=("mean_distance",))
+growing = {
+    name: growth_fits.summarise(fit).share
+    for name, fit in growth_fits.multiverse(early["mean_distance"]).items()
+}
 mean_distance = ensemble["mean_distance"]
 growth = judgements.growth(mean_distance)
-final_ratio = resampling.bootstrap_interval(growth, resampling.median, seed=seed)
+final_ratio = intervals.bootstrap_interval(growth, intervals.median, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, share in (("turning", turning), ("unlike", unlike), ("rising", rising), ("final-ratio", final_ratio)):
+for name, share in (
+    ("turning", turning),
+    ("unlike", unlike),
+    ("rising", rising),
+    ("final-ratio", final_ratio),
+):
     glue(f"slow-{name}", share.estimate, display=False)
 
 # %% [markdown]
@@ -156,7 +178,9 @@ by_radius, same_draws = {}, {}
 for k, radius in enumerate(size.radii):
     for found, draw_seed in ((by_radius, seed + k), (same_draws, seed)):
         ball = networks.perturbed(examples[:1], radius, size.copies, seed=draw_seed)
-        found[radius] = descent.run(slow, ball, size.epochs, observe=("distance",), every=10)["distance"][:, 0]
+        found[radius] = gradient_descent.run(
+            slow, ball, size.epochs, observe=("distance",), every=10
+        )["distance"][:, 0]
 alike, alike_same = observables.collapse(by_radius), observables.collapse(same_draws)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -190,13 +214,20 @@ draw.weights(task.network, importance, displacement[0], path[0])
 # %%
 travel = observables.straightness(displacement, path)
 trained = references.final.to(task.x.device)
-abnormal = resampling.share_interval(resampling.normality(observables.importances(task, trained)) < 0.05)
-linear = resampling.bootstrap_interval(travel.correlation, resampling.median, seed=seed)
-slope = resampling.bootstrap_interval(travel.slope, resampling.median, seed=seed)
-drifting = resampling.bootstrap_interval(judgements.share_below(travel.ratio, 0.5), seed=seed)
+abnormal = intervals.share_interval(
+    intervals.normality(observables.importances(task, trained)) < 0.05
+)
+linear = intervals.bootstrap_interval(travel.correlation, intervals.median, seed=seed)
+slope = intervals.bootstrap_interval(travel.slope, intervals.median, seed=seed)
+drifting = intervals.bootstrap_interval(judgements.share_below(travel.ratio, 0.5), seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, value in (("abnormal", abnormal), ("correlation", linear), ("slope", slope), ("drifting", drifting)):
+for name, value in (
+    ("abnormal", abnormal),
+    ("correlation", linear),
+    ("slope", slope),
+    ("drifting", drifting),
+):
     glue(f"slow-{name}", value.estimate, display=False)
 
 # %% [markdown]
@@ -216,8 +247,12 @@ for name, value in (("abnormal", abnormal), ("correlation", linear), ("slope", s
 # %%
 radial = observables.radial_loss(task, trained, size.factors)
 norm = ensemble["norm"][..., 0]
-leaving = resampling.share_interval(judgements.leaves_origin(ensemble.epochs, norm, size.half, size.epochs))
-outward = resampling.share_interval(judgements.falls(observables.radial_loss(task, trained, (1.0, 1.1))))
+leaving = intervals.share_interval(
+    judgements.leaves_origin(ensemble.epochs, norm, size.half, size.epochs)
+)
+outward = intervals.share_interval(
+    judgements.falls(observables.radial_loss(task, trained, (1.0, 1.1)))
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-leaving", leaving.estimate, display=False)
@@ -239,34 +274,60 @@ draw.outward(ensemble.epochs, norm, size.factors, radial)
 
 # %%
 late_balls = networks.perturbed(trained, size.radius, size.ensemble_copies, seed=seed)
-late = descent.run(slow, late_balls, size.epochs, observe=("mean_distance",), every=10)
+late = gradient_descent.run(slow, late_balls, size.epochs, observe=("mean_distance",), every=10)
 shown_balls = networks.perturbed(trained[: size.examples], size.radius, size.copies, seed=seed)
-shown = descent.run(slow, shown_balls, size.epochs, observe=("distance",), every=10)
-frozen = tangent.frozen_distance(task.objective, shown_balls, shown.epochs, size.learning_rate)
+shown = gradient_descent.run(slow, shown_balls, size.epochs, observe=("distance",), every=10)
+frozen = jacobian.frozen_distance(task.objective, shown_balls, shown.epochs, size.learning_rate)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Distance after a perturbation of the trained network (grey; mean in black), logarithmic axis. Dotted: the mean if the Hessian stayed what it was at the perturbation. (D, Fig. 6.)", "name": "fig-slow-late"}, "image": {"alt": "Four panels of distances that drop by some per cent within the first few hundred epochs; then one mean levels off, one goes on falling slowly, and two turn and rise. Dotted predictions lie on the means or leave them late."}}
 draw.distances(shown.epochs, shown["distance"], logarithmic=True, frozen=frozen)
 
 # %%
-first, last = (0, size.first), (size.half, size.epochs)  # the first epochs after the perturbation, and the last half
-slowing = resampling.share_interval(judgements.levels_off(late.epochs, late["mean_distance"], first, last))
-regrowing = resampling.share_interval(judgements.grows_late(late.epochs, late["mean_distance"], last))
-swelling = resampling.share_interval(judgements.larger_at(late.epochs, late["mean_distance"], size.epochs, 0))
-lowest = resampling.bootstrap_interval(judgements.lowest(late["mean_distance"]), resampling.median, seed=seed)
+first, last = (
+    (0, size.first),
+    (size.half, size.epochs),
+)  # the first epochs after the perturbation, and the last half
+slowing = intervals.share_interval(
+    judgements.levels_off(late.epochs, late["mean_distance"], first, last)
+)
+regrowing = intervals.share_interval(
+    judgements.grows_late(late.epochs, late["mean_distance"], last)
+)
+swelling = intervals.share_interval(
+    judgements.larger_at(late.epochs, late["mean_distance"], size.epochs, 0)
+)
+lowest = intervals.bootstrap_interval(
+    judgements.lowest(late["mean_distance"]), intervals.median, seed=seed
+)
 
 # %%
-multipliers = curvature.multipliers(task.objective, trained[: size.spectra], size.learning_rate)
-untrained = curvature.multipliers(task.objective, start[: size.spectra], size.learning_rate)
+multipliers = hessian.multipliers(task.objective, trained[: size.spectra], size.learning_rate)
+untrained = hessian.multipliers(task.objective, start[: size.spectra], size.learning_rate)
 neutral, before = (
-    resampling.bootstrap_interval(judgements.neutral(m, 1e-3), resampling.median, seed=seed) for m in (multipliers, untrained)
+    intervals.bootstrap_interval(judgements.neutral(m, 1e-3), intervals.median, seed=seed)
+    for m in (multipliers, untrained)
 )
-strict = resampling.bootstrap_interval(judgements.neutral(multipliers, size.strict), resampling.median, seed=seed)
-curved = resampling.bootstrap_interval(judgements.contracting(multipliers, 1e-3), resampling.median, seed=seed)
+strict = intervals.bootstrap_interval(
+    judgements.neutral(multipliers, size.strict), intervals.median, seed=seed
+)
+curved = intervals.bootstrap_interval(
+    judgements.contracting(multipliers, 1e-3), intervals.median, seed=seed
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, value in (("slowing", slowing), ("regrowing", regrowing), ("swelling", swelling), ("lowest", lowest)):
+for name, value in (
+    ("slowing", slowing),
+    ("regrowing", regrowing),
+    ("swelling", swelling),
+    ("lowest", lowest),
+):
     glue(f"slow-{name}", value.estimate, display=False)
-for name, value in (("neutral", neutral), ("before", before), ("strict", strict), ("curved", curved)):
+for name, value in (
+    ("neutral", neutral),
+    ("before", before),
+    ("strict", strict),
+    ("curved", curved),
+):
     glue(f"slow-{name}", value.estimate, display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Eigenvalues of the map's Jacobian I − ηH at trained networks. Left: sorted, each network in grey, the median in black. Right: how many directions contract or expand by more than one part in a thousand per epoch.", "name": "fig-slow-multipliers"}, "image": {"alt": "Left, curves that are flat at one over nearly all of the 83 directions and dip below it, to about 0.9, in the first few. Right, two histograms: from three to eight contracting directions, and none or one expanding."}}
@@ -290,10 +351,12 @@ draw.multipliers(multipliers)
 # The loss is monotonic at $\eta = 0.01$. Where does that end?
 
 # %%
-grid, rates = descent.each_rate(start, size.rates)
-scan = descent.run(descent.GradientDescent(task, rates), grid, size.rate_epochs, observe=("loss",))
+grid, rates = gradient_descent.each_rate(start, size.rates)
+scan = gradient_descent.run(
+    gradient_descent.GradientDescent(task, rates), grid, size.rate_epochs, observe=("loss",)
+)
 by_rate = scan.by_rate("loss", len(size.rates)).swapaxes(0, 1)
-monotone_share = [resampling.share_interval(relaxation.non_increasing(loss)) for loss in by_rate]
+monotone_share = [intervals.share_interval(relaxation.non_increasing(loss)) for loss in by_rate]
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-rate-epochs", float(size.rate_epochs), display=False)
@@ -316,10 +379,12 @@ draw.share_against_rate(size.rates, monotone_share, paper_rates=(0.01, 1.0, 5.0)
 some = balls[: size.regularised]
 curves = {0.0: mean_distance[:, : size.regularised]}
 for decay in size.decays:
-    pulled = descent.GradientDescent(task, size.learning_rate, weight_decay=decay)
-    curves[decay] = descent.run(pulled, some, size.long_epochs, observe=("mean_distance",), every=10)["mean_distance"]
+    pulled = gradient_descent.GradientDescent(task, size.learning_rate, weight_decay=decay)
+    curves[decay] = gradient_descent.run(
+        pulled, some, size.long_epochs, observe=("mean_distance",), every=10
+    )["mean_distance"]
 ratio = judgements.ratio_at_end(curves[size.decays[-1]], curves[0.0])
-effect = resampling.bootstrap_interval(ratio, resampling.median, seed=seed)
+effect = intervals.bootstrap_interval(ratio, intervals.median, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-effect", effect.estimate, display=False)
@@ -341,27 +406,57 @@ draw.decays(ensemble.epochs, curves)
 card = claims.Scorecard("02_iris_slow")
 card.measure("D-sec3-monotone", *monotone)
 card.measure("D-fig3-turns", *turning)
-card.measure("D-fig3-no-chaos", *growing["best_fit(20)"], readings={name: growing[name].estimate for name in lyapunov.READINGS})
+card.measure(
+    "D-fig3-no-chaos",
+    *growing["best_fit(20)"],
+    readings={name: growing[name].estimate for name in growth_fits.READINGS},
+)
 card.measure("D-fig3-inconsistent", *unlike)
-card.measure("D-fig3-long-run", *rising, saw="Most mean distances rise late, the others fall slightly.")
+card.measure(
+    "D-fig3-long-run", *rising, saw="Most mean distances rise late, the others fall slightly."
+)
 
 # %%
-card.measure("D-fig4-every-radius", alike, saw=f"With the same directions for each ε it is {alike_same:.3f}: curves divided by ε coincide, as in any linear response; that alone says nothing about separate minima.")
-card.measure("D-fig4-orbital-instability", *final_ratio, saw="Distances change by a factor of order 1 in 10,000 epochs: marginal, rather than unstable.")
+card.measure(
+    "D-fig4-every-radius",
+    alike,
+    saw=f"With the same directions for each ε it is {alike_same:.3f}: curves divided by ε coincide, as in any linear response; that alone says nothing about separate minima.",
+)
+card.measure(
+    "D-fig4-orbital-instability",
+    *final_ratio,
+    saw="Distances change by a factor of order 1 in 10,000 epochs: marginal, rather than unstable.",
+)
 card.measure("D-fig5-importance", *abnormal)
 card.measure("D-fig5-linear", *linear)
-card.measure("D-fig5-no-drift", *drifting, saw="Some weights, mostly those that move little, turn back.")
+card.measure(
+    "D-fig5-no-drift", *drifting, saw="Some weights, mostly those that move little, turn back."
+)
 
 # %%
 card.measure("D-sec3-norm", *leaving)
 card.measure("D-sec3-outward", *outward)
-card.measure("D-fig6-not-exponential", *slowing, saw=f"In a share {regrowing.estimate:.2f} the distance grows again in the last half.")
-card.measure("D-fig6-rarely-grow", *swelling, saw="Fewer end above the initial value than grow in the last half.")
-card.measure("D-sec3-neutral", *neutral, saw=f"Before training the share is {before.estimate:.2f} already.")
+card.measure(
+    "D-fig6-not-exponential",
+    *slowing,
+    saw=f"In a share {regrowing.estimate:.2f} the distance grows again in the last half.",
+)
+card.measure(
+    "D-fig6-rarely-grow",
+    *swelling,
+    saw="Fewer end above the initial value than grow in the last half.",
+)
+card.measure(
+    "D-sec3-neutral", *neutral, saw=f"Before training the share is {before.estimate:.2f} already."
+)
 
 # %%
 card.measure("D-S1-learns", *accuracy)
-card.measure("D-sec5-regularisation", *effect, saw="Only the strongest decay tried makes distances shrink, and then at about the rate of the penalty itself.")
+card.measure(
+    "D-sec5-regularisation",
+    *effect,
+    saw="Only the strongest decay tried makes distances shrink, and then at about the rate of the penalty itself.",
+)
 
 # %% tags=["nbval-ignore-output"]
 card

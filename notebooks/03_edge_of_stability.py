@@ -27,12 +27,17 @@ import numpy as np
 import pandas as pd
 from myst_nb import glue
 
-from netdyn_lib import (
-    agreement, claims, curvature, descent, devices, judgements, lyapunov, networks, observables, phases, profiles, relaxation,
-    resampling, tangent, tasks,
-)
+from netdyn_lib import lyapunov, torch_utils
+from netdyn_lib.curvature import hessian
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.learning_rate_sweep import comparisons, responses, results
 from netdyn_lib.figures import exponents as draw
-from netdyn_lib.sweeps import comparisons, responses, results
+from netdyn_lib.lyapunov import growth_fits, linear_regime
+from netdyn_lib.results import claims
+from netdyn_lib.series import phases
+from netdyn_lib.statistics import intervals
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent, judgements, observables, relaxation
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -40,10 +45,10 @@ device = "auto"
 seed = 0
 
 # %%
-size = profiles.sizes("03_edge_of_stability", profile)
-task = tasks.get("iris", device=devices.resolve(device))
-edge = descent.GradientDescent(task, size.learning_rate)
-slow = descent.GradientDescent(task, size.slow_rate)
+size = sizes.sizes("03_edge_of_stability", profile)
+task = tasks.get("iris", device=torch_utils.resolve(device))
+edge = gradient_descent.GradientDescent(task, size.learning_rate)
+slow = gradient_descent.GradientDescent(task, size.slow_rate)
 start = task.initial(size.ensemble, seed=seed, device=device)
 
 # %% [markdown]
@@ -53,21 +58,36 @@ start = task.initial(size.ensemble, seed=seed, device=device)
 
 # %%
 balls = networks.perturbed(start, size.radius, size.copies, seed=seed)
-long = descent.run(edge, balls[: size.long_ensemble], size.epochs, observe=("distance", "mean_distance", "loss"))
+long = gradient_descent.run(
+    edge, balls[: size.long_ensemble], size.epochs, observe=("distance", "mean_distance", "loss")
+)
 examples = slice(0, size.examples)
-fit = lyapunov.best_fit(long["mean_distance"][: size.points, examples], min_length=20)
+fit = growth_fits.best_fit(long["mean_distance"][: size.points, examples], min_length=20)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Four initial conditions at η = 1, one in each row. Distance of five perturbed copies (grey; mean in black) over all epochs, over the first 200 on a logarithmic axis with the window of best exponential fit (orange); their mean over the last 50; and the training loss. (D, Fig. 7.)", "name": "fig-edge-trajectories"}, "image": {"alt": "Four rows of four panels. On the logarithmic axis distances climb from 1e-7 to between one and ten within a hundred epochs, two along a straight line, one after a long plateau and one in two steps; three of the last stretches zigzag with period two and one drifts; losses are irregular at first and then fall."}}
-draw.growth_panels(long.epochs, long["distance"][:, examples], long["loss"][:, examples, 0], fit, zoom=size.exponent_epochs)
+draw.growth_panels(
+    long.epochs,
+    long["distance"][:, examples],
+    long["loss"][:, examples, 0],
+    fit,
+    zoom=size.exponent_epochs,
+)
 
 # %%
-settles = resampling.share_interval(judgements.settles_erratically(long["loss"][..., 0], below=0.1))
+settles = intervals.share_interval(judgements.settles_erratically(long["loss"][..., 0], below=0.1))
 late = phases.classify(long["mean_distance"][-60:], block=60, tolerance=0.05, longest=12)[0]
-oscillating = resampling.share_interval(late > 1)
+oscillating = intervals.share_interval(late > 1)
 
 # %%
-pair, rates = descent.each_rate(start[: size.long_ensemble], (size.slow_rate, size.learning_rate))
-race = descent.run(descent.GradientDescent(task, rates), pair, size.epochs, observe=("loss", "test_accuracy"))
+pair, rates = gradient_descent.each_rate(
+    start[: size.long_ensemble], (size.slow_rate, size.learning_rate)
+)
+race = gradient_descent.run(
+    gradient_descent.GradientDescent(task, rates),
+    pair,
+    size.epochs,
+    observe=("loss", "test_accuracy"),
+)
 below = race.by_rate("loss", 2) < size.learned_loss  # (T, 2, n)
 stays = np.logical_and.accumulate(below[::-1])[::-1]
 accuracy = race.by_rate("test_accuracy", 2)
@@ -77,16 +97,24 @@ arrivals = {
     "held": observables.first_hit(race.epochs, accuracy, task.target_accuracy, sustained=20),
 }
 faster = {
-    name: resampling.bootstrap_interval(judgements.ratio_of_arrivals(*times), resampling.median, seed=seed)
+    name: intervals.bootstrap_interval(
+        judgements.ratio_of_arrivals(*times), intervals.median, seed=seed
+    )
     for name, times in arrivals.items()
 }
-late_loss = [resampling.share_interval(judgements.never(times)) for times in arrivals["loss"]]
+late_loss = [intervals.share_interval(judgements.never(times)) for times in arrivals["loss"]]
 
 # %%
-first = descent.run(edge, balls, size.exponent_epochs, observe=("mean_distance", "distance", agreement.size))
-gentle = descent.run(slow, balls[: size.long_ensemble], size.exponent_epochs, observe=("mean_distance",))
-apart = judgements.orders_apart(first["mean_distance"][:, : size.long_ensemble], gentle["mean_distance"])
-orders = resampling.bootstrap_interval(apart, resampling.median, seed=seed)
+first = gradient_descent.run(
+    edge, balls, size.exponent_epochs, observe=("mean_distance", "distance", linear_regime.size)
+)
+gentle = gradient_descent.run(
+    slow, balls[: size.long_ensemble], size.exponent_epochs, observe=("mean_distance",)
+)
+apart = judgements.orders_apart(
+    first["mean_distance"][:, : size.long_ensemble], gentle["mean_distance"]
+)
+orders = intervals.bootstrap_interval(apart, intervals.median, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in (("settles", settles), ("oscillating", oscillating), ("orders", orders)):
@@ -120,11 +148,13 @@ glue("edge-fast-censored", late_loss[1].estimate, display=False)
 # Its Equation 3 prints another quantity, $\Lambda = \ln(\bar d(\tau)/\bar d(0))/\tau$; both are compared below.
 
 # %%
-fit = lyapunov.best_fit(first["mean_distance"], min_length=20)
-summary = lyapunov.summarise(fit, seed=seed)
-modes = resampling.modality(fit.slope[fit.kept()], seed=seed)
-everything = resampling.modality(fit.slope, seed=seed)
-overlooked = resampling.share_interval(judgements.overlooked(fit, first["mean_distance"])[~fit.kept()])
+fit = growth_fits.best_fit(first["mean_distance"], min_length=20)
+summary = growth_fits.summarise(fit, seed=seed)
+modes = intervals.modality(fit.slope[fit.kept()], seed=seed)
+everything = intervals.modality(fit.slope, seed=seed)
+overlooked = intervals.share_interval(
+    judgements.overlooked(fit, first["mean_distance"])[~fit.kept()]
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in zip(("lambda", "lambda-low", "lambda-high"), summary.exponent):
@@ -138,25 +168,32 @@ glue("edge-overlooked", overlooked.estimate, display=False)
 
 # %%
 by_radius = {size.radius: summary}
-printed = {size.radius: lyapunov.summarise(lyapunov.printed(first["mean_distance"], fit), seed=seed)}
+printed = {
+    size.radius: growth_fits.summarise(growth_fits.printed(first["mean_distance"], fit), seed=seed)
+}
 distances = {size.radius: first["distance"]}
 for radius in size.radii:
     if radius not in by_radius:
         ball = networks.perturbed(start, radius, size.copies, seed=seed)
-        run = descent.run(edge, ball, size.exponent_epochs, observe=("mean_distance", "distance"))
+        run = gradient_descent.run(
+            edge, ball, size.exponent_epochs, observe=("mean_distance", "distance")
+        )
         distances[radius] = run["distance"]
-        window = lyapunov.best_fit(run["mean_distance"], min_length=20)
-        by_radius[radius] = lyapunov.summarise(window, seed=seed)
-        printed[radius] = lyapunov.summarise(lyapunov.printed(run["mean_distance"], window), seed=seed)
+        window = growth_fits.best_fit(run["mean_distance"], min_length=20)
+        by_radius[radius] = growth_fits.summarise(window, seed=seed)
+        printed[radius] = growth_fits.summarise(
+            growth_fits.printed(run["mean_distance"], window), seed=seed
+        )
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: finite exponents of 500 initial conditions, kept (blue) and discarded (grey); mean of the kept in black, the paper's value dashed. Right: mean of the kept exponents with its 95% interval, and their standard deviation, against the radius ε. (D, Fig. 8.)", "name": "fig-edge-exponents"}, "image": {"alt": "Left, a histogram with one broad hump around 0.3 per epoch. Right, means that fall steadily from about 0.36 at the smallest radius to 0.1 at the largest."}}
 draw.distribution(fit.slope, fit.kept(), size.radii, [by_radius[r] for r in size.radii])
 
 # %%
 small = [by_radius[r].exponent.estimate for r in size.radii if r <= 1e-6]
-settled = lyapunov.largest_deviation(small, summary.exponent.estimate)
-settled_printed = lyapunov.largest_deviation(
-    [printed[r].exponent.estimate for r in size.radii if r <= 1e-6], printed[size.radius].exponent.estimate
+settled = growth_fits.largest_deviation(small, summary.exponent.estimate)
+settled_printed = growth_fits.largest_deviation(
+    [printed[r].exponent.estimate for r in size.radii if r <= 1e-6],
+    printed[size.radius].exponent.estimate,
 )
 smallest, largest = by_radius[min(size.radii)].exponent, by_radius[1e-6].exponent
 
@@ -198,12 +235,14 @@ for name, value in zip(("small", "small-low", "small-high"), largest):
 
 # %%
 directions = networks.displacements(balls[:, :2])  # to the first copy
-growth = tangent.growth(edge.product, start, directions, size.exponent_epochs, order=1, workers=2)
-fits = lyapunov.multiverse(first["mean_distance"], tangent.mean_growth(growth))
-summaries = [lyapunov.summarise(f, seed=seed) for f in fits.values()]
+growth = lyapunov.growth(edge.product, start, directions, size.exponent_epochs, order=1, workers=2)
+fits = growth_fits.multiverse(first["mean_distance"], lyapunov.mean_growth(growth))
+summaries = [growth_fits.summarise(f, seed=seed) for f in fits.values()]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each rule puts its window on the mean distance of four initial conditions; of the printed exponents, the line from epoch 0 to τ. Lines are shifted down so that they can be told apart.", "name": "fig-edge-windows"}, "image": {"alt": "Four logarithmic distance curves that rise and saturate; coloured segments below them, of different lengths and slopes, mark the windows chosen by best fit with 10, 20 and 30 epochs and by the ramp; two more start at epoch 0 and are flatter."}}
-drawn = {name: f for name, f in fits.items() if not name.startswith("between")}  # it has best_fit(20)'s window
+drawn = {
+    name: f for name, f in fits.items() if not name.startswith("between")
+}  # it has best_fit(20)'s window
 draw.window_choices(first.epochs, first["mean_distance"][:, examples], drawn)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The multiverse of readings: network maximal Lyapunov exponent and share kept under each, with 95% intervals, from the same 500 networks. Dashed: the paper's values. The tangent rule has no fit and keeps by Λ > 0.05 alone.", "name": "fig-edge-multiverse"}, "image": {"alt": "Two columns of points with error bars for eight rules. Exponents spread well beyond their intervals, from the two printed ones at the low end to best fit with ten epochs at the high end; shares kept vary too."}}
@@ -213,7 +252,7 @@ draw.multiverse(summaries)
 draw.histograms(drawn, {rule: f.kept() for rule, f in drawn.items()})
 
 # %%
-lowest, highest = lyapunov.extremes(summaries)
+lowest, highest = growth_fits.extremes(summaries)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("edge-lowest", lowest.exponent.estimate, display=False)
@@ -233,19 +272,28 @@ glue("edge-window", summary.window, display=False)
 # The table applies the same readings to both, each with the verdict that it alone would have.
 
 # %%
-mnist = results.best(results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"), least=results.ENOUGH)
+mnist = results.best(
+    results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"), least=results.ENOUGH
+)
 print(results.notes(mnist))
 paper_d, paper_j = (claims.load()[name] for name in ("D-fig8-lambda", "J-fig3-lambda"))
-iris_readings = {name: lyapunov.summarise(fits[name], seed=seed).exponent.estimate for name in lyapunov.READINGS}
+iris_readings = {
+    name: growth_fits.summarise(fits[name], seed=seed).exponent.estimate
+    for name in growth_fits.READINGS
+}
 mnist_found = responses.multiverse(mnist.data, seed=seed)
-mnist_readings = {name: comparisons.at(found, size.mnist_rate).estimate for name, found in mnist_found.items()}
+mnist_readings = {
+    name: comparisons.at(found, size.mnist_rate).estimate for name, found in mnist_found.items()
+}
 both = claims.fitting((paper_d, iris_readings), (paper_j, mnist_readings))
-pd.DataFrame({
-    f"Iris (D: {paper_d.paper_value})": iris_readings,
-    "verdict on D": {name: paper_d.judge(value) for name, value in iris_readings.items()},
-    f"MNIST (J: {paper_j.paper_value})": mnist_readings,
-    "verdict on J": {name: paper_j.judge(value) for name, value in mnist_readings.items()},
-}).round(2)
+pd.DataFrame(
+    {
+        f"Iris (D: {paper_d.paper_value})": iris_readings,
+        "verdict on D": {name: paper_d.judge(value) for name, value in iris_readings.items()},
+        f"MNIST (J: {paper_j.paper_value})": mnist_readings,
+        "verdict on J": {name: paper_j.judge(value) for name, value in mnist_readings.items()},
+    }
+).round(2)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 as_printed = printed[size.radius].exponent
@@ -271,53 +319,76 @@ glue("edge-both", both, display=False)
 
 # %%
 alone = {radius: distance[..., 0] for radius, distance in distances.items()}
-same_copy = lyapunov.best_fit(alone[size.radius], min_length=20)
+same_copy = growth_fits.best_fit(alone[size.radius], min_length=20)
 kept = same_copy.kept()
-linear = tangent.mean_growth(growth)
-found = agreement.compare(alone, linear, first["size"])
-in_window = lyapunov.fit_in(linear, same_copy.start, same_copy.stop)
+linear = lyapunov.mean_growth(growth)
+found = linear_regime.compare(alone, linear, first["size"])
+in_window = growth_fits.fit_in(linear, same_copy.start, same_copy.stop)
 gap = judgements.difference(same_copy.slope, in_window)
 cause = found.in_window(same_copy, size.radius)
-agree = kept & (cause == agreement.NEVER)
-past = kept & (cause != agreement.NEVER)
+agree = kept & (cause == linear_regime.NEVER)
+past = kept & (cause != linear_regime.NEVER)
 off = kept & (gap > 0.1 * same_copy.slope)
 
 # %%
-rounded = found.cause[found.row(size.radius)] == agreement.ROUNDING
-path = descent.run(edge, start[rounded], size.exponent_epochs, observe=("weights",))["weights"]
-followed, fresh = agreement.along_a_fresh_vector(
-    edge.product, path, linear[:, rounded], found.epoch[found.row(size.radius), rounded], back=40, seed=seed, device=task.x.device
+rounded = found.cause[found.row(size.radius)] == linear_regime.ROUNDING
+path = gradient_descent.run(edge, start[rounded], size.exponent_epochs, observe=("weights",))[
+    "weights"
+]
+followed, fresh = linear_regime.along_a_fresh_vector(
+    edge.product,
+    path,
+    linear[:, rounded],
+    found.epoch[found.row(size.radius), rounded],
+    back=40,
+    seed=seed,
+    device=task.x.device,
 )
 
 # %% tags=["nbval-ignore-output"]
 found.table()
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-glue("edge-difference", float(resampling.median(gap[kept])), display=False)
+glue("edge-difference", float(intervals.median(gap[kept])), display=False)
 for name, these in (("kept-number", kept), ("past", past), ("off", off), ("off-past", off & past)):
     glue(f"edge-{name}", int(these.sum()), display=False)
-for name in (agreement.SATURATION, agreement.ROUNDING, agreement.UNDECIDED):
+for name in (linear_regime.SATURATION, linear_regime.ROUNDING, linear_regime.UNDECIDED):
     glue(f"edge-past-{name}", int((kept & (cause == name)).sum()), display=False)
     glue(f"edge-off-{name}", int((off & (cause == name)).sum()), display=False)
-    glue(f"edge-off-{name}-high", int((off & (cause == name) & (same_copy.slope > in_window)).sum()), display=False)
-    glue(f"edge-past-{name}-apart", float(resampling.median(gap[kept & (cause == name)])), display=False)
+    glue(
+        f"edge-off-{name}-high",
+        int((off & (cause == name) & (same_copy.slope > in_window)).sum()),
+        display=False,
+    )
+    glue(
+        f"edge-past-{name}-apart",
+        float(intervals.median(gap[kept & (cause == name)])),
+        display=False,
+    )
 glue("edge-agree-most", float(gap[agree].max()), display=False)
-for name in agreement.CAUSES:
+for name in linear_regime.CAUSES:
     glue(f"edge-count-{name}", found.count(size.radius, name), display=False)
 for radius, label in zip(size.parting_radii, ("small", "middle", "large")):
-    for name in (agreement.SATURATION, agreement.ROUNDING):
+    for name in (linear_regime.SATURATION, linear_regime.ROUNDING):
         glue(f"edge-{label}-{name}", found.count(radius, name), display=False)
         glue(f"edge-{label}-{name}-relative", found.typical(radius, name), display=False)
         glue(f"edge-{label}-{name}-epoch", found.typical(radius, name, "epoch"), display=False)
-    glue(f"edge-{label}-undecided", found.count(radius, agreement.UNDECIDED), display=False)
-glue("edge-saturation-5", found.typical(size.radius, agreement.SATURATION, q=5), display=False)
-glue("edge-saturation-95", found.typical(size.radius, agreement.SATURATION, q=95), display=False)
-glue("edge-rounding-most", found.typical(size.radius, agreement.ROUNDING, q=100), display=False)
-glue("edge-followed", float(resampling.median(followed)), display=False)
-glue("edge-fresh", float(resampling.median(fresh)), display=False)
+    glue(f"edge-{label}-undecided", found.count(radius, linear_regime.UNDECIDED), display=False)
+glue("edge-saturation-5", found.typical(size.radius, linear_regime.SATURATION, q=5), display=False)
+glue(
+    "edge-saturation-95", found.typical(size.radius, linear_regime.SATURATION, q=95), display=False
+)
+glue("edge-rounding-most", found.typical(size.radius, linear_regime.ROUNDING, q=100), display=False)
+glue("edge-followed", float(intervals.median(followed)), display=False)
+glue("edge-fresh", float(intervals.median(fresh)), display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: exponent of the same window from the distance of one perturbed copy (ε = 1e-8) and from a tangent vector that starts in the same direction, one point for each kept initial condition; blue where the window ends before the two part, otherwise by the cause of parting. Right: how far the two growth curves are apart, over time, for all initial conditions; at epoch 0 they are equal, which a logarithmic axis cannot show. Dashed: 10%, where they count as parted.", "name": "fig-edge-agreement"}, "image": {"alt": "Left, blue points lie on the diagonal; orange points, with a few of other colours, on both sides of it or on it. Right, two curves that start near 1e-8 and climb; the 95th percentile crosses the dashed line between epochs 40 and 50, the median between 80 and 90."}}
-draw.agreement(same_copy.slope[kept], in_window[kept], cause[kept], agreement.log_error(alone[size.radius], linear))
+draw.agreement(
+    same_copy.slope[kept],
+    in_window[kept],
+    cause[kept],
+    linear_regime.log_error(alone[size.radius], linear),
+)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: epoch at which a copy parts from its tangent vector, and its distance from the reference there in units of the size of the weights, Σ|w|, for three radii; discs saturated, triangles rounded, crosses undecided. Dotted: the spacing of double precision. Right: how many initial conditions part for which cause, by radius.", "name": "fig-edge-parting"}, "image": {"alt": "Left, discs of all three radii fill one band around a thousandth of the weights, the smaller the radius the later; triangles of the two smaller radii lie far below, at levels close to ε. Right, bars almost all saturation, with a share of rounding and undecided that grows towards the smallest radius."}}
 draw.parting(found, size.parting_radii)
@@ -352,9 +423,11 @@ draw.parting(found, size.parting_radii)
 
 # %%
 few = start[: size.tangent_ensemble]
-whole = tangent.growth(edge.product, few, tangent.random_directions(few, seed=seed), size.epochs, workers=2)
+whole = lyapunov.growth(
+    edge.product, few, lyapunov.random_directions(few, seed=seed), size.epochs, workers=2
+)
 stretches = tuple(zip(size.edges, size.edges[1:]))
-rates = [resampling.bootstrap_interval(whole.exponent(a, b)[:, 0], seed=seed) for a, b in stretches]
+rates = [intervals.bootstrap_interval(whole.exponent(a, b)[:, 0], seed=seed) for a, b in stretches]
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("edge-rate-first", rates[0].estimate, display=False)
@@ -381,21 +454,33 @@ draw.rates_over_time(stretches, rates)
 # %%
 times = relaxation.log_epochs(size.sharp_last, size.sharp_times, include=(size.half, size.epochs))
 pairs = relaxation.with_successors(times)
-watched = descent.run(edge, start[: size.sharp_networks], size.sharp_epochs, observe=("weights", "loss"), at=pairs)
-sharp = curvature.along(task.objective, watched["weights"], device=task.x.device)
-scaled = relaxation.two_epoch_mean(pairs, curvature.in_edge_units(sharp, size.learning_rate), times)
+watched = gradient_descent.run(
+    edge, start[: size.sharp_networks], size.sharp_epochs, observe=("weights", "loss"), at=pairs
+)
+sharp = hessian.along(task.objective, watched["weights"], device=task.x.device)
+scaled = relaxation.two_epoch_mean(pairs, hessian.in_edge_units(sharp, size.learning_rate), times)
 loss = relaxation.two_epoch_mean(pairs, watched["loss"], times)
 
 # %%
-at_edge = resampling.share_interval(judgements.near_edge(times, scaled, (size.half, size.epochs), within=0.2))
-falls = resampling.share_interval(judgements.below_edge(times, scaled, size.epochs, share=0.5))
-falls_later = resampling.share_interval(judgements.below_edge(times, scaled, times[-1], share=0.5))
-level, later = (resampling.median(scaled[judgements.row(times, t)]) for t in (size.epochs, times[-1]))
-starts_beyond = resampling.share_interval(scaled[0] >= 1)
-above = resampling.share_interval(judgements.beyond_edge(times, scaled, (size.half, size.epochs)))
+at_edge = intervals.share_interval(
+    judgements.near_edge(times, scaled, (size.half, size.epochs), within=0.2)
+)
+falls = intervals.share_interval(judgements.below_edge(times, scaled, size.epochs, share=0.5))
+falls_later = intervals.share_interval(judgements.below_edge(times, scaled, times[-1], share=0.5))
+level, later = (
+    intervals.median(scaled[judgements.row(times, t)]) for t in (size.epochs, times[-1])
+)
+starts_beyond = intervals.share_interval(scaled[0] >= 1)
+above = intervals.share_interval(judgements.beyond_edge(times, scaled, (size.half, size.epochs)))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, value in (("at-edge", at_edge), ("falls", falls), ("falls-later", falls_later), ("starts", starts_beyond), ("above", above)):
+for name, value in (
+    ("at-edge", at_edge),
+    ("falls", falls),
+    ("falls-later", falls_later),
+    ("starts", starts_beyond),
+    ("above", above),
+):
     glue(f"edge-{name}", value.estimate, display=False)
 glue("edge-sharp-epochs", size.sharp_epochs, display=False)
 glue("edge-trained-sharpness", float(level), display=False)
@@ -417,20 +502,49 @@ draw.sharpness(times, scaled, loss)
 # %%
 card = claims.Scorecard("03_edge_of_stability")
 card.measure("D-fig7-loss", *settles)
-faster_readings = {"loss below 0.4 for good": faster["loss"].estimate, "first 90% test accuracy": faster["first"].estimate}
-card.measure("D-sec4-faster", *faster["loss"], readings=faster_readings, saw=f"Test accuracy that holds for 20 epochs comes {faster['held'].estimate:.2f} times as soon.")
+faster_readings = {
+    "loss below 0.4 for good": faster["loss"].estimate,
+    "first 90% test accuracy": faster["first"].estimate,
+}
+card.measure(
+    "D-sec4-faster",
+    *faster["loss"],
+    readings=faster_readings,
+    saw=f"Test accuracy that holds for 20 epochs comes {faster['held'].estimate:.2f} times as soon.",
+)
 card.measure("D-fig7-larger", *orders)
 card.measure("D-fig7-oscillate", *oscillating)
 on_mnist = f"MNIST, {mnist_found['ramp'].count[0]} initial conditions (J: {paper_j.paper_value}): {paper_j.in_words(mnist_readings)}"
 without_window = f"Tangent vectors, which need no window: {summaries[-1].exponent.estimate:.2f}."
-card.measure("D-fig8-lambda", *summary.exponent, readings=iris_readings, saw=f"{without_window} {on_mnist} Within the ranges of both papers: {both}.")
+card.measure(
+    "D-fig8-lambda",
+    *summary.exponent,
+    readings=iris_readings,
+    saw=f"{without_window} {on_mnist} Within the ranges of both papers: {both}.",
+)
 
 # %%
-card.measure("D-fig8-kept", *summary.share, saw=f"Under the other readings {', '.join(f'{s.share.estimate:.2f} ({s.rule})' for s in summaries if s.rule != fit.rule)}. A share {overlooked.estimate:.2f} of the discarded grew more than 1e5-fold: the rule chose a plateau.")
-card.measure("D-fig8-unimodal", modes.p, saw=f"With the discarded exponents p is {everything.p:.3f}.")
-card.measure("D-fig8-radius", settled, saw=f"The exponent keeps rising as ε shrinks, to {smallest.estimate:.2f} at 1e-14. As printed in Eq. 3, the largest deviation is {settled_printed:.2f}.")
-card.measure("D-fn2-reaches", *at_edge, saw=f"A share {starts_beyond.estimate:.2f} starts beyond 2/η.")
-card.measure("D-fn2-falls", *falls, saw=f"Sharpness stays at the edge: the median is {later:.2f} times 2/η after {size.sharp_epochs:,} epochs.")
+card.measure(
+    "D-fig8-kept",
+    *summary.share,
+    saw=f"Under the other readings {', '.join(f'{s.share.estimate:.2f} ({s.rule})' for s in summaries if s.rule != fit.rule)}. A share {overlooked.estimate:.2f} of the discarded grew more than 1e5-fold: the rule chose a plateau.",
+)
+card.measure(
+    "D-fig8-unimodal", modes.p, saw=f"With the discarded exponents p is {everything.p:.3f}."
+)
+card.measure(
+    "D-fig8-radius",
+    settled,
+    saw=f"The exponent keeps rising as ε shrinks, to {smallest.estimate:.2f} at 1e-14. As printed in Eq. 3, the largest deviation is {settled_printed:.2f}.",
+)
+card.measure(
+    "D-fn2-reaches", *at_edge, saw=f"A share {starts_beyond.estimate:.2f} starts beyond 2/η."
+)
+card.measure(
+    "D-fn2-falls",
+    *falls,
+    saw=f"Sharpness stays at the edge: the median is {later:.2f} times 2/η after {size.sharp_epochs:,} epochs.",
+)
 
 # %% tags=["nbval-ignore-output"]
 card

@@ -34,13 +34,16 @@
 import pandas as pd
 from myst_nb import glue
 
-from netdyn_lib import (
-    ageing, bands, claims, descent, forecast, kantz, networks, phases, profiles, reduced, resampling, saturation,
-    series, switching, tasks, trajectories,
-)
+from netdyn_lib.experiments import ageing, forecast, reduced, saturation
+from netdyn_lib.experiments import sizes as profiles
 from netdyn_lib.figures import phases as strips
 from netdyn_lib.figures import saturation as mechanism
 from netdyn_lib.figures import series as draw
+from netdyn_lib.results import claims
+from netdyn_lib.series import autocorrelation, bands, kantz, phases, switching
+from netdyn_lib.statistics import intervals
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent, trajectories
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -56,7 +59,7 @@ seed = 0
 # %%
 sizes = profiles.sizes("04_iris_eta5", profile)
 task = tasks.get("iris", device)
-descend = descent.GradientDescent(task, sizes.learning_rate)
+descend = gradient_descent.GradientDescent(task, sizes.learning_rate)
 start = task.initial(sizes.conditions, seed=seed, device=device)
 runs = trajectories.follow(
     descend, start, sizes.epochs, sizes.block, ("loss", "norm", saturation.mean_logits)
@@ -64,13 +67,17 @@ runs = trajectories.follow(
 loss = runs["loss"]
 
 # %%
-finite = resampling.share_interval(runs.diverged_at < 0)
-accuracy = descent.run(descend, runs.final, 0, ("accuracy",))["accuracy"][-1]
-learned = resampling.share_interval(accuracy >= task.target_accuracy)
-level = resampling.bootstrap_interval(loss[sizes.epochs // 2 :].mean(0), resampling.median, seed=seed)
+finite = intervals.share_interval(runs.diverged_at < 0)
+accuracy = gradient_descent.run(descend, runs.final, 0, ("accuracy",))["accuracy"][-1]
+learned = intervals.share_interval(accuracy >= task.target_accuracy)
+level = intervals.bootstrap_interval(loss[sizes.epochs // 2 :].mean(0), intervals.median, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, value in (("conditions", sizes.conditions), ("epochs", sizes.epochs), ("best", accuracy.max())):
+for name, value in (
+    ("conditions", sizes.conditions),
+    ("epochs", sizes.epochs),
+    ("best", accuracy.max()),
+):
     glue(f"eta5-{name}", float(value), display=False)
 
 # %% [markdown]
@@ -93,7 +100,9 @@ for name, label in (("fixed", 1), ("three", 3), ("irregular", 0)):
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Training loss (above) and norm of all the parameters (below) of four trajectories at η = 5, one dot an epoch. The strip above each panel gives the class of each block. Compare Fig 9 of D.", "name": "fig-eta5-trajectories"}, "image": {"alt": "Eight panels in four columns. Column a settles to a constant loss near 1.1. Column b shows three bands of loss for half of the training, then a cloud of irregular values. Column c shows three bands throughout, column d an irregular cloud throughout. The norms below mirror this."}}
 titles = [f"{kind} (no. {k})" for kind, k in chosen.items()]
-strips.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, columns], titles, sizes.block)
+strips.trajectories(
+    loss[:, columns], runs["norm"][:, columns], labels[:, columns], titles, sizes.block
+)
 
 # %% [markdown]
 # {numref}`fig-eta5-trajectories` shows all that the paper describes: a constant loss at the value of guessing, three bands that look like three lines, and clouds.
@@ -102,16 +111,18 @@ strips.trajectories(loss[:, columns], runs["norm"][:, columns], labels[:, column
 # No network has learned: after {glue:text}`eta5-epochs:.0f` epochs the best of {glue:text}`eta5-conditions:.0f` classifies a share of {glue:text}`eta5-best:.2f` of its training samples correctly, hardly more than a guess.
 
 # %%
-both = resampling.share_interval(phases.has(labels, 3, skip) & phases.has(labels, 0, skip))
+both = intervals.share_interval(phases.has(labels, 3, skip) & phases.has(labels, 0, skip))
 onsets, ends = switching.switches(labels[skip:])
-returns = resampling.share_interval((onsets + ends).sum(0) >= 2)
+returns = intervals.share_interval((onsets + ends).sum(0) >= 2)
 settled, left = switching.settled(loss, labels, below=reduced.GUESSING, block=sizes.block)
-jumps = resampling.share_interval(left[settled])
+jumps = intervals.share_interval(left[settled])
 periodic = labels > 1
-period3 = resampling.clustered_interval(labels[periodic] == 3, phases.members(periodic), seed=seed)
+period3 = intervals.clustered_interval(labels[periodic] == 3, phases.members(periodic), seed=seed)
 
 # %%
-by_tolerance = [phases.shares(phases.classify(loss, sizes.block, t), skip) for t in sizes.tolerances]
+by_tolerance = [
+    phases.shares(phases.classify(loss, sizes.block, t), skip) for t in sizes.tolerances
+]
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, found in zip(("loose", "chosen", "tight"), by_tolerance):
@@ -132,15 +143,18 @@ glue("eta5-jumps", 100 * jumps.estimate, display=False)
 
 # %%
 visited = bands.measure(loss, labels, 3, sizes.block)
-width = resampling.clustered_interval(visited.width, visited.member, resampling.median, seed=seed)
-apart = resampling.clustered_interval(visited.gap >= 10**-0.5, visited.member, seed=seed)
-decay = resampling.clustered_interval(visited.decaying, visited.member, seed=seed)
+width = intervals.clustered_interval(visited.width, visited.member, intervals.median, seed=seed)
+apart = intervals.clustered_interval(visited.gap >= 10**-0.5, visited.member, seed=seed)
+decay = intervals.clustered_interval(visited.decaying, visited.member, seed=seed)
 narrowing = visited.narrowing(sizes.block, skip, seed=seed)
 example = sum(phases.runs(labels[:, b]).longest(3)) // 2 * sizes.block
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Three bands (footnote 3 of D). a: middle block of the longest period-3 phase of trajectory b. b: the same block, each band magnified to its own width. c: widest band of all period-3 blocks, and distance of their nearest two bands, against the epoch: median and the range from 10% to 90%. The grey bar is a factor of ten around the paper's width.", "name": "fig-eta5-bands"}, "image": {"alt": "Left, sixty epochs of loss that jump between three levels. Middle, each level magnified to a smooth, nearly straight drift. Right, log-log plot: the median width falls from about 1e-4 to 1e-8 along a dashed line of slope minus two, the gap stays near 0.5."}}
 block = loss[example : example + sizes.block, b]
-widths, gaps = visited.by_age(visited.width.max(1), len(labels)), visited.by_age(visited.gap, len(labels))
+widths, gaps = (
+    visited.by_age(visited.width.max(1), len(labels)),
+    visited.by_age(visited.gap, len(labels)),
+)
 strips.bands(block, widths, gaps, round(narrowing.estimate))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -165,7 +179,7 @@ glue("eta5-narrowing-high", narrowing.high, display=False)
 opens, closes = phases.runs(labels[:, b]).longest(0)
 opens, closes = opens * sizes.block, closes * sizes.block
 irregular = loss[opens:closes, b]
-correlation = series.autocorrelation(irregular, sizes.lags, sizes.shuffles, seed=seed)
+correlation = autocorrelation.autocorrelation(irregular, sizes.lags, sizes.shuffles, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-episode", float(len(irregular)), display=False)
@@ -189,31 +203,47 @@ draw.episode(irregular, opens, sizes.zoom, correlation)
 # At $n = 0$ the neighbours were chosen to be near, so a fit from there finds expansion in noise.
 
 # %%
-options = dict(references=sizes.references, neighbours=sizes.neighbours, theiler=sizes.theiler, steps=sizes.steps)
-curves = {m: kantz.divergence(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions}
+options = dict(
+    references=sizes.references,
+    neighbours=sizes.neighbours,
+    theiler=sizes.theiler,
+    steps=sizes.steps,
+)
+curves = {
+    m: kantz.divergence(irregular, dimension=m, seed=seed, **options) for m in sizes.dimensions
+}
 fits = {m: kantz.expansion(curves[m].log_curves) for m in sizes.dimensions}
-models = {"shuffled": series.shuffled, "surrogate": series.surrogate}
+models = {"shuffled": autocorrelation.shuffled, "surrogate": autocorrelation.surrogate}
 nulls = {
-    name: {m: kantz.calibrate(irregular, null=model, dimension=m, seed=seed, **options) for m in sizes.dimensions}
+    name: {
+        m: kantz.calibrate(irregular, null=model, dimension=m, seed=seed, **options)
+        for m in sizes.dimensions
+    }
     for name, model in models.items()
 }
-from_zero = kantz.calibrate(irregular, null=series.shuffled, first=0, seed=seed, **options)
+from_zero = kantz.calibrate(irregular, null=autocorrelation.shuffled, first=0, seed=seed, **options)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Kantz's analysis of the irregular episode with one delay (compare Fig 11 of D). Left: distance to ten neighbours (light), their mean (dark) and its fit (dashed) for the significant reference of median slope (a) and the insignificant one of slope nearest to zero (b). Right: distribution of the finite exponent over the references (c), and against the loss at the reference (d).", "name": "fig-eta5-kantz"}, "image": {"alt": "Four panels. Upper left, mean distance grows along a dashed line. Lower left, it stays level. Upper right, histogram of slopes between about minus 0.1 and 0.6, the significant ones red. Lower right, slopes against loss: the largest slopes belong to certain values of the loss."}}
 draw.divergence(curves[1], fits[1])
 
 # %%
-plain = {m: resampling.share_interval(fits[m].significant()) for m in fits}
+plain = {m: intervals.share_interval(fits[m].significant()) for m in fits}
 corrected, against = (
-    {m: resampling.share_interval(fits[m].significant(nulls[name][m].threshold)) for m in fits} for name in models
+    {m: intervals.share_interval(fits[m].significant(nulls[name][m].threshold)) for m in fits}
+    for name in models
 )
 held_back = {"the loss": fits[1]}
 for name, model in models.items():
     control = kantz.divergence(model(irregular, seed + 1), seed=seed, **options)
     held_back[name] = kantz.expansion(control.log_curves)
-thresholds = {"p < 0.05": 0.05} | {f"threshold of {name} series": nulls[name][1].threshold for name in models}
+thresholds = {"p < 0.05": 0.05} | {
+    f"threshold of {name} series": nulls[name][1].threshold for name in models
+}
 passed = pd.DataFrame(
-    {test: {name: fit.significant(p).mean() for name, fit in held_back.items()} for test, p in thresholds.items()}
+    {
+        test: {name: fit.significant(p).mean() for name, fit in held_back.items()}
+        for test, p in thresholds.items()
+    }
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"]
@@ -226,7 +256,11 @@ for m in fits:
     glue(f"eta5-against-{m}", 100 * against[m].estimate, display=False)
 glue("eta5-nominal", 100 * nulls["shuffled"][1].nominal, display=False)
 for name in models:
-    glue(f"eta5-held-{name}", float(100 * passed.loc[name, "threshold of shuffled series"]), display=False)
+    glue(
+        f"eta5-held-{name}",
+        float(100 * passed.loc[name, "threshold of shuffled series"]),
+        display=False,
+    )
 glue("eta5-from-zero", from_zero.slope, display=False)
 
 # %% [markdown]
@@ -248,7 +282,7 @@ glue("eta5-from-zero", from_zero.slope, display=False)
 # A weight is intermittent if it is irregular in some blocks and not in others.
 
 # %%
-followed = descent.run(descend, start[[b]], sizes.epochs, ("weights",))["weights"][:, 0]
+followed = gradient_descent.run(descend, start[[b]], sizes.epochs, ("weights",))["weights"][:, 0]
 moves = phases.classify(followed, sizes.block, sizes.tolerance, scale="widest")
 intermittent, constant = switching.intermittent(moves, skip), (moves[skip:] == 1).all(0)
 into = saturation.outer_units(task)
@@ -268,10 +302,12 @@ moment = int(leaves.min())
 strips.weights(followed[:, three], moves[:, three], names, moment, sizes.block // 2, sizes.block)
 
 # %%
-alternating = phases.first(phases.has(labels, 3, skip) & phases.has(labels, 0, skip), sizes.networks)
-many = descent.run(descend, start[alternating], sizes.epochs, ("weights",))["weights"]
+alternating = phases.first(
+    phases.has(labels, 3, skip) & phases.has(labels, 0, skip), sizes.networks
+)
+many = gradient_descent.run(descend, start[alternating], sizes.epochs, ("weights",))["weights"]
 many_moves = phases.classify(many, sizes.block, sizes.tolerance, scale="widest")
-few = resampling.bootstrap_interval(switching.intermittent(many_moves, skip).mean(-1), seed=seed)
+few = intervals.bootstrap_interval(switching.intermittent(many_moves, skip).mean(-1), seed=seed)
 pooled = switching.pooled_coincidence(many_moves, into, skip=skip)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -319,12 +355,17 @@ predicted_moves = saturation.expected_moving(task, state)
 # %% tags=["remove-cell", "nbval-ignore-output"]
 calm_late = late & steady
 regimes = (
-    ("one-fixed", kappa == 1, 1), ("more-three", kappa >= 3, 3), ("two-three", kappa == 2, 3), ("two-irregular", kappa == 2, 0)
+    ("one-fixed", kappa == 1, 1),
+    ("more-three", kappa >= 3, 3),
+    ("two-three", kappa == 2, 3),
+    ("two-irregular", kappa == 2, 0),
 )
 for name, where, label in regimes:
     glue(f"eta5-{name}", 100 * float((labels == label)[calm_late & where].mean()), display=False)
 glue("eta5-saturated", 100 * float(state.saturated()[skip:].mean()), display=False)
-glue("eta5-chaos-two", 100 * float((kappa == 2)[late & steady & (labels == 0)].mean()), display=False)
+glue(
+    "eta5-chaos-two", 100 * float((kappa == 2)[late & steady & (labels == 0)].mean()), display=False
+)
 glue("eta5-irregular-steady", 100 * float(steady[late & (labels == 0)].mean()), display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "All trajectories, one row each, sorted by κ at the last epoch. a: class of each block of the loss. b: κ, one more than the number of hidden units that are on; white where the hidden layer is not saturated.", "name": "fig-eta5-phases"}, "image": {"alt": "Two raster images with the same rows. On the left, bands of blue (fixed), green (period 3) and orange (irregular). On the right, whole numbers from 1 to about 7. Rows with kappa 1 are fixed, rows with 3 or more have period 3, rows with 2 are either irregular or of period 3."}}
@@ -382,19 +423,25 @@ mechanism.diagram(picture.gains, picture.losses, picture.exponents, marks, seen,
 # (At $\eta = 1$ networks learn, so theirs do not.)
 
 # %%
-basin = {k: reduced.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)}
+basin = {
+    k: reduced.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)
+}
 spots = saturation.by_kappa(reduced.plane(runs["mean_logits"]), state, skip, block=sizes.block)
 orbits = [points[:, :: sizes.side // 2 + 1].reshape(-1, 2) for _, points in basin.values()]
 networks_at = [spots[k][:, ::7].reshape(-1, 2) for k in basin]
 resting_chaos = late & steady & (kappa == 2) & (labels == 0)
-hops = series.alternation(phases.blocks_of(reduced.plane(runs["mean_logits"]), resting_chaos)[..., 0])
+hops = autocorrelation.alternation(
+    phases.blocks_of(reduced.plane(runs["mean_logits"]), resting_chaos)[..., 0]
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-alternation", 100 * hops, display=False)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The plane of logits at κ = 1, 2 and 3. Background: class of the attractor that the reduced map reaches from each point. Black: its attractors. Red circles: mean logits of networks in resting blocks.", "name": "fig-eta5-portrait"}, "image": {"alt": "Three square panels. Left, one blue basin with a single point in the middle. Middle, an orange basin with green islands; a chaotic attractor in two separate pieces near the middle, and six points of two period-3 orbits in the islands around it. Right, a green basin with six points. Red circles lie on the attractors in each panel."}}
 panels = [labels_of for labels_of, _ in basin.values()]
-mechanism.portrait(panels, 10, orbits, networks_at, [f"κ = {k}, g = {sizes.learning_rate * k:g}" for k in basin])
+mechanism.portrait(
+    panels, 10, orbits, networks_at, [f"κ = {k}, g = {sizes.learning_rate * k:g}" for k in basin]
+)
 
 # %% [markdown]
 # The networks of {numref}`fig-eta5-portrait` lie on the attractors of the map.
@@ -431,12 +478,14 @@ i, j = mapped.typical(tested & (labels == 0))
 counts = {k: int((tested & m).sum()) for k, m in of_kind.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Prediction on the second half of the ensemble. a: the irregular block whose error after 60 epochs is the median one, network and reduced map. b: error of the loss relative to its range against the epochs ahead, by class of the block: median and, shaded, the range from 10% to 90%; dotted, the model with frozen hidden vectors. In brackets the number of blocks. c: class of blocks, seen and predicted.", "name": "fig-eta5-prediction"}, "image": {"alt": "Left, circles and dots of an irregular loss coincide for tens of epochs. Middle, errors near 1e-7 that stay flat for fixed and period-3 blocks and grow exponentially for irregular ones. Right, a four by four table with almost all blocks on its diagonal, except some irregular blocks predicted as period 3."}}
-mechanism.prediction(mapped.true[:, i, j], mapped.predicted[:, i, j], errors, counts, matrix, phases.KINDS)
+mechanism.prediction(
+    mapped.true[:, i, j], mapped.predicted[:, i, j], errors, counts, matrix, phases.KINDS
+)
 
 # %%
 correct, calm_blocks = foretold == labels, tested & steady
-right = resampling.clustered_interval(correct[tested], phases.members(tested), seed=seed)
-calm = resampling.clustered_interval(correct[calm_blocks], phases.members(calm_blocks), seed=seed)
+right = intervals.clustered_interval(correct[tested], phases.members(tested), seed=seed)
+calm = intervals.clustered_interval(correct[calm_blocks], phases.members(calm_blocks), seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for kind, values in errors["reduced map"].items():
@@ -445,7 +494,11 @@ for kind, values in errors["reduced map"].items():
 glue("eta5-right", 100 * right.estimate, display=False)
 glue("eta5-calm", 100 * calm.estimate, display=False)
 glue("eta5-frozen-right", 100 * float((own == labels[some])[tested[some]].mean()), display=False)
-glue("eta5-reduced-right", 100 * float((foretold == labels)[some][tested[some]].mean()), display=False)
+glue(
+    "eta5-reduced-right",
+    100 * float((foretold == labels)[some][tested[some]].mean()),
+    display=False,
+)
 glue("eta5-persist", 100 * float((labels[:-1] == labels[1:])[tested[1:]].mean()), display=False)
 
 # %% [markdown]
@@ -468,7 +521,12 @@ for epoch in sizes.horizons:
     k = epoch // sizes.block
     far = forecast.predict(task, runs.states[k, half:], sizes.learning_rate, sizes.epochs - epoch)
     last = phases.classify(far, sizes.block, sizes.tolerance, scale=mapped.range[half:])[-1]
-    ahead.append((float((last == labels[-1, half:]).mean()), float((labels[k - 1] == labels[-1])[half:].mean())))
+    ahead.append(
+        (
+            float((last == labels[-1, half:]).mean()),
+            float((labels[k - 1] == labels[-1])[half:].mean()),
+        )
+    )
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for epoch, (map_right, same) in zip(sizes.horizons, ahead):
@@ -488,22 +546,28 @@ for epoch, (map_right, same) in zip(sizes.horizons, ahead):
 # %%
 calm_chaos = phases.sample(tested & resting_chaos, sizes.perturbed)
 begin, end = sizes.growth
-cloud = networks.perturbed(runs.final.new_tensor(runs.states[calm_chaos]), sizes.radius, sizes.copies, seed)
-spread = descent.run(descend, cloud, end, (saturation.logit_distance,))["logit_distance"]
+cloud = networks.perturbed(
+    runs.final.new_tensor(runs.states[calm_chaos]), sizes.radius, sizes.copies, seed
+)
+spread = gradient_descent.run(descend, cloud, end, (saturation.logit_distance,))["logit_distance"]
 logits, gain = state.logits[calm_chaos], sizes.learning_rate * state.kappa[calm_chaos]
 short, _ = reduced.exponent(logits, gain, target, steps=end - begin, transient=begin)
 long, _ = reduced.exponent(logits, gain, target, steps=10_000, transient=1000)
 
 # %%
-exponents = {"network, copies": kantz.global_exponent(kantz.log_distance(spread.T), begin, end, seed=seed)}
-exponents["map, same epochs"] = resampling.bootstrap_interval(short, seed=seed)
+exponents = {
+    "network, copies": kantz.global_exponent(kantz.log_distance(spread.T), begin, end, seed=seed)
+}
+exponents["map, same epochs"] = intervals.bootstrap_interval(short, seed=seed)
 for m in sizes.dimensions:
     exponents[f"Kantz, m = {m}"] = kantz.global_exponent(curves[m].log_curves, seed=seed)
 nulls_curves = {
-    m: kantz.divergence(series.shuffled(irregular, seed), dimension=m, seed=seed, **options).log_curves
+    m: kantz.divergence(
+        autocorrelation.shuffled(irregular, seed), dimension=m, seed=seed, **options
+    ).log_curves
     for m in sizes.dimensions
 }
-chaotic = resampling.share_interval(long > 0)
+chaotic = intervals.share_interval(long > 0)
 known = float(long[long > 0].mean())
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Exponents of the irregular phase. a: mean divergence of the loss for one to three delays, and of shuffled series (faint, dashed); the shaded step is left out of the fit. b: exponent from perturbed copies of networks, of the reduced map over the same epochs, and by Kantz's method, with 95% intervals; the orange line is the long-time exponent of the map's chaotic attractor.", "name": "fig-eta5-exponents"}, "image": {"alt": "Left, mean log distance jumps at the first step, most for one delay, and saturates; shuffled series are flat from step 1. Right, five intervals: copies of the network and the map agree near 0.2; Kantz's estimates lie between 0.1 and 0.2."}}
@@ -530,7 +594,7 @@ for m in sizes.dimensions:
 # %%
 even = tasks.get("iris-balanced", device)
 even_start = even.initial(sizes.balanced, seed=seed, device=device)
-even_descend = descent.GradientDescent(even, sizes.learning_rate)
+even_descend = gradient_descent.GradientDescent(even, sizes.learning_rate)
 even_runs = trajectories.follow(
     even_descend, even_start, sizes.epochs, sizes.block, ("loss", saturation.mean_logits)
 )
@@ -545,7 +609,9 @@ bars = {
     "40/40/40, loss": phases.shares(even_labels, skip),
     "40/40/40, logit": phases.shares(even_rhythm, skip),
 }
-even_steady = saturation.measure(even, even_runs.states).undisturbed() & phases.part(even_labels, skip)
+even_steady = saturation.measure(even, even_runs.states).undisturbed() & phases.part(
+    even_labels, skip
+)
 m, n = (int(k[0]) for k in phases.sample(even_steady & (even_rhythm == 3) & (even_labels == 1)))
 dozen = slice(m * sizes.block, m * sizes.block + 12)
 
@@ -572,7 +638,7 @@ glue("eta5-uneven-logit", 100 * bars["40/41/39, logit"].get(3, 0.0), display=Fal
 # %%
 openness = state.openness()[:, 1:]
 rows = ageing.approach(state, quiet=20)
-before = resampling.quantiles(rows[:, :-1])
+before = intervals.quantiles(rows[:, :-1])
 left_over = [(20.5 - k) * sizes.block for k in range(20)]  # the switch lies within the block
 rate = ageing.rate(state.switched.sum(-1), sizes.block, seed=seed)
 
@@ -603,8 +669,14 @@ card.measure("D-eta5-no-divergence", *finite)
 card.measure("D-fig9-loss-large", *level)
 card.measure("D-fig9-hardly-learns", *learned)
 card.measure("D-fig9-period3", *period3)
-card.measure("D-fig9-alternation", *both, saw="Most trajectories switch a few times, and ever more rarely.")
-card.measure("D-fig9-jumps", *jumps, saw="What they settle to is the loss of guessing, with every hidden unit off.")
+card.measure(
+    "D-fig9-alternation", *both, saw="Most trajectories switch a few times, and ever more rarely."
+)
+card.measure(
+    "D-fig9-jumps",
+    *jumps,
+    saw="What they settle to is the loss of guessing, with every hidden unit off.",
+)
 card.measure("D-note3-width", *width, saw="The width shrinks as the square of the epoch.")
 card.measure("D-note3-distance", *apart)
 _ = card.measure("D-note3-decay", *decay)
@@ -618,11 +690,19 @@ card.measure(
 )
 card.measure("D-fig11-kantz", *plain[1], saw="With two delays most references expand.")
 card.measure("D-fig11-calibrated", *corrected[1])
-card.measure("D-fig11-surrogates", *against[1], saw="Correlated noise would give one reference in twenty.")
 card.measure(
-    "D-fig12-few", *few, saw="About a quarter: outer weights of units that are on, inner weights of units that open."
+    "D-fig11-surrogates", *against[1], saw="Correlated noise would give one reference in twenty."
 )
-card.measure("D-fig12-onsets", *pooled, saw="They are outer weights of units that are on, which share one update.")
+card.measure(
+    "D-fig12-few",
+    *few,
+    saw="About a quarter: outer weights of units that are on, inner weights of units that open.",
+)
+card.measure(
+    "D-fig12-onsets",
+    *pooled,
+    saw="They are outer weights of units that are on, which share one update.",
+)
 
 # %% tags=["nbval-ignore-output"]
 card

@@ -33,11 +33,22 @@ import json
 import pandas as pd
 from myst_nb import glue
 
-from netdyn_lib import claims, devices, judgements, machine, profiles, relaxation, resampling, rivals, sources, sweetspot, tasks
+from netdyn_lib import torch_utils
+from netdyn_lib.experiments import rivals, sizes, sweet_spot
+from netdyn_lib.experiments.learning_rate_sweep import (
+    comparisons,
+    published,
+    responses,
+    results,
+    tangents,
+)
 from netdyn_lib.figures import overview
 from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.figures import sweetspot as draw_search
-from netdyn_lib.sweeps import comparisons, published, responses, results, tangents
+from netdyn_lib.results import claims, provenance, sources
+from netdyn_lib.statistics import intervals
+from netdyn_lib.tasks import tasks
+from netdyn_lib.training import judgements, relaxation
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -45,7 +56,7 @@ device = "auto"
 seed = 0
 
 # %%
-size = profiles.sizes("05_mnist_cifar", profile)
+size = sizes.sizes("05_mnist_cifar", profile)
 digits = results.live("digits", profile, device, seed)
 digits_paper = results.paper("digits")
 
@@ -77,12 +88,18 @@ sources.shown(draw.share_and_arrival(by_size, firsts, settled), shown)
 
 # %%
 best_size = results.best(digits_paper, digits)
-best_exponents, best_first = responses.exponents(best_size.data, seed=seed), responses.arrivals(best_size.data)
+best_exponents, best_first = (
+    responses.exponents(best_size.data, seed=seed),
+    responses.arrivals(best_size.data),
+)
 digits_fastest = comparisons.fastest(best_first, seed=seed)
 digits_onset = comparisons.onset(best_exponents, 0.5, seed=seed)
 digits_share = comparisons.share_at_fastest(best_exponents, best_first)
 digits_readings = responses.multiverse(best_size.data, seed=seed)
-digits_shares = {name: comparisons.share_at_fastest(found, best_first).estimate for name, found in digits_readings.items()}
+digits_shares = {
+    name: comparisons.share_at_fastest(found, best_first).estimate
+    for name, found in digits_readings.items()
+}
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, value in (("fastest", digits_fastest), ("onset", digits_onset), ("share", digits_share)):
@@ -112,12 +129,23 @@ sources.shown(overview.regimes(best_exponents, best_first, digits_fastest.estima
 # a long flat stretch fits better than the rise, and the initial condition no longer counts as sensitive. {numref}`fig-images-length` shortens the same published records.
 
 # %%
-records = {"MNIST": results.paper("mnist-few-200"), "MNIST, 6,000 images": results.paper("mnist-sharpness")}
+records = {
+    "MNIST": results.paper("mnist-few-200"),
+    "MNIST, 6,000 images": results.paper("mnist-sharpness"),
+}
 by_length = {"digits": responses.by_length(best_size.data, (40, 60, 80, 100), seed=seed)}
 if digits_paper.there:
-    by_length = {"digits": responses.by_length(digits_paper.data, (40, 60, 80, 100, 140, 200), seed=seed)}
-for label, lengths in (("MNIST", (40, 60, 100, 140, 200)), ("MNIST, 6,000 images", (40, 60, 100, 200, 300))):
-    by_length |= {label: responses.by_length(d, lengths, seed=seed) for d in results.datasets({label: records[label]}).values()}
+    by_length = {
+        "digits": responses.by_length(digits_paper.data, (40, 60, 80, 100, 140, 200), seed=seed)
+    }
+for label, lengths in (
+    ("MNIST", (40, 60, 100, 140, 200)),
+    ("MNIST, 6,000 images", (40, 60, 100, 200, 300)),
+):
+    by_length |= {
+        label: responses.by_length(d, lengths, seed=seed)
+        for d in results.datasets({label: records[label]}).values()
+    }
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The share p of sensitive initial conditions against the number of epochs that copies are followed, the same records shortened; the learning rates whose p changes most.", "name": "fig-images-length"}, "image": {"alt": "On the digits p falls with the length of the record at a learning rate of 2.5, from nearly one to zero, and rises at the largest rates. On 6,000 images of MNIST it falls from one to zero at 7.5 and stays high at 10."}}
 sources.shown(draw.by_length(by_length), best_size, records)
@@ -151,7 +179,9 @@ glue("images-digits-share-whole", float(lengths["share"][whole]), display=False)
 mnist = results.live("mnist", profile, device, seed)
 scale = results.paper("mnist-few")
 # J's own size, where enough of it is published.
-growth = results.best(results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"), least=results.ENOUGH)
+growth = results.best(
+    results.paper("mnist-eta10"), results.paper("mnist-6000-eta10"), least=results.ENOUGH
+)
 
 # %% tags=["nbval-ignore-output"]
 print(results.notes(mnist, scale, growth))
@@ -170,8 +200,8 @@ sources.shown(draw.distances(scale.data, size.regimes), scale)
 
 # %%
 slow, middle, large = [responses.losses_at(scale.data, rate) for rate in size.losses]
-falls = resampling.share_interval(relaxation.non_increasing(slow))
-converges = resampling.share_interval(judgements.converges_erratically(middle))
+falls = intervals.share_interval(relaxation.non_increasing(slow))
+converges = intervals.share_interval(judgements.converges_erratically(middle))
 learns = comparisons.arrived(responses.arrivals(scale.data), max(size.losses))
 
 # %% [markdown]
@@ -184,9 +214,15 @@ fit = responses.fit_at(growth.data, size.growth)
 at_ten = responses.exponents(growth.data, seed=seed)
 lam = comparisons.at(at_ten, size.growth)
 saturation = responses.saturation_epochs(growth.data, size.growth, seed=seed)
-readings = {name: comparisons.at(found, size.growth) for name, found in responses.multiverse(growth.data, seed=seed).items()}
+readings = {
+    name: comparisons.at(found, size.growth)
+    for name, found in responses.multiverse(growth.data, seed=seed).items()
+}
 start = growth.data.sel(epoch=slice(0, size.short_record))
-at_start = {name: comparisons.at(found, size.growth).estimate for name, found in responses.multiverse(start, seed=seed).items()}
+at_start = {
+    name: comparisons.at(found, size.growth).estimate
+    for name, found in responses.multiverse(start, seed=seed).items()
+}
 about = json.loads(growth.data.attrs["sweep"])
 grown = f"{at_ten.count[0]} initial conditions, {about['samples'] or 60_000:,} images, records of {about['epochs']} epochs"
 
@@ -204,7 +240,11 @@ for name in ("best_fit(20)", "printed(best_fit(20))"):
 glue("images-start", size.short_record, display=False)
 glue("images-grown", grown, display=False)
 glue("images-initial", len(scale.data.init), display=False)
-glue("images-lambda-all", comparisons.at(responses.exponents(scale.data, seed=seed), size.growth).estimate, display=False)
+glue(
+    "images-lambda-all",
+    comparisons.at(responses.exponents(scale.data, seed=seed), size.growth).estimate,
+    display=False,
+)
 glue("images-kept", int(at_ten.kept[0]), display=False)
 
 # %% [markdown]
@@ -222,7 +262,9 @@ glue("images-kept", int(at_ten.kept[0]), display=False)
 
 # %%
 mnist_labels = {"published, 60,000 images": scale, "here": mnist}
-mnist_exponents = {label: responses.exponents(d, seed=seed) for label, d in results.datasets(mnist_labels).items()}
+mnist_exponents = {
+    label: responses.exponents(d, seed=seed) for label, d in results.datasets(mnist_labels).items()
+}
 all_images = mnist_exponents["published, 60,000 images"]
 hits, lasting = responses.arrivals(scale.data), responses.arrivals(scale.data, sustained=True)
 
@@ -230,7 +272,9 @@ hits, lasting = responses.arrivals(scale.data), responses.arrivals(scale.data, s
 sources.shown(draw.exponent_by_rate(mnist_exponents), scale, mnist)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive, and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)", "name": "fig-images-arrivals"}, "image": {"alt": "The share p rises from zero at 1 to one at 7.5. Within 200 epochs networks arrive at 7.5 and, some of them, at 10, and nowhere else."}}
-sources.shown(draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest), scale, mnist)
+sources.shown(
+    draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest), scale, mnist
+)
 
 # %%
 fastest = comparisons.fastest(hits, seed=seed)
@@ -261,11 +305,17 @@ glue("images-large-arrived", learns.estimate, display=False)
 # {doc}`03_edge_of_stability` to the digits' curves, {numref}`fig-images-rules-mnist` to MNIST's. The tangent rule follows vectors, not copies, on a few initial conditions, and needs no window.
 
 # %%
-task = tasks.get("digits", device=devices.resolve(device))
+task = tasks.get("digits", device=torch_utils.resolve(device))
 rules, mnist_rules = (responses.multiverse(data, seed=seed) for data in (digits.data, scale.data))
 for found in (rules, mnist_rules):
-    del found["between(best_fit(20))"]  # its window is best_fit(20)'s, and so, nearly, are its values
-rules |= {"tangent": tangents.exponents(task, size.tangent_rates, size.tangent_conditions, epochs=size.tangent_epochs, seed=seed)}
+    del found[
+        "between(best_fit(20))"
+    ]  # its window is best_fit(20)'s, and so, nearly, are its values
+rules |= {
+    "tangent": tangents.exponents(
+        task, size.tangent_rates, size.tangent_conditions, epochs=size.tangent_epochs, seed=seed
+    )
+}
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree that exponents set in between 1 and 5. Beyond, shorter windows give larger exponents, and the printed exponents and the tangent rule the smallest."}}
 draw.window_rules(rules)
@@ -280,21 +330,28 @@ sources.shown(draw.window_rules(mnist_rules), scale)
 # ({doc}`03_edge_of_stability` has the table with Iris at D's own size). They were added after their numbers had been seen.
 
 # %% tags=["nbval-ignore-output"]
-iris = results.best(results.paper("iris"), results.live("iris", profile, device, seed), least=results.ENOUGH)
+iris = results.best(
+    results.paper("iris"), results.live("iris", profile, device, seed), least=results.ENOUGH
+)
 print(results.notes(growth, iris))
 
 # %% tags=["nbval-ignore-output"]
 paper_d, paper_j = (claims.load()[name] for name in ("D-fig8-lambda", "J-fig3-lambda"))
 mnist_values = {name: value.estimate for name, value in readings.items()}
-iris_values = {name: comparisons.at(found, size.iris_rate).estimate for name, found in responses.multiverse(iris.data.sel(eta=[size.iris_rate]), seed=seed).items()}
+iris_values = {
+    name: comparisons.at(found, size.iris_rate).estimate
+    for name, found in responses.multiverse(iris.data.sel(eta=[size.iris_rate]), seed=seed).items()
+}
 both_papers = claims.fitting((paper_j, mnist_values), (paper_d, iris_values))
-pd.DataFrame({
-    f"MNIST, {about['epochs']} epochs (J: {paper_j.paper_value})": mnist_values,
-    "verdict on J": {name: paper_j.judge(value) for name, value in mnist_values.items()},
-    f"first {size.short_record} epochs": at_start,
-    f"Iris (D: {paper_d.paper_value})": iris_values,
-    "verdict on D": {name: paper_d.judge(value) for name, value in iris_values.items()},
-}).round(2)
+pd.DataFrame(
+    {
+        f"MNIST, {about['epochs']} epochs (J: {paper_j.paper_value})": mnist_values,
+        "verdict on J": {name: paper_j.judge(value) for name, value in mnist_values.items()},
+        f"first {size.short_record} epochs": at_start,
+        f"Iris (D: {paper_d.paper_value})": iris_values,
+        "verdict on D": {name: paper_d.judge(value) for name, value in iris_values.items()},
+    }
+).round(2)
 
 # %% [markdown]
 # ## Other activations, depths, penalties and data
@@ -304,18 +361,42 @@ pd.DataFrame({
 # and 5,000 of CIFAR-10. With so few images no network reached 90% within caps of 200 to 600 epochs, so the published rows count epochs to 70%, within the 60 whose accuracies are there.
 
 # %%
-variants = {name: results.live(name, profile, device, seed) for name in ("digits-sigmoid", "digits-relu", "digits-deep", "digits-l2-1e-3", "digits-l2-1e-5", "digits-cnn")}
+variants = {
+    name: results.live(name, profile, device, seed)
+    for name in (
+        "digits-sigmoid",
+        "digits-relu",
+        "digits-deep",
+        "digits-l2-1e-3",
+        "digits-l2-1e-5",
+        "digits-cnn",
+    )
+}
 variants["iris"] = iris
-variant_rows = {name: (responses.exponents(r.data, seed=seed), responses.arrivals(r.data)) for name, r in variants.items()}
+variant_rows = {
+    name: (responses.exponents(r.data, seed=seed), responses.arrivals(r.data))
+    for name, r in variants.items()
+}
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live, but for Iris where that is published. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels, at few learning rates each. Where networks arrive, the star of the fewest epochs lies mostly at or below the rates at which p rises; some rows have no star, for nothing arrives."}}
 sources.shown(draw.robustness(variant_rows), variants)
 
 # %%
-mnist_names = ("mnist-6000-few", "mnist-sigmoid-few", "mnist-relu-few", "mnist-deep-few", "mnist-l2-1e-3-few", "mnist-l2-1e-5-few", "cifar10-few")
+mnist_names = (
+    "mnist-6000-few",
+    "mnist-sigmoid-few",
+    "mnist-relu-few",
+    "mnist-deep-few",
+    "mnist-l2-1e-3-few",
+    "mnist-l2-1e-5-few",
+    "cifar10-few",
+)
 at_scale = {name: results.paper(name) for name in mnist_names}
 scale_rows = {
-    name: (responses.exponents(d, seed=seed), responses.arrivals(d, target=size.small_target if name.startswith("mnist") else None))
+    name: (
+        responses.exponents(d, seed=seed),
+        responses.arrivals(d, target=size.small_target if name.startswith("mnist") else None),
+    )
     for name, d in results.datasets(at_scale).items()
 }
 print(results.notes(*at_scale.values()))
@@ -328,16 +409,38 @@ iris_steps = comparisons.coincidence(*variant_rows["iris"], seed=seed)
 cnn_steps = comparisons.coincidence(*variant_rows["digits-cnn"], seed=seed)
 steps = {name: comparisons.coincidence(*row, seed=seed) for name, row in scale_rows.items()}
 broad = comparisons.rise(scale_rows["mnist-sigmoid-few"][1], 20.0, seed=seed)
-slower = comparisons.slowdown(scale_rows["mnist-deep-few"][1], scale_rows["mnist-6000-few"][1], seed=seed)
-slower_limit, broad_limit = (comparisons.largest_ratio(scale_rows[name][1]) for name in ("mnist-6000-few", "mnist-sigmoid-few"))
+slower = comparisons.slowdown(
+    scale_rows["mnist-deep-few"][1], scale_rows["mnist-6000-few"][1], seed=seed
+)
+slower_limit, broad_limit = (
+    comparisons.largest_ratio(scale_rows[name][1])
+    for name in ("mnist-6000-few", "mnist-sigmoid-few")
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-glue("images-iris-why", comparisons.uncounted(*variant_rows["iris"]) or f"{iris_steps.estimate:.0f} steps", display=False)
-glue("images-iris-share", comparisons.largest_share(variant_rows["iris"][0], 0).estimate, display=False)
+glue(
+    "images-iris-why",
+    comparisons.uncounted(*variant_rows["iris"]) or f"{iris_steps.estimate:.0f} steps",
+    display=False,
+)
+glue(
+    "images-iris-share",
+    comparisons.largest_share(variant_rows["iris"][0], 0).estimate,
+    display=False,
+)
 for name, value in steps.items():
     glue(f"images-{name}-steps", value.estimate, display=False)
-glue("images-cnn-why", comparisons.uncounted(*variant_rows["digits-cnn"]) or f"{cnn_steps.estimate:.0f} steps", display=False)
-glue("images-cifar-why", comparisons.uncounted(*scale_rows["cifar10-few"]) or f"{steps['cifar10-few'].estimate:.0f} steps", display=False)
+glue(
+    "images-cnn-why",
+    comparisons.uncounted(*variant_rows["digits-cnn"]) or f"{cnn_steps.estimate:.0f} steps",
+    display=False,
+)
+glue(
+    "images-cifar-why",
+    comparisons.uncounted(*scale_rows["cifar10-few"])
+    or f"{steps['cifar10-few'].estimate:.0f} steps",
+    display=False,
+)
 for name, (_, reached) in scale_rows.items():
     glue(f"images-{name}-fastest", comparisons.fastest(reached).estimate, display=False)
 glue("images-slower", slower.estimate, display=False)
@@ -376,8 +479,10 @@ sources.shown(draw.accuracy(cifar_shown.data, cifar_shown.data.eta.values[:4], 0
 sharp = results.live("sharpness", profile, device, seed)
 sharp_mnist = results.paper("mnist-sharpness")
 epochs, scaled = responses.sharpness_at(sharp_mnist.data, fastest.estimate)
-at_edge = resampling.share_interval(judgements.near_edge(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
-level = resampling.median(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
+at_edge = intervals.share_interval(
+    judgements.near_edge(epochs, scaled, (epochs[-1] // 2, epochs[-1]))
+)
+level = intervals.median(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits, computed here: sharpness in units of 2/η along training at four learning rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As J, Fig. 14.)", "name": "fig-images-sharpness"}, "image": {"alt": "At 1 and 2.5 sharpness falls from above the edge to about it or below; at 5 and 7.5 it jumps irregularly, by orders of magnitude."}}
 draw.sharpness(sharp.data)
@@ -387,7 +492,11 @@ sources.shown(draw.sharpness(sharp_mnist.data), sharp_mnist)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("images-at-edge", at_edge.estimate, display=False)
-glue("images-small-fastest", comparisons.fastest(scale_rows["mnist-6000-few"][1]).estimate, display=False)
+glue(
+    "images-small-fastest",
+    comparisons.fastest(scale_rows["mnist-6000-few"][1]).estimate,
+    display=False,
+)
 glue("images-edge-level", float(level), display=False)
 
 # %% [markdown]
@@ -401,11 +510,19 @@ responses.late_sharpness(sharp_mnist.data)
 # ## Does the search pay?
 #
 # J's last page proposes to find the sweet spot before training by bisection on $p(\eta)$: start where $p = 0$ and where $p \approx 1$, and halve.
-# `netdyn_lib.sweetspot.find` does that for any network and data. Every probe costs $(M + 1)$ networks for each initial condition, and the search pays only if the epochs
+# `netdyn_lib.experiments.sweet_spot.find` does that for any network and data. Every probe costs $(M + 1)$ networks for each initial condition, and the search pays only if the epochs
 # that it saves exceed its own. Its rivals are one network at each rate of a logarithmic grid, the first to arrive winning, and $2/\text{sharpness}$ at initialisation.
 
 # %%
-spot = sweetspot.find(task, low=size.search_low, high=size.search_high, level=size.level, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
+spot = sweet_spot.find(
+    task,
+    low=size.search_low,
+    high=size.search_high,
+    level=size.level,
+    conditions=size.search_conditions,
+    epochs=size.search_epochs,
+    seed=seed,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Bisection on p(η), digits: each probe with its interval, numbered in the order in which they were made; the final bracket shaded. Grey, p(η) of the sweep.", "name": "fig-images-search"}, "image": {"alt": "Probes close in on the steep rise of p between 2 and 3."}}
 draw_search.search(spot, exponents)
@@ -416,8 +533,16 @@ print(spot.reason)
 # %%
 grid = rivals.log_grid(task, cap=size.race_cap, seed=seed)
 edge = rivals.from_sharpness(task, seed=seed)
-candidates = {"no search": size.default, "bisection, p ≥ 0.9": spot, "bracket's lower end": rivals.Found(spot.low, spot.cost_epochs, "where p is still below 0.9"), "log grid": grid, "2/sharpness": edge}
-race = rivals.compare(task, candidates, "no search", conditions=size.races, cap=size.race_cap, seed=seed)
+candidates = {
+    "no search": size.default,
+    "bisection, p ≥ 0.9": spot,
+    "bracket's lower end": rivals.Found(spot.low, spot.cost_epochs, "where p is still below 0.9"),
+    "log grid": grid,
+    "2/sharpness": edge,
+}
+race = rivals.compare(
+    task, candidates, "no search", conditions=size.races, cap=size.race_cap, seed=seed
+)
 rows = {row.method: row for row in race.rows}
 penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
 
@@ -425,7 +550,13 @@ penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
 draw_search.comparison(race)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, method in (("full", "bisection, p ≥ 0.9"), ("onset", "bracket's lower end"), ("grid", "log grid"), ("edge", "2/sharpness"), ("default", "no search")):
+for name, method in (
+    ("full", "bisection, p ≥ 0.9"),
+    ("onset", "bracket's lower end"),
+    ("grid", "log grid"),
+    ("edge", "2/sharpness"),
+    ("default", "no search"),
+):
     glue(f"images-{name}-rate", float(rows[method].learning_rate), display=False)
     glue(f"images-{name}-cost", float(rows[method].cost_epochs), display=False)
     glue(f"images-{name}-epochs", rows[method].restricted.estimate, display=False)
@@ -447,7 +578,7 @@ glue("images-race-cap", float(size.race_cap), display=False)
 # Published results are only as good as what still recomputes. In each build one initial condition of some published sweeps, chosen by the commit (all of them at profile `paper`), is followed again for a few epochs.
 
 # %% tags=["nbval-ignore-output"]
-checks = published.check_all(machine.commit(), size.checked, most=size.checks)
+checks = published.check_all(provenance.commit(), size.checked, most=size.checks)
 print(*checks, sep="\n")
 assert published.verified(checks)
 
@@ -465,15 +596,34 @@ published.unpublished()
 # %%
 card = claims.Scorecard("05_mnist_cifar")
 card.measure("J-fig1-small", *falls, source=scale)
-card.measure("J-fig1-middle", *converges, saw="The loss is irregular, and in some networks has not come down for good within 60 epochs.", source=scale)
+card.measure(
+    "J-fig1-middle",
+    *converges,
+    saw="The loss is irregular, and in some networks has not come down for good within 60 epochs.",
+    source=scale,
+)
 card.measure("J-fig1-large", *learns, source=scale)
-ends = {"corner of the ramp": saturation.corner_median.estimate, "end of best_fit(20)": float(resampling.median(fit.stop[fit.kept()]))}
-card.measure("J-fig2-saturation", *saturation.corner_median, readings=ends, saw=f"{grown}.", source=growth)
+ends = {
+    "corner of the ramp": saturation.corner_median.estimate,
+    "end of best_fit(20)": float(intervals.median(fit.stop[fit.kept()])),
+}
+card.measure(
+    "J-fig2-saturation", *saturation.corner_median, readings=ends, saw=f"{grown}.", source=growth
+)
 on_iris = f"Iris, {variant_rows['iris'][0].count.min()} initial conditions (D: {paper_d.paper_value}): {paper_d.in_words(iris_values)}"
-card.measure("J-fig3-lambda", *lam, readings=mnist_values, untested=at_ten.without(), saw=f"{grown}. From their first {size.short_record} epochs: {paper_j.in_words(at_start)} {on_iris} Within the ranges of both papers: {both_papers}.", source=growth)
+card.measure(
+    "J-fig3-lambda",
+    *lam,
+    readings=mnist_values,
+    untested=at_ten.without(),
+    saw=f"{grown}. From their first {size.short_record} epochs: {paper_j.in_words(at_start)} {on_iris} Within the ranges of both papers: {both_papers}.",
+    source=growth,
+)
 longer = f"Over records of 200 epochs p is, with 6,000 images, {responses.shares_in_words(by_length['MNIST, 6,000 images'], 200)}."
 if "MNIST" in by_length:
-    longer = f"Over records of 200 epochs p is {responses.shares_in_words(by_length['MNIST'], 200)}."
+    longer = (
+        f"Over records of 200 epochs p is {responses.shares_in_words(by_length['MNIST'], 200)}."
+    )
 card.measure("J-fig4-onset", *mnist_onset, saw=longer, source=scale)
 
 # %%
@@ -482,28 +632,92 @@ card.measure("J-fig5-all", *everyone, saw=longer, source=scale)
 card.measure("J-fig5-minimum", *fastest, source=scale)
 card.measure("J-fig5-coincide", *fastest_share, saw=longer, source=scale)
 card.measure(
-    "J-fig5-coincide-digits", *digits_share, readings=digits_shares,
-    saw=f"Fastest at η = {digits_fastest.estimate:g}. Over records of {short} epochs best_fit(20) gives {lengths['share'][short]:.2f}.", source=best_size,
+    "J-fig5-coincide-digits",
+    *digits_share,
+    readings=digits_shares,
+    saw=f"Fastest at η = {digits_fastest.estimate:g}. Over records of {short} epochs best_fit(20) gives {lengths['share'][short]:.2f}.",
+    source=best_size,
 )
-card.measure("J-fig5-rise", *rises, saw=f"A lower bound: at η = 20 {responses.reached(hits, max(size.losses))}.", source=scale)
+card.measure(
+    "J-fig5-rise",
+    *rises,
+    saw=f"A lower bound: at η = 20 {responses.reached(hits, max(size.losses))}.",
+    source=scale,
+)
 card.measure("D-S2-mnist", *both, saw=longer, source=scale)
 
 # %%
-card.measure("J-fig8-iris", *iris_steps, untested=comparisons.uncounted(*variant_rows["iris"]), saw=f"Fastest at η = {comparisons.fastest(variant_rows['iris'][1]).estimate:g}, onset at {comparisons.onset(variant_rows['iris'][0], 0.1).estimate:g}; p is at most {comparisons.largest_share(variant_rows['iris'][0], 0).estimate:.2f}.", source=iris)
-takes = {name: f"At the paper's size: {published.command(f'mnist-{name}')}." for name in ("sigmoid", "relu", "deep", "l2-1e-3")}
-card.measure("J-fig9-activations", *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]), saw=f"With ReLU training is fastest some steps below the onset. {takes['relu']}", source=(at_scale["mnist-sigmoid-few"], at_scale["mnist-relu-few"]))
+card.measure(
+    "J-fig8-iris",
+    *iris_steps,
+    untested=comparisons.uncounted(*variant_rows["iris"]),
+    saw=f"Fastest at η = {comparisons.fastest(variant_rows['iris'][1]).estimate:g}, onset at {comparisons.onset(variant_rows['iris'][0], 0.1).estimate:g}; p is at most {comparisons.largest_share(variant_rows['iris'][0], 0).estimate:.2f}.",
+    source=iris,
+)
+takes = {
+    name: f"At the paper's size: {published.command(f'mnist-{name}')}."
+    for name in ("sigmoid", "relu", "deep", "l2-1e-3")
+}
+card.measure(
+    "J-fig9-activations",
+    *comparisons.worst(steps["mnist-sigmoid-few"], steps["mnist-relu-few"]),
+    saw=f"With ReLU training is fastest some steps below the onset. {takes['relu']}",
+    source=(at_scale["mnist-sigmoid-few"], at_scale["mnist-relu-few"]),
+)
 cut = comparisons.cut_short(claims.load()["J-fig9-broad"], broad.estimate, broad_limit)
-card.measure("J-fig9-broad", *(broad if not cut else [float("nan")]), untested=f"{cut} {takes['sigmoid']}", saw=f"The mean rises earlier than the paper says. {takes['sigmoid']}", source=at_scale["mnist-sigmoid-few"])
+card.measure(
+    "J-fig9-broad",
+    *(broad if not cut else [float("nan")]),
+    untested=f"{cut} {takes['sigmoid']}",
+    saw=f"The mean rises earlier than the paper says. {takes['sigmoid']}",
+    source=at_scale["mnist-sigmoid-few"],
+)
 cut = comparisons.cut_short(claims.load()["J-fig10-deep"], slower.estimate, slower_limit)
-card.measure("J-fig10-deep", *(slower if not cut else [float("nan")]), untested=f"{cut} {takes['deep']}", saw=f"To 70%, and counting at most 60 epochs. {takes['deep']}", source=(at_scale["mnist-deep-few"], at_scale["mnist-6000-few"]))
-card.measure("J-fig10-coincide", *steps["mnist-deep-few"], saw=takes["deep"], source=at_scale["mnist-deep-few"])
-card.measure("J-fig11-l2", *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]), saw=takes["l2-1e-3"], source=(at_scale["mnist-l2-1e-3-few"], at_scale["mnist-l2-1e-5-few"]))
+card.measure(
+    "J-fig10-deep",
+    *(slower if not cut else [float("nan")]),
+    untested=f"{cut} {takes['deep']}",
+    saw=f"To 70%, and counting at most 60 epochs. {takes['deep']}",
+    source=(at_scale["mnist-deep-few"], at_scale["mnist-6000-few"]),
+)
+card.measure(
+    "J-fig10-coincide",
+    *steps["mnist-deep-few"],
+    saw=takes["deep"],
+    source=at_scale["mnist-deep-few"],
+)
+card.measure(
+    "J-fig11-l2",
+    *comparisons.worst(steps["mnist-l2-1e-3-few"], steps["mnist-l2-1e-5-few"]),
+    saw=takes["l2-1e-3"],
+    source=(at_scale["mnist-l2-1e-3-few"], at_scale["mnist-l2-1e-5-few"]),
+)
 
 # %%
-card.measure("J-fig12-cnn", *cnn_steps, untested=comparisons.uncounted(*variant_rows["digits-cnn"]), saw=f"Convolutional network on few digits: {responses.reached(variant_rows['digits-cnn'][1])}.")
-card.measure("J-fig13-cifar", *steps["cifar10-few"], untested=comparisons.uncounted(*scale_rows["cifar10-few"]), saw=f"On 5,000 images: {responses.reached(scale_rows['cifar10-few'][1])}.", source=at_scale["cifar10-few"])
-card.measure("J-fig14-sharpness", *at_edge, saw=f"The median over networks is {level:.2f} times 2/η. At the other learning rates hardly any network is so near it; see the table.", source=(sharp_mnist, scale))
-card.measure("J-end-bisection", *penalty, saw=f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}.")
+card.measure(
+    "J-fig12-cnn",
+    *cnn_steps,
+    untested=comparisons.uncounted(*variant_rows["digits-cnn"]),
+    saw=f"Convolutional network on few digits: {responses.reached(variant_rows['digits-cnn'][1])}.",
+)
+card.measure(
+    "J-fig13-cifar",
+    *steps["cifar10-few"],
+    untested=comparisons.uncounted(*scale_rows["cifar10-few"]),
+    saw=f"On 5,000 images: {responses.reached(scale_rows['cifar10-few'][1])}.",
+    source=at_scale["cifar10-few"],
+)
+card.measure(
+    "J-fig14-sharpness",
+    *at_edge,
+    saw=f"The median over networks is {level:.2f} times 2/η. At the other learning rates hardly any network is so near it; see the table.",
+    source=(sharp_mnist, scale),
+)
+card.measure(
+    "J-end-bisection",
+    *penalty,
+    saw=f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}.",
+)
 
 # %% tags=["nbval-ignore-output"]
 card

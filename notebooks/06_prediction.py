@@ -27,11 +27,19 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import claims, descent, machine, profiles, sources, tasks
+from netdyn_lib.experiments import (
+    intermittent,
+    leading_exponents,
+    neutral_directions,
+    sizes,
+    spectra,
+)
+from netdyn_lib.experiments.outcome_prediction import measures, published, results
 from netdyn_lib.figures import prediction as draw
 from netdyn_lib.figures import tangent as draw_tangent
-from netdyn_lib.outcomes import measures, published, results
-from netdyn_lib.tangent import intermittent, leading, neutral, spectra
+from netdyn_lib.results import claims, provenance, sources
+from netdyn_lib.tasks import tasks
+from netdyn_lib.training import gradient_descent
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -57,7 +65,7 @@ seed = 0
 # $$
 #
 # $e_j$ the unit vector of unit $j$. For half the squared error $G$ is the identity and $r$ the residual. With ReLU $\varphi'' = 0$ but at the kink, where it does not exist.
-# The library sums these for whole ensembles at once ({mod}`netdyn_lib.closed_form`); the tests hold them against automatic differentiation, to $10^{-12}$.
+# The library sums these for whole ensembles at once ({mod}`netdyn_lib.curvature.closed_form`); the tests hold them against automatic differentiation, to $10^{-12}$.
 #
 # ## 8,000 networks with nine weights
 #
@@ -66,7 +74,7 @@ seed = 0
 # one that overflows has failed. Four ensembles: tanh and ReLU, with weights and biases from $\mathcal N(0, 1)$ or Glorot's uniform weights.
 
 # %%
-size = profiles.sizes("06_prediction", profile)
+size = sizes.sizes("06_prediction", profile)
 here = results.live(profile, seed)
 papers = results.paper()
 known = results.judged(papers, here)
@@ -162,17 +170,40 @@ tables = results.tables(here, size.resamples, seed)
 scores = results.scores(papers, tables)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Computed here. Area under the ROC curve over the time at which one predicts, for ideal (top) and failed runs (bottom), with 95% intervals; dashed, S's t = 0.015.", "name": "fig-prediction-auc"}, "image": {"alt": "Eight panels of curves that begin between 0.4 and 0.9 and rise, most steeply between 0.05 and 0.2. At the earliest times the weights or the Hessian are among the highest, and the loss among the lowest."}}
-draw.areas(tables, ("loss", "weights", "Hessian", "exponents", "vectors", "growth", "vectors 5 to 8"), size.early)
+draw.areas(
+    tables,
+    ("loss", "weights", "Hessian", "exponents", "vectors", "growth", "vectors 5 to 8"),
+    size.early,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "As the figure before, for 8,000 networks each where they are published: with singular values and degeneracy in place of growth and vectors 5 to 8.", "name": "fig-prediction-auc-paper"}, "image": {"alt": "Eight panels with narrow intervals. With tanh the Hessian and singular values or the weights lead at first and the weights from 0.05 on; with ReLU weights, Hessian and vectors lie above exponents and loss at most times. All meet near one at t = 1."}}
-sources.shown(draw.areas(scores, ("loss", "degeneracy", "weights", "Hessian", "exponents", "singular values", "vectors"), size.early), scores)
+sources.shown(
+    draw.areas(
+        scores,
+        ("loss", "degeneracy", "weights", "Hessian", "exponents", "singular values", "vectors"),
+        size.early,
+    ),
+    scores,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The indicators left out of the figure before, with the weights for comparison: the gradient's norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which S see ideal runs.", "name": "fig-prediction-auc-others"}, "image": {"alt": "Eight panels. With tanh the weights lie above all three others at most times; with ReLU growth rates and vectors 5 to 8 are close to them or above, and the gradient's norm below."}}
-sources.shown(draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), scores)
+sources.shown(
+    draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), scores
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for label, predictor in (("exponents", "exponents"), ("singular", "singular values"), ("vectors", "vectors"), ("hessian", "Hessian"), ("weights", "weights"), ("loss", "loss"), ("far", "vectors, far future")):
-    for end, value in zip(("low", "high"), results.range_at(scores, "failed", predictor, size.early)):
+for label, predictor in (
+    ("exponents", "exponents"),
+    ("singular", "singular values"),
+    ("vectors", "vectors"),
+    ("hessian", "Hessian"),
+    ("weights", "weights"),
+    ("loss", "loss"),
+    ("far", "vectors, far future"),
+):
+    for end, value in zip(
+        ("low", "high"), results.range_at(scores, "failed", predictor, size.early)
+    ):
         glue(f"prediction-{label}-{end}", value, display=False)
 for label, predictor in (("exponents", "exponents"), ("loss", "loss")):
     for end, value in zip(("low", "high"), results.range_at(scores, "failed", predictor, 0.2)):
@@ -210,7 +241,14 @@ results.beyond_rivals(scores, "ideal")
 # ## What leaks
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Vectors and growth rates with a frozen future, beside those of Ginelli's method, which know the steps to come; published ensembles where there are any.", "name": "fig-prediction-leak"}, "image": {"alt": "Eight panels. At early times the far-future vectors lie above the frozen-future ones in most panels, least with ReLU from N(0, 1)."}}
-sources.shown(draw.areas(scores, ("vectors", "vectors, far future", "growth", "growth, far future", "loss"), size.early), scores)
+sources.shown(
+    draw.areas(
+        scores,
+        ("vectors", "vectors, far future", "growth", "growth, far future", "loss"),
+        size.early,
+    ),
+    scores,
+)
 
 # %% [markdown]
 # With tanh, and with ReLU from Glorot's weights, far-future vectors know more than frozen-future ones, {glue:text}`prediction-far-low:.2f` to {glue:text}`prediction-far-high:.2f` at $t = 0.015$. They are no predictors: they were computed from the steps that follow.
@@ -263,7 +301,16 @@ results.best_savings(stopping)
 iris = tasks.get("iris")
 late = spectra.late_states(iris, size.iris_rates, size.iris_networks, size.iris_epochs, seed)
 exponents = spectra.early_and_late(iris, late, size.iris_steps, seed)
-directions = {rate: neutral.directions(descent.GradientDescent(iris, rate), params, size.iris_turn, size.iris_turn, size.within) for rate, params in late.items()}
+directions = {
+    rate: neutral_directions.directions(
+        gradient_descent.GradientDescent(iris, rate),
+        params,
+        size.iris_turn,
+        size.iris_turn,
+        size.within,
+    )
+    for rate, params in late.items()
+}
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("prediction-within", size.within, display=False)
@@ -289,9 +336,18 @@ spectra.table(exponents, directions, size.within)
 # Vectors are those at the start of a block and know {glue:text}`prediction-turn:.0f` epochs on either side of it; growth is that of the block.
 
 # %%
-rhythm = profiles.sizes("04_iris_eta5", profile)
-switching = descent.GradientDescent(iris, rhythm.learning_rate)
-blocks = intermittent.look(switching, iris.initial(size.phase_networks, seed), size.phase_epochs, size.phase_turn, size.phase_blocks, size.within, rhythm.block, rhythm.tolerance)
+rhythm = sizes.sizes("04_iris_eta5", profile)
+switching = gradient_descent.GradientDescent(iris, rhythm.learning_rate)
+blocks = intermittent.look(
+    switching,
+    iris.initial(size.phase_networks, seed),
+    size.phase_epochs,
+    size.phase_turn,
+    size.phase_blocks,
+    size.within,
+    rhythm.block,
+    rhythm.tolerance,
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("prediction-turn", float(size.phase_turn), display=False)
@@ -321,11 +377,18 @@ print("kinds of which there is no block:", blocks.absent or "none")
 # Were the top eigenvector of the Hessian to stay where it is, the first exponent would be $\ln|1 - \eta\,\lambda_{\max}|$.
 
 # %%
-digits = leading.along_training(tasks.get("digits"), size.leading_rates, size.leading_networks, epochs=size.leading_epochs, seed=seed, progress=False)
-mnist = leading.published()
+digits = leading_exponents.along_training(
+    tasks.get("digits"),
+    size.leading_rates,
+    size.leading_networks,
+    epochs=size.leading_epochs,
+    seed=seed,
+    progress=False,
+)
+mnist = leading_exponents.published()
 
 # %% tags=["nbval-ignore-output"]
-print(leading.notes({"digits": digits} | mnist))
+print(leading_exponents.notes({"digits": digits} | mnist))
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Above: the three largest exponents in successive stretches of training, mean over networks (in the first stretch the frame still turns), and what the sharpness at the stretch's end would give if directions stood still (grey, dotted); below: sharpness times η/2. Digits, computed here; MNIST, its first 6,000 images, published, where there is any. The middle rates are those of fastest training in chapter 5.", "name": "fig-prediction-leading"}, "image": {"alt": "At the lowest rate of either task exponents are near zero. At the middle rates the first starts near a half per epoch and falls with the sharpness. At the highest the first stays positive, and sharpness jumps about."}}
 sources.shown(draw_tangent.leading({"digits": digits} | mnist), digits, mnist)
@@ -345,7 +408,9 @@ sources.shown(draw_tangent.leading({"digits": digits} | mnist), digits, mnist)
 # ## Published numbers, recomputed
 
 # %% tags=["nbval-ignore-output"]
-checks = [published.recompute(name, machine.commit(), size.checked) for name in published.names()]
+checks = [
+    published.recompute(name, provenance.commit(), size.checked) for name in published.names()
+]
 print(*checks or ["NOTE: no campaign is published, so none was recomputed"], sep="\n")
 assert all(check.agrees for check in checks)
 
@@ -358,16 +423,51 @@ assert all(check.agrees for check in checks)
 # %%
 card = claims.Scorecard("06_prediction")
 for name, table in scores.items():
-    card.measure(f"S-exponents-{name}".replace("ridge-", ""), *measures.score(table, "failed", "exponents", size.early), saw=measures.saw(table, "failed", size.early), source=table)
-    card.measure(f"S-vectors-{name}".replace("ridge-", ""), *measures.score(table, "failed", "vectors", size.early), saw=measures.saw(table, "failed", size.early), source=table)
-    card.measure(f"S-ideal-{name}".replace("ridge-", ""), *measures.score(table, "ideal", "vectors 5 to 8", size.early), saw=measures.saw(table, "ideal", size.early), source=table)
+    card.measure(
+        f"S-exponents-{name}".replace("ridge-", ""),
+        *measures.score(table, "failed", "exponents", size.early),
+        saw=measures.saw(table, "failed", size.early),
+        source=table,
+    )
+    card.measure(
+        f"S-vectors-{name}".replace("ridge-", ""),
+        *measures.score(table, "failed", "vectors", size.early),
+        saw=measures.saw(table, "failed", size.early),
+        source=table,
+    )
+    card.measure(
+        f"S-ideal-{name}".replace("ridge-", ""),
+        *measures.score(table, "ideal", "vectors 5 to 8", size.early),
+        saw=measures.saw(table, "ideal", size.early),
+        source=table,
+    )
 
 # %%
 for name, data in known.items():
-    card.measure(f"S-positive-{name}".replace("ridge-", ""), *positive[name], saw=measures.saw_positive(data, 0.2), source=data)
-    card.measure(f"S-directions-{name}".replace("ridge-", ""), *stability[name], saw=measures.saw_stability(data, 0.2), source=data)
-    card.measure(f"S-tangencies-{name}".replace("ridge-", ""), *tangencies[name], saw=measures.saw_tangencies(data, 0.2), source=data)
-card.measure("S-very-high", *measures.worst(scores, "failed", ("exponents", "vectors", "growth"), size.early), saw="The least of all areas of exponents, vectors and growth; see the tables above.", source=scores)
+    card.measure(
+        f"S-positive-{name}".replace("ridge-", ""),
+        *positive[name],
+        saw=measures.saw_positive(data, 0.2),
+        source=data,
+    )
+    card.measure(
+        f"S-directions-{name}".replace("ridge-", ""),
+        *stability[name],
+        saw=measures.saw_stability(data, 0.2),
+        source=data,
+    )
+    card.measure(
+        f"S-tangencies-{name}".replace("ridge-", ""),
+        *tangencies[name],
+        saw=measures.saw_tangencies(data, 0.2),
+        source=data,
+    )
+card.measure(
+    "S-very-high",
+    *measures.worst(scores, "failed", ("exponents", "vectors", "growth"), size.early),
+    saw="The least of all areas of exponents, vectors and growth; see the tables above.",
+    source=scores,
+)
 
 # %% tags=["nbval-ignore-output"]
 card

@@ -29,14 +29,21 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import batch_noise, claims, contributions, low_rank, machine, networks, profiles, sources, tasks, twins
-from netdyn_lib.arms import judging, published, results
+from netdyn_lib.curvature import batch_hessian, batch_noise, contributions
+from netdyn_lib.experiments import (
+    perturbation_growth,
+    pruning_exponents,
+    sgd_spectra,
+    sgd_subspaces,
+    sizes,
+)
+from netdyn_lib.experiments.perturbation_growth import experiment, measures
+from netdyn_lib.experiments.pruning_ablation import judging, published, results
 from netdyn_lib.figures import arms as draw
 from netdyn_lib.figures import hessian as draw_hessian
 from netdyn_lib.figures import twins as draw_twins
-from netdyn_lib.pruning import exponents
-from netdyn_lib.tangent import sgd_spectra, sgd_subspaces
-from netdyn_lib.twins import experiment, measures
+from netdyn_lib.results import claims, provenance, sources
+from netdyn_lib.tasks import networks, tasks
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -74,7 +81,7 @@ seed = 0
 
 # %%
 small = tasks.get("digits-small", samples=8)
-against = low_rank.against_dense(small, small.initial(1, seed)[0])
+against = batch_hessian.against_dense(small, small.initial(1, seed)[0])
 assert against.apart < 1e-10 and against.matrix_apart < 1e-10
 
 # %% tags=["nbval-ignore-output"]
@@ -92,7 +99,7 @@ print(against)
 
 # %%
 convolutional = tasks.get("digits-usps-cnn", samples=8)
-against = low_rank.against_dense(convolutional, convolutional.initial(1, seed)[0])
+against = batch_hessian.against_dense(convolutional, convolutional.initial(1, seed)[0])
 assert against.apart < 1e-10 and against.matrix_apart < 1e-10
 
 # %% tags=["nbval-ignore-output"]
@@ -107,7 +114,7 @@ print(against)
 # Curves are means over networks, bands go from the lowest to the highest.
 
 # %%
-size = profiles.sizes("07_hessian_chaos", profile)
+size = sizes.sizes("07_hessian_chaos", profile)
 here = results.live("usps", profile, seed)
 papers = results.paper()
 known = results.judged(here, papers)
@@ -123,7 +130,9 @@ draw.curves(here)
 # And over the 40 epochs of H's Fig. 1, published. Arms that are missing here and in the figures below are not published yet; the end of the chapter lists them.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 1: test accuracy and test loss over 40 epochs without pruning and with each set of directions pruned from the start. Published arms where there are any, else those computed here.", "name": "fig-arms-sets"}, "image": {"alt": "Two panels. Without pruning accuracy rises at once to above nine tenths. The other arms lie below it, the one without negative directions lowest."}}
-sources.shown(draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic"))), known)
+sources.shown(
+    draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic"))), known
+)
 
 # %% tags=["nbval-ignore-output"]
 results.summary(known)
@@ -131,7 +140,15 @@ results.summary(known)
 # %% tags=["remove-cell", "nbval-ignore-output"]
 task = tasks.get(results.live_task("usps"))
 glue("hessian-majority", results.majority(task), display=False)
-for name, arm in (("negative", "negative"), ("random-end", "random-same"), ("none", "none"), ("positive", "positive"), ("random-positive", "random-same-positive"), ("negative-norm", "negative-norm"), ("random-same-norm", "random-same-norm")):
+for name, arm in (
+    ("negative", "negative"),
+    ("random-end", "random-same"),
+    ("none", "none"),
+    ("positive", "positive"),
+    ("random-positive", "random-same-positive"),
+    ("negative-norm", "negative-norm"),
+    ("random-same-norm", "random-same-norm"),
+):
     glue(f"hessian-{name}", results.end(known, arm), display=False)
 
 # %% [markdown]
@@ -144,10 +161,23 @@ for name, arm in (("negative", "negative"), ("random-end", "random-same"), ("non
 # Taking out directions does two things to a gradient: it turns it, and it shortens it. A shorter gradient is a lower learning rate, and a network that learns more slowly is not one that cannot learn.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Length of the gradient that pruning leaves, in units of the whole.", "name": "fig-arms-kept"}, "image": {"alt": "Kept length over training, one curve for each arm, between zero and one; without negative directions less is left than without positive ones late in training."}}
-sources.shown(draw.kept(known, results.there(known, ("negative", "positive", "random-same", "random-same-positive"))), known)
+sources.shown(
+    draw.kept(
+        known, results.there(known, ("negative", "positive", "random-same", "random-same-positive"))
+    ),
+    known,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The controls: arms that prune negative directions, as many random ones, and each with the gradient's length restored.", "name": "fig-arms-controls"}, "image": {"alt": "Two panels, test accuracy and test loss over training, of up to six arms."}}
-sources.shown(draw.curves(known, results.there(known, ("none", "negative", "random-same", "negative-norm", "random-same-norm"))), known)
+sources.shown(
+    draw.curves(
+        known,
+        results.there(
+            known, ("none", "negative", "random-same", "negative-norm", "random-same-norm")
+        ),
+    ),
+    known,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end that each arm costs, in pairs: the same networks, the same batches; mean and 95% interval over networks (Student's t).", "name": "fig-arms-differences"}, "image": {"alt": "A row for each arm with a point and a bar; the zero line is training without pruning."}}
 sources.shown(draw.differences(results.costs(known)), known)
@@ -167,10 +197,31 @@ sources.shown(draw.differences(results.costs(known)), known)
 sources.shown(draw.rates(results.rates(known), mark=size.learning_rate), known)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Negative directions pruned at several learning rates, at the largest also all chaotic ones, beside training without pruning at the smallest and the largest of them. Published arms where there are any.", "name": "fig-arms-retuned"}, "image": {"alt": "Two panels over 40 epochs. With negative directions pruned, test accuracy rests on plateaus below a third and leaves them the earlier the larger the learning rate; at 0.1 it joins the curve without pruning."}}
-sources.shown(draw.curves(known, results.there(known, ("none", "none-at-0.1", "negative", "negative-at-0.01", "negative-at-0.03", "negative-at-0.1", "chaotic-at-0.1"))), known)
+sources.shown(
+    draw.curves(
+        known,
+        results.there(
+            known,
+            (
+                "none",
+                "none-at-0.1",
+                "negative",
+                "negative-at-0.01",
+                "negative-at-0.03",
+                "negative-at-0.1",
+                "chaotic-at-0.1",
+            ),
+        ),
+    ),
+    known,
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name, arm in (("negative", "negative-at-0.1"), ("none", "none-at-0.1"), ("chaotic", "chaotic-at-0.1")):
+for name, arm in (
+    ("negative", "negative-at-0.1"),
+    ("none", "none-at-0.1"),
+    ("chaotic", "chaotic-at-0.1"),
+):
     glue(f"hessian-retuned-{name}", results.end(known, arm), display=False)
 glue("hessian-retuned-edge", 100 * results.above_edge(known, "negative-at-0.1"), display=False)
 
@@ -187,10 +238,33 @@ glue("hessian-retuned-edge", 100 * results.above_edge(known, "negative-at-0.1"),
 # How many of the negative directions does it take? Below, only the ten largest are pruned, or any ten of them; and all of them where descent has momentum 0.9.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Ten of the negative directions pruned, the largest or any, and all of them with momentum. Published.", "name": "fig-arms-fewer"}, "image": {"alt": "Two panels, test accuracy and test loss over training: without pruning, with all negative directions pruned and with ten of them, and the first two with momentum."}}
-sources.shown(draw.curves(known, results.there(known, ("none", "negative", "negative-top-10", "negative-random-10", "none-momentum", "negative-momentum"))), known)
+sources.shown(
+    draw.curves(
+        known,
+        results.there(
+            known,
+            (
+                "none",
+                "negative",
+                "negative-top-10",
+                "negative-random-10",
+                "none-momentum",
+                "negative-momentum",
+            ),
+        ),
+    ),
+    known,
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-for name in ("negative-top-10", "negative-random-10", "none-momentum", "negative-momentum", "none-at-0.01", "negative-at-0.01"):
+for name in (
+    "negative-top-10",
+    "negative-random-10",
+    "none-momentum",
+    "negative-momentum",
+    "none-at-0.01",
+    "negative-at-0.01",
+):
     glue(f"hessian-{name}", results.end(known, name), display=False)
 
 # %% [markdown]
@@ -202,7 +276,9 @@ for name in ("negative-top-10", "negative-random-10", "none-momentum", "negative
 # And without batches: the same number of steps, each of all samples. Such a run has the gradient's noise taken out in place of its negative directions.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Descent by batches of 8 and by all samples at once, as many steps of the same length, without pruning; and by batches with negative directions pruned. Arms that are not published yet are missing.", "name": "fig-arms-full-batch"}, "image": {"alt": "Two panels, test accuracy and test loss over training: the curves of batches and of all samples, and that of batches with negative directions pruned."}}
-sources.shown(draw.curves(known, results.there(known, ("none", "none-full-batch", "negative"))), known)
+sources.shown(
+    draw.curves(known, results.there(known, ("none", "none-full-batch", "negative"))), known
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("hessian-full-batch", results.end(known, "none-full-batch"), display=False)
@@ -232,7 +308,13 @@ results.elsewhere(papers)
 # H's Fig. 2 lets networks with sigmoid units, which learn more slowly, train for a while before pruning begins.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 2: sigmoid units, chaotic directions pruned from the step marked on. Published arms; without these, the arms computed here.", "name": "fig-arms-onset"}, "image": {"alt": "Two panels over 40 epochs: test accuracy and test loss without pruning, with pruning from the start, and from steps 2,000, 5,000 and 10,000, marked by dashed lines."}}
-sources.shown(draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=results.onsets(results.judged(here, papers, "usps-sigmoid"))), results.judged(here, papers, "usps-sigmoid"))
+sources.shown(
+    draw.curves(
+        results.judged(here, papers, "usps-sigmoid"),
+        onsets=results.onsets(results.judged(here, papers, "usps-sigmoid")),
+    ),
+    results.judged(here, papers, "usps-sigmoid"),
+)
 
 # %% [markdown]
 # ## Eigenvalues and the gradient
@@ -240,10 +322,15 @@ sources.shown(draw.curves(results.judged(here, papers, "usps-sigmoid"), onsets=r
 # How many eigenvalues are positive and negative, and where does the gradient lie?
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set pruned.", "name": "fig-arms-counts"}, "image": {"alt": "Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred each, over training."}}
-sources.shown(draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same"))), known)
+sources.shown(
+    draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same"))), known
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive and negative eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive and negative directions over training."}}
-sources.shown(draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same"))), known)
+sources.shown(
+    draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same"))),
+    known,
+)
 
 # %% [markdown]
 # Within the range of a batch's Hessian both counts rise at first and then stay; H report that the negative ones become fewer. Without pruning nearly all of the gradient's length lies along positive eigenvectors once the network has learned something.
@@ -254,7 +341,10 @@ sources.shown(draw.overlaps(known, results.there(known, ("none", "negative", "po
 
 # %%
 states = results.states(task, size.times, size.learning_rate, size.batch, seed)
-parts = {step: contributions.measure(task, params, size.learning_rate, size.batch, size.batches, seed) for step, params in states.items()}
+parts = {
+    step: contributions.measure(task, params, size.learning_rate, size.batch, size.batches, seed)
+    for step, params in states.items()
+}
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What the negative directions of a batch's Hessian hold of the batch's gradient, what they contribute to the descent of the whole training loss, and what as many random directions would take; 95% intervals over batches.", "name": "fig-contributions"}, "image": {"alt": "Three series of shares over training steps, with intervals: of the squared gradient, of the descent, and of the number of directions."}}
 draw.contributions(parts)
@@ -265,7 +355,11 @@ contributions.table(parts)
 # %% tags=["remove-cell", "nbval-ignore-output"]
 middle = parts[size.middle]
 glue("hessian-middle", float(size.middle), display=False)
-for name, interval in (("length", middle.lengths()["negative"]), ("descent", middle.shares()["negative"]), ("random", middle.random())):
+for name, interval in (
+    ("length", middle.lengths()["negative"]),
+    ("descent", middle.shares()["negative"]),
+    ("random", middle.random()),
+):
     glue(f"hessian-{name}", float(interval.estimate), display=False)
 
 # %% [markdown]
@@ -279,7 +373,13 @@ for name, interval in (("length", middle.lengths()["negative"]), ("descent", mid
 # Take the negative eigenvectors of a batch's Hessian, and measure the curvature of the *full* training loss along each: if it is negative too, the direction is one of the loss; if not, it is one of the draw.
 
 # %%
-noise = {f"step {step:,}": batch_noise.compare(task, params, size.learning_rate, size.batch, size.noise_batches, seed, step) for step, params in states.items() if step in size.noise_times}
+noise = {
+    f"step {step:,}": batch_noise.compare(
+        task, params, size.learning_rate, size.batch, size.noise_batches, seed, step
+    )
+    for step, params in states.items()
+    if step in size.noise_times
+}
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Each negative eigenvalue of some batches' Hessians, and the full batch's curvature along the same eigenvector; on the dashed line the full batch curves as the batch does.", "name": "fig-batch-noise"}, "image": {"alt": "Scatter plots, one for each time. Points lie above the dashed diagonal: the full batch's curvature is less negative than the batch's, and for many directions positive."}}
 draw_hessian.noise(noise)
@@ -313,7 +413,15 @@ batch_noise.along(little, stages, size.learning_rate, size.batch, size.noise_bat
 # so pruning changes nothing, and neighbours part at the rate $1 - \gamma\varphi'/|W| > 1$, as without it. With mini-batches that take turns such a factor repeats, and distances grow exponentially; the tests of the library hold an example. In a network:
 
 # %%
-growth = exponents.compare(little, size.map_networks, size.learning_rate, size.batch, size.map_steps, size.map_times, seed=seed)
+growth = pruning_exponents.compare(
+    little,
+    size.map_networks,
+    size.learning_rate,
+    size.batch,
+    size.map_steps,
+    size.map_times,
+    seed=seed,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Largest growth of a perturbation, ln σ₁ of the product of derivatives, along plain descent, along pruned descent by its true derivative, and with the projector held fixed; digits, 64-8-10. Mean over networks and their range.", "name": "fig-pruned-growth"}, "image": {"alt": "Growth over steps for three maps. With the projector held fixed it stays at zero; plain descent and pruned descent with its true derivative both rise."}}
 draw_hessian.maps(growth)
@@ -328,7 +436,17 @@ draw_hessian.maps(growth)
 # and H's network its leading exponents, from block Krylov passes forwards and backwards with bounds on their error.
 
 # %%
-spectrum = sgd_spectra.over_time(little, size.spectrum_networks, size.learning_rate, size.batch, size.spectrum_steps, size.spectrum_times, interval=size.interval, seed=seed, progress=False)
+spectrum = sgd_spectra.over_time(
+    little,
+    size.spectrum_networks,
+    size.learning_rate,
+    size.batch,
+    size.spectrum_steps,
+    size.spectrum_times,
+    interval=size.interval,
+    seed=seed,
+    progress=False,
+)
 whole = sgd_spectra.published().get("digits-small", spectrum)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10: all 610 exponents over [0, t] (left), and the extreme ones over time (right), mean over networks and range; published where there are any.", "name": "fig-spectra"}, "image": {"alt": "Left, spectra against the index: positive at the left end, a long plateau at zero, negative at the right end; the later, the closer to zero. Right, the largest and smallest exponents over time."}}
@@ -344,7 +462,17 @@ print("computed here:", sgd_spectra.saw(spectrum))
 # And the leading exponents of the network of this chapter:
 
 # %%
-leading = sgd_spectra.over_time(task, size.leading_networks, size.learning_rate, size.batch, size.leading_steps, size.leading_times, size.leading, seed=seed, progress=False)
+leading = sgd_spectra.over_time(
+    task,
+    size.leading_networks,
+    size.learning_rate,
+    size.batch,
+    size.leading_steps,
+    size.leading_times,
+    size.leading,
+    seed=seed,
+    progress=False,
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "256-20-10 (or its stand-in): the leading exponents over [0, t], and the largest of [0, t] and of each stretch over time.", "name": "fig-leading"}, "image": {"alt": "Left, leading exponents against the index at several times, all positive. Right, the largest over time."}}
 draw_hessian.exponents(leading)
@@ -359,8 +487,19 @@ sgd_spectra.extremes(leading)
 # ### Do the subspaces stand still?
 
 # %%
-spans = sgd_subspaces.overlaps(little, 0, size.learning_rate, size.batch, size.span_times, size.span, seed, interval=size.interval)
-of_batch = sgd_subspaces.of_hessian(little, 0, size.learning_rate, size.batch, size.lag_times, size.lag, seed)
+spans = sgd_subspaces.overlaps(
+    little,
+    0,
+    size.learning_rate,
+    size.batch,
+    size.span_times,
+    size.span,
+    seed,
+    interval=size.interval,
+)
+of_batch = sgd_subspaces.of_hessian(
+    little, 0, size.learning_rate, size.batch, size.lag_times, size.lag, seed
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10. Left: overlap of subspaces of the Lyapunov matrix at one time with those at the next; dotted, what random subspaces of these dimensions have. Right: overlap of the negative and positive eigenspaces of one and the same batch's Hessian before and after some steps of training; dotted, chance within its range.", "name": "fig-subspaces"}, "image": {"alt": "Two panels of overlaps between zero and one against the step, each with dotted lines for chance."}}
 draw_hessian.stabilising(spans, of_batch)
@@ -378,8 +517,19 @@ spans
 
 # %%
 pairs = experiment.along_strategies(
-    task, size.twin_networks, size.learning_rate, size.batch, size.twin_steps, size.twin_every, size.horizon, size.epsilon,
-    size.directions, size.sweeps, size.tolerance, seed=seed, progress=False,
+    task,
+    size.twin_networks,
+    size.learning_rate,
+    size.batch,
+    size.twin_steps,
+    size.twin_every,
+    size.horizon,
+    size.epsilon,
+    size.directions,
+    size.sweeps,
+    size.tolerance,
+    seed=seed,
+    progress=False,
 )
 published_twins = experiment.published()
 apart = published_twins.get("usps", pairs)
@@ -409,7 +559,9 @@ sources.shown(draw_twins.fits(apart), apart)
 measures.laws(apart).round(3)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
-glue("hessian-relaxing", float(measures.share_of(apart, ("bounded drift",)).estimate), display=False)
+glue(
+    "hessian-relaxing", float(measures.share_of(apart, ("bounded drift",)).estimate), display=False
+)
 
 # %% [markdown]
 # The drift that relaxes stands for {glue:text}`hessian-relaxing:.0%` of the curves. It has as many parameters as H's law, and an end: the push that parts two networks is the gradient's, and it fades as both settle.
@@ -422,9 +574,32 @@ glue("hessian-relaxing", float(measures.share_of(apart, ("bounded drift",)).esti
 # The smaller $\varepsilon$, the rarer such a jump and the larger beside $\varepsilon$. Sigmoid units have no kink, and tell the two explanations apart.
 
 # %%
-lengths = experiment.over_sizes(task, size.twin_networks, size.learning_rate, size.batch, size.size_steps, size.size_every, size.epsilons, seed, progress=False)
-smooth = experiment.over_sizes(tasks.get(results.live_task("usps-sigmoid")), size.twin_networks, size.learning_rate, size.batch, size.size_steps, size.size_every, size.epsilons[: size.small_epsilons], seed, progress=False)
-known_lengths, known_smooth = published_twins.get("usps-sizes", lengths), published_twins.get("usps-sigmoid-sizes", smooth)
+lengths = experiment.over_sizes(
+    task,
+    size.twin_networks,
+    size.learning_rate,
+    size.batch,
+    size.size_steps,
+    size.size_every,
+    size.epsilons,
+    seed,
+    progress=False,
+)
+smooth = experiment.over_sizes(
+    tasks.get(results.live_task("usps-sigmoid")),
+    size.twin_networks,
+    size.learning_rate,
+    size.batch,
+    size.size_steps,
+    size.size_every,
+    size.epsilons[: size.small_epsilons],
+    seed,
+    progress=False,
+)
+known_lengths, known_smooth = (
+    published_twins.get("usps-sizes", lengths),
+    published_twins.get("usps-sigmoid-sizes", smooth),
+)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "ReLU: distance in units of the perturbation, for perturbations of several lengths in one direction, mean over networks.", "name": "fig-twin-shape"}, "image": {"alt": "Curves of d over epsilon on a logarithmic axis. The smallest perturbations share one curve near 1; some of those between jump up by orders of magnitude, in steps."}}
 sources.shown(draw_twins.shape(known_lengths), known_lengths)
@@ -444,11 +619,15 @@ sources.shown(draw_twins.sizes(known_lengths), known_lengths)
 # H give 6.38 as the expected distance of two networks that are drawn independently. Each parameter is uniform in $(-a, a)$ with $a^2 = 1/\text{fan in}$, so that $\mathbb E|\Delta W|^2 = \sum 2a^2/3$.
 
 # %%
-scale = twins.independent(tasks.recipe("usps").architecture())
+scale = perturbation_growth.independent(tasks.recipe("usps").architecture())
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("hessian-independent", float(scale.rms), display=False)
-glue("hessian-independent-root", float(2**0.5 * twins.independent(networks.MLP((784, 20, 10))).rms), display=False)
+glue(
+    "hessian-independent-root",
+    float(2**0.5 * perturbation_growth.independent(networks.MLP((784, 20, 10))).rms),
+    display=False,
+)
 
 # %% [markdown]
 # That is {glue:text}`hessian-independent:.3f` for 256-20-10. The network of H's text, 784-20-10, has nearly the same, and $\sqrt 2$ times that is {glue:text}`hessian-independent-root:.2f`: as if each difference had four times the variance of a parameter, and not twice.
@@ -465,12 +644,12 @@ glue("hessian-independent-root", float(2**0.5 * twins.independent(networks.MLP((
 # ## Published numbers, recomputed
 
 # %% tags=["nbval-ignore-output"]
-checks = published.check_all(machine.commit(), size.checked)
+checks = published.check_all(provenance.commit(), size.checked)
 print(*checks or ["NOTE: no arm is published, so none was recomputed"], sep="\n")
 assert all(check.agrees for check in published.made(checks))
 
 # %% [markdown]
-# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.arms run NAME --profile paper` computes what is missing.
+# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.experiments.pruning_ablation run NAME --profile paper` computes what is missing.
 
 # %% tags=["nbval-ignore-output"]
 results.unpublished(papers)
@@ -487,7 +666,7 @@ for row in judging.rows(known, sigmoid):
 
 # %%
 seen = sgd_spectra.saw(whole)
-card.measure("H-theorem", *exponents.expands(growth), saw=exponents.saw(growth))
+card.measure("H-theorem", *pruning_exponents.expands(growth), saw=pruning_exponents.saw(growth))
 card.measure("H-exponents-start", *sgd_spectra.largest_early(whole), saw=seen, source=whole)
 card.measure("H-exponents-decay", *sgd_spectra.decay(whole), saw=seen, source=whole)
 card.measure("H-exponents-sign", *sgd_spectra.never_below_zero(whole), saw=seen, source=whole)
@@ -495,16 +674,47 @@ card.measure("H-stabilise", sgd_subspaces.last(spans, "chaotic"), saw=sgd_subspa
 
 # %%
 followed = measures.saw(apart)
-card.measure("H-exponential-first", *measures.early_exponential(apart), saw=followed, untested="The directions computed here are of too few steps for twelve observations.", source=apart)
+card.measure(
+    "H-exponential-first",
+    *measures.early_exponential(apart),
+    saw=followed,
+    untested="The directions computed here are of too few steps for twelve observations.",
+    source=apart,
+)
 card.measure("H-fig3-law", *measures.share_of(apart), saw=followed, source=apart)
-card.measure("H-fig3-unsaturated", *measures.late_growth(apart), saw=followed, untested="The twins followed here had not parted by three quarters of the time.", source=apart)
+card.measure(
+    "H-fig3-unsaturated",
+    *measures.late_growth(apart),
+    saw=followed,
+    untested="The twins followed here had not parted by three quarters of the time.",
+    source=apart,
+)
 card.measure("H-fig3-bounds", *measures.within(apart), saw=followed, source=apart)
 card.measure("H-fig3-order", *measures.ordered(apart), saw=followed, source=apart)
 card.measure("H-fig3-range", *measures.largest(apart), saw=followed, source=apart)
-card.measure("H-expected", scale.rms, saw="The square root of twice it, for 784-20-10, is the paper's number.")
-card.measure("H-size-harmless", *measures.harm(known_lengths, 7.5), saw=measures.saw_sizes(known_lengths), source=known_lengths)
-card.measure("H-size-harmful", *measures.harm(known_lengths, 10.0), saw=measures.saw_sizes(known_lengths), source=known_lengths)
-card.measure("H-small-sizes", *measures.departure(known_lengths, size.linear), saw="With sigmoid units all small perturbations behave alike: the departures are kinks of ReLU, not rounding.", source=known_lengths)
+card.measure(
+    "H-expected",
+    scale.rms,
+    saw="The square root of twice it, for 784-20-10, is the paper's number.",
+)
+card.measure(
+    "H-size-harmless",
+    *measures.harm(known_lengths, 7.5),
+    saw=measures.saw_sizes(known_lengths),
+    source=known_lengths,
+)
+card.measure(
+    "H-size-harmful",
+    *measures.harm(known_lengths, 10.0),
+    saw=measures.saw_sizes(known_lengths),
+    source=known_lengths,
+)
+card.measure(
+    "H-small-sizes",
+    *measures.departure(known_lengths, size.linear),
+    saw="With sigmoid units all small perturbations behave alike: the departures are kinks of ReLU, not rounding.",
+    source=known_lengths,
+)
 
 # %% tags=["nbval-ignore-output"]
 card

@@ -28,13 +28,15 @@ import warnings
 import torch
 from myst_nb import glue
 
-from netdyn_lib import (
-    curvature, data, descent, devices, gradients, losses, lyapunov, networks, optimizers, own_losses, profiles, resampling, sweetspot, tasks,
-    training_loops,
-)
+from netdyn_lib import torch_utils
+from netdyn_lib.curvature import hessian, jacobian, optimizers
+from netdyn_lib.experiments import sizes, sweet_spot
 from netdyn_lib.figures import own_network as draw
 from netdyn_lib.figures import sweetspot as draw_search
-from netdyn_lib.tangent import benettin, operators
+from netdyn_lib.lyapunov import benettin, growth_fits
+from netdyn_lib.statistics import intervals
+from netdyn_lib.tasks import datasets, gradients, losses, networks, own_losses, tasks
+from netdyn_lib.training import gradient_descent, pytorch_loop
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -47,8 +49,8 @@ seed = 0
 # Three kernels of 3×3 pixels see an image of 8×8 at every second pixel, and a linear layer names the digit.
 
 # %%
-size = profiles.sizes("08_your_own_network", profile)
-digits = data.get("digits", size.samples)
+size = sizes.sizes("08_your_own_network", profile)
+digits = datasets.get("digits", size.samples)
 x, y = digits.x.reshape(-1, 1, 8, 8), digits.y
 
 
@@ -68,23 +70,43 @@ class Small(torch.nn.Module):
 # Training is full-batch gradient descent with a constant learning rate, so that it is a map of the weights, and `task.initial` draws weights from $\mathcal N(0, 1)$ and leaves biases at 0.
 
 # %%
-task = tasks.custom("mine", Small(), losses.CrossEntropy(), x, y).to(devices.resolve(device))
-spot = sweetspot.find(task, low=size.low, high=size.high, conditions=size.search_conditions, epochs=size.search_epochs, seed=seed)
-plain = descent.GradientDescent(task, spot.learning_rate)
+task = tasks.custom("mine", Small(), losses.CrossEntropy(), x, y).to(torch_utils.resolve(device))
+spot = sweet_spot.find(
+    task,
+    low=size.low,
+    high=size.high,
+    conditions=size.search_conditions,
+    epochs=size.search_epochs,
+    seed=seed,
+)
+plain = gradient_descent.GradientDescent(task, spot.learning_rate)
 start = task.initial(size.networks, seed=seed, device=device)
 balls = networks.perturbed(start, size.radius, size.copies, seed=seed)
-record = descent.run(plain, balls, size.epochs, observe=("mean_distance", "loss", "accuracy"))
-fit = lyapunov.best_fit(record["mean_distance"][:, record.alive])
-answer = lyapunov.summarise(fit, seed=seed)
-edge = curvature.in_edge_units(curvature.sharpness(task.objective, start), spot.learning_rate)
-spectrum = benettin.spectrum(operators.of_descent(plain), start[: size.spectra], size.spectrum_epochs, count=size.leading, at=(size.spectrum_epochs,))
+record = gradient_descent.run(
+    plain, balls, size.epochs, observe=("mean_distance", "loss", "accuracy")
+)
+fit = growth_fits.best_fit(record["mean_distance"][:, record.alive])
+answer = growth_fits.summarise(fit, seed=seed)
+edge = hessian.in_edge_units(hessian.sharpness(task.objective, start), spot.learning_rate)
+spectrum = benettin.spectrum(
+    jacobian.of_descent(plain),
+    start[: size.spectra],
+    size.spectrum_epochs,
+    count=size.leading,
+    at=(size.spectrum_epochs,),
+)
 
 # %% [markdown]
 # Ten lines, and five answers. `spot` has $p(\eta)$, the share of initial conditions whose $\epsilon$-ball grows exponentially, at each learning rate that was tried, and the smallest of these with $p$ of at least 0.9;
 # `answer` the exponent at that learning rate, with its interval, and $p$; `edge` the sharpness in units of $2/\eta$; `spectrum` the leading exponents of the tangent map.
 
 # %% tags=["nbval-ignore-output"]
-print("learning rate with developed sensitivity:", round(spot.learning_rate, 3), "—", spot.reason or "search converged")
+print(
+    "learning rate with developed sensitivity:",
+    round(spot.learning_rate, 3),
+    "—",
+    spot.reason or "search converged",
+)
 print("exponent per epoch:", answer.exponent, answer.reason)
 print("share with exponential growth:", answer.share)
 print("sharpness / (2/η) of the initial networks:", edge.round(2))
@@ -93,8 +115,8 @@ print("sharpness / (2/η) of the initial networks:", edge.round(2))
 # The exponent depends on how it is read off the curves. The papers print $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope in it; {doc}`03_edge_of_stability` compares them.
 
 # %% tags=["nbval-ignore-output"]
-readings = lyapunov.multiverse(record["mean_distance"][:, record.alive])
-{name: str(lyapunov.summarise(found, seed=seed).exponent) for name, found in readings.items()}
+readings = growth_fits.multiverse(record["mean_distance"][:, record.alive])
+{name: str(growth_fits.summarise(found, seed=seed).exponent) for name, found in readings.items()}
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("own-rate", float(spot.learning_rate), display=False)
@@ -103,7 +125,7 @@ glue("own-low", float(answer.exponent.low), display=False)
 glue("own-high", float(answer.exponent.high), display=False)
 glue("own-share", float(answer.share.estimate), display=False)
 glue("own-first", float(spectrum.exponents()[:, 0].mean()), display=False)
-glue("own-sharp", float(resampling.median(edge)), display=False)
+glue("own-sharp", float(intervals.median(edge)), display=False)
 glue("own-cost", spot.cost_epochs, display=False)
 glue("own-accuracy", float(record["accuracy"][-1, record.alive, 0].mean()), display=False)
 
@@ -128,6 +150,7 @@ draw.answer(record, fit, spectrum.exponents())
 # A loss is given by what it makes of each sample. `own_losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
 # Here is Huber's loss on one-hot targets, and label smoothing in one line.
 
+
 # %%
 def huber(output, labels):
     error = output - torch.nn.functional.one_hot(labels, 10).to(output)
@@ -135,16 +158,29 @@ def huber(output, labels):
     return (clipped * (error - clipped / 2)).sum(1)
 
 
-robust = tasks.custom("robust", Small(), own_losses.PerSample(huber), x, y, std=size.std).to(devices.resolve(device))
+robust = tasks.custom("robust", Small(), own_losses.PerSample(huber), x, y, std=size.std).to(
+    torch_utils.resolve(device)
+)
 smoothed = own_losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"))
-smooth = tasks.custom("smooth", Small(), smoothed, x, y).to(devices.resolve(device))
+smooth = tasks.custom("smooth", Small(), smoothed, x, y).to(torch_utils.resolve(device))
 
 # %% [markdown]
 # Everything above takes the tasks `robust` and `smooth` as it took `task`:
 
 # %% tags=["nbval-ignore-output"]
-relaxed = sweetspot.probe(smooth, spot.learning_rate, start[: size.search_conditions], epochs=size.search_epochs, seed=seed)
-print("label smoothing, same η and initial conditions: p =", relaxed.share, " exponent:", relaxed.exponent)
+relaxed = sweet_spot.probe(
+    smooth,
+    spot.learning_rate,
+    start[: size.search_conditions],
+    epochs=size.search_epochs,
+    seed=seed,
+)
+print(
+    "label smoothing, same η and initial conditions: p =",
+    relaxed.share,
+    " exponent:",
+    relaxed.exponent,
+)
 
 # %% [markdown]
 # ## Momentum and Adam
@@ -160,7 +196,7 @@ print("label smoothing, same η and initial conditions: p =", relaxed.share, " e
 
 # %%
 methods = {
-    "gradient descent": descent.GradientDescent(robust, size.plain_rate),
+    "gradient descent": gradient_descent.GradientDescent(robust, size.plain_rate),
     "momentum": optimizers.Momentum(robust, size.momentum_rate, size.momentum),
     "Adam": optimizers.Adam(robust, size.adam_rate, size.betas),
 }
@@ -176,7 +212,9 @@ for name, method in methods.items():
 # %%
 edges = {}
 for name, method in methods.items():
-    edges[name] = optimizers.sharpness_along(method, robust.initial(size.edge_networks, seed=seed, device=device), size.edge_at)
+    edges[name] = optimizers.sharpness_along(
+        method, robust.initial(size.edge_networks, seed=seed, device=device), size.edge_at
+    )
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Sharpness along training in units of each method's threshold, for Adam the preconditioned sharpness: median and range of the networks. The dashed line is the edge of stability.", "name": "fig-own-edges"}, "image": {"alt": "Three curves over 300 epochs that rise from about one half to the dashed line at one, reach it within 60 to 150 epochs, and stay near it."}}
 draw.edges(size.edge_at, edges)
@@ -195,11 +233,15 @@ for name, values in edges.items():
 # %%
 growth, leading = {}, {}
 for name, method in methods.items():
-    runs = descent.run if name == "gradient descent" else optimizers.run
-    near = networks.perturbed(robust.initial(1, seed=seed, device=device), size.radius, 1, seed=seed)
+    runs = gradient_descent.run if name == "gradient descent" else optimizers.run
+    near = networks.perturbed(
+        robust.initial(1, seed=seed, device=device), size.radius, 1, seed=seed
+    )
     parted = runs(method, near, size.methods_epochs, observe=("mean_distance",))
     growth[name] = (parted.epochs, *optimizers.beside_tangent(method, near, parted))
-    found = optimizers.spectrum(method, near[:, 0], size.methods_epochs, count=size.leading, at=(size.methods_epochs,))
+    found = optimizers.spectrum(
+        method, near[:, 0], size.methods_epochs, count=size.leading, at=(size.methods_epochs,)
+    )
     leading[name] = found.exponents()[0]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left panels: growth of the distance in W of a copy perturbed by ε (solid), and of the tangent vector that starts along the same perturbation (dashed), for one network. Right: leading exponents of each map over the same epochs.", "name": "fig-own-methods"}, "image": {"alt": "In each of three panels a solid and a dashed curve lie on each other. At the right, rows of exponents: gradient descent's near zero, momentum's little above, Adam's highest."}}
@@ -231,8 +273,10 @@ glue("own-apart", float(max(largest.values())), display=False)
 criterion = torch.nn.CrossEntropyLoss()
 settings = {"learning_rate": size.noise_rate, "steps": size.noise_steps, "seed": seed}
 near = {**settings, "radius": size.radius}
-batches = training_loops.twins(Small(), criterion, x, y, batch=size.batch, **near)
-other_batches = training_loops.twins(Small(), criterion, x, y, batch=size.batch, seeds=(0, 1), **settings)
+batches = pytorch_loop.twins(Small(), criterion, x, y, batch=size.batch, **near)
+other_batches = pytorch_loop.twins(
+    Small(), criterion, x, y, batch=size.batch, seeds=(0, 1), **settings
+)
 
 # %% [markdown]
 # ### Dropout
@@ -240,7 +284,13 @@ other_batches = training_loops.twins(Small(), criterion, x, y, batch=size.batch,
 # With dropout the step is random even on the full batch, and the library refuses to call it a map.
 
 # %%
-forgetful = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Dropout(0.2), torch.nn.Linear(27, 10))
+forgetful = torch.nn.Sequential(
+    torch.nn.Conv2d(1, 3, 3, stride=2),
+    torch.nn.Tanh(),
+    torch.nn.Flatten(),
+    torch.nn.Dropout(0.2),
+    torch.nn.Linear(27, 10),
+)
 
 try:
     tasks.custom("forgetful", forgetful, losses.CrossEntropy(), x, y)
@@ -248,8 +298,8 @@ except ValueError as refusal:
     print(refusal)
 
 # %%
-dropped = training_loops.twins(forgetful, criterion, x, y, **near)
-other_dropped = training_loops.twins(forgetful, criterion, x, y, seeds=(0, 1), **settings)
+dropped = pytorch_loop.twins(forgetful, criterion, x, y, **near)
+other_dropped = pytorch_loop.twins(forgetful, criterion, x, y, seeds=(0, 1), **settings)
 
 # %% [markdown]
 # ### Batch normalisation
@@ -257,7 +307,13 @@ other_dropped = training_loops.twins(forgetful, criterion, x, y, seeds=(0, 1), *
 # Batch normalisation is refused as well, for another reason: it remembers.
 
 # %%
-normed = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3, stride=2), torch.nn.BatchNorm2d(3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 10))
+normed = torch.nn.Sequential(
+    torch.nn.Conv2d(1, 3, 3, stride=2),
+    torch.nn.BatchNorm2d(3),
+    torch.nn.Tanh(),
+    torch.nn.Flatten(),
+    torch.nn.Linear(27, 10),
+)
 
 try:
     tasks.custom("normed", normed, losses.CrossEntropy(), x, y)
@@ -265,12 +321,19 @@ except ValueError as refusal:
     print(refusal)
 
 # %%
-with_norm = training_loops.twins(normed, criterion, x, y, **near)
-no_noise = training_loops.twins(normed, criterion, x, y, seeds=(0, 1), **settings)
+with_norm = pytorch_loop.twins(normed, criterion, x, y, **near)
+no_noise = pytorch_loop.twins(normed, criterion, x, y, seeds=(0, 1), **settings)
 print("full batch, same weights, other random numbers: largest distance", no_noise.distance.max())
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Two trainings by a plain loop: ε apart under the same random numbers (solid), and from the same weights under others (dashed; from step 1, for at step 0 the distance is zero). With batch normalisation on the full batch the dashed curve is missing, because that distance stays exactly zero.", "name": "fig-own-floors"}, "image": {"alt": "Three panels with a logarithmic axis. Solid curves start at 1e-6 and change slowly. In the panels for mini-batches and dropout a dashed curve jumps at the first step to about one and stays; in the third there is none."}}
-draw.floors({"mini-batches": (batches.distance, other_batches.distance), "dropout": (dropped.distance, other_dropped.distance), "batch norm": (with_norm.distance, no_noise.distance)}, size.radius)
+draw.floors(
+    {
+        "mini-batches": (batches.distance, other_batches.distance),
+        "dropout": (dropped.distance, other_dropped.distance),
+        "batch norm": (with_norm.distance, no_noise.distance),
+    },
+    size.radius,
+)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("own-floor-batches", float(other_batches.distance[1]), display=False)
@@ -280,7 +343,7 @@ glue("own-memory", float(no_noise.evaluated[1, 0] / no_noise.loss[1, 0]), displa
 glue("own-memory-end", float(no_noise.evaluated[-1, 0] / no_noise.loss[-1, 0]), display=False)
 
 # %% [markdown]
-# {numref}`fig-own-floors`. Under the *same* batches or masks, $d(t)$ is growth of one and the same sequence of maps, and an exponent is well defined: that of the training loop *with this noise*. `netdyn_lib.tangent.stochastic` has its spectra.
+# {numref}`fig-own-floors`. Under the *same* batches or masks, $d(t)$ is growth of one and the same sequence of maps, and an exponent is well defined: that of the training loop *with this noise*. `netdyn_lib.curvature.jacobian` has its spectra.
 # Under *other* noise the two trainings are {glue:text}`own-floor-batches:.2g` (mini-batches) and {glue:text}`own-floor-dropout:.2g` (dropout) apart after one step, from no perturbation at all, against {glue:text}`own-near:.2g` for the perturbed pair.
 # That is the floor of the noise. A distance above it that grows says that the two saw different samples, not that the dynamics is sensitive; no exponent can be read from it.
 #
@@ -322,7 +385,7 @@ with warnings.catch_warnings():
     ways = gradients.ways(task)
 weights = task.network.own
 by_double_backward = gradients.PlainGradient(task).twice(weights, weights)[1]
-product = curvature.operator(task, weights)(weights)
+product = hessian.operator(task, weights)(weights)
 error = float((by_double_backward - product).norm() / product.norm())
 print("way taken:", ways.product, " double backward is off by more than 1%:", error > 0.01)
 

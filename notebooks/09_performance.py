@@ -25,8 +25,9 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib import benchmarks, plans, profiles, sources
+from netdyn_lib.experiments import benchmarks, cost_model, sizes
 from netdyn_lib.figures import performance as draw
+from netdyn_lib.results import sources
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -37,7 +38,7 @@ seed = 0
 # ## What was measured, on what
 
 # %%
-size = profiles.sizes("09_performance", profile)
+size = sizes.sizes("09_performance", profile)
 known = benchmarks.published()
 count = benchmarks.summary(known)
 
@@ -114,43 +115,70 @@ benchmarks.tables(known, "exponents")
 #
 # For a perceptron with $P$ parameters, $D$ of them weights behind the first layer, one gradient takes $4P + 2D$ operations for each sample, and one Hessian product $4P + 8D$, a multiplication and an addition counted as two.
 # A QR decomposition of $k$ tangent vectors takes $4Pk^2$. Time is operations over a rate, and at least the bytes moved over the bandwidth where that is known; everything is in float64, which an $\epsilon$ of $10^{-8}$ needs.
-# `netdyn_lib.plans` has the formulas. The processor's rate is the one at which the engine was measured above; of a GPU the one that was measured, if one was at hand, and else its maker's nominal peak, which is *not measured*, and below which programs stay.
+# `netdyn_lib.experiments.cost_model` has the formulas. The processor's rate is the one at which the engine was measured above; of a GPU the one that was measured, if one was at hand, and else its maker's nominal peak, which is *not measured*, and below which programs stay.
 # Memories are not measured either: the processor's is assumed, the GPU's is its maker's.
 
 # %%
-cpu = plans.measured(known["cpu"], size.cpu_memory)
-gpu = plans.gpu(known, *size.gpu)
-sweep = plans.sweep(size.sweep_sizes, size.images, size.sweep_networks, size.sweep_epochs, size.sweep_copies)
-whole = plans.exponents(size.large_sizes, size.images, size.large_steps, size.exponents, networks=size.conditions)
-blocks = plans.exponents(size.large_sizes, size.images, size.large_steps, size.exponents, networks=size.conditions, at_once=size.block)
+cpu = cost_model.measured(known["cpu"], size.cpu_memory)
+gpu = cost_model.gpu(known, *size.gpu)
+sweep = cost_model.sweep(
+    size.sweep_sizes, size.images, size.sweep_networks, size.sweep_epochs, size.sweep_copies
+)
+whole = cost_model.exponents(
+    size.large_sizes, size.images, size.large_steps, size.exponents, networks=size.conditions
+)
+blocks = cost_model.exponents(
+    size.large_sizes,
+    size.images,
+    size.large_steps,
+    size.exponents,
+    networks=size.conditions,
+    at_once=size.block,
+)
 machines = (cpu, gpu, gpu.times(size.devices))
-costs = [plans.cost(work, machine, size.patience) for work in (sweep, whole, blocks) for machine in machines]
+costs = [
+    cost_model.cost(work, machine, size.patience)
+    for work in (sweep, whole, blocks)
+    for machine in machines
+]
 
 # %% tags=["nbval-ignore-output"]
-plans.rates((cpu, gpu))
+cost_model.rates((cpu, gpu))
 
 # %% tags=["nbval-ignore-output"]
-plans.table(costs)
+cost_model.table(costs)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for name, one in zip(("cpu", "gpu", "cluster"), costs):
-    glue(f"performance-sweep-{name}", plans.in_words(one.seconds), display=False)
+    glue(f"performance-sweep-{name}", cost_model.in_words(one.seconds), display=False)
 glue("performance-devices", size.devices, display=False)
 glue("performance-networks", size.sweep_networks, display=False)
 glue("performance-count", size.exponents, display=False)
 glue("performance-parameters", whole.parameters, display=False)
-glue("performance-vectors", plans.amount(whole.memory["tangent vectors"]), display=False)
-glue("performance-frames", plans.amount(whole.memory["tangent vectors"] + whole.memory["repeated states and products"]), display=False)
-glue("performance-activations", plans.amount(whole.memory["activations of all samples"]), display=False)
-glue("performance-device", plans.amount(gpu.memory), display=False)
-glue("performance-largest", plans.largest(gpu.memory, size.exponents), display=False)
-glue("performance-samples", plans.amount(sweep.memory["samples"]), display=False)
-glue("performance-kept", plans.amount(sweep.kept), display=False)
-glue("performance-states", plans.amount(plans.states(sweep)), display=False)
+glue("performance-vectors", cost_model.amount(whole.memory["tangent vectors"]), display=False)
+glue(
+    "performance-frames",
+    cost_model.amount(
+        whole.memory["tangent vectors"] + whole.memory["repeated states and products"]
+    ),
+    display=False,
+)
+glue(
+    "performance-activations",
+    cost_model.amount(whole.memory["activations of all samples"]),
+    display=False,
+)
+glue("performance-device", cost_model.amount(gpu.memory), display=False)
+glue("performance-largest", cost_model.largest(gpu.memory, size.exponents), display=False)
+glue("performance-samples", cost_model.amount(sweep.memory["samples"]), display=False)
+glue("performance-kept", cost_model.amount(sweep.kept), display=False)
+glue("performance-states", cost_model.amount(cost_model.states(sweep)), display=False)
 glue("performance-spare", float(whole.operations / whole.least), display=False)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines are the memories of the devices. (b) Hours against the number of devices, if memory sufficed, at the measured rate where there is one and else at the maker's nominal peak, which is not measured.", "name": "fig-performance-plans"}, "image": {"alt": "Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of every device. Right, lines for the sweep that fall in proportion to the number of devices, and level ones for the exponents of one network."}}
-sources.shown(draw.plans(plans.over_devices(plans.one_of_each(costs), size.most_devices)), known)
+sources.shown(
+    draw.plans(cost_model.over_devices(cost_model.one_of_each(costs), size.most_devices)), known
+)
 
 # %% [markdown]
 # **What the sweep lacks is time.** On the processor that was measured it would take {glue:text}`performance-sweep-cpu`, on the GPU {glue:text}`performance-sweep-gpu`, on a cluster of {glue:text}`performance-devices` of these {glue:text}`performance-sweep-cluster`.
@@ -170,4 +198,8 @@ sources.shown(draw.plans(plans.over_devices(plans.one_of_each(costs), size.most_
 # Last, the one thing that is timed here: a step of one network on Iris by one thread, a few networks, while whatever else this machine does goes on. It is rough, and not compared with anything; `make bench` is the measurement.
 
 # %% tags=["nbval-ignore-output"]
-plans.beside(known["cpu"], size.step_row, plans.step_time(count=size.networks, epochs=size.epochs, rounds=size.rounds, seed=seed))
+cost_model.beside(
+    known["cpu"],
+    size.step_row,
+    cost_model.step_time(count=size.networks, epochs=size.epochs, rounds=size.rounds, seed=seed),
+)

@@ -12,15 +12,21 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import sync_playwright
 
-from netdyn_lib.pipeline import chromium
+from netdyn_lib.book import chromium
 
 #: "required" makes a missing browser a failure, as CI does.
 WANTED = "NETDYN_BROWSER"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
 #: The checker of accessibility, a script that is put into the page.
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-#: A page is ready when its formulas are set and its pictures are there, also those that load when they come into sight.
+#: A page is ready when its formulas are set and its pictures are there, also those that load when
+#: they come into sight.
 _READY = """async () => {
   for (const image of document.images) image.loading = "eager";
   await Promise.all([...document.images].map(image => image.complete || new Promise(done => image.onload = image.onerror = done)));
@@ -45,7 +51,11 @@ _AXE = """async () => {
 
 def required():
     """True where the tests must not be skipped: under CI, or with ``NETDYN_BROWSER=required``."""
-    return os.environ.get(WANTED) == "required" or os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return os.environ.get(WANTED) == "required" or os.environ.get("CI", "").lower() not in (
+        "",
+        "0",
+        "false",
+    )
 
 
 @contextmanager
@@ -55,8 +65,12 @@ def started():
     if path is None:
         reason = f"no browser: install the package chromium (looked for {', '.join(chromium.NAMES)}), or name one in {chromium.EXECUTABLE}"
         (pytest.fail if required() else pytest.skip)(reason)
-    # Chromium's sandbox does not start as root. No name is resolved, so that nothing outside is reached.
-    words = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", *(["--no-sandbox"] if _root() else [])]
+    # Chromium's sandbox does not start as root. No name is resolved, so that nothing outside is
+    # reached.
+    words = [
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        *(["--no-sandbox"] if _root() else []),
+    ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=words)
         yield browser
@@ -89,7 +103,8 @@ def pages(site):
 
 
 class Visit:
-    """A reader of the site at ``base`` (``http://…`` or ``file://…``), and what went wrong while reading.
+    """A reader of the site at ``base`` (``http://…`` or ``file://…``), and what went wrong while
+    reading.
 
     ``faults`` lists errors and warnings of the console, exceptions of scripts,
     requests that failed or answered with an error, and requests to anything
@@ -99,10 +114,15 @@ class Visit:
     def __init__(self, browser, base, screen, dark=False):
         self.base, self.faults = base, []
         scheme = "dark" if dark else "light"
-        self.context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", accept_downloads=True, **screen)
+        self.context = browser.new_context(
+            color_scheme=scheme, reduced_motion="reduce", accept_downloads=True, **screen
+        )
         self.context.set_default_timeout(90_000)  # milliseconds; a busy machine takes its time
         self.context.route(re.compile(rf"^(?!{re.escape(base)}/|data:|blob:|about:)"), self._refuse)
-        self.context.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url} {request.failure}"))
+        self.context.on(
+            "requestfailed",
+            lambda request: self.faults.append(f"failed: {request.url} {request.failure}"),
+        )
         self.context.on("response", self._answer)
         self.context.on("console", self._said)
         self.context.on("weberror", lambda error: self.faults.append(f"exception: {error.error}"))
@@ -122,7 +142,9 @@ class Visit:
         self.page.evaluate(_READY)
 
     def axe(self):
-        """What the checker of accessibility finds on the page: a list of rule, impact, where and why."""
+        """What the checker of accessibility finds on the page: a list of rule, impact, where and
+        why.
+        """
         self.page.evaluate(AXE)
         return self.page.evaluate(_AXE)
 

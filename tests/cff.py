@@ -1,4 +1,6 @@
-"""The rules of the Citation File Format 1.2.0, as far as CITATION.cff uses them; and for every other key that it is known."""
+"""The rules of the Citation File Format 1.2.0, as far as CITATION.cff uses them; and for every
+other key that it is known.
+"""
 
 import datetime
 import re
@@ -6,7 +8,9 @@ import re
 PERSON = set(
     "address affiliation alias city country email family-names fax given-names name-particle name-suffix orcid post-code region tel website".split()
 )
-ENTITY = set("address alias city country date-end date-start email fax location name orcid post-code region tel website".split())
+ENTITY = set(
+    "address alias city country date-end date-start email fax location name orcid post-code region tel website".split()
+)
 TOP = set(
     "abstract authors cff-version commit contact date-released doi identifiers keywords license license-url message preferred-citation "
     "references repository repository-artifact repository-code title type url version".split()
@@ -30,14 +34,25 @@ ORCID = re.compile(r"https://orcid\.org/[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X
 URL = re.compile(r"(https?|s?ftp)://\S+")
 #: The identifiers of SPDX that this companion has a use for.
 LICENSES = {"MIT", "CC-BY-4.0"}
-ADDRESSES = ("url", "website", "license-url", "repository", "repository-artifact", "repository-code")
+ADDRESSES = (
+    "url",
+    "website",
+    "license-url",
+    "repository",
+    "repository-artifact",
+    "repository-code",
+)
 
 
 def faults(citation):
     """What breaks the rules, one line each; empty for a file that keeps them."""
     if not isinstance(citation, dict):
         return ["the file is not a mapping"]
-    found = [f"lacks {key}" for key in ("cff-version", "message", "title", "authors") if key not in citation]
+    found = [
+        f"lacks {key}"
+        for key in ("cff-version", "message", "title", "authors")
+        if key not in citation
+    ]
     found += [f"unknown key {key}" for key in citation.keys() - TOP]
     if citation.get("cff-version") != "1.2.0":
         found.append("cff-version is not the text 1.2.0")
@@ -74,7 +89,9 @@ def _common(work):
     if not isinstance(authors, list) or not authors:
         found.append("authors is no list, or empty")
     else:
-        found += [fault for k, author in enumerate(authors) for fault in _who(f"authors[{k}]", author)]
+        found += [
+            fault for k, author in enumerate(authors) for fault in _who(f"authors[{k}]", author)
+        ]
     if "doi" in work and not DOI.fullmatch(str(work["doi"])):
         found.append(f"doi {work['doi']!r}")
     for key in [key for key in work if key.startswith("date-")]:
@@ -84,9 +101,18 @@ def _common(work):
         found.append(f"version {work['version']!r}")
     if "license" in work and work["license"] not in LICENSES:
         found.append(f"license {work['license']!r}")
-    found += [f"{key} {work[key]!r}" for key in ADDRESSES if key in work and not URL.fullmatch(str(work[key]))]
+    found += [
+        f"{key} {work[key]!r}"
+        for key in ADDRESSES
+        if key in work and not URL.fullmatch(str(work[key]))
+    ]
     words = work.get("keywords", ["x"])
-    if not (isinstance(words, list) and words and all(isinstance(word, str) and word for word in words) and len(set(words)) == len(words)):
+    if not (
+        isinstance(words, list)
+        and words
+        and all(isinstance(word, str) and word for word in words)
+        and len(set(words)) == len(words)
+    ):
         found.append(f"keywords {words!r}")
     return found
 
@@ -98,7 +124,11 @@ def _who(place, who, entity=False):
     found = [f"{place}: unknown key {key}" for key in who.keys() - known]
     if known is ENTITY and not who.get("name"):
         found.append(f"{place} lacks name")
-    found += [f"{place}: {key} is {value!r}" for key, value in who.items() if not (isinstance(value, str) and value) and "date" not in key]
+    found += [
+        f"{place}: {key} is {value!r}"
+        for key, value in who.items()
+        if not (isinstance(value, str) and value) and "date" not in key
+    ]
     if "orcid" in who and not ORCID.fullmatch(str(who["orcid"])):
         found.append(f"{place}: orcid {who['orcid']!r}")
     return found

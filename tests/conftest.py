@@ -6,16 +6,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from netdyn_lib import descent, locks, saturation, tasks, trajectories
-from netdyn_lib.pipeline import site
-from netdyn_lib.pipeline.project import Project
+from netdyn_lib.book import site
+from netdyn_lib.book.project import Project
+from netdyn_lib.experiments import saturation
+from netdyn_lib.results import locks
+from netdyn_lib.tasks import tasks
+from netdyn_lib.training import gradient_descent, trajectories
 
 
 @pytest.fixture(scope="session")
 def html(testrun_uid):
-    """Folder of the site, built once in a run of the tests, from the committed notebooks with warnings as errors.
+    """Folder of the site, built once in a run of the tests, from the committed notebooks with
+    warnings as errors.
 
-    Where tests run in several processes, the first that needs the site builds it and the others wait.
+    Where tests run in several processes, the first that needs the site builds it and the others
+    wait.
     """
     project = Project(Path(__file__).resolve().parents[1])
     folder = project.build / "test-site"
@@ -51,5 +56,8 @@ def saturated(iris):
 @pytest.fixture(scope="session")
 def runs(iris):
     return trajectories.follow(
-        descent.GradientDescent(iris, 5.0), iris.initial(12, seed=3), 600, observe=("loss", saturation.mean_logits)
+        gradient_descent.GradientDescent(iris, 5.0),
+        iris.initial(12, seed=3),
+        600,
+        observe=("loss", saturation.mean_logits),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib import pyplot as plt
 
-from netdyn_lib import phases
+from netdyn_lib.series import phases
 
 
 def cycle(period, steps=240):
@@ -11,7 +11,10 @@ def cycle(period, steps=240):
 
 
 #: Three losses that are fixed, of period 3 and irregular, and the labels of their blocks.
-LOSS = np.stack([np.ones(240), np.tile([1.0, 2.0, 4.0], 80), np.random.default_rng(0).uniform(1, 4, 240)], axis=1)
+LOSS = np.stack(
+    [np.ones(240), np.tile([1.0, 2.0, 4.0], 80), np.random.default_rng(0).uniform(1, 4, 240)],
+    axis=1,
+)
 LABELS = phases.classify(LOSS, scale=3.0)
 
 

@@ -2,13 +2,14 @@
 
 import torch
 
-from netdyn_lib import losses, networks, tasks
+from netdyn_lib.tasks import losses, networks, tasks
 
 
 def problem(sizes=(12, 7, 5, 3), activation="tanh", samples=90, silent=(), sparse=False, loss=None):
     """A classification, or a regression where a loss is given, of random inputs.
 
-    Those ``silent`` are always zero; where ``sparse`` most are zero in most samples, the first ones oftenest.
+    Those ``silent`` are always zero; where ``sparse`` most are zero in most samples, the first ones
+    oftenest.
     """
     draw = torch.Generator().manual_seed(0)
     x = torch.rand(samples, sizes[0], generator=draw, dtype=torch.float64)

@@ -6,23 +6,44 @@ import json
 import numpy as np
 import xarray as xr
 
-from netdyn_lib import losses, networks, tasks
-from netdyn_lib.arms.arm import Arm
+from netdyn_lib.experiments.pruning_ablation.arm import Arm
+from netdyn_lib.tasks import losses, networks, tasks
 
 TASK = "small-arms"
 OBSERVED = (
-    "loss", "test_loss", "test_accuracy", "norm", "gradient_norm", "kept", "smallest", "largest", "chaotic", "negative", "positive",
-    "neutral", "overlap_chaotic", "overlap_negative", "overlap_positive", "overlap_neutral",
-)  # fmt: skip
+    "loss",
+    "test_loss",
+    "test_accuracy",
+    "norm",
+    "gradient_norm",
+    "kept",
+    "smallest",
+    "largest",
+    "chaotic",
+    "negative",
+    "positive",
+    "neutral",
+    "overlap_chaotic",
+    "overlap_negative",
+    "overlap_positive",
+    "overlap_neutral",
+)
 
 
 def register():
     """Make the task known: digits, 64-3-10, drawn as PyTorch does."""
     if TASK not in tasks.names():
-        tasks.register(tasks.Recipe(
-            TASK, "digits", lambda: networks.MLP((64, 3, 10), "relu"), losses.CrossEntropy(), 0.9, source="these tests",
-            initialisation="pytorch",
-        ))  # fmt: skip
+        tasks.register(
+            tasks.Recipe(
+                TASK,
+                "digits",
+                lambda: networks.MLP((64, 3, 10), "relu"),
+                losses.CrossEntropy(),
+                0.9,
+                source="these tests",
+                initialisation="pytorch",
+            )
+        )
 
 
 def small(rule="negative", **changes):
@@ -33,16 +54,35 @@ def small(rule="negative", **changes):
 
 
 def synthetic(ends, steps=(0, 100, 200), arms=None, **variables):
-    """A dataset with final test accuracies ``ends``, label → (n,), reached in a line from 0.1; test losses are 1 less them."""
+    """A dataset with final test accuracies ``ends``, label → (n,), reached in a line from 0.1; test
+    losses are 1 less them.
+    """
     ends = {label: np.asarray(values, float) for label, values in ends.items()}
     seeds = len(next(iter(ends.values())))
     rise = np.linspace(0, 1, len(steps))
-    accuracy = np.array([0.1 + (values - 0.1)[:, None] * rise for values in ends.values()])  # (A, n, T)
+    # (A, n, T)
+    accuracy = np.array([0.1 + (values - 0.1)[:, None] * rise for values in ends.values()])
     shape = accuracy.shape
-    values = dict.fromkeys(OBSERVED, np.ones(shape)) | dict(test_accuracy=accuracy, test_loss=1 - accuracy)
-    values |= {name: np.broadcast_to(np.asarray(value, float), shape) for name, value in variables.items()}
+    values = dict.fromkeys(OBSERVED, np.ones(shape)) | dict(
+        test_accuracy=accuracy, test_loss=1 - accuracy
+    )
+    values |= {
+        name: np.broadcast_to(np.asarray(value, float), shape) for name, value in variables.items()
+    }
     data = {name: (("arm", "seed", "step"), value.copy()) for name, value in values.items()}
-    data |= {"present": (("arm", "seed"), np.ones(shape[:2], bool)), "diverged_at": (("arm", "seed"), np.full(shape[:2], -1.0))}
-    arms = [small(name=f"{TASK}/{label}", networks=seeds) for label in ends] if arms is None else arms
-    attrs = {"task": TASK, "data": "made up", "provenance": "none", "arms": json.dumps([dataclasses.asdict(arm) for arm in arms])}
-    return xr.Dataset(data, {"arm": list(ends), "seed": np.arange(seeds), "step": list(steps)}, attrs)
+    data |= {
+        "present": (("arm", "seed"), np.ones(shape[:2], bool)),
+        "diverged_at": (("arm", "seed"), np.full(shape[:2], -1.0)),
+    }
+    arms = (
+        [small(name=f"{TASK}/{label}", networks=seeds) for label in ends] if arms is None else arms
+    )
+    attrs = {
+        "task": TASK,
+        "data": "made up",
+        "provenance": "none",
+        "arms": json.dumps([dataclasses.asdict(arm) for arm in arms]),
+    }
+    return xr.Dataset(
+        data, {"arm": list(ends), "seed": np.arange(seeds), "step": list(steps)}, attrs
+    )

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from netdyn_lib import losses, networks, tasks
-from netdyn_lib.sweeps import Sweep
+from netdyn_lib.experiments.learning_rate_sweep import Sweep
+from netdyn_lib.tasks import losses, networks, tasks
 
 TASK = "few-digits"
 
@@ -18,7 +18,19 @@ def register():
 def small(**changes):
     """Two learning rates, three initial conditions; four shards."""
     register()
-    sizes = dict(name="small", task=TASK, rates=(0.5, 5.0), conditions=3, copies=2, epochs=12, cap=30, sustained=4, samples=40, test_samples=30, block=2)
+    sizes = dict(
+        name="small",
+        task=TASK,
+        rates=(0.5, 5.0),
+        conditions=3,
+        copies=2,
+        epochs=12,
+        cap=30,
+        sustained=4,
+        samples=40,
+        test_samples=30,
+        block=2,
+    )
     return Sweep(**(sizes | changes))
 
 
@@ -42,5 +54,7 @@ profiles._LAPTOP["05_mnist_cifar"] = dict()
 
 def script(root, body="", **sizes):
     """Source of a program with the small sweep among the book's; without a body, the command line."""
-    command = "from netdyn_lib.sweeps import __main__\n__main__.program()\n"
+    command = (
+        "from netdyn_lib.experiments.learning_rate_sweep import __main__\n__main__.program()\n"
+    )
     return PRELUDE.format(root=str(root), sizes=sizes) + (body or command)

@@ -5,10 +5,12 @@ import base64
 import pytest
 from bs4 import BeautifulSoup
 
-from netdyn_lib.pipeline import accessibility
+from netdyn_lib.book import accessibility
 
 #: A white picture of 1 by 1 pixel.
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="
+)
 TABLE = (
     '<table class="scorecard"><thead><tr><th>claim</th><th>verdict</th></tr></thead>'
     "<tbody><tr><td><b>A</b> &lt; 2</td><td>partly</td></tr></tbody></table>"
@@ -26,10 +28,17 @@ def test_the_system_decides_between_light_and_dark():
 
 def test_cells_of_a_scorecard_have_roles_and_the_name_of_their_column():
     page = accessibility.scorecards(f"<p>before</p>{TABLE}<table><tr><td>other</td></tr></table>")
-    assert page.startswith("<p>before</p>") and page.endswith("<table><tr><td>other</td></tr></table>")
+    assert page.startswith("<p>before</p>") and page.endswith(
+        "<table><tr><td>other</td></tr></table>"
+    )
     table = BeautifulSoup(page, "html.parser").table
     assert table["role"] == "table"
-    assert [cell["role"] for cell in table.find_all(["th", "td"])] == ["columnheader", "columnheader", "cell", "cell"]
+    assert [cell["role"] for cell in table.find_all(["th", "td"])] == [
+        "columnheader",
+        "columnheader",
+        "cell",
+        "cell",
+    ]
     assert [cell["data-column"] for cell in table.find_all("td")] == ["claim", "verdict"]
     assert [row["role"] for row in table.find_all("tr")] == ["row", "row"]
     assert "&lt; 2" in str(table)
@@ -37,10 +46,18 @@ def test_cells_of_a_scorecard_have_roles_and_the_name_of_their_column():
 
 def test_a_picture_knows_its_size_and_has_a_frame(tmp_path):
     (tmp_path / "a.png").write_bytes(PNG)
-    page = accessibility.figures('<figure><img alt="x" src="a.png" /></figure><img src="gone.png"><img src="b.svg">', tmp_path)
+    page = accessibility.figures(
+        '<figure><img alt="x" src="a.png" /></figure><img src="gone.png"><img src="b.svg">',
+        tmp_path,
+    )
     soup = BeautifulSoup(page, "html.parser")
     image = soup.find("img", src="a.png")
-    assert (image["width"], image["height"], image["style"], image["alt"]) == ("1", "1", "--pixels: 1px", "x")
+    assert (image["width"], image["height"], image["style"], image["alt"]) == (
+        "1",
+        "1",
+        "--pixels: 1px",
+        "x",
+    )
     assert image.parent["class"] == ["figure-frame"]
     assert page.endswith('<img src="gone.png"><img src="b.svg">')
 
@@ -70,6 +87,9 @@ def test_a_site_is_mended_once_and_templates_are_left(tmp_path):
     accessibility.mend(tmp_path)
     once = {path: path.read_text() for path in tmp_path.rglob("*.html")}
     assert once[tmp_path / "_static" / "page.html"] == words
-    assert all(word in once[tmp_path / "book" / "page.html"] for word in ("listitem", "data-column", "figure-frame"))
+    assert all(
+        word in once[tmp_path / "book" / "page.html"]
+        for word in ("listitem", "data-column", "figure-frame")
+    )
     accessibility.mend(tmp_path)
     assert {path: path.read_text() for path in tmp_path.rglob("*.html")} == once

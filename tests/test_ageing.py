@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import ageing, saturation
+from netdyn_lib.experiments import ageing, saturation
 
 
 def test_the_approach_to_a_switch_is_kept_after_a_quiet_time():

@@ -11,13 +11,17 @@ import types
 import numpy as np
 import pytest
 
-from netdyn_lib import archives
+from netdyn_lib.tasks import archives
 
 SMALL = {
     "mnist": dataclasses.replace(archives._SETS["mnist"], train=10, test=4, shape=(3, 3)),
-    "cifar10": dataclasses.replace(archives._SETS["cifar10"], train=20, test=8, shape=(2, 2, 3), head=3),
+    "cifar10": dataclasses.replace(
+        archives._SETS["cifar10"], train=20, test=8, shape=(2, 2, 3), head=3
+    ),
     "usps": dataclasses.replace(archives._SETS["usps"], train=6, test=5, shape=(2, 2)),
-    "fashion-mnist": dataclasses.replace(archives._SETS["fashion-mnist"], train=10, test=4, shape=(3, 3)),
+    "fashion-mnist": dataclasses.replace(
+        archives._SETS["fashion-mnist"], train=10, test=4, shape=(3, 3)
+    ),
 }
 
 
@@ -36,7 +40,9 @@ def lay(folder, name, test="test.npz", seed=0):
         return [folder / f"{name}.npz"]
     (folder / name).mkdir()
     for k in range(5):
-        np.savez(folder / name / f"train_{k + 1}.npz", x=x[4 * k : 4 * k + 4], y=y[4 * k : 4 * k + 4])
+        np.savez(
+            folder / name / f"train_{k + 1}.npz", x=x[4 * k : 4 * k + 4], y=y[4 * k : 4 * k + 4]
+        )
     few = 3 if test == "test_first_1000.npz" else 8
     np.savez(folder / name / test, x=x_test[:few], y=y_test[:few])
     return [folder / name / f"train_{k}.npz" for k in range(1, 6)] + [folder / name / test]
@@ -88,8 +94,12 @@ def test_the_folder_comes_first_then_the_cache_then_the_download(small, monkeypa
     lay(small / "given", name, seed=1)
     lay(small / "cache", name, seed=2)
     given = archives.load(name)
-    assert archives.available(name) and given.origin == "NETDYN_DATA" and archives.load(name) is given
-    assert np.array_equal(given.x, images(name, True, 1)[0]) and np.array_equal(given.y_test, images(name, False, 1)[1])
+    assert (
+        archives.available(name) and given.origin == "NETDYN_DATA" and archives.load(name) is given
+    )
+    assert np.array_equal(given.x, images(name, True, 1)[0]) and np.array_equal(
+        given.y_test, images(name, False, 1)[1]
+    )
     assert given.x.dtype == np.uint8 and given.y.dtype == np.int64 and not given.x.flags.writeable
     monkeypatch.delenv("NETDYN_DATA")
     cached = archives.load(name)
@@ -97,7 +107,9 @@ def test_the_folder_comes_first_then_the_cache_then_the_download(small, monkeypa
     monkeypatch.setenv("NETDYN_CACHE", str(small / "new"))
     fetched = archives.load(name)
     assert fetched.origin == "torchvision download" and fake.calls == 2
-    assert np.array_equal(fetched.x, images(name, True)[0]) and np.array_equal(fetched.y, images(name, True)[1])
+    assert np.array_equal(fetched.x, images(name, True)[0]) and np.array_equal(
+        fetched.y, images(name, True)[1]
+    )
     assert fetched.full_test == len(fetched.x_test) == SMALL[name].test
 
 
@@ -128,12 +140,20 @@ def test_a_missing_set_names_every_source(small, monkeypatch):
         archives.load("mnist")
     said = str(caught.value)
     assert isinstance(caught.value, FileNotFoundError)
-    assert f"MNIST ('mnist') is not at hand.  Tried:\n  NETDYN_DATA: no file mnist.npz in {small / 'given'}" in said
-    assert f"cache: no folder {small / 'cache'}" in said and "torchvision download: ModuleNotFoundError: " in said
+    assert (
+        f"MNIST ('mnist') is not at hand.  Tried:\n  NETDYN_DATA: no file mnist.npz in {small / 'given'}"
+        in said
+    )
+    assert (
+        f"cache: no folder {small / 'cache'}" in said
+        and "torchvision download: ModuleNotFoundError: " in said
+    )
     assert "Set NETDYN_DATA to a folder with mnist.npz" in said
     monkeypatch.delenv("NETDYN_DATA")
     lay(small / "cache", "cifar10")[2].unlink()
-    with pytest.raises(archives.MissingData, match=r"(?s)NETDYN_DATA: not set.*cache: no file cifar10/train_3.npz"):
+    with pytest.raises(
+        archives.MissingData, match=r"(?s)NETDYN_DATA: not set.*cache: no file cifar10/train_3.npz"
+    ):
         archives.load("cifar10")
     assert not archives.available("cifar10")
 
@@ -141,7 +161,10 @@ def test_a_missing_set_names_every_source(small, monkeypatch):
 def test_a_failed_download_is_not_tried_again(small, monkeypatch):
     fake = network(monkeypatch, "usps", OSError("network is unreachable"))
     before = socket.getdefaulttimeout()
-    for told in ("OSError: network is unreachable\n", *[r"unreachable \(not tried again in this process\)"] * 20):
+    for told in (
+        "OSError: network is unreachable\n",
+        *[r"unreachable \(not tried again in this process\)"] * 20,
+    ):
         with pytest.raises(archives.MissingData, match=told):
             archives.load("usps")
     assert fake.calls == 1
@@ -168,20 +191,37 @@ def test_truncated_and_strange_files_are_damaged(small, monkeypatch, name):
     flipped[len(whole) // 5] ^= 1  # within the first array
     for content in (whole[: len(whole) // 2], b"", b"<html>not found</html>", bytes(flipped)):
         path.write_bytes(content)
-        with pytest.raises(archives.DamagedData, match=rf"{path.name} cannot be read as .npz \(\w+: "):
+        with pytest.raises(
+            archives.DamagedData, match=rf"{path.name} cannot be read as .npz \(\w+: "
+        ):
             archives.load(name)
     assert fake.calls == 0, "a damaged file is not passed over"
 
 
-@pytest.mark.parametrize("change, match", [
-    ({"x_train": np.zeros((10, 3, 3))}, r"x_train is float64 \(10, 3, 3\), expected uint8 \(10, 3, 3\)"),
-    ({"x_test": np.zeros((5, 3, 3), np.uint8)}, r"x_test is uint8 \(5, 3, 3\), expected uint8 \(4, 3, 3\)"),
-    ({"y_train": np.zeros(10)}, r"y_train is float64 \(10,\), expected integers \(10,\) from 0 to 9"),
-    ({"y_test": np.full(4, 10)}, "y_test is int64 .* from 0 to 9"),
-    ({"y_test": np.full(4, -1)}, "y_test is int64 .* from 0 to 9"),
-    ({"y_test": None}, r"has the arrays \['x_test', 'x_train', 'y_train'\], expected 'x_test' and 'y_test'"),
-    ({"y_train": np.array([None] * 10)}, "cannot be read as .npz .*allow_pickle"),
-])
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        (
+            {"x_train": np.zeros((10, 3, 3))},
+            r"x_train is float64 \(10, 3, 3\), expected uint8 \(10, 3, 3\)",
+        ),
+        (
+            {"x_test": np.zeros((5, 3, 3), np.uint8)},
+            r"x_test is uint8 \(5, 3, 3\), expected uint8 \(4, 3, 3\)",
+        ),
+        (
+            {"y_train": np.zeros(10)},
+            r"y_train is float64 \(10,\), expected integers \(10,\) from 0 to 9",
+        ),
+        ({"y_test": np.full(4, 10)}, "y_test is int64 .* from 0 to 9"),
+        ({"y_test": np.full(4, -1)}, "y_test is int64 .* from 0 to 9"),
+        (
+            {"y_test": None},
+            r"has the arrays \['x_test', 'x_train', 'y_train'\], expected 'x_test' and 'y_test'",
+        ),
+        ({"y_train": np.array([None] * 10)}, "cannot be read as .npz .*allow_pickle"),
+    ],
+)
 def test_wrong_arrays_are_damaged(small, change, match):
     (path,) = lay(small / "given", "mnist")
     held = {key: value for key, value in {**np.load(path), **change}.items() if value is not None}
@@ -195,11 +235,17 @@ def test_a_changed_pixel_is_found_by_its_checksum(small, monkeypatch, name):
     network(monkeypatch, name)
     archives.load(name)  # now in the cache; USPS and Fashion-MNIST with their own digest
     part = "" if name != "cifar10" else " of the first 3 images"
-    path = {"cifar10": small / "cache" / "cifar10" / "test.npz"}.get(name, small / "cache" / f"{name}.npz")
+    path = {"cifar10": small / "cache" / "cifar10" / "test.npz"}.get(
+        name, small / "cache" / f"{name}.npz"
+    )
     held = dict(np.load(path))
-    arrays = [held[key] for key in ("x_train", "y_train", "x_test", "y_test", "x", "y") if key in held]
+    arrays = [
+        held[key] for key in ("x_train", "y_train", "x_test", "y_test", "x", "y") if key in held
+    ]
     known = archives.digest(*(a[: 3 if part else None].astype(np.uint8) for a in arrays))
-    monkeypatch.setitem(archives._SUMS, {"cifar10": "cifar10/test_first_1000.npz"}.get(name, path.name), known)
+    monkeypatch.setitem(
+        archives._SUMS, {"cifar10": "cifar10/test_first_1000.npz"}.get(name, path.name), known
+    )
     archives._load.cache_clear()
     assert archives.load(name).origin == "cache"
     arrays[0][1, 1, 1] ^= 1
@@ -208,13 +254,17 @@ def test_a_changed_pixel_is_found_by_its_checksum(small, monkeypatch, name):
     with pytest.raises(archives.DamagedData) as caught:
         archives.load(name)
     found = archives.digest(*(a[: 3 if part else None].astype(np.uint8) for a in arrays))
-    assert f"{path} is damaged: SHA-256 of its arrays{part} is {found}, expected {known}" in str(caught.value)
+    assert f"{path} is damaged: SHA-256 of its arrays{part} is {found}, expected {known}" in str(
+        caught.value
+    )
 
 
 def test_a_download_of_other_images_is_refused(small, monkeypatch):
     network(monkeypatch, "mnist")
     monkeypatch.setitem(archives._SUMS, "mnist.npz", "0" * 64)
-    with pytest.raises(archives.DamagedData, match="mnist.npz, as torchvision downloaded it, is damaged"):
+    with pytest.raises(
+        archives.DamagedData, match="mnist.npz, as torchvision downloaded it, is damaged"
+    ):
         archives.load("mnist")
     assert not archives.available("mnist")
 
@@ -227,7 +277,11 @@ def test_unknown_sets_are_refused():
 
 def test_a_digest_tells_type_shape_and_order():
     a = np.arange(6, dtype=np.uint8)
-    assert archives.digest(a) == archives.digest(a.copy()) == hashlib.sha256(b"uint8 (6,)\n" + a.tobytes()).hexdigest()
+    assert (
+        archives.digest(a)
+        == archives.digest(a.copy())
+        == hashlib.sha256(b"uint8 (6,)\n" + a.tobytes()).hexdigest()
+    )
     square = a.reshape(2, 3)
     assert archives.digest(square) == archives.digest(np.asfortranarray(square))
     others = (a.astype(np.int8), square, square.T, a[::-1])
@@ -235,13 +289,15 @@ def test_a_digest_tells_type_shape_and_order():
 
 
 def test_torchvision_is_imported_only_to_download():
-    code = "import sys, netdyn_lib.data; raise SystemExit('torchvision' in sys.modules)"
+    code = "import sys, netdyn_lib.tasks.datasets; raise SystemExit('torchvision' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def needs(name):
     here = archives.available(name)
-    return pytest.mark.skipif(not here, reason=f"{archives.about(name).title} is not at hand: set NETDYN_DATA")
+    return pytest.mark.skipif(
+        not here, reason=f"{archives.about(name).title} is not at hand: set NETDYN_DATA"
+    )
 
 
 @needs("mnist")

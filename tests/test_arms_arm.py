@@ -6,10 +6,12 @@ import json
 import pytest
 import torch
 
-from netdyn_lib import minibatches, profiles, tasks
-from netdyn_lib.arms import arm
-from netdyn_lib.arms.arm import Arm
-from netdyn_lib.pruning import RULES, Rule
+from netdyn_lib.curvature.pruning import RULES, Rule
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.pruning_ablation import arm
+from netdyn_lib.experiments.pruning_ablation.arm import Arm
+from netdyn_lib.tasks import tasks
+from netdyn_lib.training import minibatches
 from tests.small_arms import TASK, small
 
 
@@ -56,18 +58,30 @@ def test_arms_share_networks_and_batches_and_networks_share_none():
         torch.testing.assert_close(first.initial(task, k), second.initial(task, k), rtol=0, atol=0)
         assert first.order(k) == second.order(k)
     assert not torch.equal(first.initial(task, 0), first.initial(task, 1))
-    orders = {(seed, k): small(seed=seed, networks=999).order(k) for seed in range(3) for k in (0, 1, 998)}
+    orders = {
+        (seed, k): small(seed=seed, networks=999).order(k) for seed in range(3) for k in (0, 1, 998)
+    }
     assert len(set(orders.values())) == 9
 
 
 def test_the_books_arms_are_those_of_its_profile():
-    size = profiles.sizes("07_hessian_chaos", "paper")
+    size = sizes.sizes("07_hessian_chaos", "paper")
     names = arm.names(profile="paper")
-    assert len(names) == len(set(names)) and names[:4] == ("usps/none", "usps/negative", "usps/positive", "usps/random-same")
+    assert len(names) == len(set(names)) and names[:4] == (
+        "usps/none",
+        "usps/negative",
+        "usps/positive",
+        "usps/random-same",
+    )
     assert arm.tasks("paper") == ("usps", "usps-sigmoid", "digits-usps", "usps-cnn", "fashion")
     for name in names:
         one = arm.get(name, "paper", seed=3)
-        assert (one.name, one.seed, one.networks, one.task) == (name, 3, size.networks, name.partition("/")[0])
+        assert (one.name, one.seed, one.networks, one.task) == (
+            name,
+            3,
+            size.networks,
+            name.partition("/")[0],
+        )
         assert tasks.recipe(one.task).initialisation == "pytorch"
     assert set().union(*(arm.names(task, "paper") for task in arm.tasks("paper"))) == set(names)
 
@@ -77,13 +91,19 @@ def test_the_papers_sizes_are_hs():
     assert (plain.learning_rate, plain.batch, plain.momentum, plain.onset) == (1e-3, 8, 0.0, 0)
     assert plain.steps == 40 * minibatches.per_epoch(7291, 8) and plain.segment == 2 * 912
     assert arm.get("digits-usps/none", "paper").steps == 40 * minibatches.per_epoch(1437, 8)
-    assert [arm.get(f"usps-sigmoid/chaotic-from-{t}", "paper").onset for t in (2000, 5000, 10_000)] == [2000, 5000, 10_000]
+    assert [
+        arm.get(f"usps-sigmoid/chaotic-from-{t}", "paper").onset for t in (2000, 5000, 10_000)
+    ] == [2000, 5000, 10_000]
     assert arm.get("usps/negative-at-0.01", "paper").learning_rate == 0.01
     assert arm.get("usps/negative-momentum", "paper").momentum == 0.9
     assert arm.get("usps/negative-random-10", "paper").rule == Rule("negative", 10, "random")
     full = arm.get("usps/none-full-batch", "paper")
     assert full.batch is None and not full.spectra and full.rule == RULES["none"]
-    known = {name.partition("/")[2] for task in ("usps", "usps-sigmoid") for name in arm.names(task, "paper")}
+    known = {
+        name.partition("/")[2]
+        for task in ("usps", "usps-sigmoid")
+        for name in arm.names(task, "paper")
+    }
     assert set(RULES) - {"positive-norm"} <= known
 
 
@@ -95,9 +115,13 @@ def test_the_laptops_are_four_arms_of_two_networks_and_a_stand_in():
 
 
 def test_unknown_names_say_what_is_known():
-    with pytest.raises(ValueError, match="unknown arm 'usps/sideways'; known at the profile laptop: usps/none, "):
+    with pytest.raises(
+        ValueError, match="unknown arm 'usps/sideways'; known at the profile laptop: usps/none, "
+    ):
         arm.get("usps/sideways")
-    with pytest.raises(ValueError, match=f"no arm of the task '{TASK}' at the profile paper; tasks: usps, "):
+    with pytest.raises(
+        ValueError, match=f"no arm of the task '{TASK}' at the profile paper; tasks: usps, "
+    ):
         arm.names(TASK, "paper")
     with pytest.raises(ValueError, match="unknown profile 'huge'"):
         arm.names(profile="huge")

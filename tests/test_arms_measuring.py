@@ -5,15 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from netdyn_lib import pruning, tasks
-from netdyn_lib.arms import measuring
-from netdyn_lib.ensembles import Stopped
+from netdyn_lib.curvature import pruning
+from netdyn_lib.experiments.pruning_ablation import measuring
+from netdyn_lib.tasks import tasks
+from netdyn_lib.torch_utils import Stopped
 from tests.small_arms import OBSERVED, small
 
 ARMS = {
-    "none": small("none"), "negative": small("negative"), "random": small("random-same"), "momentum": small("positive", momentum=0.9),
-    "onset": small("chaotic", onset=5), "largest": small(pruning.Rule("all", 2, "random")), "full": small("none", batch=None, spectra=False),
-}  # fmt: skip
+    "none": small("none"),
+    "negative": small("negative"),
+    "random": small("random-same"),
+    "momentum": small("positive", momentum=0.9),
+    "onset": small("chaotic", onset=5),
+    "largest": small(pruning.Rule("all", 2, "random")),
+    "full": small("none", batch=None, spectra=False),
+}
 
 
 @pytest.fixture(params=ARMS)
@@ -24,9 +30,18 @@ def arm(request):
 def test_a_run_is_pruned_descent_observed(arm):
     task = tasks.get(arm.task)
     run = pruning.run(
-        task, arm.initial(task, 1), arm.learning_rate, arm.batch or 1437, 12, arm.rule, onset=arm.onset, seed=arm.order(1), every=2,
-        spectra=arm.spectra, momentum=arm.momentum,
-    )  # fmt: skip
+        task,
+        arm.initial(task, 1),
+        arm.learning_rate,
+        arm.batch or 1437,
+        12,
+        arm.rule,
+        onset=arm.onset,
+        seed=arm.order(1),
+        every=2,
+        spectra=arm.spectra,
+        momentum=arm.momentum,
+    )
     found = measuring.follow(task, arm, 1, 0, 12)
     np.testing.assert_array_equal(found["steps"], [0, 2, 4, 6, 8, 10, 12])
     np.testing.assert_array_equal(found["losses"], run.loss[:, 0])
@@ -52,7 +67,10 @@ def test_stretches_join_to_the_whole_to_the_last_bit(arm):
 
 def test_a_rule_changes_the_run_from_its_onset_on():
     task = tasks.get(small().task)
-    none, onset, pruned = (measuring.follow(task, ARMS[name], 0, 0, 12)["losses"] for name in ("none", "onset", "negative"))
+    none, onset, pruned = (
+        measuring.follow(task, ARMS[name], 0, 0, 12)["losses"]
+        for name in ("none", "onset", "negative")
+    )
     np.testing.assert_array_equal(none[:6], onset[:6])  # the loss of step 5 is that before it
     assert (none[6:] != onset[6:]).all() and none[0] == pruned[0] and none[1] != pruned[1]
 

@@ -1,4 +1,6 @@
-"""Published arms: what was computed is read back as far as it is published, and what is altered is found."""
+"""Published arms: what was computed is read back as far as it is published, and what is altered is
+found.
+"""
 
 import dataclasses
 import functools
@@ -9,18 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from netdyn_lib import archives, npz, profiles
-from netdyn_lib.arms import published, results, running
-from netdyn_lib.arms.arm import Arm
-from netdyn_lib.pruning import Rule
-from netdyn_lib.store import DamagedShard
-from netdyn_lib.sweeps.published import Unchecked
+from netdyn_lib.curvature.pruning import Rule
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.learning_rate_sweep.published import Unchecked
+from netdyn_lib.experiments.pruning_ablation import published, results, running
+from netdyn_lib.experiments.pruning_ablation.arm import Arm
+from netdyn_lib.results import npz
+from netdyn_lib.results.store import DamagedShard
+from netdyn_lib.tasks import archives
 from tests.small_arms import OBSERVED, TASK, small, synthetic
 
 ARMS = [
-    small("none", networks=3), small("negative"), small("random-same"), small(Rule("all", 1, "random"), name="largest"),
-    small("none", name="lost", learning_rate=1e200, networks=1), small("none", name="long", steps=20, networks=1, spectra=False),
-]  # fmt: skip
+    small("none", networks=3),
+    small("negative"),
+    small("random-same"),
+    small(Rule("all", 1, "random"), name="largest"),
+    small("none", name="lost", learning_rate=1e200, networks=1),
+    small("none", name="long", steps=20, networks=1, spectra=False),
+]
 OTHERS = [small("positive")]
 
 
@@ -33,7 +41,10 @@ def stored(tmp_path_factory):
 
 @pytest.fixture
 def root(stored, tmp_path):
-    assert published.write([*ARMS[:3], *OTHERS, *ARMS[3:]], stored, tmp_path) == tmp_path / f"{TASK}.npz"
+    assert (
+        published.write([*ARMS[:3], *OTHERS, *ARMS[3:]], stored, tmp_path)
+        == tmp_path / f"{TASK}.npz"
+    )
     return tmp_path
 
 
@@ -57,41 +68,81 @@ def test_publishers_at_once_lose_nothing(stored, tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("error")
 def test_what_was_computed_is_read_back(stored, root):
     data, found = running.load(ARMS, stored), published.load(TASK, root)
-    assert found["arm"].values.tolist() == ["none", "negative", "random-same", "largest", "lost", "long"]  # one is not computed
+    # one is not computed
+    assert found["arm"].values.tolist() == [
+        "none",
+        "negative",
+        "random-same",
+        "largest",
+        "lost",
+        "long",
+    ]
     assert set(data.data_vars) - set(found.data_vars) == {"final", "velocity"}
     for name in found.data_vars:
         assert found[name].dims == data[name].dims
         exact = name in ("chaotic", "negative", "positive", "neutral", "present", "diverged_at")
         loose = name == "kept" or name.startswith("overlap")
-        np.testing.assert_allclose(found[name], data[name], rtol=0 if exact else 1e-6, atol=5e-4 if loose else 0, err_msg=name)
+        np.testing.assert_allclose(
+            found[name],
+            data[name],
+            rtol=0 if exact else 1e-6,
+            atol=5e-4 if loose else 0,
+            err_msg=name,
+        )
     np.testing.assert_array_equal(found["step"], data["step"])
-    assert [Arm(**one) for one in json.loads(found.attrs.pop("arms"))] == [Arm(**one) for one in json.loads(data.attrs.pop("arms"))] == ARMS
-    assert found.attrs == data.attrs | {"published_in": f"{root.name}/{TASK}.npz"} and np.isnan(found["negative"].sel(arm="long")).all()
+    assert (
+        [Arm(**one) for one in json.loads(found.attrs.pop("arms"))]
+        == [Arm(**one) for one in json.loads(data.attrs.pop("arms"))]
+        == ARMS
+    )
+    assert (
+        found.attrs == data.attrs | {"published_in": f"{root.name}/{TASK}.npz"}
+        and np.isnan(found["negative"].sel(arm="long")).all()
+    )
 
 
 def test_what_is_recomputed_agrees(root, monkeypatch):
-    monkeypatch.setattr(published.tasks, "get", functools.cache(published.tasks.get))  # sixty times the same data
-    found = {(check.arm, check.seed): check for check in (published.recompute(TASK, token, root=root) for token in range(60))}
-    assert {arm for arm, _ in found} == {arm.label for arm in ARMS} and {seed for _, seed in found} == {0, 1, 2}
+    # sixty times the same data
+    monkeypatch.setattr(published.tasks, "get", functools.cache(published.tasks.get))
+    found = {
+        (check.arm, check.seed): check
+        for check in (published.recompute(TASK, token, root=root) for token in range(60))
+    }
+    assert {arm for arm, _ in found} == {arm.label for arm in ARMS} and {
+        seed for _, seed in found
+    } == {0, 1, 2}
     for check in found.values():
         assert check.agrees and max(check.apart.values()) < 1e-3, check
         assert check.steps == (12 if check.arm != "long" else 20)
     assert "kept" in found["negative", 0].apart and "kept" in found["random-same", 0].apart
     words = str(dataclasses.replace(found["negative", 0], apart={"loss": 2e-9, "kept": 3e-4}))
-    assert words == f"{TASK}, arm negative, network 0: 12 steps, recomputed and published agree (all of 2 quantities to 3e-04)"
+    assert (
+        words
+        == f"{TASK}, arm negative, network 0: 12 steps, recomputed and published agree (all of 2 quantities to 3e-04)"
+    )
 
 
 def token_of(root, arm):
-    return next(token for token in range(200) if published.recompute(TASK, token, 1, root=root).arm == arm)
+    return next(
+        token for token in range(200) if published.recompute(TASK, token, 1, root=root).arm == arm
+    )
 
 
-@pytest.mark.parametrize("name", ["first_loss", *(name for name in OBSERVED if name not in ("loss", "neutral", "overlap_neutral"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "first_loss",
+        *(name for name in OBSERVED if name not in ("loss", "neutral", "overlap_neutral")),
+    ],
+)
 def test_an_altered_number_disagrees(root, name):
     token = token_of(root, "negative")
     alter(root, name, lambda values: values + 1)
     check = published.recompute(TASK, token, root=root)
     assert not check.agrees and "DISAGREE" in str(check)
-    assert [key for key, apart in check.apart.items() if not apart < 1e-3] == ["loss" if name == "first_loss" else name]
+    assert [key for key, apart in check.apart.items() if not apart < 1e-3] == [
+        "loss" if name == "first_loss" else name
+    ]
 
 
 def test_arms_exchanged_disagree(root):
@@ -118,9 +169,16 @@ def test_every_task_is_checked_and_what_has_no_data_is_named(root, monkeypatch):
 
 
 def test_what_is_missing_says_how_to_compute_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="of 'usps'; compute them: python -m netdyn_lib.arms run usps --profile paper && "):
+    with pytest.raises(
+        FileNotFoundError,
+        match="of 'usps'; compute them: python -m netdyn_lib.experiments.pruning_ablation run usps --profile paper && ",
+    ):
         published.load("usps", tmp_path)
-    assert published.names(tmp_path) == [] and published.names(tmp_path / "none") == [] and published.check_all("x", root=tmp_path) == []
+    assert (
+        published.names(tmp_path) == []
+        and published.names(tmp_path / "none") == []
+        and published.check_all("x", root=tmp_path) == []
+    )
     with pytest.raises(KeyError, match="lacks 2 of 2"):
         published.write(OTHERS, tmp_path, tmp_path)
 
@@ -134,8 +192,8 @@ def test_a_damaged_file_is_an_error(root):
 
 def test_the_papers_arms_of_a_task_take_less_than_a_megabyte():
     """32 arms of 3 networks, at worst incompressible."""
-    size = profiles.sizes("07_hessian_chaos", "paper")
-    from netdyn_lib.arms import arm
+    size = sizes.sizes("07_hessian_chaos", "paper")
+    from netdyn_lib.experiments.pruning_ablation import arm
 
     arms = [arm.get(name, "paper") for name in arm.names("usps", "paper")]
     types = [np.dtype(published._type(name)).itemsize for name in OBSERVED]
@@ -152,7 +210,9 @@ def test_the_book_shows_what_is_published(root, monkeypatch):
 
 def test_what_is_published_is_kept_beside_what_is_new(tmp_path):
     def some(ends, networks, **changes):
-        arms = [small(label, name=f"{TASK}/{label}", networks=networks, **changes) for label in ends]
+        arms = [
+            small(label, name=f"{TASK}/{label}", networks=networks, **changes) for label in ends
+        ]
         return synthetic(ends, (0, 6, 12), arms=arms).assign_attrs(provenance=f"of {networks}")
 
     first = some({"none": [0.5, 0.6], "negative": [0.3, 0.4]}, 2)
@@ -160,7 +220,10 @@ def test_what_is_published_is_kept_beside_what_is_new(tmp_path):
     second = some({"none": [0.9, 0.8, 0.7], "positive": [0.2, 0.1, 0.3]}, 3)
     second["present"][0, 1] = False  # not followed yet
     found = published.merged(second, published.load(TASK, tmp_path))
-    assert found["arm"].values.tolist() == ["none", "positive", "negative"] and found.attrs["provenance"] == "of 3; of 2"
+    assert (
+        found["arm"].values.tolist() == ["none", "positive", "negative"]
+        and found.attrs["provenance"] == "of 3; of 2"
+    )
     ends = found["test_accuracy"].isel(step=-1)
     np.testing.assert_allclose(ends.sel(arm="none"), [0.9, 0.6, 0.7], atol=1e-6)
     np.testing.assert_allclose(ends.sel(arm="negative"), [0.3, 0.4, np.nan], atol=1e-6)
@@ -169,13 +232,24 @@ def test_what_is_published_is_kept_beside_what_is_new(tmp_path):
     again = published.load(TASK, tmp_path)
     np.testing.assert_allclose(again["test_accuracy"], found["test_accuracy"], atol=1e-6)
     other = some({"none": [0.9]}, 1, learning_rate=0.1)
-    alone = published.merged(other, published.load(TASK, tmp_path).sel(arm=["none"]).assign_attrs(arms=json.dumps(json.loads(again.attrs["arms"])[:1])))
-    assert alone.sizes["seed"] >= 1 and float(alone["test_accuracy"].sel(arm="none").isel(seed=0, step=-1)) == 0.9 and int(alone["present"].sum()) == 1
+    alone = published.merged(
+        other,
+        published.load(TASK, tmp_path)
+        .sel(arm=["none"])
+        .assign_attrs(arms=json.dumps(json.loads(again.attrs["arms"])[:1])),
+    )
+    assert (
+        alone.sizes["seed"] >= 1
+        and float(alone["test_accuracy"].sel(arm="none").isel(seed=0, step=-1)) == 0.9
+        and int(alone["present"].sum()) == 1
+    )
 
 
 def test_publishing_the_same_again_does_not_repeat_where_it_comes_from(tmp_path):
     def some(label, where):
-        return synthetic({label: [0.5]}, (0, 6, 12), arms=[small(label, name=f"{TASK}/{label}", networks=1)]).assign_attrs(provenance=where)
+        return synthetic(
+            {label: [0.5]}, (0, 6, 12), arms=[small(label, name=f"{TASK}/{label}", networks=1)]
+        ).assign_attrs(provenance=where)
 
     published.save(some("none", "1 h on A"), tmp_path)
     for again in range(3):

@@ -1,4 +1,6 @@
-"""Following arms: only what is missing, killed and gone on with to the last bit, shared by processes, damage, and time limits."""
+"""Following arms: only what is missing, killed and gone on with to the last bit, shared by
+processes, damage, and time limits.
+"""
 
 import json
 import subprocess
@@ -10,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib import tasks
-from netdyn_lib.arms import measuring, pieces, running
-from netdyn_lib.arms.arm import Arm
-from netdyn_lib.pruning import Rule
-from netdyn_lib.store import DamagedShard, Store
+from netdyn_lib.curvature.pruning import Rule
+from netdyn_lib.experiments.pruning_ablation import measuring, pieces, running
+from netdyn_lib.experiments.pruning_ablation.arm import Arm
+from netdyn_lib.results.store import DamagedShard, Store
+from netdyn_lib.tasks import tasks
 from tests.small_arms import OBSERVED, TASK, small
 
 ARMS = [small("none"), small("random-same"), small("negative", momentum=0.9, networks=1)]
@@ -53,7 +55,9 @@ def same(one, other):
 
 
 def segments(folder):
-    return [path for path in folder.glob("*.npz") if "segment" in Store(folder).read(path.stem).meta]
+    return [
+        path for path in folder.glob("*.npz") if "segment" in Store(folder).read(path.stem).meta
+    ]
 
 
 def test_a_dataset_is_what_was_measured(data):
@@ -68,7 +72,10 @@ def test_a_dataset_is_what_was_measured(data):
 
 def test_dimensions_and_provenance(data):
     assert dict(data.sizes) == {"arm": 3, "seed": 2, "step": 7, "parameter": 235, "first": 12}
-    assert data["arm"].values.tolist() == ["none", "random-same", "negative"] and data["step"].values[-1] == 12
+    assert (
+        data["arm"].values.tolist() == ["none", "random-same", "negative"]
+        and data["step"].values[-1] == 12
+    )
     assert data["test_loss"].dims == ("arm", "seed", "step")
     assert data["present"].values.tolist() == [[True, True], [True, True], [True, False]]
     assert np.isnan(data["test_loss"].sel(arm="negative", seed=1)).all()
@@ -82,10 +89,16 @@ def test_arms_of_other_lengths_and_numbers_stand_in_one_dataset(folder, data):
     running.run(arms, folder)
     found = running.load(arms, folder)
     assert found["step"].values.tolist() == [0, 2, 4, 6, 8, 10, 12, 16, 20]
-    np.testing.assert_array_equal(found["loss"].sel(arm="none", step=data["step"]), data["loss"].sel(arm="none"))
+    np.testing.assert_array_equal(
+        found["loss"].sel(arm="none", step=data["step"]), data["loss"].sel(arm="none")
+    )
     later = found["test_loss"].sel(arm="longer", seed=0)
-    np.testing.assert_array_equal(later.sel(step=[4, 8, 12]), data["test_loss"].sel(arm="none", seed=0, step=[4, 8, 12]))
-    assert np.isnan(later.sel(step=[2, 6, 10])).all() and np.isfinite(later.sel(step=[16, 20])).all()
+    np.testing.assert_array_equal(
+        later.sel(step=[4, 8, 12]), data["test_loss"].sel(arm="none", seed=0, step=[4, 8, 12])
+    )
+    assert (
+        np.isnan(later.sel(step=[2, 6, 10])).all() and np.isfinite(later.sel(step=[16, 20])).all()
+    )
 
 
 def test_a_second_run_follows_nothing_and_more_networks_or_steps_only_the_rest(folder, counted):
@@ -112,10 +125,14 @@ def test_segments_change_no_number(data, tmp_path):
 
 
 def test_a_killed_run_is_gone_on_with_to_the_last_bit(tmp_path, counted):
-    """Killed with −9, anywhere in a segment: no claim is left, and the rest is followed from the last checkpoint."""
+    """Killed with −9, anywhere in a segment: no claim is left, and the rest is followed from the
+    last checkpoint.
+    """
     endless = "small('random-same', momentum=0.5, networks=1, steps=1_000_000)"
-    code = f"from tests.small_arms import small; from netdyn_lib.arms import running; running.run([{endless}], {str(tmp_path)!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[1])
+    code = f"from tests.small_arms import small; from netdyn_lib.experiments.pruning_ablation import running; running.run([{endless}], {str(tmp_path)!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[1]
+    )
     try:
         end = time.monotonic() + 120
         while len(list(tmp_path.glob("*.npz"))) < 3:
@@ -127,7 +144,10 @@ def test_a_killed_run_is_gone_on_with_to_the_last_bit(tmp_path, counted):
     done = len(segments(tmp_path))
     arm = small("random-same", momentum=0.5, networks=1, steps=4 * (done + 2))
     assert running.run([arm], tmp_path) == (0, 0)
-    assert counted == [("random-same", 0, 4 * done, 4 * done + 4), ("random-same", 0, 4 * done + 4, 4 * done + 8)]
+    assert counted == [
+        ("random-same", 0, 4 * done, 4 * done + 4),
+        ("random-same", 0, 4 * done + 4, 4 * done + 8),
+    ]
     whole = Arm(**vars(arm) | dict(segment=arm.steps))
     running.run([whole], tmp_path / "whole")
     same(running.load([arm], tmp_path), running.load([whole], tmp_path / "whole"))
@@ -199,23 +219,40 @@ def test_runs_that_diverge_are_data(tmp_path, counted):
     assert running.run([arm], tmp_path) == (0, 0) and len(counted) == 2
     found = running.load([arm], tmp_path).sel(arm="none")
     assert (found["diverged_at"] > 0).all() and found["present"].all()
-    assert np.isnan(found["test_loss"].isel(step=slice(3, None))).all() and np.isfinite(found["test_loss"].isel(step=0)).all()
+    assert (
+        np.isnan(found["test_loss"].isel(step=slice(3, None))).all()
+        and np.isfinite(found["test_loss"].isel(step=0)).all()
+    )
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(seed=1), dict(learning_rate=0.4), dict(batch=5), dict(batch=None), dict(onset=1), dict(momentum=0.1), dict(every=4),
-        dict(spectra=False), dict(rule="positive"), dict(rule=Rule("negative", 5)), dict(task="digits-usps"),
+        dict(seed=1),
+        dict(learning_rate=0.4),
+        dict(batch=5),
+        dict(batch=None),
+        dict(onset=1),
+        dict(momentum=0.1),
+        dict(every=4),
+        dict(spectra=False),
+        dict(rule="positive"),
+        dict(rule=Rule("negative", 5)),
+        dict(task="digits-usps"),
     ],
-)  # fmt: skip
+)
 def test_whatever_determines_the_numbers_is_in_the_key(changes):
-    first, other = (pieces.pieces([small(**more)])[0] for more in ({}, dict(rule="negative") | changes))
+    first, other = (
+        pieces.pieces([small(**more)])[0] for more in ({}, dict(rule="negative") | changes)
+    )
     assert first.key != other.key and next(first.segments()) != next(other.segments())
 
 
 def test_names_segments_and_numbers_are_not():
-    one, other = (pieces.pieces([small(**more)])[0] for more in ({}, dict(name="other", networks=9, segment=6)))
+    one, other = (
+        pieces.pieces([small(**more)])[0]
+        for more in ({}, dict(name="other", networks=9, segment=6))
+    )
     assert one.key == other.key and next(one.segments())[2] != next(other.segments())[2]
     longer = pieces.pieces([small(steps=24)])[0]
     assert longer.key != one.key and list(longer.segments())[:3] == list(one.segments())
@@ -226,7 +263,11 @@ def test_other_code_or_data_is_another_key(monkeypatch):
     first = pieces.pieces([small()])[0].key
     monkeypatch.setattr(pieces, "_code", lambda: "other")
     other = pieces.pieces([small()])[0]
-    assert other.key != first and other.identity["code"] == "other" and other.identity["task"]["data"] == other.task.split.checksum
+    assert (
+        other.key != first
+        and other.identity["code"] == "other"
+        and other.identity["task"]["data"] == other.task.split.checksum
+    )
 
 
 def test_networks_that_are_missing_are_one_clear_error_or_left_out(tmp_path):
@@ -234,7 +275,9 @@ def test_networks_that_are_missing_are_one_clear_error_or_left_out(tmp_path):
     with pytest.raises(KeyError, match=f"lacks 3 of 5 networks of 3 arms of '{TASK}'"):
         running.load(ARMS, tmp_path)
     found = running.load([*ARMS[1:], small("none", networks=3)], tmp_path, partial=True)
-    assert found["arm"].values.tolist() == ["none"] and found["present"].values.tolist() == [[True, True, False]]
+    assert found["arm"].values.tolist() == ["none"] and found["present"].values.tolist() == [
+        [True, True, False]
+    ]
     assert np.isnan(found["diverged_at"].values[0, 2])
     with pytest.raises(KeyError, match="lacks 3 of 3"):
         running.load(ARMS[1:], tmp_path, partial=True)

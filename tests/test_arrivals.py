@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import arrivals, descent, tasks
-from netdyn_lib.ensembles import Stopped
-from netdyn_lib.observables import first_hit
+from netdyn_lib.tasks import tasks
+from netdyn_lib.torch_utils import Stopped
+from netdyn_lib.training import arrivals, gradient_descent
+from netdyn_lib.training.observables import first_hit
 
 COUNT, CAP = 8, 120
 
@@ -23,11 +24,15 @@ def start(task):
 
 @pytest.fixture(scope="module")
 def record(task, start):
-    return descent.run(descent.GradientDescent(task, 1.0), start, CAP, ("test_accuracy",))
+    return gradient_descent.run(
+        gradient_descent.GradientDescent(task, 1.0), start, CAP, ("test_accuracy",)
+    )
 
 
 def search(task, start, target=0.8, cap=CAP, sustained=20, rate=1.0, **options):
-    return arrivals.search(descent.GradientDescent(task, rate), start, target, cap, sustained, **options)
+    return arrivals.search(
+        gradient_descent.GradientDescent(task, rate), start, target, cap, sustained, **options
+    )
 
 
 def expected(curves, target, sustained):
@@ -35,7 +40,9 @@ def expected(curves, target, sustained):
     return first_hit(times, curves, target), first_hit(times, curves, target, sustained)
 
 
-@pytest.mark.parametrize(("target", "sustained"), [(0.8, 20), (0.8, 1), (0.5, 60), (1.01, 20), (0.0, 20)])
+@pytest.mark.parametrize(
+    ("target", "sustained"), [(0.8, 20), (0.8, 1), (0.5, 60), (1.01, 20), (0.0, 20)]
+)
 def test_arrivals_are_those_of_the_whole_curve(task, start, record, target, sustained):
     found = search(task, start, target, sustained=sustained)
     first, lasting = expected(record["test_accuracy"], target, sustained)
@@ -55,7 +62,9 @@ def test_the_length_of_a_stretch_does_not_matter(task, start, monkeypatch, stret
 
 @pytest.mark.parametrize("known", [0, 10, 30, CAP])
 def test_what_was_seen_is_continued_bit_for_bit(task, start, record, known):
-    before = descent.run(descent.GradientDescent(task, 1.0), start, known, ("test_accuracy",))
+    before = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 1.0), start, known, ("test_accuracy",)
+    )
     found = search(task, before.final, seen=before["test_accuracy"])
     whole = search(task, start)
     np.testing.assert_array_equal(found.first, whole.first)

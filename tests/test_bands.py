@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import bands
+from netdyn_lib.series import bands
 from tests.examples import cycle
 
 
@@ -12,7 +12,9 @@ def test_bands_are_measured():
     series = np.tile([1.0, 5.0, 3.0], 20) + np.tile([1e-3, -1e-3, 2e-3], 20) * decay
     found = bands.measure(series[:, None], np.array([[3]]))
     span = 1 - np.exp(-57 / 20)
-    assert found.width[0] == pytest.approx(1e-3 * np.array([span, 2 * span * np.exp(-2 / 20), span * np.exp(-1 / 20)]))
+    assert found.width[0] == pytest.approx(
+        1e-3 * np.array([span, 2 * span * np.exp(-2 / 20), span * np.exp(-1 / 20)])
+    )
     assert found.centre[0] == pytest.approx([1, 3, 5], abs=1e-3)
     assert found.gap[0] == pytest.approx(2, abs=0.01)
     assert found.decaying[0].tolist() == [True, True, False]

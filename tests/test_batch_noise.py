@@ -1,10 +1,14 @@
-"""Counts of eigenvalues of full and mini-batches, and the full batch's curvature along the latter's negative directions."""
+"""Counts of eigenvalues of full and mini-batches, and the full batch's curvature along the latter's
+negative directions.
+"""
 
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import batch_noise, curvature, losses, low_rank, minibatches, networks, tasks
+from netdyn_lib.curvature import batch_hessian, batch_noise, hessian
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import minibatches
 
 
 def small(samples=23):
@@ -16,25 +20,35 @@ def small(samples=23):
 def test_full_counts_are_those_of_the_dense_spectrum():
     task = small()
     params = task.initial(1)
-    values = torch.linalg.eigvalsh(curvature.hessians(task.objective, params)[0]).numpy()
+    values = torch.linalg.eigvalsh(hessian.hessians(task.objective, params)[0]).numpy()
     found = batch_noise.full(task, params[0], 0.1)
     edge = 1e-12 * values[-1]
-    assert (found.negative, found.positive, found.size) == ((values < -edge).sum(), (values > edge).sum(), 39)
-    assert found.negative_sum == pytest.approx(-values[values < 0].sum()) and found.positive_sum == pytest.approx(values[values > 0].sum())
-    assert (found.smallest, found.largest) == pytest.approx((values[0], values[-1])) and found.chaotic == found.negative
+    assert (found.negative, found.positive, found.size) == (
+        (values < -edge).sum(),
+        (values > edge).sum(),
+        39,
+    )
+    assert found.negative_sum == pytest.approx(
+        -values[values < 0].sum()
+    ) and found.positive_sum == pytest.approx(values[values > 0].sum())
+    assert (found.smallest, found.largest) == pytest.approx(
+        (values[0], values[-1])
+    ) and found.chaotic == found.negative
 
 
 def test_mini_batches_against_the_full_batch():
     task = small()
     params = task.initial(1)[0]
-    whole = curvature.hessians(task.objective, params[None])[0]
+    whole = hessian.hessians(task.objective, params[None])[0]
     found = batch_noise.compare(task, params, 0.1, 4, 3, seed=1, start=2)
     for k in range(3):
         part = minibatches.part(task, torch.tensor(minibatches.at(23, 4, k + 2, 1)))
-        spectrum = low_rank.spectrum(part, params)
+        spectrum = batch_hessian.spectrum(part, params)
         negative = spectrum.classes(0.1).negative
         vectors = spectrum.dense_vectors()[:, torch.from_numpy(negative)]
-        np.testing.assert_allclose(found.full[k], torch.diagonal(vectors.T @ whole @ vectors), atol=1e-13)
+        np.testing.assert_allclose(
+            found.full[k], torch.diagonal(vectors.T @ whole @ vectors), atol=1e-13
+        )
         np.testing.assert_allclose(found.own[k], spectrum.values[negative])
         assert found.counts[k].negative == negative.sum() and found.counts[k].size == 39
         assert found.share_negative[k] == np.mean(found.full[k] < 0) and found.share_kept[k] < 1
@@ -53,13 +67,21 @@ def test_along_training_is_what_single_networks_have():
     found = batch_noise.along(task, dict(zip((3, 7), states)), 0.1, 4, 3, seed=1)
     assert found.index.tolist() == [3, 7]
     for k, step in enumerate((3, 7)):
-        one, whole = batch_noise.compare(task, states[k], 0.1, 4, 3, 1, step), batch_noise.full(task, states[k], 0.1)
+        one, whole = (
+            batch_noise.compare(task, states[k], 0.1, 4, 3, 1, step),
+            batch_noise.full(task, states[k], 0.1),
+        )
         row = found.loc[step]
-        assert row["negative"] == np.mean([c.negative for c in one.counts]) and row["positive"] == np.mean([c.positive for c in one.counts])
+        assert row["negative"] == np.mean([c.negative for c in one.counts]) and row[
+            "positive"
+        ] == np.mean([c.positive for c in one.counts])
         assert row["negative sum"] == pytest.approx(np.mean([c.negative_sum for c in one.counts]))
         for name in ("share_negative", "share_kept"):
             assert row[name] == pytest.approx(getattr(one, name).mean())
-        assert (row["full negative"], row["full positive sum"]) == (whole.negative, whole.positive_sum)
+        assert (row["full negative"], row["full positive sum"]) == (
+            whole.negative,
+            whole.positive_sum,
+        )
     less = batch_noise.along(task, dict(zip((3, 7), states)), 0.1, 4, 3, seed=1, full=False)
     assert less.columns.tolist() == [name for name in found.columns if not name.startswith("full")]
 

@@ -5,18 +5,32 @@ import json
 import numpy as np
 import pytest
 
-from netdyn_lib import benchmarks, sources, store
-from netdyn_lib.benchmarks import Growth, Results, Row
+from netdyn_lib.experiments import benchmarks
+from netdyn_lib.experiments.benchmarks import Growth, Results, Row
+from netdyn_lib.results import sources, store
 
 
 def row(**changed):
-    return Row(**dict(work="w, 2 threads", rival="a loop", ours=(1.0, 2.0, 4.0), theirs=(20.0, 20.0, 200.0), unit="s", goal=15.0) | changed)
+    return Row(
+        **dict(
+            work="w, 2 threads",
+            rival="a loop",
+            ours=(1.0, 2.0, 4.0),
+            theirs=(20.0, 20.0, 200.0),
+            unit="s",
+            goal=15.0,
+        )
+        | changed
+    )
 
 
 def test_ratios_are_taken_round_by_round():
     assert row().ratios.tolist() == [20, 10, 50]
     assert (row().ratio, row().low, row().high) == (20, 10, 50)
-    assert str(row(accuracy="differs by 1e-9")) == "w, 2 threads: 2 s; a loop: 20; ratio 20 (10 to 50, 3 rounds); goal 15, met; differs by 1e-9"
+    assert (
+        str(row(accuracy="differs by 1e-9"))
+        == "w, 2 threads: 2 s; a loop: 20; ratio 20 (10 to 50, 3 rounds); goal 15, met; differs by 1e-9"
+    )
 
 
 def test_rates_are_the_other_way_round():
@@ -45,11 +59,18 @@ def test_what_is_no_measurement_is_refused(changed, message):
 
 def growth(**changed):
     sizes = np.array([10.0, 30.0, 100.0, 300.0, 1000.0])
-    return Growth(**dict(work="w", quantity="samples", sizes=sizes, seconds=0.1 * sizes**1.5, mebibytes=2 * sizes) | changed)
+    return Growth(
+        **dict(
+            work="w", quantity="samples", sizes=sizes, seconds=0.1 * sizes**1.5, mebibytes=2 * sizes
+        )
+        | changed
+    )
 
 
 def test_an_exact_power_is_found():
-    assert (growth().exponent().estimate, growth().exponent("mebibytes").estimate) == pytest.approx((1.5, 1))
+    assert (growth().exponent().estimate, growth().exponent("mebibytes").estimate) == pytest.approx(
+        (1.5, 1)
+    )
     rng = np.random.default_rng(0)
     noisy = growth(seconds=growth().seconds * rng.lognormal(0, 0.2, 5)).exponent()
     assert noisy.low < 1.5 < noisy.high and noisy.high - noisy.low > 0.05
@@ -57,14 +78,23 @@ def test_an_exact_power_is_found():
 
 def test_the_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(1)
-    held = [i.low <= 1.5 <= i.high for i in (growth(seconds=growth().seconds * rng.lognormal(0, 0.2, 5)).exponent(level=0.8) for _ in range(400))]
+    held = [
+        i.low <= 1.5 <= i.high
+        for i in (
+            growth(seconds=growth().seconds * rng.lognormal(0, 0.2, 5)).exponent(level=0.8)
+            for _ in range(400)
+        )
+    ]
     assert 0.74 < np.mean(held) < 0.86
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (dict(sizes=(1, 2), seconds=(1, 2), mebibytes=None), "at least three, positive and ascending"),
+        (
+            dict(sizes=(1, 2), seconds=(1, 2), mebibytes=None),
+            "at least three, positive and ascending",
+        ),
         (dict(sizes=(1, 3, 2, 4, 5)), "ascending"),
         (dict(seconds=(1, 2, 3)), "expected 5 numbers"),
         (dict(mebibytes=(1, 2, 3, 4, -1)), "not negative"),
@@ -84,7 +114,11 @@ def test_an_exponent_of_nothing_is_refused():
 
 @pytest.fixture
 def results():
-    return Results({"processor": "p", "cores": 2, "date": "2026-01-01"}, (row(), row(work="another", goal=None)), (growth(),))
+    return Results(
+        {"processor": "p", "cores": 2, "date": "2026-01-01"},
+        (row(), row(work="another", goal=None)),
+        (growth(),),
+    )
 
 
 def test_a_file_gives_back_what_was_saved(tmp_path, results):
@@ -97,7 +131,11 @@ def test_a_file_gives_back_what_was_saved(tmp_path, results):
 def test_tables_and_rows(results):
     table = results.table()
     assert table["part"].tolist() == ["", ""]
-    assert table["ratio"].tolist() == 2 * ["20 (10 to 50)"] and table["met"].tolist() == ["yes", ""] and table["goal"].tolist() == ["15", ""]
+    assert (
+        table["ratio"].tolist() == 2 * ["20 (10 to 50)"]
+        and table["met"].tolist() == ["yes", ""]
+        and table["goal"].tolist() == ["15", ""]
+    )
     assert results.exponents()["exponent of time"].str.startswith("1.5").all()
     assert results.row("another").goal is None
     with pytest.raises(ValueError, match="0 rows begin with 'x'; there are: w, 2 threads; another"):
@@ -131,7 +169,9 @@ def test_what_limits_a_row_is_told_and_older_files_have_none(tmp_path):
     assert str(limited.rows[0]).endswith("goal 50, missed; what limits it: bytes")
     assert limited.table()["what limits it"].tolist() == ["bytes"]
     reached = Results({}, (row(limit="bytes", goal=1.0), row(limit="bytes")), ())
-    assert reached.table()["what limits it"].tolist() == ["", ""] and "limits" not in str(reached.rows[0])
+    assert reached.table()["what limits it"].tolist() == ["", ""] and "limits" not in str(
+        reached.rows[0]
+    )
     path = tmp_path / "cpu.json"
     benchmarks.save(path, limited)
     assert benchmarks.load(path) == limited
@@ -144,10 +184,16 @@ def test_what_limits_a_row_is_told_and_older_files_have_none(tmp_path):
 def test_rows_of_a_part_stand_together():
     rows = tuple(row(work=f"{k}", group=group) for k, group in enumerate(("b", "a", "b")))
     found = Results({}, rows, ())
-    assert found.groups == ("b", "a") and [r.work for r in found.by_group()] == ["0", "2", "1"] == found.table()["work"].tolist()
+    assert (
+        found.groups == ("b", "a")
+        and [r.work for r in found.by_group()] == ["0", "2", "1"] == found.table()["work"].tolist()
+    )
 
 
-@pytest.mark.parametrize(("unit", "rate", "shares"), [("Gflop/s", True, True), ("steps a second", True, False), ("s", False, False)])
+@pytest.mark.parametrize(
+    ("unit", "rate", "shares"),
+    [("Gflop/s", True, True), ("steps a second", True, False), ("s", False, False)],
+)
 def test_shares_are_in_operations_per_second(unit, rate, shares):
     assert row(unit=unit, rate=rate).shares is shares
 
@@ -161,27 +207,61 @@ def test_what_is_published_says_where(tmp_path, results):
     assert found == {"cpu": results} and sources.of(found) == ("bench/cpu.json",)
     assert sources.of(results) == (sources.HERE,)
     benchmarks.save(root / "gpu.json", results)
-    assert list(benchmarks.published(root)) == ["cpu", "gpu"] and sources.of(benchmarks.published(root)) == ("bench/cpu.json", "bench/gpu.json")
+    assert list(benchmarks.published(root)) == ["cpu", "gpu"] and sources.of(
+        benchmarks.published(root)
+    ) == ("bench/cpu.json", "bench/gpu.json")
     assert benchmarks.load(root / "cpu.json").published_in is None
 
 
 def test_the_folder_is_that_of_the_book():
-    assert benchmarks.folder().parts[-3:] == ("book", "results", "bench") and (benchmarks.folder().parents[1] / "index.md").exists()
+    assert (
+        benchmarks.folder().parts[-3:] == ("book", "results", "bench")
+        and (benchmarks.folder().parents[1] / "index.md").exists()
+    )
 
 
 def test_what_was_measured_on_what(results):
     other = Results({"device": "a GPU", "cuda": "13", "duration_s": 600.0, "command": "c"}, (), ())
     about = benchmarks.about({"cpu": results, "gpu": other})
-    assert about["cpu"].to_dict() == {"processor": "p", "cores": "2", "device": "", "CUDA": "", "date": "2026-01-01", "took": "", "repeated by": "make bench KEEP=1"}
+    assert about["cpu"].to_dict() == {
+        "processor": "p",
+        "cores": "2",
+        "device": "",
+        "CUDA": "",
+        "date": "2026-01-01",
+        "took": "",
+        "repeated by": "make bench KEEP=1",
+    }
     assert about.loc["took", "gpu"] == "10 min" and about.loc["repeated by", "gpu"] == "c"
     assert "torch" not in about.index
 
 
 def test_tables_and_counts_of_several(results):
-    alone, both = benchmarks.tables({"cpu": results}), benchmarks.tables({"cpu": results, "gpu": results})
-    assert "on" not in alone and both["on"].tolist() == ["cpu", "cpu", "gpu", "gpu"] and both.columns[0] == "on"
-    missed = benchmarks.tables({"cpu": Results({}, (row(goal=99.0, work="w" * 60, limit="l" * 60), row(goal=1e-9), row()), ())}, "missed")
+    alone, both = (
+        benchmarks.tables({"cpu": results}),
+        benchmarks.tables({"cpu": results, "gpu": results}),
+    )
+    assert (
+        "on" not in alone
+        and both["on"].tolist() == ["cpu", "cpu", "gpu", "gpu"]
+        and both.columns[0] == "on"
+    )
+    missed = benchmarks.tables(
+        {
+            "cpu": Results(
+                {}, (row(goal=99.0, work="w" * 60, limit="l" * 60), row(goal=1e-9), row()), ()
+            )
+        },
+        "missed",
+    )
     assert missed["what limits it"].tolist() == ["l" * 60] and "on" not in missed
     assert "l" * 60 in missed._repr_html_() and "w" * 60 in missed[["work", "goal"]]._repr_html_()
-    assert benchmarks.tables({"cpu": results, "gpu": results}, "exponents")["grows"].tolist() == ["samples", "samples"]
-    assert benchmarks.summary({"cpu": results, "gpu": Results({}, (row(goal=99.0),), ())}) == {"goals": 2, "met": 1, "missed": 1}
+    assert benchmarks.tables({"cpu": results, "gpu": results}, "exponents")["grows"].tolist() == [
+        "samples",
+        "samples",
+    ]
+    assert benchmarks.summary({"cpu": results, "gpu": Results({}, (row(goal=99.0),), ())}) == {
+        "goals": 2,
+        "met": 1,
+        "missed": 1,
+    }

@@ -9,9 +9,9 @@ t² − St + 2 = 0, which has solutions from S = √8 on.  At w = c, a = 2S/3.
 import numpy as np
 import pytest
 
-from netdyn_lib import bifurcations
-from netdyn_lib.bifurcations import TO_BIRTH, TO_DOUBLING, cycle, follow, jet, superstable
-from netdyn_lib.maps import CUBIC, LOGISTIC
+from netdyn_lib.maps import bifurcations
+from netdyn_lib.maps.bifurcations import TO_BIRTH, TO_DOUBLING, cycle, follow, jet, superstable
+from netdyn_lib.maps.one_dimensional import CUBIC, LOGISTIC
 
 
 def test_jet_agrees_with_differences():
@@ -50,7 +50,8 @@ def test_cycles_double_where_they_should(map, word, known):
 
 
 @pytest.mark.parametrize(
-    ("map", "word", "sign", "known"), [(CUBIC, [2], -1, 8**0.5 - 1), (LOGISTIC, [1, 0], 1, 1 + 8**0.5)]
+    ("map", "word", "sign", "known"),
+    [(CUBIC, [2], -1, 8**0.5 - 1), (LOGISTIC, [1, 0], 1, 1 + 8**0.5)],
 )
 def test_cycles_are_born_where_they_should(map, word, sign, known):
     p = superstable(map, [word], 0.2, map.exact[0])[0]
@@ -97,8 +98,14 @@ def test_polish_refuses_to_leave_its_guess():
     ("call", "message"),
     [
         (lambda: bifurcations.merging(LOGISTIC, 3.0, 4.0), "logistic map is not odd"),
-        (lambda: bifurcations.merging(CUBIC, 1.0, 1.2), "no point where the attractors merge between learning rate η"),
-        (lambda: bifurcations.escape(CUBIC, 1.0, 1.2), "no point where the critical orbit escapes between"),
+        (
+            lambda: bifurcations.merging(CUBIC, 1.0, 1.2),
+            "no point where the attractors merge between learning rate η",
+        ),
+        (
+            lambda: bifurcations.escape(CUBIC, 1.0, 1.2),
+            "no point where the critical orbit escapes between",
+        ),
         (lambda: bifurcations.merging(CUBIC, 0.0, 2.0), "learning rate η = 0.0 must be > 0"),
         (lambda: superstable(CUBIC, [[1]], np.nan, 2.0), "learning rate η = nan must be > 0"),
         (lambda: superstable(CUBIC, [[1]], 1.5, 2.0), "word 1C is not passed"),

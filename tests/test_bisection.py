@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from netdyn_lib.bisection import bisect
+from netdyn_lib.experiments.bisection import bisect
 
 
 def counted(share):
@@ -21,10 +21,14 @@ def step(at):
 
 def tent(rate):
     """Rises from 0 at η = 1 to 1 at 4, and is down to 0.4 from 10 on."""
-    return 0.0 if rate < 1 else math.log(rate, 4) if rate <= 4 else max(0.4, 1 - math.log(rate / 4, 4))
+    return (
+        0.0 if rate < 1 else math.log(rate, 4) if rate <= 4 else max(0.4, 1 - math.log(rate / 4, 4))
+    )
 
 
-@pytest.mark.parametrize("low, high", [(0.1, 100.0), (1e-3, None), (20.0, 100.0), (8.0, None), (1e-3, 1e-2)])
+@pytest.mark.parametrize(
+    "low, high", [(0.1, 100.0), (1e-3, None), (20.0, 100.0), (8.0, None), (1e-3, 1e-2)]
+)
 def test_a_step_is_found_from_any_bracket(low, high):
     found = bisect(step(7.5), low, high, tolerance=1.05)
     assert found.low < 7.5 <= found.high and found.high / found.low <= 1.05
@@ -55,13 +59,19 @@ def test_a_window_within_a_bracket_of_zeros_is_found():
 
 def test_a_search_that_runs_out_of_probes_says_so():
     found = bisect(step(7.5), 0.1, 100.0, tolerance=1.0001, most_probes=5)
-    assert not found.converged and len(found.rates) == 5 and "stopped after 5 probes" in found.reason
+    assert (
+        not found.converged and len(found.rates) == 5 and "stopped after 5 probes" in found.reason
+    )
 
 
 @pytest.mark.parametrize(
     "share, options, message",
     [
-        (lambda rate: 0.0, {}, r"p\(0.001\) = 0 and p\(1e\+04\) = 0 do not bracket the level 0.9 after 8 probes; no initial condition"),
+        (
+            lambda rate: 0.0,
+            {},
+            r"p\(0.001\) = 0 and p\(1e\+04\) = 0 do not bracket the level 0.9 after 8 probes; no initial condition",
+        ),
         (lambda rate: 1.0, {}, "do not bracket .* sensitive already: give a smaller low"),
         (lambda rate: 0.5 * (rate > 1), {}, "the largest is p.* = 0.5: lower the level"),
         (step(1e3), dict(expansions=1), "no initial condition"),

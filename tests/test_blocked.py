@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import blocked, descent, gradients, losses, networks, steppers, tasks
+from netdyn_lib.tasks import gradients, losses, networks, tasks
+from netdyn_lib.training import blocked, gradient_descent, steppers
 from tests.random_problems import problem
 
 
@@ -25,7 +26,9 @@ def small_blocks(monkeypatch):
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize("silent", [(), (0, 5, 11)])
 @pytest.mark.parametrize("alone, together", [(True, 1), (True, 2), (True, 3), (False, 1)])
-def test_gradient_and_output_are_those_of_all_samples_at_once(sizes, activation, silent, alone, together):
+def test_gradient_and_output_are_those_of_all_samples_at_once(
+    sizes, activation, silent, alone, together
+):
     task = problem(sizes, activation, silent=silent)
     params = task.initial(4)
     stepper = blocked.BlockedMLPStepper(task, together)
@@ -50,11 +53,19 @@ def test_summed_loss():
         stepper.forward(params)
         moved = params.clone()
         stepper.subtract(moved, torch.full((2, 1), 0.1, dtype=torch.float64))
-        torch.testing.assert_close(moved, params - 0.1 * gradients.ModuleGradient(task)(params), rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(
+            moved, params - 0.1 * gradients.ModuleGradient(task)(params), rtol=1e-12, atol=1e-13
+        )
 
 
 def test_any_module_by_blocks():
-    module = nn.Sequential(nn.Unflatten(1, (1, 4, 3)), nn.Conv2d(1, 2, 3, padding=1), nn.GELU(), nn.Flatten(), nn.Linear(24, 3))
+    module = nn.Sequential(
+        nn.Unflatten(1, (1, 4, 3)),
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.GELU(),
+        nn.Flatten(),
+        nn.Linear(24, 3),
+    )
     like = problem((12, 3))
     task = tasks.custom("convolution", module, losses.CrossEntropy(), like.x, like.y)
     params = task.initial(3)
@@ -64,7 +75,9 @@ def test_any_module_by_blocks():
     torch.testing.assert_close(stepper.forward(params), expected)
     moved = params.clone()
     stepper.subtract(moved, torch.full((3, 1), 0.5, dtype=torch.float64))
-    torch.testing.assert_close(moved, params - 0.5 * gradients.ModuleGradient(task)(params), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(
+        moved, params - 0.5 * gradients.ModuleGradient(task)(params), rtol=1e-12, atol=1e-13
+    )
 
 
 def test_blocks_cover_every_sample_once_and_are_alike():
@@ -86,13 +99,14 @@ def test_few_samples_and_no_hidden_layer_need_no_blocks(monkeypatch):
 def test_a_group_does_not_depend_on_its_batch_nor_on_threads(copies):
     task = problem((12, 7, 3))
     ball = networks.perturbed(task.initial(5), 1e-8, copies)
-    gd = descent.GradientDescent(task, 5.0)
-    whole = descent.run(gd, ball, 60, ("distance", "loss"), workers=2)
-    part = descent.run(gd, ball[2:4], 60, ("distance", "loss"), workers=1, chunk=1)
+    gd = gradient_descent.GradientDescent(task, 5.0)
+    whole = gradient_descent.run(gd, ball, 60, ("distance", "loss"), workers=2)
+    part = gradient_descent.run(gd, ball[2:4], 60, ("distance", "loss"), workers=1, chunk=1)
     assert (whole["distance"][:, 2:4] == part["distance"]).all()
     assert (whole["loss"][:, 2:4] == part["loss"]).all()
-    alone = descent.run(gd, ball[3, 1:2], 5, ("loss",))
-    assert np.allclose(whole["loss"][:6, 3, 1], alone["loss"][:, 0], rtol=1e-12, atol=0)  # not to the last bit
+    alone = gradient_descent.run(gd, ball[3, 1:2], 5, ("loss",))
+    # not to the last bit
+    assert np.allclose(whole["loss"][:6, 3, 1], alone["loss"][:, 0], rtol=1e-12, atol=0)
 
 
 def test_stacks_are_groups_and_not_too_large():
@@ -116,13 +130,16 @@ def test_most_blocks_need_few_of_the_inputs_where_samples_are_sparse():
     widths = [block.x.shape[1] - 1 for block in stepper._blocks]
     assert widths[0] < widths[-1] and sum(widths) < 0.85 * 12 * len(widths)
     assert sorted(stepper._data.samples.tolist()) == list(range(200))
-    assert sum(block.x.count_nonzero() for block in stepper._blocks) == sparse.count_nonzero() + 200  # and the ones
+    # and the ones
+    assert sum(block.x.count_nonzero() for block in stepper._blocks) == sparse.count_nonzero() + 200
     params = task.initial(2)
     expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
     torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
     moved = params.clone()
     stepper.subtract(moved, torch.ones(2, 1, dtype=torch.float64))
-    torch.testing.assert_close(moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14)
+    torch.testing.assert_close(
+        moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14
+    )
 
 
 def test_the_order_of_samples_lives_as_long_as_they_and_travels_nowhere():
@@ -154,7 +171,9 @@ def test_samples_of_zeros_alone():
     torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
     moved = params.clone()
     stepper.subtract(moved, torch.ones(2, 1, dtype=torch.float64))
-    torch.testing.assert_close(moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14)
+    torch.testing.assert_close(
+        moved, params - gradients.ModuleGradient(task)(params), rtol=1e-13, atol=1e-14
+    )
 
 
 def test_samples_without_a_zero_keep_their_order():

@@ -7,9 +7,11 @@ from functools import partial
 import pytest
 import torch
 
-from netdyn_lib import blocked, blocked_hessian, curvature, gradients, losses, tasks
+from netdyn_lib.curvature import blocked_hessian
+from netdyn_lib.curvature import hessian as curvature
+from netdyn_lib.tasks import gradients, losses, tasks
+from netdyn_lib.training import blocked
 from tests import random_problems
-
 
 problem = partial(random_problems.problem, sizes=(12, 7, 3), silent=(0, 5))
 
@@ -26,7 +28,9 @@ def relative(found, expected):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("loss", [None, losses.HalfSquaredError()], ids=["cross-entropy", "half squared error"])
+@pytest.mark.parametrize(
+    "loss", [None, losses.HalfSquaredError()], ids=["cross-entropy", "half squared error"]
+)
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize("sizes", [(12, 7, 3), (12, 7, 5, 3), (12, 7, 6, 5, 2)])
@@ -42,7 +46,10 @@ def test_products_are_those_of_the_dense_hessian(sizes, activation, sparse, loss
 def test_sparse_samples_are_ordered_and_need_few_inputs():
     hessian = blocked_hessian.BlockedHessian(problem(sparse=True), 8192, True)
     assert any(block.active is not None for block in hessian._data.blocks)
-    assert all(block.active is None for block in blocked_hessian.BlockedHessian(problem(), 8192, True)._data.blocks)
+    assert all(
+        block.active is None
+        for block in blocked_hessian.BlockedHessian(problem(), 8192, True)._data.blocks
+    )
 
 
 def test_nothing_happens_along_inputs_that_are_always_zero():
@@ -99,7 +106,9 @@ def test_products_are_constants(number):
     try:
         torch.set_num_threads(number)
         plain = blocked_hessian.BlockedHessian(task, 8192, True).at(params)(v)
-        found = blocked_hessian.BlockedHessian(task, 8192, False).at(params.requires_grad_())(v.requires_grad_())
+        found = blocked_hessian.BlockedHessian(task, 8192, False).at(params.requires_grad_())(
+            v.requires_grad_()
+        )
     finally:
         torch.set_num_threads(before)
     assert torch.equal(plain, found) and not found.requires_grad
@@ -110,7 +119,9 @@ def test_samples_of_zeros_alone():
     task = replace(task, split=replace(task.split, x=torch.zeros_like(task.x)))
     params, v = task.initial(1)[0], task.initial(1, seed=1)[0]
     dense = curvature.hessians(task.objective, params[None])[0]
-    assert relative(blocked_hessian.BlockedHessian(task, 8192, True).at(params)(v), dense @ v) < 1e-13
+    assert (
+        relative(blocked_hessian.BlockedHessian(task, 8192, True).at(params)(v), dense @ v) < 1e-13
+    )
 
 
 def test_single_precision_is_refused():
@@ -124,14 +135,21 @@ def test_it_agrees_with_all_samples_at_once_at_the_size_of_mnist(monkeypatch):
     assert blocked_hessian.suits(task, 8192)
     params, v = task.initial(1), task.initial(1, seed=1)
     point = gradients.MLPGradient(task).at(params)
-    assert relative(blocked_hessian.BlockedHessian(task, 8192, True).at(params[0])(v[0]), point.product(v)[0]) < 1e-13
+    assert (
+        relative(
+            blocked_hessian.BlockedHessian(task, 8192, True).at(params[0])(v[0]),
+            point.product(v)[0],
+        )
+        < 1e-13
+    )
 
 
 def test_what_it_suits():
     assert blocked_hessian.suits(problem(), 8192) and blocked_hessian.suits(problem(), 50)
     assert not blocked_hessian.suits(problem(samples=20), 8192)  # one block
     assert blocked_hessian.suits(problem(samples=20), 10)  # the caller's bound on memory
-    assert not blocked_hessian.suits(problem(sizes=(12, 3)), 8192)  # nothing to keep without a hidden layer
+    # nothing to keep without a hidden layer
+    assert not blocked_hessian.suits(problem(sizes=(12, 3)), 8192)
     dense = problem()
     module = tasks.custom("module", dense.network.module(), dense.loss, dense.x, dense.y)
     assert not blocked_hessian.suits(module, 8192)
@@ -150,5 +168,7 @@ def test_the_training_hessian_takes_it(monkeypatch, kept):
     hessian = curvature.TrainingHessian(task, weight_decay=0.3)
     assert isinstance(hessian._blocks[0][1].__self__, blocked_hessian.BlockedHessian)
     assert hessian._blocks[0][1].__self__._keep is bool(kept)
-    dense = curvature.hessians(task.objective, params[None])[0] + 0.3 * torch.eye(len(params), dtype=torch.float64)
+    dense = curvature.hessians(task.objective, params[None])[0] + 0.3 * torch.eye(
+        len(params), dtype=torch.float64
+    )
     assert relative(hessian.at(params)(v), dense @ v) < 1e-13

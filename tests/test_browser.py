@@ -1,4 +1,6 @@
-"""The built site as a reader's browser shows it, on a desktop and on a telephone, with the network cut."""
+"""The built site as a reader's browser shows it, on a desktop and on a telephone, with the network
+cut.
+"""
 
 import json
 import re
@@ -8,15 +10,19 @@ import numpy as np
 import pytest
 import yaml
 
+from netdyn_lib.book import beneath, chromium, scorecard, site
+from netdyn_lib.book import notebooks as notebook
+from netdyn_lib.book.project import Project
 from netdyn_lib.figures import packing
-from netdyn_lib.pipeline import beneath, chromium, notebook, scorecard, site
-from netdyn_lib.pipeline.project import Project
 from tests import browser as browsers
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 #: Pages that Sphinx and Jupyter Book add to those of the contents.
 ADDED = ("index.html", "search.html", "genindex.html")
-LISTED = [f"{file}.html" for file in site._files(yaml.safe_load((PROJECT.root / "_toc.yml").read_text(encoding="utf-8")))]
+LISTED = [
+    f"{file}.html"
+    for file in site._files(yaml.safe_load((PROJECT.root / "_toc.yml").read_text(encoding="utf-8")))
+]
 CHAPTER = "notebooks/01_toy_map.html"
 SCREENS = {"desktop": browsers.DESKTOP, "phone": browsers.PHONE}
 #: The smallest letters of figures: labels of ticks, 9.2 points at 150 pixels an inch.
@@ -66,7 +72,9 @@ def bases(html):
 
 @pytest.fixture
 def visit(browser, bases):
-    """Opens the site for a test: ``visit("desktop", "server", dark=False)``; nothing may have gone wrong in the end."""
+    """Opens the site for a test: ``visit("desktop", "server", dark=False)``; nothing may have gone
+    wrong in the end.
+    """
     opened = []
 
     def start(screen, way, dark=False):
@@ -79,8 +87,13 @@ def visit(browser, bases):
     assert [fault for reader in opened for fault in reader.faults] == []
 
 
-# Light on a desktop from a server, and dark on a telephone from files, are both ways, sizes and modes at half the time of all.
-@pytest.fixture(scope="module", params=[(page, view) for page in (*LISTED, *ADDED) for view in SCREENS], ids="-".join)
+# Light on a desktop from a server, and dark on a telephone from files, are both ways, sizes and
+# modes at half the time of all.
+@pytest.fixture(
+    scope="module",
+    params=[(page, view) for page in (*LISTED, *ADDED) for view in SCREENS],
+    ids="-".join,
+)
 def seen(request, browser, bases):
     """What a browser sees of one page."""
     page, view = request.param
@@ -88,7 +101,10 @@ def seen(request, browser, bases):
     reader = browsers.Visit(browser, bases[way], SCREENS[view], dark)
     reader.open(page)
     found = reader.page.evaluate(_SEEN, SCREENS[view]["viewport"]["width"])
-    found |= {"theme": reader.page.evaluate("document.documentElement.dataset.theme"), "faults": list(reader.faults)}
+    found |= {
+        "theme": reader.page.evaluate("document.documentElement.dataset.theme"),
+        "faults": list(reader.faults),
+    }
     found |= {"axe": reader.axe(), "view": view, "allowed": SCREENS[view]["viewport"]["width"] + 1}
     reader.close()
     return found
@@ -159,9 +175,15 @@ def test_search_finds_a_term_and_leads_to_it(visit, screen, way):
 def test_published_arrays_can_be_downloaded(visit, tmp_path):
     page = visit("desktop", "server").open("book/published.html")
     results = PROJECT.book / "results"
-    paths = sorted(results.glob("*.npz")) + sorted(results.glob("*/*.npz")) + sorted(results.glob("bench/*.json"))
+    paths = (
+        sorted(results.glob("*.npz"))
+        + sorted(results.glob("*/*.npz"))
+        + sorted(results.glob("bench/*.json"))
+    )
     rows = page.locator("table tbody tr")
-    assert [row.locator("td").first.inner_text() for row in rows.all()] == [path.stem for path in paths]
+    assert [row.locator("td").first.inner_text() for row in rows.all()] == [
+        path.stem for path in paths
+    ]
     for k, path in enumerate(paths):
         if k and k % 8 == 0:  # Chromium asks before a page's eleventh download
             page = visit("desktop", "server").open("book/published.html")
@@ -172,7 +194,10 @@ def test_published_arrays_can_be_downloaded(visit, tmp_path):
         if path.suffix == ".json":
             assert (tmp_path / path.name).read_bytes() == path.read_bytes()
             continue
-        with np.load(tmp_path / path.name, allow_pickle=False) as got, np.load(path, allow_pickle=False) as kept:
+        with (
+            np.load(tmp_path / path.name, allow_pickle=False) as got,
+            np.load(path, allow_pickle=False) as kept,
+        ):
             assert got.files == kept.files
             for name in kept.files:
                 np.testing.assert_array_equal(got[name], kept[name])
@@ -185,7 +210,9 @@ def test_claims_can_be_downloaded_and_are_those_shown(visit, tmp_path):
     coming.value.save_as(tmp_path / "claims.json")
     got = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
     notebooks = {name: notebook.read(PROJECT.committed(name)) for name in PROJECT.names()}
-    assert got == json.loads(scorecard.dumps(scorecard.gather(notebooks, PROJECT.book / "claims.yml")))
+    assert got == json.loads(
+        scorecard.dumps(scorecard.gather(notebooks, PROJECT.book / "claims.yml"))
+    )
     shown = page.locator("table.scorecard .verdict").all_inner_texts()
     assert shown == [claim["verdict"] for claim in got]
 
@@ -194,12 +221,15 @@ def test_copy_buttons_copy_the_cells(visit):
     reader = visit("desktop", "server")
     reader.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = reader.open(CHAPTER)
-    page.evaluate("for (const fold of document.querySelectorAll('article details')) fold.open = true")
+    page.evaluate(
+        "for (const fold of document.querySelectorAll('article details')) fold.open = true"
+    )
     buttons = page.locator("article .cell_input button.copybtn")
     shown = [
         cell.source.strip()
         for cell in notebook.read(PROJECT.committed(Path(CHAPTER).stem)).cells
-        if cell.cell_type == "code" and not {"remove-cell", "remove-input"} & set(cell.metadata.get("tags", ()))
+        if cell.cell_type == "code"
+        and not {"remove-cell", "remove-input"} & set(cell.metadata.get("tags", ()))
     ]
     assert buttons.count() == len(shown) > 3
     for button, code in zip(buttons.all(), shown, strict=True):
@@ -222,22 +252,35 @@ def test_beneath_a_figure_numbers_are_downloaded_and_the_command_is_copied(visit
         fold.locator("a.download").click()
     assert coming.value.suggested_filename == f"{label}.csv"
     coming.value.save_as(tmp_path / "numbers.csv")
-    assert (tmp_path / "numbers.csv").read_text(encoding="utf-8") == packing.unpacked(cell.metadata.netdyn.numbers)
+    assert (tmp_path / "numbers.csv").read_text(encoding="utf-8") == packing.unpacked(
+        cell.metadata.netdyn.numbers
+    )
     fold.locator(".highlight-bash button.copybtn").click()
     wanted = beneath.command(nb.metadata.netdyn, Path(CHAPTER).stem)
-    page.wait_for_function("wanted => navigator.clipboard.readText().then(text => text.trim() === wanted)", arg=wanted)
+    page.wait_for_function(
+        "wanted => navigator.clipboard.readText().then(text => text.trim() === wanted)", arg=wanted
+    )
 
 
 def test_the_scorecards_filters_hide_what_does_not_match(visit):
     page = visit("desktop", "files").open("book/scorecard.html")
-    rows = scorecard.gather({name: notebook.read(PROJECT.committed(name)) for name in PROJECT.names()}, PROJECT.book / "claims.yml")
+    rows = scorecard.gather(
+        {name: notebook.read(PROJECT.committed(name)) for name in PROJECT.names()},
+        PROJECT.book / "claims.yml",
+    )
     shown = "[...document.querySelectorAll('table.scorecard tbody tr')].filter(row => row.checkVisibility()).map(row => row.querySelector('b').innerText)"
     count = page.locator("form.scorecard-filters output")
     assert page.evaluate(shown) == [row["id"] for row in rows]
     page.select_option("select[name=paper]", "H")
     page.select_option("select[name=verdict]", "not reproduced")
-    wanted = [row["id"] for row in rows if (row["paper"], row["verdict"]) == ("H", "not reproduced")]
-    assert page.evaluate(shown) == wanted and count.inner_text() == f"{len(wanted)} of {len(rows)} claims" and 0 < len(wanted) < len(rows)
+    wanted = [
+        row["id"] for row in rows if (row["paper"], row["verdict"]) == ("H", "not reproduced")
+    ]
+    assert (
+        page.evaluate(shown) == wanted
+        and count.inner_text() == f"{len(wanted)} of {len(rows)} claims"
+        and 0 < len(wanted) < len(rows)
+    )
     page.fill("input[name=word]", wanted[0])
     assert page.evaluate(shown) == wanted[:1]
     page.fill("input[name=word]", "no claim has these words")
@@ -246,17 +289,28 @@ def test_the_scorecards_filters_hide_what_does_not_match(visit):
 
 def test_copy_buttons_can_be_seen_without_a_mouse(visit):
     page = visit("phone", "files").open(CHAPTER)
-    assert page.locator("article button.copybtn").first.evaluate("node => getComputedStyle(node).opacity") == "1"
+    assert (
+        page.locator("article button.copybtn").first.evaluate(
+            "node => getComputedStyle(node).opacity"
+        )
+        == "1"
+    )
 
 
 def test_the_switch_makes_the_page_dark_and_light_again(visit):
     reader = visit("desktop", "files")
     page = reader.open(CHAPTER)
-    theme, ground = "document.documentElement.dataset.theme", "getComputedStyle(document.body).backgroundColor"
+    theme, ground = (
+        "document.documentElement.dataset.theme",
+        "getComputedStyle(document.body).backgroundColor",
+    )
     seen = {}
     for _ in range(3):
         page.locator(".theme-switch-button:visible").first.click()
-        seen[page.evaluate("document.documentElement.dataset.mode")] = (page.evaluate(theme), _light(page.evaluate(ground)))
+        seen[page.evaluate("document.documentElement.dataset.mode")] = (
+            page.evaluate(theme),
+            _light(page.evaluate(ground)),
+        )
         if page.evaluate(theme) == "dark":
             # The choice is kept on the next page.
             assert reader.open("book/scorecard.html").evaluate(theme) == "dark"
@@ -280,7 +334,9 @@ def test_figures_stand_on_a_light_card_in_the_dark(visit):
         for ground, shade, *corner in cards:
             assert ground == "rgb(255, 255, 255)"
             assert shade == "brightness(0.88)"
-            assert corner in ([255, 255, 255, 255], [0, 0, 0, 0]), "the picture is not drawn on white"
+            assert corner in ([255, 255, 255, 255], [0, 0, 0, 0]), (
+                "the picture is not drawn on white"
+            )
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit):
@@ -299,7 +355,10 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit):
     assert first[0] == "#pst-skip-link"
     assert first.index(".bd-links") < first.index("article") < first.index(".prev-next-footer")
     assert rooms.count(".bd-links") >= len(LISTED)
-    assert sum(stop["copies"] for stop in stops) == page.locator("article button.copybtn:visible").count()
+    assert (
+        sum(stop["copies"] for stop in stops)
+        == page.locator("article button.copybtn:visible").count()
+    )
 
 
 def test_the_skip_link_leads_to_the_content(visit):
@@ -315,7 +374,10 @@ def test_the_skip_link_leads_to_the_content(visit):
 def test_the_keyboard_turns_the_pages(visit):
     reader = visit("desktop", "files")
     page = reader.open(LISTED[0])
-    for selector, wanted in [*((".right-next", path) for path in LISTED[1:4]), (".left-prev", LISTED[2])]:
+    for selector, wanted in [
+        *((".right-next", path) for path in LISTED[1:4]),
+        (".left-prev", LISTED[2]),
+    ]:
         page.locator(selector).focus()
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/{wanted}")
@@ -364,13 +426,17 @@ def test_pictures_of_pages_are_kept_for_a_person(visit, path, screen, dark, sele
     if selector:
         page.locator(selector).first.evaluate("node => node.scrollIntoView({behavior: 'instant'})")
     folder = PROJECT.build / "screenshots"
-    kept = folder / f"{Path(path).stem}-{selector or 'top'}-{screen}-{'dark' if dark else 'light'}.png"
+    kept = (
+        folder / f"{Path(path).stem}-{selector or 'top'}-{screen}-{'dark' if dark else 'light'}.png"
+    )
     kept.unlink(missing_ok=True)
     page.screenshot(path=kept)
     assert kept.stat().st_size > 20_000
 
 
-@pytest.mark.parametrize(("variable", "value"), [("NETDYN_BROWSER", "required"), ("CI", "true"), ("CI", "0"), ("CI", "")])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("NETDYN_BROWSER", "required"), ("CI", "true"), ("CI", "0"), ("CI", "")]
+)
 def test_a_missing_browser_is_not_passed_over(monkeypatch, tmp_path, variable, value):
     for name in ("CI", browsers.WANTED, chromium.EXECUTABLE):
         monkeypatch.delenv(name, raising=False)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import cascades, maps
-from netdyn_lib.maps import CUBIC, LOGISTIC
+from netdyn_lib.maps import cascades, one_dimensional
+from netdyn_lib.maps.one_dimensional import CUBIC, LOGISTIC
 
 DELTA = 4.669201609102990
 
@@ -48,7 +48,7 @@ def test_orbits_have_the_period_of_their_level(cascade):
     map, found = cascade
     for k in range(5):
         p, m = found.superstable[k], int(found.period[k])
-        settled = maps.orbit(map, p, maps.orbit(map, p, 0.1, 4000)[-1], m)
+        settled = one_dimensional.orbit(map, p, one_dimensional.orbit(map, p, 0.1, 4000)[-1], m)
         assert abs(settled[m] - settled[0]) < 1e-9
         assert k == 0 or abs(settled[m // 2] - settled[0]) > 1e-4
 

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 import yaml
 
-from netdyn_lib import claims, resampling, sources
+from netdyn_lib.results import claims, sources
+from netdyn_lib.statistics import intervals
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,7 +41,13 @@ def entered(card, id, *values, **options):
 
 @pytest.mark.parametrize(
     ("value", "verdict"),
-    [(0.9, "reproduced"), (1.1, "reproduced"), (1.2, "partly"), (0.5, "partly"), (0.49, "not reproduced")],
+    [
+        (0.9, "reproduced"),
+        (1.1, "reproduced"),
+        (1.2, "partly"),
+        (0.5, "partly"),
+        (0.49, "not reproduced"),
+    ],
 )
 def test_verdict_is_decided_by_the_ranges(card, value, verdict):
     assert entered(card, "A", value).verdict == verdict
@@ -74,7 +81,10 @@ def test_a_claim_that_is_not_reproduced_says_what_was_seen(card, value):
     card.measure("B", 0)
     card.measure("A", value, saw=" ")
     for shown in (card.rows, card.verdicts, card._repr_mimebundle_):
-        with pytest.raises(ValueError, match=rf"one does not say what was seen instead \(saw=\): A \(.*, measured {value}\)"):
+        with pytest.raises(
+            ValueError,
+            match=rf"one does not say what was seen instead \(saw=\): A \(.*, measured {value}\)",
+        ):
             shown()
     card.measure("A", value, saw="something else")
     assert card.rows()[0]["saw"] == "something else"
@@ -89,7 +99,9 @@ def test_an_interval_has_a_kind(card):
     assert [row["interval_kind"] for row in rows] == ["numerical", "95%"]
     assert "<td>1.0000 ± 5e-04 numerical</td>" in claims.table(rows)
     assert "<td>-1 [-1.5, -0.5]</td>" in claims.table(rows)
-    with pytest.raises(ValueError, match="'A': unknown kind of interval 'sd'; known: 95%, numerical"):
+    with pytest.raises(
+        ValueError, match="'A': unknown kind of interval 'sd'; known: 95%, numerical"
+    ):
         card.measure("A", 1, 0.9, 1.1, interval="sd")
 
 
@@ -110,22 +122,46 @@ def test_a_claim_that_could_not_be_tested_says_why_and_decides_nothing(card):
     with pytest.raises(ValueError, match="is not finite; say in untested="):
         card.measure("A", nan, nan, nan, saw="nothing")
     found = entered(card, "A", nan, nan, nan, saw="something", untested=" no network arrives ")
-    assert (found.verdict, found.measured, found.low, found.saw) == ("not tested", None, None, "no network arrives")
+    assert (found.verdict, found.measured, found.low, found.saw) == (
+        "not tested",
+        None,
+        None,
+        "no network arrives",
+    )
     assert not found.decisive
-    card.measure("B", 0, untested="never needed")  # a number is judged, whatever would have been said without
-    assert card.verdicts() == "A: not tested\nB: reproduced" and card.verdicts(decisive=True) == "B: reproduced"
+    # a number is judged, whatever would have been said without
+    card.measure("B", 0, untested="never needed")
+    assert (
+        card.verdicts() == "A: not tested\nB: reproduced"
+        and card.verdicts(decisive=True) == "B: reproduced"
+    )
     rows = json.loads(json.dumps(card.rows(), allow_nan=False))
-    assert rows[0]["measured"] is None and rows[0]["verdict"] in claims.VERDICTS and rows[0]["interval_kind"] is None
+    assert (
+        rows[0]["measured"] is None
+        and rows[0]["verdict"] in claims.VERDICTS
+        and rows[0]["interval_kind"] is None
+    )
     html = claims.table(rows)
-    assert "<td>–</td>" in html and "Seen: no network arrives" in html and "verdict-not-tested" in html
+    assert (
+        "<td>–</td>" in html and "Seen: no network arrives" in html and "verdict-not-tested" in html
+    )
 
 
 def test_a_quantity_of_too_few_values_is_not_tested_whatever_it_is(card):
-    three = resampling.share_interval([True, True, False])
+    three = intervals.share_interval([True, True, False])
     found = entered(card, "A", *three, saw="Two of three.")
-    assert (found.verdict, found.measured, found.low, found.high) == ("not tested", None, None, None)
-    assert found.saw == "Too few values for an interval, and so for a verdict; their estimate is 0.667. Two of three."
-    assert entered(card, "A", three.estimate).verdict != "not tested"  # a number that needs no interval
+    assert (found.verdict, found.measured, found.low, found.high) == (
+        "not tested",
+        None,
+        None,
+        None,
+    )
+    assert (
+        found.saw
+        == "Too few values for an interval, and so for a verdict; their estimate is 0.667. Two of three."
+    )
+    # a number that needs no interval
+    assert entered(card, "A", three.estimate).verdict != "not tested"
 
 
 def test_an_interval_is_the_right_way_round(card):
@@ -173,7 +209,10 @@ def test_the_books_claims_are_complete():
         assert claim.chapter in chapters, claim.id
         assert all((claim.figure, claim.statement, claim.quantity)), claim.id
     # A chapter that repeats no paper has nothing to claim.
-    assert chapters - {claim.chapter for claim in known.values()} == {"08_your_own_network", "09_performance"}
+    assert chapters - {claim.chapter for claim in known.values()} == {
+        "08_your_own_network",
+        "09_performance",
+    }
     assert all(f"{{{key}," in references for key in papers.values())
 
 
@@ -182,32 +221,58 @@ def test_a_verdict_is_decisive_where_the_whole_interval_shares_it(card):
     assert not entered(card, "A", 1.0, 0.8, 1.05).decisive
     assert entered(card, "B", 0).decisive  # no interval, nothing to cross
     card.measure("A", 1.0, 0.8, 1.05)
-    assert card.verdicts() == "A: reproduced\nB: reproduced" and card.verdicts(decisive=True) == "B: reproduced"
+    assert (
+        card.verdicts() == "A: reproduced\nB: reproduced"
+        and card.verdicts(decisive=True) == "B: reproduced"
+    )
 
 
 def test_a_measurement_says_where_its_numbers_come_from(card):
     published = sources.published_in(xr.Dataset(), Path("results/arms/usps.npz"))
     assert entered(card, "A", 1.0).row()["source"] == "computed here"
-    assert entered(card, "A", 1.0, source=[published, xr.Dataset()]).row()["source"] == "published in arms/usps.npz; computed here"
-    assert entered(card, "B", float("nan"), untested="no data", source=published).row()["source"] == "published in arms/usps.npz"
+    assert (
+        entered(card, "A", 1.0, source=[published, xr.Dataset()]).row()["source"]
+        == "published in arms/usps.npz; computed here"
+    )
+    assert (
+        entered(card, "B", float("nan"), untested="no data", source=published).row()["source"]
+        == "published in arms/usps.npz"
+    )
     rows = [row | dict(profile="laptop", device="cpu") for row in card.rows()]
-    assert [claims.origin(row) for row in rows] == ["published in arms/usps.npz; laptop, cpu", "published in arms/usps.npz"]
+    assert [claims.origin(row) for row in rows] == [
+        "published in arms/usps.npz; laptop, cpu",
+        "published in arms/usps.npz",
+    ]
     assert "published in arms/usps.npz; laptop, cpu" in claims.table(rows)
 
 
 @pytest.mark.parametrize(
     ("others", "verdict"),
-    [((0.95, 1.1), "reproduced"), ((0.95, 0.6), "partly"), ((0.95, 0.1), "partly"), ((0.6, 0.5), "partly")],
+    [
+        ((0.95, 1.1), "reproduced"),
+        ((0.95, 0.6), "partly"),
+        ((0.95, 0.1), "partly"),
+        ((0.6, 0.5), "partly"),
+    ],
 )
 def test_readings_that_differ_in_verdict_are_partly(card, others, verdict):
-    found = entered(card, "A", 1.0, 0.95, 1.05, saw="More.", readings=dict(zip(("one", "two"), others)))
+    found = entered(
+        card, "A", 1.0, 0.95, 1.05, saw="More.", readings=dict(zip(("one", "two"), others))
+    )
     assert found.verdict == found.row()["verdict"] == verdict and found.decisive
     assert not entered(card, "A", 1.0, 0.8, 1.05, readings={"one": 1.0}).decisive
     assert entered(card, "B", 1.0, readings={"one": 2.0}).verdict == "not reproduced"
 
 
 def test_readings_are_told_by_verdict(card):
-    found = entered(card, "A", 1.0, saw="More.", readings={"one": 1.0, "two": 0.6, "three": 0.95, "four": 0.1})
-    assert found.saw == "Reproduced: one 1.00, three 0.95; partly: two 0.60; not reproduced: four 0.10. More."
+    found = entered(
+        card, "A", 1.0, saw="More.", readings={"one": 1.0, "two": 0.6, "three": 0.95, "four": 0.1}
+    )
+    assert (
+        found.saw
+        == "Reproduced: one 1.00, three 0.95; partly: two 0.60; not reproduced: four 0.10. More."
+    )
     found = entered(card, "A", 1.0, readings={"one": 1.0, "two": float("nan")})
-    assert found.saw == "Reproduced: one 1.00; not tested: two nan." and found.verdict == "reproduced"
+    assert (
+        found.saw == "Reproduced: one 1.00; not tested: two nan." and found.verdict == "reproduced"
+    )

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.func import hessian, vmap
 
-from netdyn_lib import closed_form, gradients, losses, networks, tasks
+from netdyn_lib.curvature import closed_form
+from netdyn_lib.tasks import gradients, losses, networks, tasks
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu")
 SIZES = [(2, 2, 1), (1, 1, 1), (3, 1, 3), (1, 4, 2), (4, 5, 3), (2, 7, 1)]
@@ -20,7 +21,9 @@ def task_of(sizes, activation="tanh", loss=LOSSES[0], samples=23, decay=0.0):
     x = rng.standard_normal((samples, sizes[0]))
     labels = loss.name == "cross-entropy"
     y = rng.integers(0, sizes[-1], samples) if labels else rng.standard_normal((samples, sizes[-1]))
-    return tasks.custom("t", networks.MLP(sizes, activation), loss, x, torch.tensor(y), weight_decay=decay)
+    return tasks.custom(
+        "t", networks.MLP(sizes, activation), loss, x, torch.tensor(y), weight_decay=decay
+    )
 
 
 def assert_close(got, expected, tolerance=1e-12):
@@ -58,7 +61,13 @@ def test_a_network_by_hand():
         [x * mixed, mixed, a * a, a],
         [x * s * v, s * v, a, 1.0],
     ]
-    task = tasks.custom("one", networks.MLP((1, 1, 1), "tanh"), losses.HalfSquaredError(), [[x]], torch.tensor([[y]]).double())
+    task = tasks.custom(
+        "one",
+        networks.MLP((1, 1, 1), "tanh"),
+        losses.HalfSquaredError(),
+        [[x]],
+        torch.tensor([[y]]).double(),
+    )
     params = torch.tensor([[w, b, v, c]], dtype=torch.float64)
     gradient, curved = closed_form.OneHiddenLayerHessian(task)(params)
     np.testing.assert_allclose(curved[0], expected, rtol=1e-14)
@@ -66,7 +75,9 @@ def test_a_network_by_hand():
 
 
 def test_an_unused_relu_has_no_curvature():
-    """A unit that is off for every sample leaves the Hessian of the output bias alone: N for half squared error."""
+    """A unit that is off for every sample leaves the Hessian of the output bias alone: N for half
+    squared error.
+    """
     task = task_of((1, 1, 1), "relu")
     off = torch.tensor([[0.0, -1.0, 2.0, 0.3]], dtype=torch.float64)
     expected = torch.zeros(4, 4, dtype=torch.float64)
@@ -103,7 +114,8 @@ def test_memory_does_not_grow_with_networks_or_samples():
     for samples in (100, 20_000):
         few = closed_form.OneHiddenLayerHessian(task_of((2, 2, 1), samples=samples))
         rows = sum(few._parts) * few._block * few._chunk
-        assert 8 * rows < 20e6 and few._chunk * few._block >= 20_000  # bounded, and not so small as to be slow
+        # bounded, and not so small as to be slow
+        assert 8 * rows < 20e6 and few._chunk * few._block >= 20_000
     wide = closed_form.OneHiddenLayerHessian(task_of((390, 1, 1), samples=500))
     assert wide._whole is None and 8 * wide._block * wide._pairs.shape[1] < 20e6
 
@@ -129,15 +141,26 @@ def test_what_overflows_is_not_finite_and_alone(loss, activation):
 
 def test_without_weight_decay_and_without_networks():
     params = task_of((2, 2, 1)).initial(3)
-    plain, penalised = (closed_form.OneHiddenLayerHessian(task_of((2, 2, 1), decay=decay)) for decay in (0.0, 0.5))
+    plain, penalised = (
+        closed_form.OneHiddenLayerHessian(task_of((2, 2, 1), decay=decay)) for decay in (0.0, 0.5)
+    )
     assert all(map(torch.equal, plain(params), penalised(params)))
     assert [part.shape for part in plain(params[:0])] == [(0, 9), (0, 9, 9)]
 
 
 def test_kinks_are_counted():
     x = [[-1.0], [0.0], [0.5], [2.0]]
-    task = tasks.custom("k", networks.MLP((1, 2, 1), "relu"), losses.HalfSquaredError(), x, torch.zeros(4, 1).double())
-    params = torch.tensor([[1.0, 0.0, 1.0, -0.5, 1, 1, 0], [1.0, -0.001, 0.0, 0.0, 1, 1, 0], [math.nan] * 7], dtype=torch.float64)
+    task = tasks.custom(
+        "k",
+        networks.MLP((1, 2, 1), "relu"),
+        losses.HalfSquaredError(),
+        x,
+        torch.zeros(4, 1).double(),
+    )
+    params = torch.tensor(
+        [[1.0, 0.0, 1.0, -0.5, 1, 1, 0], [1.0, -0.001, 0.0, 0.0, 1, 1, 0], [math.nan] * 7],
+        dtype=torch.float64,
+    )
     assert closed_form.kinks(task, params).tolist() == [2, 4, 0]
     assert closed_form.kinks(task, params, 0.01).tolist() == [2, 5, 0]
     assert closed_form.kinks(task, params, 0.5).tolist() == [2 + 2, 5 + 1, 0]
@@ -150,13 +173,24 @@ def test_kinks_do_not_depend_on_chunks(monkeypatch):
     params = task.initial(10)
     expected = closed_form.kinks(task, params, 0.3)
     monkeypatch.setattr(closed_form, "_BLOCK", 200)
-    assert torch.equal(closed_form.kinks(task, params, 0.3), expected) and len(set(expected.tolist())) > 2
+    assert (
+        torch.equal(closed_form.kinks(task, params, 0.3), expected)
+        and len(set(expected.tolist())) > 2
+    )
 
 
 def test_at_a_kink_the_unit_counts_as_off():
-    """Sample 0 lies at the kink: the Hessian there is the limit from the side where the unit is off."""
+    """Sample 0 lies at the kink: the Hessian there is the limit from the side where the unit is
+    off.
+    """
     x = [[0.0], [1.0], [3.0]]
-    task = tasks.custom("k", networks.MLP((1, 1, 1), "relu"), losses.HalfSquaredError(), x, torch.ones(3, 1).double())
+    task = tasks.custom(
+        "k",
+        networks.MLP((1, 1, 1), "relu"),
+        losses.HalfSquaredError(),
+        x,
+        torch.ones(3, 1).double(),
+    )
     function = closed_form.OneHiddenLayerHessian(task)
 
     def at(bias):
@@ -166,15 +200,26 @@ def test_at_a_kink_the_unit_counts_as_off():
     assert float((at(0.0) - at(1e-9)).abs().max()) > 1
 
 
-@pytest.mark.parametrize("network", [networks.MLP((3, 4, 3, 2), "tanh"), nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))])
+@pytest.mark.parametrize(
+    "network",
+    [
+        networks.MLP((3, 4, 3, 2), "tanh"),
+        nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)),
+    ],
+)
 def test_any_network_has_a_dense_hessian(network):
     rng = np.random.default_rng(1)
-    task = tasks.custom("d", network, losses.CrossEntropy(), rng.standard_normal((9, 3)), rng.integers(0, 2, 9))
+    task = tasks.custom(
+        "d", network, losses.CrossEntropy(), rng.standard_normal((9, 3)), rng.integers(0, 2, 9)
+    )
     params = task.initial(3)
     gradient, curved = closed_form.dense(task)(params)
     assert_close(curved, vmap(hessian(task.objective))(params))
     assert_close(gradient, vmap(torch.func.grad(task.objective))(params))
-    for refused in (closed_form.OneHiddenLayerHessian, lambda task: closed_form.kinks(task, params)):
+    for refused in (
+        closed_form.OneHiddenLayerHessian,
+        lambda task: closed_form.kinks(task, params),
+    ):
         with pytest.raises(ValueError, match="MLP of one hidden layer"):
             refused(task)
 
@@ -182,7 +227,9 @@ def test_any_network_has_a_dense_hessian(network):
 def test_dense_is_the_same_function():
     task = task_of((2, 3, 2), "sigmoid", losses.CrossEntropy())
     params = task.initial(4)
-    for got, expected in zip(closed_form.dense(task)(params), closed_form.OneHiddenLayerHessian(task)(params)):
+    for got, expected in zip(
+        closed_form.dense(task)(params), closed_form.OneHiddenLayerHessian(task)(params)
+    ):
         assert_close(got, expected)
 
 
@@ -191,8 +238,13 @@ def test_bad_input_is_refused():
     for wrong in (torch.zeros(9), torch.zeros(2, 8), torch.zeros(1, 1, 9)):
         with pytest.raises(ValueError, match=r"expected \(E, 9\)"):
             closed_form.OneHiddenLayerHessian(task)(wrong.double())
-    with pytest.raises(ValueError, match="MLP\\(2-1, sigmoid\\): the closed-form Hessian is for an MLP of one hidden layer"):
+    with pytest.raises(
+        ValueError,
+        match="MLP\\(2-1, sigmoid\\): the closed-form Hessian is for an MLP of one hidden layer",
+    ):
         closed_form.OneHiddenLayerHessian(task_of((2, 1), "sigmoid"))
     for within in (-1.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match=f"within = {within}: a distance must be zero or positive"):
+        with pytest.raises(
+            ValueError, match=f"within = {within}: a distance must be zero or positive"
+        ):
             closed_form.kinks(task, task.initial(1), within)

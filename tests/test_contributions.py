@@ -1,10 +1,14 @@
-"""What classes of directions contribute to descent: against the formula on a quadratic, and against what pruning does to the loss."""
+"""What classes of directions contribute to descent: against the formula on a quadratic, and against
+what pruning does to the loss.
+"""
 
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import contributions, gradients, low_rank, minibatches, pruning, tasks
+from netdyn_lib.curvature import batch_hessian, contributions, pruning
+from netdyn_lib.tasks import gradients, tasks
+from netdyn_lib.training import minibatches
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,10 @@ def test_parts_add_up_and_their_mean_is_the_squared_gradient(task, found):
     np.testing.assert_allclose(found.descent.sum(1), found.whole, atol=1e-10)
     square = float(gradients.of(task)(task.initial(1))[0].square().sum())
     assert found.whole.mean() == pytest.approx(square, rel=1e-10)
-    assert sum(i.estimate for i in found.shares().values()) == pytest.approx(1) and found.shares()["negative"].low < found.shares()["negative"].high
+    assert (
+        sum(i.estimate for i in found.shares().values()) == pytest.approx(1)
+        and found.shares()["negative"].low < found.shares()["negative"].high
+    )
 
 
 def test_a_share_is_what_pruning_takes_from_the_fall_of_the_loss(task, found):
@@ -33,10 +40,15 @@ def test_a_share_is_what_pruning_takes_from_the_fall_of_the_loss(task, found):
         fall = 0.0
         for k in range(20):
             part = minibatches.part(task, torch.tensor(minibatches.at(160, 8, k)))
-            fall += float(task.objective(params) - task.objective(pruning.step(part, params, part.x, part.y, rate, rule)))
+            fall += float(
+                task.objective(params)
+                - task.objective(pruning.step(part, params, part.x, part.y, rate, rule))
+            )
         falls[rule] = fall
     for rule in ("negative", "positive"):
-        assert 1 - falls[rule] / falls["none"] == pytest.approx(found.shares()[rule].estimate, abs=1e-3)
+        assert 1 - falls[rule] / falls["none"] == pytest.approx(
+            found.shares()[rule].estimate, abs=1e-3
+        )
 
 
 def test_a_full_batch_contributes_what_it_holds(task):
@@ -46,14 +58,29 @@ def test_a_full_batch_contributes_what_it_holds(task):
 
 
 def test_random_directions_take_their_number(task, found):
-    known = low_rank.spectrum(minibatches.part(task, torch.tensor(minibatches.at(160, 8, 0))), task.initial(1)[0]).classes(1e-3)
-    assert found.dimensions[0].tolist() == [known.negative.sum(), known.positive.sum(), known.neutral.sum()]
-    assert found.random().estimate == pytest.approx(found.dimensions[:, 0].sum() / found.dimensions[:, :2].sum())
+    known = batch_hessian.spectrum(
+        minibatches.part(task, torch.tensor(minibatches.at(160, 8, 0))), task.initial(1)[0]
+    ).classes(1e-3)
+    assert found.dimensions[0].tolist() == [
+        known.negative.sum(),
+        known.positive.sum(),
+        known.neutral.sum(),
+    ]
+    assert found.random().estimate == pytest.approx(
+        found.dimensions[:, 0].sum() / found.dimensions[:, :2].sum()
+    )
 
 
 def test_the_table_has_a_row_for_each_time_and_class(found):
     table = contributions.table({0: found, 10: found})
-    assert list(table.index) == [(0, "negative"), (0, "positive"), (10, "negative"), (10, "positive")]
-    assert table.loc[(0, "negative"), "share of the descent"].startswith(f"{found.shares()['negative'].estimate:.2f} (")
+    assert list(table.index) == [
+        (0, "negative"),
+        (0, "positive"),
+        (10, "negative"),
+        (10, "positive"),
+    ]
+    assert table.loc[(0, "negative"), "share of the descent"].startswith(
+        f"{found.shares()['negative'].estimate:.2f} ("
+    )
     with pytest.raises(ValueError, match="count = 0"):
         contributions.measure(tasks.get("iris"), tasks.get("iris").initial(1)[0], 1.0, 8, 0)

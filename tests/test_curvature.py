@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, losses, sharpness, tasks
+from netdyn_lib.curvature import hessian, lanczos
+from netdyn_lib.tasks import losses, tasks
 
 MATRIX = torch.tensor([[3.0, 1.0, 0.0], [1.0, -5.0, 0.5], [0.0, 0.5, 1.0]], dtype=torch.float64)
 
@@ -16,37 +17,41 @@ def quadratic(w):
 
 def test_hessian_of_a_quadratic_form():
     points = torch.randn(4, 3, dtype=torch.float64)
-    torch.testing.assert_close(curvature.hessians(quadratic, points), MATRIX.expand(4, 3, 3))
-    np.testing.assert_allclose(curvature.spectra(quadratic, points)[2], np.linalg.eigvalsh(MATRIX.numpy()))
+    torch.testing.assert_close(hessian.hessians(quadratic, points), MATRIX.expand(4, 3, 3))
+    np.testing.assert_allclose(
+        hessian.spectra(quadratic, points)[2], np.linalg.eigvalsh(MATRIX.numpy())
+    )
     v = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
-    torch.testing.assert_close(curvature.hessian_vector_product(quadratic, points[0], v), MATRIX @ v)
+    torch.testing.assert_close(hessian.hessian_vector_product(quadratic, points[0], v), MATRIX @ v)
 
 
 def test_sharpness_is_the_largest_algebraic_eigenvalue():
     top = np.linalg.eigvalsh(MATRIX.numpy())[-1]  # −5.2 is larger in magnitude
-    assert curvature.sharpness(quadratic, torch.zeros(1, 3, dtype=torch.float64))[0] == pytest.approx(top)
+    assert hessian.sharpness(quadratic, torch.zeros(1, 3, dtype=torch.float64))[0] == pytest.approx(
+        top
+    )
 
 
 def test_lanczos_equals_the_dense_spectrum():
     iris = tasks.get("iris")
     params = iris.initial(3)
-    dense = curvature.spectra(iris.objective, params)[:, -1]
-    found = [sharpness.lanczos(curvature.operator(iris, p), 83, tolerance=1e-9).value for p in params]
+    dense = hessian.spectra(iris.objective, params)[:, -1]
+    found = [lanczos.lanczos(hessian.operator(iris, p), 83, tolerance=1e-9).value for p in params]
     np.testing.assert_allclose(found, dense, atol=1e-8, rtol=0)
 
 
 def test_sharpness_of_many_parameters_is_the_operators():
     digits = tasks.get("digits")
     params = digits.initial(1)
-    found = sharpness.lanczos(curvature.operator(digits, params[0]), digits.network.count)
-    assert curvature.sharpness(digits.objective, params)[0] == pytest.approx(found.value, rel=1e-6)
+    found = lanczos.lanczos(hessian.operator(digits, params[0]), digits.network.count)
+    assert hessian.sharpness(digits.objective, params)[0] == pytest.approx(found.value, rel=1e-6)
 
 
 def test_unconverged_sharpness_says_so(monkeypatch):
     digits = tasks.get("digits")
-    monkeypatch.setattr(sharpness, "lanczos", functools.partial(sharpness.lanczos, most=5))
+    monkeypatch.setattr(lanczos, "lanczos", functools.partial(lanczos.lanczos, most=5))
     with pytest.raises(RuntimeError, match="did not converge in 5 products"):
-        curvature.sharpness(digits.objective, digits.initial(1))
+        hessian.sharpness(digits.objective, digits.initial(1))
 
 
 def variants(loss):
@@ -58,20 +63,26 @@ def variants(loss):
 
 def as_module(params):
     """A perceptron's parameters (P,) in a module's order."""
-    return torch.cat([part.flatten() for pair in tasks.get("iris").network.unpack(params) for part in pair])
+    return torch.cat(
+        [part.flatten() for pair in tasks.get("iris").network.unpack(params) for part in pair]
+    )
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
-@pytest.mark.parametrize("loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name)
+@pytest.mark.parametrize(
+    "loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name
+)
 def test_products_are_the_same_in_blocks_in_closed_form_and_by_autograd(loss, decay):
     closed, automatic = variants(loss)
     params, v = closed.initial(2)
-    dense = curvature.hessians(closed.objective, params[None])[0] + decay * torch.eye(83, dtype=torch.float64)
+    dense = hessian.hessians(closed.objective, params[None])[0] + decay * torch.eye(
+        83, dtype=torch.float64
+    )
     expected = dense @ v
     scale = expected.norm()
     for block in (8192, 50, 7):  # 120 samples: whole, and with a smaller last block
-        got = curvature.TrainingHessian(closed, block, decay).at(params)(v)
-        other = curvature.TrainingHessian(automatic, block, decay).at(as_module(params))(as_module(v))
+        got = hessian.TrainingHessian(closed, block, decay).at(params)(v)
+        other = hessian.TrainingHessian(automatic, block, decay).at(as_module(params))(as_module(v))
         assert float((got - expected).norm() / scale) < 1e-12
         assert float((other - as_module(got)).norm() / scale) < 1e-12
 
@@ -79,23 +90,28 @@ def test_products_are_the_same_in_blocks_in_closed_form_and_by_autograd(loss, de
 def test_a_penalty_shifts_the_hessian():
     iris = tasks.get("iris")
     params, v = iris.initial(2)
-    plain = curvature.operator(iris, params)(v)
+    plain = hessian.operator(iris, params)(v)
     penalised = dataclasses.replace(iris, weight_decay=0.5)
-    torch.testing.assert_close(curvature.operator(penalised, params)(v) - plain, 0.5 * v)
-    torch.testing.assert_close(curvature.TrainingHessian(penalised, weight_decay=0.0).at(params)(v), plain)
+    torch.testing.assert_close(hessian.operator(penalised, params)(v) - plain, 0.5 * v)
+    torch.testing.assert_close(
+        hessian.TrainingHessian(penalised, weight_decay=0.0).at(params)(v), plain
+    )
 
 
-@pytest.mark.parametrize("params, message", [(torch.full((83,), np.nan), "not finite"), (torch.zeros(2, 83), r"expected \(83,\)")])
+@pytest.mark.parametrize(
+    "params, message",
+    [(torch.full((83,), np.nan), "not finite"), (torch.zeros(2, 83), r"expected \(83,\)")],
+)
 def test_an_operator_wants_one_finite_network(params, message):
     with pytest.raises(ValueError, match=message):
-        curvature.operator(tasks.get("iris"), params)
+        hessian.operator(tasks.get("iris"), params)
 
 
 def test_hessian_agrees_with_finite_differences():
     iris = tasks.get("iris")
     params = iris.initial(1)[0]
     gradient = torch.func.grad(iris.objective)
-    dense = curvature.hessians(iris.objective, params[None])[0]
+    dense = hessian.hessians(iris.objective, params[None])[0]
     for k in (0, 41, 82):
         step = torch.zeros(83, dtype=torch.float64)
         step[k] = 1e-5
@@ -106,26 +122,28 @@ def test_hessian_agrees_with_finite_differences():
 def test_sharpness_along_a_trajectory_skips_diverged_networks():
     weights = np.zeros((2, 3, 3))
     weights[1, 2] = np.inf
-    sharp = curvature.along(quadratic, weights)
+    sharp = hessian.along(quadratic, weights)
     assert sharp.shape == (2, 3) and np.isnan(sharp[1, 2]) and np.isfinite(sharp).sum() == 5
 
 
 def test_a_diverged_network_has_no_hessian():
     with pytest.raises(ValueError, match="network 1 has parameters that are not finite"):
-        curvature.spectra(quadratic, torch.tensor([[0.0, 0, 0], [np.nan, 0, 0]], dtype=torch.float64))
+        hessian.spectra(quadratic, torch.tensor([[0.0, 0, 0], [np.nan, 0, 0]], dtype=torch.float64))
 
 
 def test_no_networks_have_no_hessians():
     with pytest.raises(ValueError, match="at least 1 network"):
-        curvature.sharpness(quadratic, torch.zeros(0, 3, dtype=torch.float64))
+        hessian.sharpness(quadratic, torch.zeros(0, 3, dtype=torch.float64))
 
 
 def test_local_exponents():
-    np.testing.assert_allclose(curvature.local_exponents([0.0, 1.0, 3.0], 0.5), [0, np.log(0.5), np.log(0.5)])
-    assert curvature.local_exponents(2.0, 0.5) == -np.inf
+    np.testing.assert_allclose(
+        hessian.local_exponents([0.0, 1.0, 3.0], 0.5), [0, np.log(0.5), np.log(0.5)]
+    )
+    assert hessian.local_exponents(2.0, 0.5) == -np.inf
 
 
 def test_multipliers_and_the_edge():
-    found = curvature.multipliers(quadratic, torch.zeros(1, 3, dtype=torch.float64), 0.1)
+    found = hessian.multipliers(quadratic, torch.zeros(1, 3, dtype=torch.float64), 0.1)
     np.testing.assert_allclose(found[0], 1 - 0.1 * np.linalg.eigvalsh(MATRIX.numpy()))
-    assert curvature.in_edge_units(2 / 0.1, 0.1) == pytest.approx(1)
+    assert hessian.in_edge_units(2 / 0.1, 0.1) == pytest.approx(1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from netdyn_lib import datasets
-from netdyn_lib.store import DamagedShard, read_archive, write_archive
+from netdyn_lib.results import datasets
+from netdyn_lib.results.store import DamagedShard, read_archive, write_archive
 
 VALUES = np.array([[1 / 3, np.nan, -np.inf], [1e300, 1e-300, 0.5]])
 
@@ -20,7 +20,11 @@ def data():
         "word": ("name", ["one", "three"]),
         "alone": ((), 0.25),
     }
-    return xr.Dataset(variables, {"name": ["a", "bb"], "step": [0, 10, 20]}, {"task": "t", "sizes": [1, 2], "none": None, "rate": 0.1})
+    return xr.Dataset(
+        variables,
+        {"name": ["a", "bb"], "step": [0, 10, 20]},
+        {"task": "t", "sizes": [1, 2], "none": None, "rate": 0.1},
+    )
 
 
 def test_what_is_read_is_what_was_written(data, tmp_path):
@@ -36,7 +40,10 @@ def test_what_is_read_is_what_was_written(data, tmp_path):
 
 def test_single_precision_unless_asked(data, tmp_path):
     path = datasets.write(tmp_path / "few.npz", data, exact=("long",))
-    assert {name: read_archive(path)[0][name].dtype for name in ("long", "short")} == {"long": np.float64, "short": np.float32}
+    assert {name: read_archive(path)[0][name].dtype for name in ("long", "short")} == {
+        "long": np.float64,
+        "short": np.float32,
+    }
     found = datasets.read(path)["short"]
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, [[np.float32(1 / 3), np.nan, -np.inf], [np.inf, 0, 0.5]])
@@ -44,20 +51,31 @@ def test_single_precision_unless_asked(data, tmp_path):
 
 def test_coordinates_lose_nothing(tmp_path):
     tiny = np.array([1e-12, 1 / 3, 20.0])
-    path = datasets.write(tmp_path / "few.npz", xr.Dataset({"d": ("epsilon", tiny)}, {"epsilon": tiny}))
+    path = datasets.write(
+        tmp_path / "few.npz", xr.Dataset({"d": ("epsilon", tiny)}, {"epsilon": tiny})
+    )
     np.testing.assert_array_equal(datasets.read(path)["epsilon"], tiny)
 
 
 def test_text_of_any_type(tmp_path):
     data = xr.Dataset({"d": ("name", [1.0, 2.0])}, {"name": np.array(["a", "long"], dtype=object)})
-    assert datasets.read(datasets.write(tmp_path / "few.npz", data))["name"].values.tolist() == ["a", "long"]
+    assert datasets.read(datasets.write(tmp_path / "few.npz", data))["name"].values.tolist() == [
+        "a",
+        "long",
+    ]
 
 
 def test_files_of_this_layout_from_before(tmp_path):
     arrays = {"loss": np.array([[1 / 3, 2.0]]), "eta": np.array([0.1]), "end": np.array([0, 10])}
-    write_archive(tmp_path / "old.npz", arrays, dict(dims={"loss": ["eta", "end"]}, attributes={"task": "t"}))
+    write_archive(
+        tmp_path / "old.npz", arrays, dict(dims={"loss": ["eta", "end"]}, attributes={"task": "t"})
+    )
     found = datasets.read(tmp_path / "old.npz")
-    assert found["loss"].dims == ("eta", "end") and found.attrs == {"task": "t"} and list(found.coords) == ["end", "eta"]
+    assert (
+        found["loss"].dims == ("eta", "end")
+        and found.attrs == {"task": "t"}
+        and list(found.coords) == ["end", "eta"]
+    )
     np.testing.assert_array_equal(found["loss"], arrays["loss"])
 
 
@@ -87,7 +105,9 @@ def test_a_shelf_holds_what_is_published(data, tmp_path, exact):
     path = shelf.publish(data, "one", tmp_path / "new")
     assert path == tmp_path / "new" / "one.npz"
     (found,) = shelf.published(tmp_path / "new").values()
-    assert bool(found["long"][0, 0] == 1 / 3) == exact and found.attrs == data.attrs | {"published_in": "new/one.npz"}
+    assert bool(found["long"][0, 0] == 1 / 3) == exact and found.attrs == data.attrs | {
+        "published_in": "new/one.npz"
+    }
 
 
 def test_a_shelf_of_the_book_is_in_its_results():

@@ -14,24 +14,12 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 from torch.utils.checkpoint import checkpoint
 
-from netdyn_lib import (
-    bisection,
-    checks,
-    data,
-    descent,
-    initialisations,
-    losses,
-    minibatches,
-    networks,
-    observables,
-    optimizers,
-    own_losses,
-    probe,
-    steppers,
-    sweetspot,
-    tasks,
-)
-from netdyn_lib.tangent import frames
+from netdyn_lib import validation
+from netdyn_lib.curvature import optimizers
+from netdyn_lib.experiments import bisection, sweet_spot
+from netdyn_lib.lyapunov import qr
+from netdyn_lib.tasks import datasets, initialisations, losses, networks, own_losses, probe, tasks
+from netdyn_lib.training import gradient_descent, minibatches, observables, steppers
 
 DRAW = torch.Generator().manual_seed(0)
 X = torch.randn(30, 5, dtype=torch.float64, generator=DRAW)
@@ -322,8 +310,11 @@ def test_a_network_may_need_all_samples_at_once():
     y = torch.arange(100) % 3
     task, plain = task_of(Graph(100), x=x, y=y), networks.copied(Graph(100)).double()
     assert task.network.coupled
-    record = descent.run(
-        descent.GradientDescent(task, 0.5), task.network.own[None], 5, observe=("test_accuracy",)
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 0.5),
+        task.network.own[None],
+        5,
+        observe=("test_accuracy",),
     )
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.5)
     for _ in range(5):
@@ -775,13 +766,15 @@ def test_class_weights_follow_precision_and_are_copied(loss):
 
 def descent_of(task):
     return torch.as_tensor(
-        descent.run(descent.GradientDescent(task, 0.1), task.initial(2), 5)["loss"]
+        gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), task.initial(2), 5)[
+            "loss"
+        ]
     ).double()
 
 
 def test_a_sweet_spot_is_sought_under_torchs_loss():
     probes = [
-        sweetspot.find(
+        sweet_spot.find(
             Net(), X, Y, loss=loss, conditions=2, epochs=25, low=1.0, high=3.0, most_probes=2
         ).probes
         for loss in (F.cross_entropy, ENTROPY)
@@ -802,7 +795,7 @@ def test_an_initialisation_may_be_asked_for():
 )
 def test_whole_numbers_are_checked_as_such(value):
     with pytest.raises(ValueError, match="count = .*: must be a whole number"):
-        checks.whole(value, "count")
+        validation.whole(value, "count")
     for name in ("seed", "start"):
         with pytest.raises(ValueError, match=f"{name} = .*: must be a whole number"):
             networks.initial(networks.MLP((4, 3)), 2, **{name: value})
@@ -815,12 +808,12 @@ def test_whole_numbers_are_checked_as_such(value):
 )
 def test_positive_numbers_are_checked_as_such(value):
     with pytest.raises(ValueError, match="rate = .*: η must be positive and finite"):
-        checks.positive(value, "rate", "η")
+        validation.positive(value, "rate", "η")
     with pytest.raises(ValueError, match="learning_rate"):
-        descent.GradientDescent(tasks.get("iris"), value)
+        gradient_descent.GradientDescent(tasks.get("iris"), value)
     if value != 0:
         with pytest.raises(ValueError, match="weight_decay = "):
-            descent.GradientDescent(
+            gradient_descent.GradientDescent(
                 tasks.get("iris"), 0.1, weight_decay=value if value is not None else "none"
             )
 
@@ -833,10 +826,10 @@ def test_positive_numbers_are_checked_as_such(value):
         (lambda v: optimizers.Adam(tasks.get("iris"), 0.1, betas=(v, 0.9)), "beta1"),
         (lambda v: bisection.bisect(lambda rate: 1.0, 0.1, level=v), "level"),
         (lambda v: bisection.bisect(lambda rate: 1.0, 0.1, tolerance=v), "tolerance"),
-        (lambda v: frames.random_orthogonal(3, seed=v), "seed"),
+        (lambda v: qr.random_orthogonal(3, seed=v), "seed"),
         (lambda v: initialisations.initial(networks.MLP((2, 1)), 1, v, "pytorch"), "seed"),
-        (lambda v: data.ridge(samples=v), "samples"),
-        (lambda v: data.digits(test=v), "test"),
+        (lambda v: datasets.ridge(samples=v), "samples"),
+        (lambda v: datasets.digits(test=v), "test"),
     ],
 )
 def test_other_numbers_are_checked_too(call, name, value):
@@ -846,17 +839,17 @@ def test_other_numbers_are_checked_too(call, name, value):
 
 def test_numbers_of_numpy_and_torch_are_numbers():
     assert (
-        checks.whole(np.int64(3), "n")
-        == checks.whole(torch.tensor(3), "n")
-        == checks.whole(3.0, "n")
+        validation.whole(np.int64(3), "n")
+        == validation.whole(torch.tensor(3), "n")
+        == validation.whole(3.0, "n")
         == 3
     )
     assert (
-        checks.positive(np.float32(0.5), "r", "η")
-        == checks.positive(torch.tensor(0.5), "r", "η")
+        validation.positive(np.float32(0.5), "r", "η")
+        == validation.positive(torch.tensor(0.5), "r", "η")
         == 0.5
     )
-    assert checks.floats([0.1, 2]).tolist() == [0.1, 2.0]
+    assert validation.floats([0.1, 2]).tolist() == [0.1, 2.0]
 
 
 @pytest.mark.parametrize("scheme", ["normal", "pytorch"])
@@ -877,7 +870,9 @@ def test_an_ensemble_beyond_memory_is_refused_at_once(scheme):
 def test_observed_losses_are_the_objective():
     task = task_of(Net(), nn.CrossEntropyLoss(weight=WEIGHTS))
     start = task.initial(3)
-    record = descent.run(descent.GradientDescent(task, 0.1), start, 1, observe=("loss", "accuracy"))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 0.1), start, 1, observe=("loss", "accuracy")
+    )
     assert record["loss"][0] == pytest.approx([float(task.objective(p)) for p in start])
     assert observables.misclassified(task, start[0])[0].mean() == pytest.approx(
         1 - record["accuracy"][0, 0]

@@ -1,7 +1,8 @@
 """The explorers in a browser: what they show at a setting is what the library gives there.
 
-The fixture ``site`` is a folder with the explorers' pages as ``book/explore_NAME.html`` and their files in ``_static``.
-Here it holds the pages' own HTML without the theme around it; a built site can take its place.
+The fixture ``site`` is a folder with the explorers' pages as ``book/explore_NAME.html`` and their
+files in ``_static``. Here it holds the pages' own HTML without the theme around it; a built site
+can take its place.
 """
 
 import json
@@ -13,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib import descent, maps, networks, profiles, tasks
-from netdyn_lib.pipeline import explorers
-from netdyn_lib.sweeps import published, responses
+from netdyn_lib.book import explorers
+from netdyn_lib.experiments import sizes as profiles
+from netdyn_lib.experiments.learning_rate_sweep import published, responses
+from netdyn_lib.maps import one_dimensional
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent
 from tests import browser as browsers
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
@@ -75,7 +79,9 @@ class Explorer:
 
 @pytest.fixture
 def open_page(browser, site):
-    """Open an explorer: ``open_page(name, width=…)``; at the end there must have been no error and no request but to files."""
+    """Open an explorer: ``open_page(name, width=…)``; at the end there must have been no error and
+    no request but to files.
+    """
     contexts, wrong = [], []
 
     def open_(name, width=1000, **options):
@@ -85,7 +91,12 @@ def open_page(browser, site):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         if options.get("java_script_enabled", True):  # without, scripts are asked for and given up
             page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
-        page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else wrong.append(request.url))
+        page.on(
+            "request",
+            lambda request: None
+            if request.url.startswith(("file:", "data:"))
+            else wrong.append(request.url),
+        )
         page.goto(f"file://{site}/book/explore_{name}.html")
         if options.get("java_script_enabled", True):
             page.wait_for_selector(f"#explorer-{name}[data-ready=true]", timeout=20_000)
@@ -106,7 +117,9 @@ def test_data_are_small(site):
 def test_a_telephone_does_not_scroll_sideways(open_page, name):
     shown = open_page(name, width=360)
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 360
-    widths = shown.root.evaluate("node => [...node.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width)")
+    widths = shown.root.evaluate(
+        "node => [...node.querySelectorAll('svg')].map(s => s.getBoundingClientRect().width)"
+    )
     assert widths and 240 <= min(widths) <= max(widths) <= 360
 
 
@@ -151,10 +164,14 @@ def test_the_exponent_at_a_rate_is_the_librarys(open_page, eta):
     shown = open_page("map")
     shown.slide("eta", eta)
     assert float(shown["eta"]) == eta
-    wanted = maps.lyapunov_exponent(maps.CUBIC, eta, START, CHAPTER.transient, CHAPTER.exponent_steps)
+    wanted = one_dimensional.lyapunov_exponent(
+        one_dimensional.CUBIC, eta, START, CHAPTER.transient, CHAPTER.exponent_steps
+    )
     # The orbits are the same to the last bit; logarithms may round otherwise.
     assert number(shown["exponent"]) == pytest.approx(float(wanted.value), abs=1e-9)
-    after = maps.orbit(maps.CUBIC, eta, START, CHAPTER.transient + CHAPTER.exponent_steps + 64)[-65:]
+    after = one_dimensional.orbit(
+        one_dimensional.CUBIC, eta, START, CHAPTER.transient + CHAPTER.exponent_steps + 64
+    )[-65:]
     back = np.flatnonzero(abs(after[1:] - after[0]) < 1e-9)
     assert int(shown["period"]) == (back[0] + 1 if len(back) else 0)
     assert f"η = {eta:g}" in shown.said()
@@ -165,7 +182,10 @@ def test_the_exponent_at_a_rate_is_the_librarys(open_page, eta):
 def test_an_escaping_orbit_is_said_to_escape(open_page):
     shown = open_page("map")
     shown.slide("eta", 2.05)
-    assert (shown["escaped"], shown["exponent"]) == ("true", "NaN") and "escapes to infinity" in shown.said()
+    assert (shown["escaped"], shown["exponent"]) == (
+        "true",
+        "NaN",
+    ) and "escapes to infinity" in shown.said()
     shown.slide("eta", 1.9)
     assert shown["escaped"] == "false" and "escapes" not in shown.said()
 
@@ -214,10 +234,18 @@ def test_every_rate_of_a_sweep_shows_the_responses(open_page, name):
         shown.part("quantity").select_option(quantity)
         for k, rate in enumerate(found.rates):
             shown.slide("rate", k)
-            assert (float(shown["rate"]), shown["sweep"], shown["quantity"]) == (rate, name, quantity)
+            assert (float(shown["rate"]), shown["sweep"], shown["quantity"]) == (
+                rate,
+                name,
+                quantity,
+            )
             for field, key in (("estimate", "value"), ("low", "low"), ("high", "high")):
                 value = float(getattr(intervals[k], field))
-                assert shown[key] == "" if np.isnan(value) else float(shown[key]) == pytest.approx(value, rel=1e-5)
+                assert (
+                    shown[key] == ""
+                    if np.isnan(value)
+                    else float(shown[key]) == pytest.approx(value, rel=1e-5)
+                )
             values = [np.nan if v is None else v for v in json.loads(shown["networks"])]
             np.testing.assert_allclose(values, each[k].astype(float), rtol=1e-5)
             assert f"η = {rate:g}:" in shown.said()
@@ -232,7 +260,8 @@ def test_the_pointer_shows_what_the_slider_shows(open_page):
     shown.slide("rate", 6)
     by_slider, values = shown.said(), shown["networks"]
     place = shown.part("quantity-chart").locator("circle.fill-blue").last.bounding_box()
-    line = shown.part("quantity-chart").locator("line.stroke-ink").bounding_box()  # where the chosen rate is
+    # where the chosen rate is
+    line = shown.part("quantity-chart").locator("line.stroke-ink").bounding_box()
     shown.slide("rate", 3)
     shown.page.mouse.move(line["x"], place["y"] + 60)
     assert float(shown["rate"]) == rates[6] and shown["networks"] == values
@@ -254,7 +283,10 @@ def test_one_network_can_be_singled_out(open_page):
     shown = open_page("sweeps")
     shown.slide("rate", 15)
     lines = shown.part("curve-chart").locator("path")
-    assert lines.count() == len(slopes) and shown.part("curve-chart").locator("path.stroke-orange").count() == 0
+    assert (
+        lines.count() == len(slopes)
+        and shown.part("curve-chart").locator("path.stroke-orange").count() == 0
+    )
     shown.slide("network", 8)
     assert f"Network 8: Λ = {slopes[7]:.3g} per epoch" in shown.said()
     assert shown.part("curve-chart").locator("path.stroke-orange").count() == 1
@@ -280,14 +312,20 @@ def test_what_is_not_published_is_said(open_page):
 def test_distances_are_those_of_descent(open_page, choice, epoch):
     shown = open_page("trajectories")
     task, rate = tasks.get("iris"), SIZE.rates[choice]
-    balls = networks.perturbed(task.initial(SIZE.conditions), radius=SIZE.radius, copies=SIZE.copies)
-    record = descent.run(descent.GradientDescent(task, rate), balls, epoch, ("distance", "loss"))
+    balls = networks.perturbed(
+        task.initial(SIZE.conditions), radius=SIZE.radius, copies=SIZE.copies
+    )
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, rate), balls, epoch, ("distance", "loss")
+    )
     shown.part("rate").select_option(index=choice)
     shown.slide("time", epoch)
     assert (float(shown["eta"]), int(shown["epoch"])) == (rate, epoch)
     for condition in range(SIZE.conditions):
         shown.part("condition").select_option(index=condition)
-        assert json.loads(shown["distance"]) == pytest.approx(record["distance"][epoch, condition].tolist(), rel=1e-3)
+        assert json.loads(shown["distance"]) == pytest.approx(
+            record["distance"][epoch, condition].tolist(), rel=1e-3
+        )
         assert float(shown["loss"]) == pytest.approx(record["loss"][epoch, condition, 0], rel=1e-3)
     assert f"η = {rate:g}, epoch {epoch}" in shown.said()
 
@@ -299,7 +337,9 @@ def test_time_moves_by_keys_and_plays(open_page):
     shown.page.keyboard.press("ArrowRight")
     assert shown["epoch"] == "11"
     shown.page.get_by_role("button", name="Play").click()
-    shown.page.wait_for_function("Number(document.getElementById('explorer-trajectories').dataset.epoch) > 14")
+    shown.page.wait_for_function(
+        "Number(document.getElementById('explorer-trajectories').dataset.epoch) > 14"
+    )
     shown.page.get_by_role("button", name="Pause").click()
     stood = shown["epoch"]
     shown.page.wait_for_timeout(200)

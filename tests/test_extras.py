@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from netdyn_lib import extras
+from netdyn_lib import validation as extras
 
 
 def test_what_is_there_is_not_missed():
@@ -12,7 +12,10 @@ def test_what_is_there_is_not_missed():
 
 
 def test_what_lacks_is_named_with_its_extra():
-    with pytest.raises(extras.MissingExtra, match=r'a module needs no_such_package, .*pip install "netdyn_lib\[book\]"'):
+    with pytest.raises(
+        extras.MissingExtra,
+        match=r'a module needs no_such_package, .*pip install "netdyn_lib\[book\]"',
+    ):
         extras.need("a module", "book", "json", "no_such_package")
     assert issubclass(extras.MissingExtra, ImportError)
 

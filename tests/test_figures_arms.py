@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from netdyn_lib import contributions, tasks
+from netdyn_lib.curvature import contributions
 from netdyn_lib.figures import arms as figures
-from netdyn_lib.resampling import Interval
+from netdyn_lib.statistics.intervals import Interval
+from netdyn_lib.tasks import tasks
 from tests.examples import labelled
 from tests.small_arms import synthetic
 
@@ -27,7 +28,9 @@ def drawn(axis, values, line=0):
     """A line is the mean over networks of (seed, step), its band their range."""
     np.testing.assert_allclose(axis.lines[line].get_ydata(), values.mean("seed"))
     heights = axis.collections[line].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == pytest.approx((float(values.min()), float(values.max())))
+    assert (heights.min(), heights.max()) == pytest.approx(
+        (float(values.min()), float(values.max()))
+    )
 
 
 def test_learning_curves_are_means_and_ranges(data):
@@ -51,7 +54,9 @@ def test_an_onset_is_marked_in_the_colour_of_its_arm(data):
     (axis,) = labelled(fig)
     assert len(axis.lines) == 3
     mark = axis.lines[2]
-    assert list(mark.get_xdata()) == [15, 15] and to_hex(mark.get_color()) == to_hex(axis.lines[1].get_color())
+    assert list(mark.get_xdata()) == [15, 15] and to_hex(mark.get_color()) == to_hex(
+        axis.lines[1].get_color()
+    )
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["none", "negative"]
 
 
@@ -80,11 +85,18 @@ def test_the_kept_length(data):
 
 
 def test_differences_from_above():
-    found = {"negative": Interval(0.4, 0.3, 0.5, 0.95), "positive": Interval(0.1, np.nan, np.nan, 0.95)}
+    found = {
+        "negative": Interval(0.4, 0.3, 0.5, 0.95),
+        "positive": Interval(0.1, np.nan, np.nan, 0.95),
+    }
     (axis,) = labelled(figures.differences(found))
     assert [text.get_text() for text in axis.get_yticklabels()] == list(found)
     bar, point = axis.lines[:2]
-    assert list(bar.get_xdata()) == [0.3, 0.5] and list(bar.get_ydata()) == [0, 0] and list(point.get_xdata()) == [0.4]
+    assert (
+        list(bar.get_xdata()) == [0.3, 0.5]
+        and list(bar.get_ydata()) == [0, 0]
+        and list(point.get_xdata()) == [0.4]
+    )
     assert axis.get_ylim() == (-1.5, 0.5)
 
 
@@ -100,10 +112,16 @@ def test_ends_against_learning_rates():
 
 def test_contributions_are_points_with_intervals_over_training():
     task = tasks.get("digits-small", samples=80, test_samples=20)
-    by_step = {step: contributions.measure(task, task.initial(1)[0], 1e-3, 8, 5) for step in (0, 100)}
+    by_step = {
+        step: contributions.measure(task, task.initial(1)[0], 1e-3, 8, 5) for step in (0, 100)
+    }
     (axis,) = figures.contributions(by_step).axes
     heights = [container[0].get_ydata() for container in axis.containers]
     found = by_step[0]
-    expected = [found.lengths()["negative"].estimate, found.shares()["negative"].estimate, found.random().estimate]
+    expected = [
+        found.lengths()["negative"].estimate,
+        found.shares()["negative"].estimate,
+        found.random().estimate,
+    ]
     np.testing.assert_allclose([row[0] for row in heights], expected)
     assert axis.get_xlabel() == "step" and len(axis.figure.legends[0].get_texts()) == 3

@@ -15,7 +15,14 @@ def axis():
 
 
 def read(axis):
-    return [(thing.kind, thing.name, {name: np.asarray(values).tolist() for name, values in thing.columns.items()}) for thing in drawn.things(axis)]
+    return [
+        (
+            thing.kind,
+            thing.name,
+            {name: np.asarray(values).tolist() for name, values in thing.columns.items()},
+        )
+        for thing in drawn.things(axis)
+    ]
 
 
 def only(axis):
@@ -37,7 +44,9 @@ def test_lines_points_and_stairs(axis):
 
 
 def test_what_is_masked_has_no_value(axis):
-    axis.plot(np.ma.array([0.0, 1.0], mask=[False, False]), np.ma.array([5.0, 99.0], mask=[False, True]))
+    axis.plot(
+        np.ma.array([0.0, 1.0], mask=[False, False]), np.ma.array([5.0, 99.0], mask=[False, True])
+    )
     axis.scatter([0, 1], np.ma.array([5.0, 99.0], mask=[False, True]))
     for thing in drawn.things(axis):
         assert 99 not in thing.columns["y"] and thing.columns["y"][0] == 5
@@ -85,21 +94,41 @@ def test_an_upright_line_without_ends_is_a_mark(axis):
 
 @pytest.mark.parametrize("options, kind", [(dict(fmt="o"), "points"), (dict(fmt="-"), "line")])
 def test_an_error_bar_is_one_thing_without_its_caps(axis, options, kind):
-    axis.errorbar([1.0, 2.0], [2.0, np.nan], [[0.5, np.nan], [0.25, np.nan]], label="mean", capsize=2, **options)
+    axis.errorbar(
+        [1.0, 2.0],
+        [2.0, np.nan],
+        [[0.5, np.nan], [0.25, np.nan]],
+        label="mean",
+        capsize=2,
+        **options,
+    )
     nan = pytest.approx(np.nan, nan_ok=True)
-    assert only(axis) == (kind, "mean", {"x": [1, 2], "y": [2, nan], "y_low": [1.5, nan], "y_high": [2.25, nan]})
+    assert only(axis) == (
+        kind,
+        "mean",
+        {"x": [1, 2], "y": [2, nan], "y_low": [1.5, nan], "y_high": [2.25, nan]},
+    )
 
 
 def test_error_bars_lying_both_ways_and_without_points(axis):
     axis.errorbar([1.0], [2.0], xerr=0.5, yerr=0.25)
     axis.errorbar([1.0], [2.0], xerr=0.5, fmt="none")
     both, bare = read(axis)
-    assert both[2] == {"x": [1], "y": [2], "x_low": [0.5], "x_high": [1.5], "y_low": [1.75], "y_high": [2.25]}
+    assert both[2] == {
+        "x": [1],
+        "y": [2],
+        "x_low": [0.5],
+        "x_high": [1.5],
+        "y_low": [1.75],
+        "y_high": [2.25],
+    }
     assert bare[0] == "points" and bare[2]["x_low"] == [0.5] and np.isnan(bare[2]["x"]).all()
 
 
 def test_bands_and_outlines(axis):
-    axis.fill_between([0, 1, 2, 3], [0, 1, 5, 0], [2, 3, 4, 6], where=[True, True, False, False], label="range")
+    axis.fill_between(
+        [0, 1, 2, 3], [0, 1, 5, 0], [2, 3, 4, 6], where=[True, True, False, False], label="range"
+    )
     axis.fill([0, 1, 1], [0, 0, 1])
     band, outline = read(axis)
     assert band == ("band", "range", {"part": [0, 0], "x": [0, 1], "y": [0, 1], "y2": [2, 3]})
@@ -108,7 +137,11 @@ def test_bands_and_outlines(axis):
 
 def test_segments(axis):
     axis.vlines([1, 2], 0, [3, 4], label="gaps")
-    assert only(axis) == ("segment", "gaps", {"part": [0, 0, 1, 1], "x": [1, 1, 2, 2], "y": [0, 3, 0, 4]})
+    assert only(axis) == (
+        "segment",
+        "gaps",
+        {"part": [0, 0, 1, 1], "x": [1, 1, 2, 2], "y": [0, 3, 0, 4]},
+    )
 
 
 def test_bars_upright_lying_and_of_histograms(axis):
@@ -125,7 +158,11 @@ def test_bars_upright_lying_and_of_histograms(axis):
 def test_a_histogram_without_inner_edges_is_its_outline(axis):
     axis.hist([0.5, 0.5, 1.5], [0, 1, 2], histtype="step", label="counts")
     kind, name, columns = only(axis)
-    assert (kind, name) == ("outline", "counts") and max(columns["y"]) == 2 and set(columns["x"]) == {0, 1, 2}
+    assert (
+        (kind, name) == ("outline", "counts")
+        and max(columns["y"]) == 2
+        and set(columns["x"]) == {0, 1, 2}
+    )
 
 
 def test_stairs(axis):
@@ -133,14 +170,24 @@ def test_stairs(axis):
     assert only(axis) == ("stairs", "steps", {"x": [0, 1, 3], "y": [1, 2, 2]})
 
 
-@pytest.mark.parametrize("origin, extent, corner", [
-    ("lower", (0, 3, 10, 12), (0.5, 10.5)), ("upper", (0, 3, 10, 12), (0.5, 11.5)), ("upper", None, (0, 0)), ("lower", None, (0, 0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "origin, extent, corner",
+    [
+        ("lower", (0, 3, 10, 12), (0.5, 10.5)),
+        ("upper", (0, 3, 10, 12), (0.5, 11.5)),
+        ("upper", None, (0, 0)),
+        ("lower", None, (0, 0)),
+    ],
+)
 def test_images(axis, origin, extent, corner):
     """The first pixel is where matplotlib draws it."""
     axis.imshow(np.arange(6.0).reshape(2, 3), origin=origin, extent=extent)
     kind, _, columns = only(axis)
-    assert kind == "image" and columns["value"] == [0, 1, 2, 3, 4, 5] and (columns["x"][0], columns["y"][0]) == corner
+    assert (
+        kind == "image"
+        and columns["value"] == [0, 1, 2, 3, 4, 5]
+        and (columns["x"][0], columns["y"][0]) == corner
+    )
     assert columns["x"][1] - columns["x"][0] == 1 and abs(columns["y"][3] - columns["y"][0]) == 1
 
 
@@ -148,7 +195,9 @@ def test_meshes_and_colours(axis):
     axis.imshow(np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]]))
     axis.pcolormesh([0, 1, 3], [0, 2], [[5.0, 6.0]])
     cells, image = read(axis)
-    assert cells == ("cell", "", {"x": [0.5, 2], "y": [1, 1], "value": [5, 6]}) and image[2]["value"] == [0, 1]
+    assert cells == ("cell", "", {"x": [0.5, 2], "y": [1, 1], "value": [5, 6]}) and image[2][
+        "value"
+    ] == [0, 1]
 
 
 def test_insets_come_with_their_axes_and_hidden_ones_do_not():
@@ -170,4 +219,9 @@ def test_what_is_drawn_beside_its_place_is_told_in_its_place(axis):
 
 def test_an_end_that_is_infinite_does_not_take_the_other_along(axis):
     axis.errorbar([1.0, 2.0], [1.0, 1.0], [[0.5, 0.5], [np.inf, 0.25]], fmt="o")
-    assert only(axis)[2] == {"x": [1, 2], "y": [1, 1], "y_low": [0.5, 0.5], "y_high": [np.inf, 1.25]}
+    assert only(axis)[2] == {
+        "x": [1, 2],
+        "y": [1, 1],
+        "y_low": [0.5, 0.5],
+        "y_high": [np.inf, 1.25],
+    }

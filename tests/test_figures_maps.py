@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import cascades, maps, windows
 from netdyn_lib.figures import maps as figures
-from netdyn_lib.maps import CUBIC
+from netdyn_lib.maps import cascades, one_dimensional, windows
+from netdyn_lib.maps.one_dimensional import CUBIC
 
 
 @pytest.fixture(scope="module")
 def diagram():
-    return maps.bifurcation_diagram(CUBIC, maps.grid(0.5, 2.1, 60), [-0.1, 0.1], 500, 50)
+    return one_dimensional.bifurcation_diagram(
+        CUBIC, one_dimensional.grid(0.5, 2.1, 60), [-0.1, 0.1], 500, 50
+    )
 
 
 def test_density_puts_ink_where_orbits_go(diagram):
@@ -31,7 +33,7 @@ def test_axes_are_labelled_and_marks_are_where_they_belong(diagram):
     (axis,) = fig.axes
     assert axis.get_xlabel() and axis.get_ylabel()
     assert any(np.allclose(line.get_xdata(), 1.25) for line in axis.lines)
-    exponents = maps.lyapunov_exponent(CUBIC, diagram.parameters, 0.1, 100, 200)
+    exponents = one_dimensional.lyapunov_exponent(CUBIC, diagram.parameters, 0.1, 100, 200)
     top, bottom = figures.exponent(diagram, exponents, {"here": 1.25}, CUBIC.exact).axes
     assert top.get_shared_x_axes().joined(top, bottom)
     curve = max(bottom.lines, key=lambda line: len(line.get_xdata()))
@@ -51,14 +53,16 @@ def test_cascade_and_cobwebs_draw_what_they_get():
     ratio = cascades.feigenbaum(found.doubling, found.doubling_error)
     left = figures.cascade({"doubling": found.doubling}, 1.31, {"doubling": ratio}).axes[0]
     np.testing.assert_allclose(left.lines[0].get_ydata(), 1.31 - found.doubling)
-    web = maps.cobweb(CUBIC, 1.2, 0.1, 5)
+    web = one_dimensional.cobweb(CUBIC, 1.2, 0.1, 5)
     axes = figures.cobwebs(CUBIC, [1.2, 1.5], [web, web], [web, web]).axes
     assert [axis.get_visible() for axis in axes] == [True, True, False]
     assert any(np.array_equal(line.get_xydata(), web) for line in axes[0].lines)
 
 
 def test_a_copy_fills_its_panel_from_end_to_end(diagram):
-    panels = figures.self_affine([diagram, diagram], [(0.6, 1.6), (1.0, 1.2)], [(0.0, 1.3), (1.2, 0.6)], "ab").axes
+    panels = figures.self_affine(
+        [diagram, diagram], [(0.6, 1.6), (1.0, 1.2)], [(0.0, 1.3), (1.2, 0.6)], "ab"
+    ).axes
     assert [axis.get_xlim() for axis in panels] == [(0.6, 1.6), (1.0, 1.2)]
     low, high = panels[1].get_ylim()
     assert low > 1.2 and high < 0.6  # upside down, as the box is

@@ -23,7 +23,18 @@ def named(axis, artist, **options):
     return Legends(axis.figure).name(axis, artist, **options)
 
 
-@pytest.mark.parametrize("label, name", [("loss", "loss"), ("_loss", "loss"), (None, ""), ("_nolegend_", ""), ("_child12", ""), ("", ""), ("_", "")])
+@pytest.mark.parametrize(
+    "label, name",
+    [
+        ("loss", "loss"),
+        ("_loss", "loss"),
+        (None, ""),
+        ("_nolegend_", ""),
+        ("_child12", ""),
+        ("", ""),
+        ("_", ""),
+    ],
+)
 def test_a_label_is_a_name_with_and_without_an_underscore(axes, label, name):
     assert own_name(axes[0].plot([1], [2], label=label)[0]) == name
 
@@ -46,9 +57,17 @@ def test_a_key_of_the_figure_names_lines_points_and_bands(axes):
 
 def test_one_colour_in_two_dashes(axes):
     dashes = (0, (5, 1, 1, 1))
-    key(axes[0].figure, ("solid", dict(color="k")), ("dashed", dict(color="k", ls="--")), ("own", dict(color="k", ls=dashes)))
+    key(
+        axes[0].figure,
+        ("solid", dict(color="k")),
+        ("dashed", dict(color="k", ls="--")),
+        ("own", dict(color="k", ls=dashes)),
+    )
     axis = axes[0]
-    found = [named(axis, axis.plot([1, 2], [2, 3], color="k", ls=ls, lw=lw)[0]) for ls, lw in (("-", 1), ("--", 3), (dashes, 2))]
+    found = [
+        named(axis, axis.plot([1, 2], [2, 3], color="k", ls=ls, lw=lw)[0])
+        for ls, lw in (("-", 1), ("--", 3), (dashes, 2))
+    ]
     assert found == ["solid", "dashed", "own"]
 
 
@@ -63,14 +82,24 @@ def test_a_guide_borrows_its_colour(axes):
     assert named(axis, axis.axhline(1, color="C0"), guide=True) == ""
     assert named(axis, axis.axhline(1, color="C1", ls="--"), guide=True) == "level"
     axis.legend(handles=[Patch(color="C0", label="phase")])
-    assert named(axis, axis.axvspan(1, 2, color="C0"), guide=True) == "phase" and named(axis, axis.axhline(1, color="C0"), guide=True) == ""
+    assert (
+        named(axis, axis.axvspan(1, 2, color="C0"), guide=True) == "phase"
+        and named(axis, axis.axhline(1, color="C0"), guide=True) == ""
+    )
 
 
-@pytest.mark.parametrize("looks", [dict(ls=":"), dict(ls="", marker="o"), dict(ls="--", marker="s")])
+@pytest.mark.parametrize(
+    "looks", [dict(ls=":"), dict(ls="", marker="o"), dict(ls="--", marker="s")]
+)
 def test_one_entry_whose_look_contradicts_is_not_the_name(axes, looks):
-    key(axes[0].figure, ("fitted", dict(color="k", ls="--", marker="o" if looks.get("marker") == "s" else None)))
+    key(
+        axes[0].figure,
+        ("fitted", dict(color="k", ls="--", marker="o" if looks.get("marker") == "s" else None)),
+    )
     contradicts = looks["ls"] != "" or looks.get("marker") == "s"
-    assert (named(axes[0], axes[0].plot([1, 2], [2, 3], color="k", **looks)[0]) == "") == contradicts
+    assert (
+        named(axes[0], axes[0].plot([1, 2], [2, 3], color="k", **looks)[0]) == ""
+    ) == contradicts
 
 
 def test_the_own_legend_comes_first_then_the_figures_and_no_other(axes):

@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.colors import to_rgba
 
-from netdyn_lib import bands
 from netdyn_lib.figures import phases as figures
+from netdyn_lib.series import bands
 from tests.examples import LABELS, LOSS, labelled
 
 

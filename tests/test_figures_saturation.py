@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import ageing, phases, reduced
+from netdyn_lib.experiments import ageing, reduced
 from netdyn_lib.figures import saturation as figures
+from netdyn_lib.series import phases
 from tests.examples import LABELS, LOSS, labelled
 
 
@@ -12,7 +13,11 @@ def test_figures_of_the_map():
     target = np.array([40, 41, 39]) / 120
     found = reduced.bifurcation(4, 20, 5, target, starts=3, transient=50, keep=10)
     marks = {"κ=1": 5.0}
-    top, _ = labelled(figures.diagram(found.gains, found.losses, found.exponents, marks, {5.0: np.ones((2, 3))}, 5.9))
+    top, _ = labelled(
+        figures.diagram(
+            found.gains, found.losses, found.exponents, marks, {5.0: np.ones((2, 3))}, 5.9
+        )
+    )
     assert np.array_equal(top.lines[0].get_ydata(), found.losses.ravel())
     labels, points = reduced.basins(10.0, target, 8, side=5, transient=50)
     axes = labelled(figures.portrait([labels], 8, [points[0]], [points[0]], ["a"]))
@@ -22,10 +27,15 @@ def test_figures_of_the_map():
 def test_figures_of_prediction_split_and_ageing():
     kinds = ("fixed", "period 3", "irregular")
     quantiles = np.geomspace(1e-9, 1, 3)[:, None] * np.ones(61)
-    errors = {"reduced map": dict.fromkeys(kinds, quantiles), "frozen": dict.fromkeys(kinds, quantiles)}
+    errors = {
+        "reduced map": dict.fromkeys(kinds, quantiles),
+        "frozen": dict.fromkeys(kinds, quantiles),
+    }
     matrix = phases.confusion(LABELS, LABELS)
     axes = labelled(
-        figures.prediction(LOSS[:61, 2], LOSS[:61, 2], errors, dict.fromkeys(kinds, 4), matrix, phases.KINDS)
+        figures.prediction(
+            LOSS[:61, 2], LOSS[:61, 2], errors, dict.fromkeys(kinds, 4), matrix, phases.KINDS
+        )
     )
     assert [t.get_text() for t in axes[2].texts] == [str(v) for v in matrix.ravel()]
     bars = {"one": {3: 0.75, 1: 0.25}, "two": {0: 1.0}}

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import kantz, resampling, series
 from netdyn_lib.figures import series as figures
+from netdyn_lib.series import autocorrelation, kantz
+from netdyn_lib.statistics import intervals
 from tests.examples import LOSS, labelled
 
 RNG = np.random.default_rng(0)
 
 
 def test_an_episode_is_drawn_from_its_epoch_and_magnified_in_its_middle():
-    correlation = series.autocorrelation(LOSS[:, 2], 20, 50)
+    correlation = autocorrelation.autocorrelation(LOSS[:, 2], 20, 50)
     axes = labelled(figures.episode(LOSS[:, 2], 1000, 50, correlation))
     assert axes[0].lines[0].get_xdata()[0] == 1000
     assert np.array_equal(axes[1].lines[0].get_ydata(), LOSS[120:170, 2])
@@ -28,6 +29,9 @@ def test_divergence_shows_one_reference_of_each_kind():
 
 def test_embeddings_show_every_exponent():
     logs = {1: RNG.normal(size=(9, 11)), 2: RNG.normal(size=(9, 11))}
-    exponents = {"Kantz, m = 1": resampling.Interval(0.2, 0.1, 0.3), "network": resampling.Interval(0.25, 0.2, 0.3)}
+    exponents = {
+        "Kantz, m = 1": intervals.Interval(0.2, 0.1, 0.3),
+        "network": intervals.Interval(0.25, 0.2, 0.3),
+    }
     _, right = labelled(figures.embeddings(logs, logs, exponents, 0.24))
     assert [t.get_text() for t in right.get_yticklabels()] == ["network", "Kantz, m = 1"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from netdyn_lib.experiments.intermittent import Blocks
+from netdyn_lib.experiments.neutral_directions import Directions
+from netdyn_lib.experiments.spectra import Stretches
 from netdyn_lib.figures import tangent as figures
-from netdyn_lib.tangent.intermittent import Blocks
-from netdyn_lib.tangent.neutral import Directions
-from netdyn_lib.tangent.spectra import Stretches
 from tests.examples import labelled
 
 SIZE = 7
@@ -31,7 +31,10 @@ def curves(axis):
 
 def test_iris_has_a_row_for_each_rate():
     spectra = {0.01: stretches(2), 5.0: stretches(3, 1)}
-    shares = {0.01: [[0, 0.5, 0.99, 1, 1 + 1e-12, 0.3, 0.2]] * 2, 5.0: [[1.0] * SIZE, [np.nan] * SIZE]}
+    shares = {
+        0.01: [[0, 0.5, 0.99, 1, 1 + 1e-12, 0.3, 0.2]] * 2,
+        5.0: [[1.0] * SIZE, [np.nan] * SIZE],
+    }
     fig = figures.iris(spectra, {rate: directions(values) for rate, values in shares.items()})
     axes = np.reshape(labelled(fig), (2, 3))
     for row, (rate, found) in enumerate(spectra.items()):
@@ -56,7 +59,9 @@ def test_iris_of_networks_that_overflowed():
 
 
 def blocks(kinds):
-    """Of networks of seven weights, the first three inner, with three vectors that are not neutral: of rates 0.2, −0.1 and −0.3."""
+    """Of networks of seven weights, the first three inner, with three vectors that are not neutral:
+    of rates 0.2, −0.1 and −0.3.
+    """
     m = len(kinds)
     growth = np.tile([0.2, 0, 1e-4, 0, -0.1, -0.3, 0], (m, 1))
     flat = np.abs(growth) < 1e-3
@@ -65,7 +70,19 @@ def blocks(kinds):
     nothing = np.full(m, np.nan)
     found = Directions(growth, flat, np.zeros((m, SIZE)), nothing, growth, nothing)
     numbers = np.arange(m)
-    return Blocks(np.array(kinds), numbers, 60 * numbers, found, 1e-3, nothing, nothing, local, draw.uniform(size=(m, SIZE)), *[nothing] * 4, 3)
+    return Blocks(
+        np.array(kinds),
+        numbers,
+        60 * numbers,
+        found,
+        1e-3,
+        nothing,
+        nothing,
+        local,
+        draw.uniform(size=(m, SIZE)),
+        *[nothing] * 4,
+        3,
+    )
 
 
 def test_phases_has_a_row_for_each_kind_there_is():
@@ -77,7 +94,9 @@ def test_phases_has_a_row_for_each_kind_there_is():
         shares = [line for line in row[2].lines if len(line.get_xdata()) == SIZE]
         for k, spectrum, share in zip(members, spectra, shares, strict=True):
             np.testing.assert_array_equal(spectrum.get_xdata(), np.arange(1, SIZE + 1))
-            np.testing.assert_array_equal(spectrum.get_ydata(), np.sort(found.directions.growth[k])[::-1])
+            np.testing.assert_array_equal(
+                spectrum.get_ydata(), np.sort(found.directions.growth[k])[::-1]
+            )
             np.testing.assert_array_equal(share.get_ydata(), found.weights[k])
         most, least = curves(row[1])
         np.testing.assert_array_equal(most.get_ydata(), found.local[members[0], :, 0])
@@ -98,21 +117,34 @@ def test_phases_where_one_direction_or_none_is_not_neutral():
 
 
 def along(rates, count=3, lost=()):
-    """As from ``leading.along_training``: exponents and sharpness that differ everywhere; ``lost`` rates overflow in the second stretch."""
+    """As from ``leading.along_training``: exponents and sharpness that differ everywhere; ``lost``
+    rates overflow in the second stretch.
+    """
     exponent = np.random.default_rng(0).normal(size=(len(rates), 4, 2, count))
     sharp = np.random.default_rng(1).uniform(0.6, 3, (len(rates), 5, 2))
     for rate in lost:
         exponent[rates.index(rate), 1:], sharp[rates.index(rate), 2:] = np.nan, np.nan
-    coords = {"eta": list(rates), "end": np.arange(0, 41, 10), "stretch": np.arange(5.0, 40, 10), "index": np.arange(1, count + 1)}
+    coords = {
+        "eta": list(rates),
+        "end": np.arange(0, 41, 10),
+        "stretch": np.arange(5.0, 40, 10),
+        "index": np.arange(1, count + 1),
+    }
     dims = ("eta", "stretch", "init", "index")
-    return xr.Dataset({"exponent": (dims, exponent), "sharpness": (("eta", "end", "init"), sharp)}, coords)
+    return xr.Dataset(
+        {"exponent": (dims, exponent), "sharpness": (("eta", "end", "init"), sharp)}, coords
+    )
 
 
 def test_leading_has_a_column_for_each_rate_of_each_task():
     first, second = along((0.5, 2.5)), along((10.0,), count=2)
     fig = figures.leading({"digits": first, "mnist": second})
     axes = np.reshape(labelled(fig), (2, 3))
-    assert [a.get_title() for a in axes[0]] == ["digits\n" + r"$\eta$ = 0.5", "digits\n" + r"$\eta$ = 2.5", "mnist\n" + r"$\eta$ = 10"]
+    assert [a.get_title() for a in axes[0]] == [
+        "digits\n" + r"$\eta$ = 0.5",
+        "digits\n" + r"$\eta$ = 2.5",
+        "mnist\n" + r"$\eta$ = 10",
+    ]
     for column, (data, rate) in enumerate([(first, 0.5), (first, 2.5), (second, 10.0)]):
         above, below = axes[:, column]
         part = data.sel(eta=rate)
@@ -120,7 +152,9 @@ def test_leading_has_a_column_for_each_rate_of_each_task():
         assert len(lines) == len(data["index"])
         for k, line in enumerate(lines):
             np.testing.assert_array_equal(line.get_xdata(), data["stretch"])
-            np.testing.assert_allclose(line.get_ydata(), part["exponent"].isel(index=k).mean("init"))
+            np.testing.assert_allclose(
+                line.get_ydata(), part["exponent"].isel(index=k).mean("init")
+            )
         (frozen,) = [line for line in above.lines if line.get_linestyle() == ":"]
         wanted = np.maximum(0, np.log(np.abs(1 - rate * part["sharpness"] * 2 / rate))).mean("init")
         np.testing.assert_allclose(frozen.get_ydata(), wanted)

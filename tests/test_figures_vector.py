@@ -50,7 +50,11 @@ def test_a_figure_hands_its_drawing_on_only_where_that_is_asked(monkeypatch):
 
 def test_what_a_figure_hands_on_besides_stays(monkeypatch):
     monkeypatch.setenv(vector.ASKED, "1")
-    monkeypatch.setattr("matplotlib.figure.Figure._repr_mimebundle_", lambda self, include=None, exclude=None: {"text/x": "y"}, raising=False)
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure._repr_mimebundle_",
+        lambda self, include=None, exclude=None: {"text/x": "y"},
+        raising=False,
+    )
     found = drawn()._repr_mimebundle_(include=None)
     assert found["text/x"] == "y" and set(found) == {"text/x", vector.MIME}
 

@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from netdyn_lib import fingerprint
-from netdyn_lib.fingerprint import closure, code, imported
+from netdyn_lib.results import fingerprint
+from netdyn_lib.results.fingerprint import closure, code, imported
 
 LIBRARY = {
     "__init__.py": "",
@@ -119,7 +119,7 @@ class A:
         ("1\n", "1.0\n", True),
         ("x = 1", "y = 1", True),
         ('a="text"', 'a="Text"', True),
-        (" text\"", " Text\"", True),
+        (' text"', ' Text"', True),
         ("import math", "import cmath", True),
         ("class A:", "class A(B):", True),
     ],
@@ -134,7 +134,10 @@ def test_what_counts_is_what_the_code_does(package, old, new, changes):
 
 def test_a_fingerprint_is_of_names_and_contents_and_of_no_order(package):
     assert code(["side", "top"], package) == code(iter(("top", "side", "top")), package)
-    assert len({code(names, package) for names in ([], ["side"], ["top"], ["deep"], ["side", "top"])}) == 5
+    assert (
+        len({code(names, package) for names in ([], ["side"], ["top"], ["deep"], ["side", "top"])})
+        == 5
+    )
     (package / "side.py").rename(package / "other.py")
     renamed = code(["other"], package)
     (package / "other.py").rename(package / "side.py")
@@ -173,7 +176,13 @@ def test_what_each_module_behind_a_source_does(package):
 
 
 def test_the_library_itself():
-    assert closure(["store", "fingerprint", "machine"]) == ("fingerprint", "locks", "machine", "npz", "store")
+    assert closure(["store", "fingerprint", "machine"]) == (
+        "fingerprint",
+        "locks",
+        "machine",
+        "npz",
+        "store",
+    )
     names = closure(["ensembles"])
     assert {"ensembles", "steppers", "checks"} <= set(names) and "figures" not in names
     assert len(code(names)) == 24 and code(names) == code(names, fingerprint.LIBRARY)

@@ -4,18 +4,25 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import descent, forecast, phases, reduced, saturation, tasks, trajectories
+from netdyn_lib.experiments import forecast, reduced, saturation
+from netdyn_lib.series import phases
+from netdyn_lib.tasks import tasks
+from netdyn_lib.training import gradient_descent, trajectories
 
 
 def test_the_map_is_the_descent_of_a_saturated_network(iris, saturated):
     rate = 5.0
-    record = descent.run(descent.GradientDescent(iris, rate), saturated, 20, ("loss",))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(iris, rate), saturated, 20, ("loss",)
+    )
     for model in (forecast.predict, forecast.predict_frozen):
         assert model(iris, saturated, rate, 20) == pytest.approx(record["loss"], rel=1e-6)
 
 
 def test_one_step_of_the_map_is_one_step_of_the_network(iris, saturated):
-    record = descent.run(descent.GradientDescent(iris, 5.0), saturated, 1, (saturation.mean_logits,))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(iris, 5.0), saturated, 1, (saturation.mean_logits,)
+    )
     before, after = record["mean_logits"]
     target = forecast.class_frequencies(iris)
     assert reduced.step(before, 5.0 * np.arange(1, 7), target) == pytest.approx(after, abs=1e-12)
@@ -35,14 +42,19 @@ def test_frozen_features_are_descent_of_the_outer_layer(iris):
 
 def test_frequencies_are_counted(iris):
     assert forecast.class_frequencies(iris) * 120 == pytest.approx([40, 41, 39])
-    assert forecast.class_frequencies(tasks.get("iris-balanced")) * 120 == pytest.approx([40, 40, 40])
+    assert forecast.class_frequencies(tasks.get("iris-balanced")) * 120 == pytest.approx(
+        [40, 40, 40]
+    )
 
 
 def test_a_forecast_of_saturated_networks_is_right(iris, saturated):
-    runs = trajectories.follow(descent.GradientDescent(iris, 5.0), saturated[:4], 180, observe=("loss",))
+    runs = trajectories.follow(
+        gradient_descent.GradientDescent(iris, 5.0), saturated[:4], 180, observe=("loss",)
+    )
     found = forecast.from_blocks(iris, runs, 5.0, 60, [0, 1, 2])
     assert found.error[:20].max() < 1e-6
-    # The one chaotic network multiplies its rounding by e^(0.24 n), far below the tolerance within a block.
+    # The one chaotic network multiplies its rounding by e^(0.24 n), far below the tolerance within
+    # a block.
     truth = phases.classify(runs["loss"])
     assert (found.labels() == truth).all()
     assert found.quantiles(np.ones((3, 4), dtype=bool)).shape == (3, 61)

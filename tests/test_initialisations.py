@@ -7,14 +7,21 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import initialisations, networks, tasks
+from netdyn_lib.tasks import initialisations, networks, tasks
 
 NETWORK = networks.MLP((16, 9, 4), "tanh")
-MODULE = networks.ModuleNetwork(nn.Sequential(nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 4)))
+MODULE = networks.ModuleNetwork(
+    nn.Sequential(
+        nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 4)
+    )
+)
 
 
 def test_normal_is_that_of_the_networks():
-    assert torch.equal(initialisations.initial(NETWORK, 4, 3, std=0.5, start=2), networks.initial(NETWORK, 4, 3, 0.5, 2))
+    assert torch.equal(
+        initialisations.initial(NETWORK, 4, 3, std=0.5, start=2),
+        networks.initial(NETWORK, 4, 3, 0.5, 2),
+    )
 
 
 @pytest.mark.parametrize("scheme", initialisations.SCHEMES)
@@ -127,7 +134,12 @@ def test_what_is_refused():
 
 
 def test_the_ridge_tasks_are_the_papers_small_networks():
-    for name in ("ridge-tanh-normal", "ridge-tanh-glorot", "ridge-relu-normal", "ridge-relu-glorot"):
+    for name in (
+        "ridge-tanh-normal",
+        "ridge-tanh-glorot",
+        "ridge-relu-normal",
+        "ridge-relu-glorot",
+    ):
         task = tasks.get(name)
         assert task.network.count == 9
         best = 0.5 * (task.y - task.y.mean()).square().sum()

@@ -1,4 +1,6 @@
-"""Work that a store lacks: once each, beside others, within a time limit, and again where it is damaged."""
+"""Work that a store lacks: once each, beside others, within a time limit, and again where it is
+damaged.
+"""
 
 import runpy
 import threading
@@ -7,9 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from netdyn_lib import jobs
-from netdyn_lib.ensembles import Stopped
-from netdyn_lib.store import DamagedShard, Store, StoreError
+from netdyn_lib.experiments import jobs
+from netdyn_lib.results.store import DamagedShard, Store, StoreError
+from netdyn_lib.torch_utils import Stopped
 
 
 def work(value, log=None, before=lambda: None):
@@ -62,7 +64,9 @@ def test_what_another_process_holds_is_left_to_it_and_waited_for(tmp_path, clock
             release()
 
     clock.then = finish
-    assert jobs.fill(store, {"a": work(1, log), "b": work(2, log)}, None, lambda: done.append(1)) == (1, 1, "")
+    assert jobs.fill(
+        store, {"a": work(1, log), "b": work(2, log)}, None, lambda: done.append(1)
+    ) == (1, 1, "")
     assert log == [(2, None)] and clock.slept == 3 and len(done) == 2
     assert store.read("a").meta == {"n": "theirs"}
 
@@ -90,7 +94,9 @@ def test_a_piece_that_would_not_be_finished_is_not_begun(tmp_path, clock):
 
     pieces = {name: work(k, log, slow) for k, name in enumerate("abcd")}
     deadline = clock.time + 25
-    assert jobs.fill(store, pieces, deadline) == (2, 0, "time limit"), "after 20 of 25 seconds another piece of 10 was begun"
+    assert jobs.fill(store, pieces, deadline) == (2, 0, "time limit"), (
+        "after 20 of 25 seconds another piece of 10 was begun"
+    )
     assert log == [(0, deadline), (1, deadline)] and store.keys() == ["a", "b"]
 
 
@@ -100,7 +106,11 @@ def test_a_piece_that_gives_up_keeps_those_before_it(tmp_path):
     def gives_up():
         raise Stopped("time is up")
 
-    assert jobs.fill(store, {"a": work(1), "b": work(2, None, gives_up), "c": work(3)}, 1e18) == (1, 0, "time limit")
+    assert jobs.fill(store, {"a": work(1), "b": work(2, None, gives_up), "c": work(3)}, 1e18) == (
+        1,
+        0,
+        "time limit",
+    )
     assert store.keys() == ["a"] and not list((tmp_path / "locks").iterdir())
 
 
@@ -131,7 +141,9 @@ def test_several_at_the_same_work_do_each_piece_once(tmp_path, monkeypatch):
     for thread in threads:
         thread.join()
     assert sorted(value for value, _ in log) == list(range(12))
-    assert sum(computed for computed, _, _ in results) == 12 and all(c + e == 12 and why == "" for c, e, why in results)
+    assert sum(computed for computed, _, _ in results) == 12 and all(
+        c + e == 12 and why == "" for c, e, why in results
+    )
 
 
 def test_what_is_missing_is_named_in_order_and_damage_is_set_aside(tmp_path):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import judgements, lyapunov
+from netdyn_lib.lyapunov import growth_fits
+from netdyn_lib.training import judgements
 
 T = np.arange(0, 101, 10)
 
@@ -10,7 +11,9 @@ def test_comparing_epochs():
     curves = np.stack([T + 1.0, 101.0 - T], 1)
     assert judgements.larger_at(T, curves, 100, 50).tolist() == [True, False]
     assert judgements.leaves_origin(T, curves, 50, 100).tolist() == [True, False]
-    with pytest.raises(ValueError, match="epoch 55 was not observed; observed are 0 … 100, 11 in all"):
+    with pytest.raises(
+        ValueError, match="epoch 55 was not observed; observed are 0 … 100, 11 in all"
+    ):
         judgements.row(T, 55)
 
 
@@ -21,7 +24,9 @@ def test_unlike_copies():
 
 
 def test_levelling_off_is_neither_exponential_nor_growing():
-    curves = np.stack([np.exp(-T / 20), 1 + np.exp(-T / 5), np.exp(-T / 20) + np.exp(T / 40 - 2)], 1)
+    curves = np.stack(
+        [np.exp(-T / 20), 1 + np.exp(-T / 5), np.exp(-T / 20) + np.exp(T / 40 - 2)], 1
+    )
     assert judgements.levels_off(T, curves, (0, 20), (50, 100)).tolist() == [False, True, False]
     assert judgements.grows_late(T, curves, (50, 100)).tolist() == [False, False, True]
 
@@ -33,7 +38,9 @@ def test_settling_erratically():
 
 def test_multipliers():
     values = np.array([[1.0, 0.99, 1.0001, 0.5]])
-    assert judgements.neutral(values, 1e-3)[0] == 0.5 and judgements.contracting(values, 1e-3)[0] == 2
+    assert (
+        judgements.neutral(values, 1e-3)[0] == 0.5 and judgements.contracting(values, 1e-3)[0] == 2
+    )
 
 
 def test_the_edge():
@@ -49,7 +56,7 @@ def test_overlooked_growth():
     t = np.arange(201.0)
     slow_start = 1e-8 * np.exp(0.02 * np.minimum(t, 80)) * np.where(t > 80, 1e7, 1)
     curves = np.stack([slow_start, np.full(201, 1e-8)], 1)
-    assert judgements.overlooked(lyapunov.best_fit(curves), curves).tolist() == [True, False]
+    assert judgements.overlooked(growth_fits.best_fit(curves), curves).tolist() == [True, False]
 
 
 def test_arrivals():
@@ -61,7 +68,9 @@ def test_arrivals():
 
 
 def test_orders_of_magnitude():
-    np.testing.assert_allclose(judgements.orders_apart(np.array([[1.0], [100.0]]), np.array([[0.1], [0.01]])), 3)
+    np.testing.assert_allclose(
+        judgements.orders_apart(np.array([[1.0], [100.0]]), np.array([[0.1], [0.01]])), 3
+    )
 
 
 def test_growth_and_ratios():

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import linregress
 
-from netdyn_lib import kantz, series
+from netdyn_lib.series import autocorrelation, kantz
 
 
 def logistic(steps, x=0.3123):
@@ -26,10 +26,7 @@ def henon(steps, x=0.1, y=0.1):
     return orbit[100:]
 
 
-KNOWN = {
-    "logistic": (logistic(20_000), 1, np.log(2)),
-    "Hénon": (henon(20_000), 2, 0.41922),
-}
+KNOWN = {"logistic": (logistic(20_000), 1, np.log(2)), "Hénon": (henon(20_000), 2, 0.41922)}
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -54,9 +51,9 @@ def share(values, threshold=0.05):
 
 def test_shuffled_series_are_not_significant_beyond_the_level():
     orbit = KNOWN["logistic"][0][:3000]
-    null = kantz.calibrate(orbit, copies=5, null=series.shuffled)
+    null = kantz.calibrate(orbit, copies=5, null=autocorrelation.shuffled)
     for seed in range(3):
-        control = kantz.divergence(series.shuffled(orbit, 100 + seed), seed=seed)
+        control = kantz.divergence(autocorrelation.shuffled(orbit, 100 + seed), seed=seed)
         share = kantz.expansion(control.log_curves).significant(null.threshold).mean()
         assert 0.02 <= share <= 0.08
     assert abs(null.slope) < 0.01
@@ -71,7 +68,10 @@ def test_noise_with_a_memory_does_not_expand():
     """Distances grow as √(1 - φ²ⁿ) where x(t + 1) = φ x(t) + noise, and that is no divergence."""
     values = lfilter([1], [1, -0.9], np.random.default_rng(0).normal(size=3300))[300:]
     assert share(values) > 0.5
-    assert share(values, kantz.calibrate(values, copies=5, null=series.shuffled).threshold) > 0.5
+    assert (
+        share(values, kantz.calibrate(values, copies=5, null=autocorrelation.shuffled).threshold)
+        > 0.5
+    )
     assert share(values, kantz.calibrate(values, copies=5).threshold) < 0.1
 
 
@@ -85,7 +85,9 @@ def test_neighbours_are_the_nearest_outside_the_window_in_time():
     found = kantz.divergence(values, 20, dimension=2, neighbours=3, theiler=5, steps=4, seed=2)
     for row, i in enumerate(found.index):
         times = np.arange(1, 296)
-        distance = np.maximum(np.abs(values[times] - values[i]), np.abs(values[times - 1] - values[i - 1]))
+        distance = np.maximum(
+            np.abs(values[times] - values[i]), np.abs(values[times - 1] - values[i - 1])
+        )
         distance[np.abs(times - i) <= 5] = np.inf
         nearest = times[np.argsort(distance)[:3]]
         expected = np.abs(values[nearest[:, None] + np.arange(5)] - values[i + np.arange(5)])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import kneading, maps
-from netdyn_lib.maps import CUBIC, LOGISTIC
+from netdyn_lib.maps import kneading, one_dimensional
+from netdyn_lib.maps.one_dimensional import CUBIC, LOGISTIC
 
 
 def expected(laps, period):
@@ -23,13 +23,17 @@ def mobius(n):
 
 @pytest.mark.parametrize("laps", [2, 3])
 def test_number_of_words_is_the_known_one(laps):
-    assert [len(kneading.words(laps, m)) for m in range(1, 10)] == [expected(laps, m) for m in range(1, 10)]
+    assert [len(kneading.words(laps, m)) for m in range(1, 10)] == [
+        expected(laps, m) for m in range(1, 10)
+    ]
 
 
 @pytest.mark.parametrize("period", [2, 3, 4, 5])
-@pytest.mark.parametrize(("map", "low", "high"), [(CUBIC, 0.6, 2.0), (LOGISTIC, 2.1, 4.0)], ids=["cubic", "logistic"])
+@pytest.mark.parametrize(
+    ("map", "low", "high"), [(CUBIC, 0.6, 2.0), (LOGISTIC, 2.1, 4.0)], ids=["cubic", "logistic"]
+)
 def test_words_lie_where_a_fine_scan_finds_closing_orbits(map, low, high, period):
-    p = maps.grid(low, high, 400_000)
+    p = one_dimensional.grid(low, high, 400_000)
     c = map.critical(p) + 0 * p
     x = c
     for _ in range(period):
@@ -38,7 +42,9 @@ def test_words_lie_where_a_fine_scan_finds_closing_orbits(map, low, high, period
     crossed = p[np.flatnonzero(np.sign(gap[1:]) != np.sign(gap[:-1]))]
     laps = len(map.laps(high)) + 1
     closing = [q for q in range(2, period + 1) if period % q == 0]  # shorter orbits close too
-    found = np.concatenate([kneading.locate(map, kneading.words(laps, q), low, high) for q in closing])
+    found = np.concatenate(
+        [kneading.locate(map, kneading.words(laps, q), low, high) for q in closing]
+    )
     np.testing.assert_allclose(crossed, np.sort(found), atol=2 * (p[1] - p[0]))
 
 
@@ -69,7 +75,9 @@ def test_names_and_words_are_inverse():
 
 
 def test_a_word_outside_the_range_is_named():
-    with pytest.raises(ValueError, match=r"word 2C is not passed between learning rate η = 1.0 and 1.5: widen"):
+    with pytest.raises(
+        ValueError, match=r"word 2C is not passed between learning rate η = 1.0 and 1.5: widen"
+    ):
         kneading.locate(CUBIC, [[2]], 1.0, 1.5)
 
 

@@ -1,33 +1,49 @@
-"""Networks that end in a linear layer: their Hessian acts in the parameters below it and few dimensions of it, and nothing is lost."""
+"""Networks that end in a linear layer: their Hessian acts in the parameters below it and few
+dimensions of it, and nothing is lost.
+"""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import curvature, gradients, linear_heads, losses, low_rank, networks, pruning, tasks
+from netdyn_lib.curvature import batch_hessian, hessian, linear_heads, pruning
+from netdyn_lib.tasks import gradients, losses, networks, tasks
 
 CROSS, SQUARES = losses.CrossEntropy(), losses.HalfSquaredError()
 
 
 def convolutional(outputs=4):
     return nn.Sequential(
-        nn.Unflatten(1, (1, 6, 6)), nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, outputs)
+        nn.Unflatten(1, (1, 6, 6)),
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(18, outputs),
     )
 
 
 def deep(outputs=4):
-    return nn.Sequential(nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 6), nn.Sigmoid(), nn.Linear(6, outputs))
+    return nn.Sequential(
+        nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 6), nn.Sigmoid(), nn.Linear(6, outputs)
+    )
 
 
 def task_of(module, loss=CROSS, samples=5, outputs=4):
     rng = np.random.default_rng(3)
-    y = rng.integers(0, outputs, samples) if loss is CROSS else rng.standard_normal((samples, outputs))
+    y = (
+        rng.integers(0, outputs, samples)
+        if loss is CROSS
+        else rng.standard_normal((samples, outputs))
+    )
     return tasks.custom("t", module, loss, rng.standard_normal((samples, 36)), torch.tensor(y))
 
 
 def weights(task, size=0.5):
-    return size * torch.randn(task.network.count, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    return size * torch.randn(
+        task.network.count, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
 
 
 @pytest.mark.parametrize("loss", [CROSS, SQUARES], ids=lambda loss: loss.name)
@@ -37,37 +53,57 @@ def test_the_spectrum_is_that_of_the_whole_hessian(make, samples, loss):
     torch.manual_seed(0)
     task = task_of(make(), loss, samples)
     params = weights(task)
-    local = low_rank.around(task, params)
+    local = batch_hessian.around(task, params)
     found, whole = local.spectrum(), local.hessian()
     count, matrix = len(found.values), whole.matrix
     scale = float(torch.linalg.eigvalsh(matrix).abs().max())
     assert found.narrowing is not None and count <= task.network.count
     span = found.narrowing.times(torch.eye(count, dtype=torch.float64))  # T
-    torch.testing.assert_close(span.T @ span, torch.eye(count, dtype=torch.float64), atol=1e-13, rtol=0)
-    torch.testing.assert_close(span @ (span.T @ matrix @ span) @ span.T, matrix, atol=1e-13 * scale, rtol=0)
+    torch.testing.assert_close(
+        span.T @ span, torch.eye(count, dtype=torch.float64), atol=1e-13, rtol=0
+    )
+    torch.testing.assert_close(
+        span @ (span.T @ matrix @ span) @ span.T, matrix, atol=1e-13 * scale, rtol=0
+    )
     dense = found.dense_vectors()  # (P, m')
-    torch.testing.assert_close((dense * torch.from_numpy(found.values)) @ dense.T, matrix, atol=1e-13 * scale, rtol=0)
+    torch.testing.assert_close(
+        (dense * torch.from_numpy(found.values)) @ dense.T, matrix, atol=1e-13 * scale, rtol=0
+    )
     values = np.sort(np.concatenate([found.values, np.zeros(len(matrix) - count)]))
-    np.testing.assert_allclose(values, torch.linalg.eigvalsh(matrix).numpy(), rtol=0, atol=1e-12 * scale)
+    np.testing.assert_allclose(
+        values, torch.linalg.eigvalsh(matrix).numpy(), rtol=0, atol=1e-12 * scale
+    )
     gradient = gradients.of(task)(params[None])[0]
-    assert float((gradient - found.expand(found.project(gradient))).norm()) < 1e-13 * max(1, float(gradient.norm()))
+    assert float((gradient - found.expand(found.project(gradient))).norm()) < 1e-13 * max(
+        1, float(gradient.norm())
+    )
     v = torch.randn(3, len(params), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(found.product(v), v @ matrix, atol=1e-12 * scale, rtol=0)
 
 
 def test_of_a_small_batch_few_dimensions_are_left():
     task = task_of(convolutional(), samples=5)
-    found = low_rank.spectrum(task, weights(task))
-    # 20 parameters below, 5 samples for 3 of the 4 outputs, and what 20 parameters move of the features' 18 · 4.
+    found = batch_hessian.spectrum(task, weights(task))
+    # 20 parameters below, 5 samples for 3 of the 4 outputs, and what 20 parameters move of the
+    # features' 18 · 4.
     assert len(found.values) <= 20 + 5 * 3 + 20 < task.network.count
 
 
 def test_subspaces_are_those_of_the_whole_hessian():
     task = task_of(convolutional())
     params = weights(task)
-    found, whole = low_rank.spectrum(task, params), low_rank.hessian(task, params).solved()
-    for sign in (-1, 1):  # eigenvalues near 0 turn into the directions left out: projectors on what is clear of it
-        one, other = (some.dense_vectors()[:, torch.from_numpy(sign * some.values > 1e-6 * np.abs(some.values).max())] for some in (whole, found))
+    found, whole = (
+        batch_hessian.spectrum(task, params),
+        batch_hessian.hessian(task, params).solved(),
+    )
+    # eigenvalues near 0 turn into the directions left out: projectors on what is clear of it
+    for sign in (-1, 1):
+        one, other = (
+            some.dense_vectors()[
+                :, torch.from_numpy(sign * some.values > 1e-6 * np.abs(some.values).max())
+            ]
+            for some in (whole, found)
+        )
         assert one.shape == other.shape and one.shape[1]
         torch.testing.assert_close(one @ one.T, other @ other.T, atol=1e-8, rtol=0)
 
@@ -79,10 +115,15 @@ def test_features_that_are_zero_and_names_of_ones_own():
     task = task_of(module)
     params = weights(task)
     params[: 3 * 36] = 0
-    params[3 * 36 : 3 * 37] = -1  # all units are off for all samples: only the biases above are seen
-    found = low_rank.spectrum(task, params)
+    # all units are off for all samples: only the biases above are seen
+    params[3 * 36 : 3 * 37] = -1
+    found = batch_hessian.spectrum(task, params)
     assert (np.abs(found.values) > 1e-12).sum() == 3
-    np.testing.assert_allclose(found.values[-3:], np.linalg.eigvalsh(low_rank.hessian(task, params).matrix.numpy())[-3:], atol=1e-14)
+    np.testing.assert_allclose(
+        found.values[-3:],
+        np.linalg.eigvalsh(batch_hessian.hessian(task, params).matrix.numpy())[-3:],
+        atol=1e-14,
+    )
 
 
 def test_descent_is_the_same_as_by_the_whole_hessian():
@@ -90,9 +131,11 @@ def test_descent_is_the_same_as_by_the_whole_hessian():
     params = weights(task)
     step = pruning.step(task, params, task.x, task.y, 0.1, "negative")
     gradient = gradients.of(task)(params[None])[0]
-    values, vectors = torch.linalg.eigh(low_rank.hessian(task, params).matrix)
+    values, vectors = torch.linalg.eigh(batch_hessian.hessian(task, params).matrix)
     pruned = vectors[:, values < -1e-12 * values.abs().max()]
-    torch.testing.assert_close(step, params - 0.1 * (gradient - pruned @ (pruned.T @ gradient)), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        step, params - 0.1 * (gradient - pruned @ (pruned.T @ gradient)), atol=1e-12, rtol=0
+    )
 
 
 class Twice(nn.Sequential):
@@ -116,13 +159,25 @@ def hooked():
 
 @pytest.mark.parametrize(
     "module",
-    [nn.Sequential(nn.Linear(36, 4), nn.Tanh()), nn.Sequential(nn.Linear(36, 4)), nn.Sequential(nn.Linear(36, 5), nn.Linear(5, 4, bias=False)),
-     Twice(nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 4)), tied(), hooked(), nn.Linear(36, 4)],
+    [
+        nn.Sequential(nn.Linear(36, 4), nn.Tanh()),
+        nn.Sequential(nn.Linear(36, 4)),
+        nn.Sequential(nn.Linear(36, 5), nn.Linear(5, 4, bias=False)),
+        Twice(nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 4)),
+        tied(),
+        hooked(),
+        nn.Linear(36, 4),
+    ],
     ids=["no linear end", "one layer", "no bias", "another container", "tied", "hooked", "a layer"],
-)  # fmt: skip
+)
 def test_others_have_their_hessian_formed_whole(module):
     network = networks.ModuleNetwork(module)
-    assert linear_heads.matrix_of(network, CROSS, torch.zeros(2, 36), torch.zeros(2, dtype=torch.int64)) is None
+    assert (
+        linear_heads.matrix_of(
+            network, CROSS, torch.zeros(2, 36), torch.zeros(2, dtype=torch.int64)
+        )
+        is None
+    )
 
 
 def test_a_frozen_layer_below_is_no_dimension():
@@ -130,20 +185,32 @@ def test_a_frozen_layer_below_is_no_dimension():
     module[0].requires_grad_(False)
     task = task_of(module)
     params = weights(task)
-    found, matrix = low_rank.spectrum(task, params), low_rank.hessian(task, params).matrix
-    np.testing.assert_allclose(found.product(torch.eye(len(params), dtype=torch.float64)).numpy(), matrix.numpy(), atol=1e-13)
+    found, matrix = batch_hessian.spectrum(task, params), batch_hessian.hessian(task, params).matrix
+    np.testing.assert_allclose(
+        found.product(torch.eye(len(params), dtype=torch.float64)).numpy(),
+        matrix.numpy(),
+        atol=1e-13,
+    )
 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_where_nothing_below_is_trained_the_last_layer_is_all(frozen):
-    module = nn.Sequential(nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 4)) if frozen else nn.Sequential(nn.Flatten(), nn.Linear(36, 4))
+    module = (
+        nn.Sequential(nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 4))
+        if frozen
+        else nn.Sequential(nn.Flatten(), nn.Linear(36, 4))
+    )
     if frozen:
         module[0].requires_grad_(False)
     task = task_of(module)
     params = weights(task)
-    found, matrix = low_rank.spectrum(task, params), low_rank.hessian(task, params).matrix
+    found, matrix = batch_hessian.spectrum(task, params), batch_hessian.hessian(task, params).matrix
     assert len(found.values) == 5 * 3
-    np.testing.assert_allclose(found.product(torch.eye(len(params), dtype=torch.float64)).numpy(), matrix.numpy(), atol=1e-13)
+    np.testing.assert_allclose(
+        found.product(torch.eye(len(params), dtype=torch.float64)).numpy(),
+        matrix.numpy(),
+        atol=1e-13,
+    )
 
 
 def test_a_forward_of_ones_own_is_not_passed_over():
@@ -151,7 +218,15 @@ def test_a_forward_of_ones_own_is_not_passed_over():
         module = deep()
         part = place(module)
         part.forward = type(part).forward.__get__(part)
-        assert linear_heads.matrix_of(networks.ModuleNetwork(module), CROSS, torch.zeros(2, 36), torch.zeros(2, dtype=torch.int64)) is None
+        assert (
+            linear_heads.matrix_of(
+                networks.ModuleNetwork(module),
+                CROSS,
+                torch.zeros(2, 36),
+                torch.zeros(2, dtype=torch.int64),
+            )
+            is None
+        )
 
 
 def test_layer_norm_has_the_curvature_that_finite_differences_see():
@@ -161,13 +236,17 @@ def test_layer_norm_has_the_curvature_that_finite_differences_see():
     slope = gradients.of(task)
     units = torch.eye(len(params), dtype=torch.float64)
     expected = (slope(params + 1e-5 * units) - slope(params - 1e-5 * units)) / 2e-5
-    matrix = low_rank.hessian(task, params).matrix
+    matrix = batch_hessian.hessian(task, params).matrix
     torch.testing.assert_close(matrix, expected, atol=1e-8, rtol=0)
-    torch.testing.assert_close(low_rank.spectrum(task, params).product(units), matrix, atol=1e-12, rtol=0)
-    torch.testing.assert_close(curvature.hessians(task.objective, params[None])[0], matrix, atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        batch_hessian.spectrum(task, params).product(units), matrix, atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(
+        hessian.hessians(task.objective, params[None])[0], matrix, atol=1e-12, rtol=0
+    )
 
 
 def test_an_overflow_is_told():
     task = task_of(deep(), SQUARES)
     with pytest.raises(FloatingPointError, match="there is no spectrum"):
-        low_rank.spectrum(task, weights(task) * 1e200)
+        batch_hessian.spectrum(task, weights(task) * 1e200)

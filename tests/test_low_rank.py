@@ -8,7 +8,9 @@ import torch
 from torch import nn
 from torch.func import grad, hessian
 
-from netdyn_lib import confined, curvature, initialisations, losses, low_rank, networks, tasks
+from netdyn_lib.curvature import batch_frames, batch_hessian
+from netdyn_lib.curvature import hessian as curvature
+from netdyn_lib.tasks import initialisations, losses, networks, tasks
 
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -23,22 +25,36 @@ def task_of(sizes=(30, 6, 4), activation="tanh", loss=LOSSES[0], samples=5, x=No
 
 
 def kept(task, params, rank):
-    """m' of one hidden layer: a unit that is on for n samples acts in min(n, r) dimensions; for none, it is not seen above either."""
+    """m' of one hidden layer: a unit that is on for n samples acts in min(n, r) dimensions; for
+    none, it is not seen above either.
+    """
     below, _ = task.network.matrices(params[None])
     before = below[0] @ torch.cat([task.x, torch.ones_like(task.x[:, :1])], 1).T
     on = before > 0 if task.network.activation.name == "relu" else before.isfinite()
     counts, outputs = on.sum(1), task.network.sizes[-1]
-    return int(counts.clamp(max=rank).sum() + (outputs - (task.loss.name == "cross-entropy")) * ((counts > 0).sum() + 1))
+    return int(
+        counts.clamp(max=rank).sum()
+        + (outputs - (task.loss.name == "cross-entropy")) * ((counts > 0).sum() + 1)
+    )
 
 
 def batch_of(task, scheme="pytorch"):
-    """One network, its dense Hessian (P, P) and gradient (P,) by torch.func, and the low-rank spectrum."""
+    """One network, its dense Hessian (P, P) and gradient (P,) by torch.func, and the low-rank
+    spectrum.
+    """
     params = initialisations.initial(task.network, 1, 0, scheme)[0]
-    return params, hessian(task.objective)(params), grad(task.objective)(params), low_rank.spectrum(task, params)
+    return (
+        params,
+        hessian(task.objective)(params),
+        grad(task.objective)(params),
+        batch_hessian.spectrum(task, params),
+    )
 
 
 def assert_same(found, dense, tolerance=1e-10):
-    """All P eigenvalues, orthonormal eigenvectors, and H itself, relative to the largest eigenvalue."""
+    """All P eigenvalues, orthonormal eigenvectors, and H itself, relative to the largest
+    eigenvalue.
+    """
     known = torch.linalg.eigvalsh(dense).numpy()
     scale = np.abs(known).max()
     assert scale > 1e-3, "nothing to compare"
@@ -46,8 +62,15 @@ def assert_same(found, dense, tolerance=1e-10):
     np.testing.assert_allclose(everything, known, rtol=0, atol=tolerance * min(1, scale))
     assert np.all(np.diff(found.values) >= 0)
     vectors = found.dense_vectors()
-    torch.testing.assert_close(vectors.T @ vectors, torch.eye(len(found.values), dtype=torch.float64), atol=1e-12, rtol=0)
-    torch.testing.assert_close(found.product(torch.eye(found.size, dtype=torch.float64)), dense, atol=tolerance * scale, rtol=0)
+    torch.testing.assert_close(
+        vectors.T @ vectors, torch.eye(len(found.values), dtype=torch.float64), atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(
+        found.product(torch.eye(found.size, dtype=torch.float64)),
+        dense,
+        atol=tolerance * scale,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -55,7 +78,10 @@ def assert_same(found, dense, tolerance=1e-10):
 def test_it_is_the_dense_spectrum(loss, activation):
     task = task_of(activation=activation, loss=loss)
     params, dense, gradient, found = batch_of(task)
-    assert found.size == 214 and len(found.values) == kept(task, params, 5) <= len(found.basis) == 5 * 6 + 28
+    assert (
+        found.size == 214
+        and len(found.values) == kept(task, params, 5) <= len(found.basis) == 5 * 6 + 28
+    )
     assert_same(found, dense)
     # No part of the gradient lies outside.
     inside = found.expand(found.project(gradient))
@@ -64,7 +90,9 @@ def test_it_is_the_dense_spectrum(loss, activation):
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_eigenspaces_are_those_of_the_dense_matrix(activation):
-    """Projectors, for a sign and a rotation within an eigenvalue are free; only where a gap tells spaces apart."""
+    """Projectors, for a sign and a rotation within an eigenvalue are free; only where a gap tells
+    spaces apart.
+    """
     _, dense, _, found = batch_of(task_of(activation=activation))
     values, vectors = torch.linalg.eigh(dense)
     ours, compared = found.dense_vectors(), 0
@@ -95,28 +123,38 @@ def test_other_depths(sizes, loss):
 def test_closed_form_and_automatic_are_the_same_matrix(monkeypatch):
     task = task_of(activation="sigmoid", samples=7)
     params = task.initial(1)[0]
-    closed = low_rank.hessian(task, params).matrix
-    monkeypatch.setattr(confined, "_VALUES", 3000)  # blocks of samples
-    blocks = low_rank.hessian(task, params).matrix
-    monkeypatch.setattr(confined, "one_hidden", confined._automatic)
-    torch.testing.assert_close(closed, low_rank.hessian(task, params).matrix, atol=1e-13, rtol=0)
+    closed = batch_hessian.hessian(task, params).matrix
+    monkeypatch.setattr(batch_frames, "_VALUES", 3000)  # blocks of samples
+    blocks = batch_hessian.hessian(task, params).matrix
+    monkeypatch.setattr(batch_frames, "one_hidden", batch_frames._automatic)
+    torch.testing.assert_close(
+        closed, batch_hessian.hessian(task, params).matrix, atol=1e-13, rtol=0
+    )
     torch.testing.assert_close(closed, blocks, atol=1e-13, rtol=0)
 
 
 def test_the_papers_network_has_370_dimensions():
-    """Residuals |Hv − λv| by products of the whole network of 5,350 parameters; what lies outside is annihilated."""
+    """Residuals |Hv − λv| by products of the whole network of 5,350 parameters; what lies outside
+    is annihilated.
+    """
     rng = np.random.default_rng(0)
     task = task_of((256, 20, 10), "relu", x=rng.uniform(size=(8, 256)))
     params = initialisations.initial(task.network, 1, 0, "pytorch")[0]
-    found = low_rank.spectrum(task, params)
+    found = batch_hessian.spectrum(task, params)
     count = len(found.values)
-    assert (found.size, len(found.basis), found.frame.shape) == (5350, 370, (257, 8)) and count == kept(task, params, 8) < 300
+    assert (found.size, len(found.basis), found.frame.shape) == (
+        5350,
+        370,
+        (257, 8),
+    ) and count == kept(task, params, 8) < 300
     matvec = curvature.operator(task, params)
     for k in (0, 1, 100, 200, count - 2, count - 1):
         unit = torch.zeros(count, dtype=torch.float64)
         unit[k] = 1
         v = found.expand(unit)
-        assert float((matvec(v) - found.values[k] * v).norm()) < 1e-13 and float(v.norm()) == pytest.approx(1)
+        assert float((matvec(v) - found.values[k] * v).norm()) < 1e-13 and float(
+            v.norm()
+        ) == pytest.approx(1)
     v = torch.from_numpy(rng.standard_normal(5350))
     outside = v - found.expand(found.project(v))
     assert float(outside.norm()) > 60 and float(matvec(outside).norm()) < 1e-12
@@ -124,23 +162,32 @@ def test_the_papers_network_has_370_dimensions():
     counts = found.classes(1e-3).counts()
     # Rounding makes zeros; no sign is counted among them, nor among all 370.
     assert counts["negative"] + counts["positive"] + counts["neutral"] == count
-    whole = low_rank.hessian(task, params).solved().classes(1e-3).counts()
+    whole = batch_hessian.hessian(task, params).solved().classes(1e-3).counts()
     assert whole == counts | {"neutral": counts["neutral"] + 370 - count} and whole["neutral"] > 50
     assert found.classes(1e-3, 1e-14 * found.values[-1]).counts() == counts
     gradient = grad(task.objective)(params)
-    assert low_rank.overlap(found.project(gradient), found.classes(1e-3))["neutral"] < 1e-20
+    assert batch_hessian.overlap(found.project(gradient), found.classes(1e-3))["neutral"] < 1e-20
 
 
 def test_inputs_that_depend_on_each_other_span_less():
     rng = np.random.default_rng(1)
     few = rng.standard_normal((2, 30))
-    x = np.stack([few[0], few[1], few[0], 0.3 * few[0] + 0.7 * few[1]])  # an average keeps the bias's 1
+    # an average keeps the bias's 1
+    x = np.stack([few[0], few[1], few[0], 0.3 * few[0] + 0.7 * few[1]])
     _, dense, gradient, found = batch_of(task_of(x=x))
-    assert found.frame.shape == (31, 2) and len(found.basis) == 2 * 6 + 28 and len(found.values) == 2 * 6 + 21
+    assert (
+        found.frame.shape == (31, 2)
+        and len(found.basis) == 2 * 6 + 28
+        and len(found.values) == 2 * 6 + 21
+    )
     assert_same(found, dense)
     # More samples than inputs: nothing is left out but what is added to all outputs.
     _, dense, _, found = batch_of(task_of((3, 4, 2), samples=11))
-    assert found.frame.shape == (4, 4) and len(found.basis) == found.size == 26 and len(found.values) == 21
+    assert (
+        found.frame.shape == (4, 4)
+        and len(found.basis) == found.size == 26
+        and len(found.values) == 21
+    )
     assert_same(found, dense)
 
 
@@ -153,72 +200,87 @@ def test_a_module_keeps_its_own_order():
 
     def objective(values):
         parts = zip(shapes.items(), values.split([s.numel() for s in shapes.values()]))
-        output = torch.func.functional_call(module, {k: v.view(s) for (k, s), v in parts}, (task.x,))
+        output = torch.func.functional_call(
+            module, {k: v.view(s) for (k, s), v in parts}, (task.x,)
+        )
         return task.loss.value(output, task.y)
 
-    found = low_rank.of_module(module, task.loss, task.x.view(4, 5, 6), task.y)
+    found = batch_hessian.of_module(module, task.loss, task.x.view(4, 5, 6), task.y)
     assert_same(found, hessian(objective)(flat))
-    for parts in ([nn.Linear(3, 2, bias=False)], [nn.Linear(3, 2), nn.ReLU()], [nn.Linear(3, 2), nn.GELU(), nn.Linear(2, 2)]):
+    for parts in (
+        [nn.Linear(3, 2, bias=False)],
+        [nn.Linear(3, 2), nn.ReLU()],
+        [nn.Linear(3, 2), nn.GELU(), nn.Linear(2, 2)],
+    ):
         with pytest.raises(ValueError, match="no plain perceptron"):
-            low_rank.of_module(nn.Sequential(*parts), task.loss, task.x, task.y)
+            batch_hessian.of_module(nn.Sequential(*parts), task.loss, task.x, task.y)
 
 
 def test_any_network_has_a_dense_spectrum(monkeypatch):
     known = task_of((6, 3, 2))
-    module = torch.nn.Sequential(known.network.module(), torch.nn.Identity())  # it does not end in a linear layer
+    # it does not end in a linear layer
+    module = torch.nn.Sequential(known.network.module(), torch.nn.Identity())
     other = tasks.custom("m", module, known.loss, known.x, known.y)
     params = other.initial(1)[0]
-    found = low_rank.spectrum(other, params)
+    found = batch_hessian.spectrum(other, params)
     assert len(found.values) == found.size == 29
     assert_same(found, hessian(other.objective)(params))
-    monkeypatch.setattr(low_rank, "DENSE", 28)
+    monkeypatch.setattr(batch_hessian, "DENSE", 28)
     with pytest.raises(ValueError, match="at most 28 parameters"):
-        low_rank.spectrum(other, params)
+        batch_hessian.spectrum(other, params)
 
 
 def test_classes_are_theorem_2_1():
     values = np.array([-3.0, -1e-15, 0.0, 1e-15, 0.5, 3.9999, 4.0001])
-    known = low_rank.classes(values, 0.5)
+    known = batch_hessian.classes(values, 0.5)
     exponents = curvature.local_exponents(values, 0.5)
     np.testing.assert_array_equal(known.chaotic, exponents > 1e-9)
     np.testing.assert_array_equal(known.neutral, np.abs(values) < 1e-12)
     assert known.counts() == {"chaotic": 2, "negative": 1, "positive": 3, "neutral": 3}
-    shares = low_rank.overlap([1.0, 0, 2, 0, 0, 0, 2], known)
-    assert shares == pytest.approx({"chaotic": 5 / 9, "negative": 1 / 9, "positive": 4 / 9, "neutral": 4 / 9})
-    assert all(np.isnan(share) for share in low_rank.overlap(np.zeros(7), known).values())
+    shares = batch_hessian.overlap([1.0, 0, 2, 0, 0, 0, 2], known)
+    assert shares == pytest.approx(
+        {"chaotic": 5 / 9, "negative": 1 / 9, "positive": 4 / 9, "neutral": 4 / 9}
+    )
+    assert all(np.isnan(share) for share in batch_hessian.overlap(np.zeros(7), known).values())
 
 
 def test_local_exponents_of_the_range():
     _, _, _, found = batch_of(task_of())
-    np.testing.assert_allclose(found.local_exponents(0.1), np.log(np.abs(1 - 0.1 * found.values)), atol=1e-15)
+    np.testing.assert_allclose(
+        found.local_exponents(0.1), np.log(np.abs(1 - 0.1 * found.values)), atol=1e-15
+    )
 
 
 def test_bad_input_is_refused():
     task = task_of((6, 3, 2))
     params = task.initial(1)
     with pytest.raises(ValueError, match=r"expected \(29,\)"):
-        low_rank.spectrum(task, params)
+        batch_hessian.spectrum(task, params)
     with pytest.raises(ValueError, match="not finite: the network diverged"):
-        low_rank.spectrum(task, params[0] * np.nan)
+        batch_hessian.spectrum(task, params[0] * np.nan)
     with pytest.raises(FloatingPointError, match="loss overflows"):
-        low_rank.spectrum(task_of((6, 3, 2), "relu", LOSSES[1]), params[0] * 1e160)
+        batch_hessian.spectrum(task_of((6, 3, 2), "relu", LOSSES[1]), params[0] * 1e160)
     with pytest.raises(ValueError, match=r"expected \(…, 29\)"):
-        low_rank.spectrum(task, params[0]).project(torch.zeros(28))
+        batch_hessian.spectrum(task, params[0]).project(torch.zeros(28))
     with pytest.raises(ValueError, match="learning_rate = 0: γ must be positive"):
-        low_rank.classes([1.0], 0)
+        batch_hessian.classes([1.0], 0)
     with pytest.raises(ValueError, match="zero = -1"):
-        low_rank.classes([1.0], 1, -1)
+        batch_hessian.classes([1.0], 1, -1)
     with pytest.raises(ValueError, match="no class"):
-        low_rank.classes([np.nan], 1)
+        batch_hessian.classes([np.nan], 1)
 
 
 def test_the_low_rank_spectrum_says_how_far_it_is_from_the_dense_one():
     task = tasks.get("digits-small", samples=8)
-    found = low_rank.against_dense(task, task.initial(1)[0])
-    assert (found.dimensions, found.size) == (kept(task, task.initial(1)[0], 8), 610) and found.apart < 1e-10 and found.matrix_apart < 1e-10
+    found = batch_hessian.against_dense(task, task.initial(1)[0])
+    assert (
+        (found.dimensions, found.size) == (kept(task, task.initial(1)[0], 8), 610)
+        and found.apart < 1e-10
+        and found.matrix_apart < 1e-10
+    )
     assert str(dataclasses.replace(found, dimensions=154, apart=2e-16, matrix_apart=3e-16)) == (
         "154 of 610 dimensions; eigenvalues apart by 2e-16 of the largest, Hessians by 3e-16"
     )
     wide = task_of((400, 20, 10))
     with pytest.raises(ValueError, match="8,230 parameters"):
-        low_rank.against_dense(wide, wide.initial(1)[0])
+        batch_hessian.against_dense(wide, wide.initial(1)[0])

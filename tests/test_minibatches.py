@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import minibatches, tasks
+from netdyn_lib.tasks import tasks
+from netdyn_lib.training import minibatches
 
 
 def test_each_epoch_takes_all_samples_once_and_keeps_the_short_batch():
@@ -41,10 +42,17 @@ def test_a_part_of_a_task_has_the_loss_of_its_samples():
     assert len(part.x) == 3 and torch.equal(part.x_test, iris.x_test)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ((0, 1), "samples = 0"), ((5, 6), "batch = 6: must be a whole number, from 1 to 5"), ((5, 1.5), "batch = 1.5"),
-    ((5, 2, -1), "epochs = -1"), ((5, 2, 1, -1), "seed = -1"), ((5, 2, 1, 0, -2), "start = -2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((0, 1), "samples = 0"),
+        ((5, 6), "batch = 6: must be a whole number, from 1 to 5"),
+        ((5, 1.5), "batch = 1.5"),
+        ((5, 2, -1), "epochs = -1"),
+        ((5, 2, 1, -1), "seed = -1"),
+        ((5, 2, 1, 0, -2), "start = -2"),
+    ],
+)
 def test_bad_numbers_are_refused_at_the_call(arguments, message):
     with pytest.raises(ValueError, match=message):
         minibatches.order(*arguments)

@@ -1,11 +1,15 @@
-"""Directions that are left out of a batch's Hessian before it is solved: they are exactly 0, and no others are lost."""
+"""Directions that are left out of a batch's Hessian before it is solved: they are exactly 0, and no
+others are lost.
+"""
 
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import confined, gradients, initialisations, losses, low_rank, minibatches, narrowing, networks, pruning, tasks
-from netdyn_lib.pruning.tangents import derivative
+from netdyn_lib.curvature import batch_frames, batch_hessian, narrowing, pruning
+from netdyn_lib.curvature.pruning.tangents import derivative
+from netdyn_lib.tasks import gradients, initialisations, losses, networks, tasks
+from netdyn_lib.training import minibatches
 
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
 RATE = 0.1
@@ -14,12 +18,18 @@ RATE = 0.1
 def task_of(activation="relu", loss=LOSSES[0], sizes=(30, 6, 4), samples=5, x=None):
     rng = np.random.default_rng(3)
     x = rng.standard_normal((samples, sizes[0])) if x is None else x
-    y = rng.integers(0, sizes[-1], len(x)) if loss.shifts else rng.standard_normal((len(x), sizes[-1]))
+    y = (
+        rng.integers(0, sizes[-1], len(x))
+        if loss.shifts
+        else rng.standard_normal((len(x), sizes[-1]))
+    )
     return tasks.custom("t", networks.MLP(sizes, activation), loss, x, torch.tensor(y))
 
 
 def weights(task, **biases):
-    """One network; ``b2=−9`` sets the bias of hidden unit 2, which turns it on or off for all samples."""
+    """One network; ``b2=−9`` sets the bias of hidden unit 2, which turns it on or off for all
+    samples.
+    """
     params = initialisations.initial(task.network, 1, 0, "pytorch")[0]
     inputs = task.network.sizes[0]
     for name, value in biases.items():
@@ -29,30 +39,45 @@ def weights(task, **biases):
 
 def both(task, params):
     """The Hessian's spectrum in all m dimensions, and in m'."""
-    local = low_rank.around(task, params)
+    local = batch_hessian.around(task, params)
     return local.hessian().solved(), local.spectrum()
 
 
 def assert_same(task, params):
-    """Eigenvalues, eigenprojectors and products are those in all m dimensions; what is left out is 0, and no part of the gradient."""
+    """Eigenvalues, eigenprojectors and products are those in all m dimensions; what is left out is
+    0, and no part of the gradient.
+    """
     whole, found = both(task, params)
     size, scale = len(whole.values), np.abs(whole.values).max()
     eye = torch.eye(size, dtype=torch.float64)
     span = found.narrowing.times(torch.eye(len(found.values), dtype=torch.float64))  # T
-    torch.testing.assert_close(span.T @ span, torch.eye(len(found.values), dtype=torch.float64), atol=1e-13, rtol=0)
+    torch.testing.assert_close(
+        span.T @ span, torch.eye(len(found.values), dtype=torch.float64), atol=1e-13, rtol=0
+    )
     torch.testing.assert_close(found.basis, span @ found.vectors, atol=1e-13, rtol=0)
     torch.testing.assert_close(found.narrowing.transposed(eye), span.T, atol=1e-15, rtol=0)
-    matrix = low_rank.hessian(task, params).matrix
+    matrix = batch_hessian.hessian(task, params).matrix
     assert float((matrix - matrix @ span @ span.T).abs().max()) < 1e-14 * scale
-    torch.testing.assert_close((found.basis * torch.from_numpy(found.values)) @ found.basis.T, matrix, atol=1e-13 * scale, rtol=0)
+    torch.testing.assert_close(
+        (found.basis * torch.from_numpy(found.values)) @ found.basis.T,
+        matrix,
+        atol=1e-13 * scale,
+        rtol=0,
+    )
     values = np.sort(np.concatenate([found.values, np.zeros(size - len(found.values))]))
     np.testing.assert_allclose(values, whole.values, rtol=0, atol=1e-12 * scale)
-    for sign in (-1, 1):  # eigenvalues near 0 turn into the directions left out: projectors on what is clear of it
-        one, other = (some.basis[:, torch.from_numpy(sign * some.values > 1e-6 * scale)] for some in (whole, found))
+    # eigenvalues near 0 turn into the directions left out: projectors on what is clear of it
+    for sign in (-1, 1):
+        one, other = (
+            some.basis[:, torch.from_numpy(sign * some.values > 1e-6 * scale)]
+            for some in (whole, found)
+        )
         assert one.shape == other.shape
         torch.testing.assert_close(one @ one.T, other @ other.T, atol=1e-8, rtol=0)
     gradient = gradients.of(task)(params[None])[0]
-    assert float((gradient - found.expand(found.project(gradient))).norm()) < 1e-14 * max(1, float(gradient.norm()))
+    assert float((gradient - found.expand(found.project(gradient))).norm()) < 1e-14 * max(
+        1, float(gradient.norm())
+    )
     v = torch.randn(3, found.size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(found.product(v), whole.product(v), atol=1e-12 * scale, rtol=0)
     return found
@@ -64,7 +89,11 @@ def test_nothing_is_lost(loss, activation):
     task = task_of(activation, loss)
     found = assert_same(task, weights(task))
     above = (4 - loss.shifts) * 7
-    assert len(found.values) == 30 + above if activation != "relu" else above < len(found.values) < 30 + above
+    assert (
+        len(found.values) == 30 + above
+        if activation != "relu"
+        else above < len(found.values) < 30 + above
+    )
 
 
 def test_dimensions_of_units_that_are_on_for_few_samples():
@@ -78,7 +107,8 @@ def test_dimensions_of_units_that_are_on_for_few_samples():
     assert found.narrowing.above.tolist() == [0, 2, 3, 4, 5, 6]
     units = found.narrowing.first // 5
     assert torch.bincount(units, minlength=6).tolist() == on.tolist()
-    dead = assert_same(task, weights(task, **{f"b{j}": -99 for j in range(6)}))  # nothing but the outputs' biases
+    # nothing but the outputs' biases
+    dead = assert_same(task, weights(task, **{f"b{j}": -99 for j in range(6)}))
     assert len(dead.values) == 3 and len(dead.narrowing.first) == 0
 
 
@@ -90,12 +120,15 @@ def test_repeated_and_dependent_samples_are_spanned(loss):
     task = task_of("relu", loss, x=x)
     found = assert_same(task, weights(task))
     assert found.narrowing.rank == 3 and len(found.narrowing.first) < 18
-    assert_same(task_of("relu", loss, x=np.repeat(few[:1], 8, 0)), weights(task))  # one image, eight times
+    # one image, eight times
+    assert_same(task_of("relu", loss, x=np.repeat(few[:1], 8, 0)), weights(task))
     assert_same(task_of("relu", loss, samples=50), weights(task))  # more samples than inputs
 
 
 def test_a_saturated_sigmoid_still_has_weights_above():
-    """φ(99) is 1 and its slope exactly 0 in floating point: the weights into the unit act on nothing, those out of it as a bias does."""
+    """φ(99) is 1 and its slope exactly 0 in floating point: the weights into the unit act on
+    nothing, those out of it as a bias does.
+    """
     task = task_of("sigmoid")
     found = assert_same(task, weights(task, b2=99))
     assert len(found.values) == 25 + 21 and len(found.narrowing.above) == 7
@@ -105,10 +138,12 @@ def test_few_outputs():
     for outputs, width in ((1, 1), (2, 1), (3, 2)):  # a single output has nothing but 1
         task = task_of(sizes=(8, 3, outputs))
         params = weights(task)
-        found = low_rank.spectrum(task, params)
+        found = batch_hessian.spectrum(task, params)
         assert len(found.values) == len(found.narrowing.first) + width * len(found.narrowing.above)
         dense = torch.func.hessian(task.objective)(params)
-        torch.testing.assert_close(found.product(torch.eye(found.size).double()), dense, atol=1e-14, rtol=0)
+        torch.testing.assert_close(
+            found.product(torch.eye(found.size).double()), dense, atol=1e-14, rtol=0
+        )
 
 
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
@@ -116,14 +151,19 @@ def test_many_samples_are_narrowed_by_the_same_directions(activation, monkeypatc
     """Where B Bᵀ would be large M is formed first; the boundary is a matter of time alone."""
     task = task_of(activation, sizes=(3, 4, 3), samples=12)
     params = weights(task)
-    by_product = low_rank.around(task, params)
-    many = low_rank.around(task_of(activation, sizes=(3, 4, 3), samples=40), params)
+    by_product = batch_hessian.around(task, params)
+    many = batch_hessian.around(task_of(activation, sizes=(3, 4, 3), samples=40), params)
     called = []
-    inner = confined.one_hidden
-    monkeypatch.setattr(confined, "one_hidden", lambda *some: called.append(1) or inner(*some))
+    inner = batch_frames.one_hidden
+    monkeypatch.setattr(batch_frames, "one_hidden", lambda *some: called.append(1) or inner(*some))
     matrix, found = by_product.narrow(by_product.restrict(params))
     assert not called
-    torch.testing.assert_close(found.transposed(found.transposed(by_product.hessian().matrix).T), matrix, atol=1e-15, rtol=0)
+    torch.testing.assert_close(
+        found.transposed(found.transposed(by_product.hessian().matrix).T),
+        matrix,
+        atol=1e-15,
+        rtol=0,
+    )
     called.clear()
     many.spectrum()
     assert called
@@ -133,7 +173,7 @@ def test_many_samples_are_narrowed_by_the_same_directions(activation, monkeypatc
 @pytest.mark.parametrize("sizes", [(12, 5, 4, 3), (9, 3)], ids=str)
 def test_other_depths_are_solved_whole(sizes):
     task = task_of("relu", sizes=sizes)
-    found = low_rank.spectrum(task, weights(task))
+    found = batch_hessian.spectrum(task, weights(task))
     assert found.narrowing is None and len(found.values) == len(found.basis)
     assert narrowing.matrix_of(task.network, task.loss, task.x.T, task.y) is None
 
@@ -146,7 +186,9 @@ def test_roots_of_the_losses_second_derivative(loss):
     assert root.shape == (4, 3 if loss.shifts else 4, 6)
     units = torch.eye(4, dtype=torch.float64)[:, :, None].expand(-1, -1, 6)
     known = loss.curve(output.expand(4, 4, 6), units)
-    torch.testing.assert_close(torch.einsum("ckn,dkn->cdn", root, root), known.expand(4, 4, 6), atol=1e-15, rtol=0)
+    torch.testing.assert_close(
+        torch.einsum("ckn,dkn->cdn", root, root), known.expand(4, 4, 6), atol=1e-15, rtol=0
+    )
     assert loss.shifts == bool(known.sum(0).abs().max() < 1e-15)
 
 
@@ -158,7 +200,9 @@ def test_pruned_gradients_of_a_run_are_those_of_all_dimensions(activation, rule)
     for _, index in zip(range(50), minibatches.order(64, 6)):
         part = minibatches.part(task, torch.from_numpy(index))
         gradient = gradients.of(part)(params[None])[0]
-        whole, narrow = (pruning.pruned(gradient, found, RATE, rule) for found in both(part, params))
+        whole, narrow = (
+            pruning.pruned(gradient, found, RATE, rule) for found in both(part, params)
+        )
         assert float((whole - narrow).norm()) < 1e-10 * float(gradient.norm())
         lengths.append(len(both(part, params)[1].values))
         params = params - RATE * narrow
@@ -167,16 +211,27 @@ def test_pruned_gradients_of_a_run_are_those_of_all_dimensions(activation, rule)
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_what_is_left_out_does_not_turn_the_eigenvectors(activation):
-    """T is locally constant, so third derivatives have no part there either: the derivative of the projector needs none of it."""
+    """T is locally constant, so third derivatives have no part there either: the derivative of the
+    projector needs none of it.
+    """
     task = task_of(activation, sizes=(7, 5, 3), samples=4)
     params = weights(task, b1=-99)
-    local, gradient = low_rank.around(task, params), gradients.of(task)(params[None])[0]
-    directions = torch.randn(6, len(params), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    local, gradient = batch_hessian.around(task, params), gradients.of(task)(params[None])[0]
+    directions = torch.randn(
+        6, len(params), dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
     whole, found = both(task, params)
     assert len(found.values) < len(whole.values)
     span = found.narrowing.times(torch.eye(len(found.values)).double())
     changes = local.changes(directions)
     assert float(changes.abs().max()) > 1e-2
-    torch.testing.assert_close(span @ (span.T @ changes @ span) @ span.T, changes, atol=1e-14, rtol=0)
+    torch.testing.assert_close(
+        span @ (span.T @ changes @ span) @ span.T, changes, atol=1e-14, rtol=0
+    )
     known = derivative(local, gradient, directions, RATE, "negative", whole)
-    torch.testing.assert_close(derivative(local, gradient, directions, RATE, "negative", found), known, rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(
+        derivative(local, gradient, directions, RATE, "negative", found),
+        known,
+        rtol=1e-7,
+        atol=1e-9,
+    )

@@ -3,12 +3,19 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import descent, networks, tasks
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent
 
 
 @pytest.mark.parametrize(
     "sizes, count",
-    [((4, 10, 3), 83), ((784, 64, 10), 50_890), ((784, 32, 32, 10), 26_506), ((3072, 256, 10), 789_258), ((2, 2, 1), 9)],
+    [
+        ((4, 10, 3), 83),
+        ((784, 64, 10), 50_890),
+        ((784, 32, 32, 10), 26_506),
+        ((3072, 256, 10), 789_258),
+        ((2, 2, 1), 9),
+    ],
 )
 def test_parameter_counts_are_the_papers(sizes, count):
     assert networks.MLP(sizes).count == count
@@ -20,7 +27,9 @@ def test_mlp_equals_its_module(activation):
     params = networks.initial(network, 2, std=0.7)
     x = torch.randn(9, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     for p in params:
-        torch.testing.assert_close(network.forward(p, x), network.module(p)(x), rtol=1e-13, atol=1e-13)
+        torch.testing.assert_close(
+            network.forward(p, x), network.module(p)(x), rtol=1e-13, atol=1e-13
+        )
 
 
 def test_forward_takes_stacked_parameters():
@@ -41,7 +50,8 @@ def test_layout_names_every_parameter_once():
 @pytest.mark.parametrize("name", networks.ACTIVATIONS)
 def test_activation_derivatives_agree_with_autograd(name):
     phi = networks.ACTIVATIONS[name]
-    z = torch.linspace(-2, 2, 40, dtype=torch.float64, requires_grad=True)  # an even number: no kink at 0
+    # an even number: no kink at 0
+    z = torch.linspace(-2, 2, 40, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(phi.function(z).sum(), z, create_graph=True)
     a = phi.function(z).detach()
     torch.testing.assert_close(phi.pullback(torch.ones_like(a), a), slope.detach())
@@ -92,9 +102,13 @@ def test_bad_input_is_refused():
     with pytest.raises(ValueError, match=r"\(4,\)"):
         networks.MLP((4,))
     for count in (0, -1, 1.5, float("nan"), float("inf"), "many"):
-        with pytest.raises(ValueError, match=f"count = {count}: must be a whole number, at least 1"):
+        with pytest.raises(
+            ValueError, match=f"count = {count}: must be a whole number, at least 1"
+        ):
             networks.initial(network, count)
-        with pytest.raises(ValueError, match=f"copies = {count}: must be a whole number, at least 1"):
+        with pytest.raises(
+            ValueError, match=f"copies = {count}: must be a whole number, at least 1"
+        ):
             networks.perturbed(params, 1e-8, count)
     for bad in (0, -1e-8, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="ε must be positive and finite"):
@@ -147,12 +161,24 @@ def test_a_first_call_within_a_transform_leaves_nothing_of_it():
     assert torch.equal(first, again) and torch.equal(first, first.T)
     task = tasks.custom("frozen", module, tasks.losses.CrossEntropy(), x, [0, 2])
     start = task.initial(2)
-    descent.run(descent.GradientDescent(task, 0.1), start, 2)
+    gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), start, 2)
     torch.func.vmap(torch.func.grad(task.objective))(start)
 
 
 def test_a_task_takes_any_module():
-    task = tasks.custom("mine", nn.Linear(4, 3), tasks.losses.CrossEntropy(), torch.ones(6, 4), torch.tensor([0, 1, 2] * 2))
+    task = tasks.custom(
+        "mine",
+        nn.Linear(4, 3),
+        tasks.losses.CrossEntropy(),
+        torch.ones(6, 4),
+        torch.tensor([0, 1, 2] * 2),
+    )
     assert task.network.count == 15
     with pytest.raises(ValueError, match="6 inputs but 5 targets"):
-        tasks.custom("mine", nn.Linear(4, 3), tasks.losses.CrossEntropy(), torch.ones(6, 4), torch.zeros(5, dtype=int))
+        tasks.custom(
+            "mine",
+            nn.Linear(4, 3),
+            tasks.losses.CrossEntropy(),
+            torch.ones(6, 4),
+            torch.zeros(5, dtype=int),
+        )

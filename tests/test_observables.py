@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import losses, networks, observables, tasks
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import observables
 
 
 def ways(weights):
@@ -20,7 +21,8 @@ def test_a_straight_way_and_a_way_back():
 
 def test_straightness_finds_a_line():
     path = np.linspace(1, 2, 20)
-    weights = np.stack([np.zeros(20), 0.8 * path, 0.7 * path])[:, None]  # out by 0.8, back by 0.1 of the path
+    # out by 0.8, back by 0.1 of the path
+    weights = np.stack([np.zeros(20), 0.8 * path, 0.7 * path])[:, None]
     way = observables.straightness(*ways(weights))
     assert np.isclose(way.correlation[0], 1)
     assert np.isclose(way.slope[0], 0.7 / 0.9)
@@ -76,13 +78,16 @@ def snapshot():
     return observables.Snapshot(0, torch.zeros(2, 3, 5, dtype=torch.float64), None)
 
 
-@pytest.mark.parametrize("per, axes, seen", [
-    ("network", (3,), [[0, 1, 0], [0, 0, 0]]),
-    ("copy", (2, 4), [[1, 0], [0, 0]]),
-    ("group", (7,), [[1] * 7, [0] * 7]),
-    (None, (3,), [[1] * 3, [0] * 3]),
-    (None, (), [1, 0]),
-])
+@pytest.mark.parametrize(
+    "per, axes, seen",
+    [
+        ("network", (3,), [[0, 1, 0], [0, 0, 0]]),
+        ("copy", (2, 4), [[1, 0], [0, 0]]),
+        ("group", (7,), [[1] * 7, [0] * 7]),
+        (None, (3,), [[1] * 3, [0] * 3]),
+        (None, (), [1, 0]),
+    ],
+)
 def test_what_a_diverged_copy_makes_unknown(per, axes, seen):
     def values(s):
         return torch.zeros(2, *axes)
@@ -98,8 +103,12 @@ def test_what_a_diverged_copy_makes_unknown(per, axes, seen):
 
 def test_a_diverged_reference_makes_its_copies_distances_unknown():
     gone = torch.tensor([[True, False, False], [False] * 3])
-    assert observables.look("distance", observables.distance, snapshot(), gone).isnan().tolist() == [[True, True], [False, False]]
-    whole = observables.look("ones", lambda s: torch.ones(2, 3, dtype=torch.int64), snapshot(), gone)
+    assert observables.look(
+        "distance", observables.distance, snapshot(), gone
+    ).isnan().tolist() == [[True, True], [False, False]]
+    whole = observables.look(
+        "ones", lambda s: torch.ones(2, 3, dtype=torch.int64), snapshot(), gone
+    )
     assert (whole == 1).all()  # no integer is NaN
 
 
@@ -109,7 +118,10 @@ def test_bad_input_is_refused():
         observables.straightness(np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(ValueError, match="sustained = 9: must be a whole number, from 1 to 3"):
         observables.first_hit(range(3), [0, 1, 1], 1, sustained=9)
-    with pytest.raises(ValueError, match=r"observable wrong has shape \(3,\); expected \(2,\) first, group by group"):
+    with pytest.raises(
+        ValueError,
+        match=r"observable wrong has shape \(3,\); expected \(2,\) first, group by group",
+    ):
         observables.look("wrong", lambda s: torch.ones(3), snapshot())
     with pytest.raises(ValueError, match="two observables are called '<lambda>'"):
         observables.collect((lambda s: 1, lambda s: 2), iris, 0)
@@ -118,7 +130,9 @@ def test_bad_input_is_refused():
         return s.params
 
     odd.per = "colour"
-    with pytest.raises(ValueError, match="odd is declared per 'colour'; known: network, copy, reference, group"):
+    with pytest.raises(
+        ValueError, match="odd is declared per 'colour'; known: network, copy, reference, group"
+    ):
         observables.collect(odd, iris, 0)
 
 
@@ -126,7 +140,10 @@ def test_a_regression_has_no_accuracy():
     x = torch.ones(4, 1)
     line = tasks.custom("line", networks.MLP((1, 1)), losses.HalfSquaredError(), x, x)
     for name in ("accuracy", "test_accuracy"):
-        with pytest.raises(ValueError, match=f"{name} needs class labels, but the targets of task 'line' are torch.float64"):
+        with pytest.raises(
+            ValueError,
+            match=f"{name} needs class labels, but the targets of task 'line' are torch.float64",
+        ):
             observables.collect((name,), line, 0)
     with pytest.raises(ValueError, match="needs class labels"):
         observables.misclassified(line, torch.zeros(2, dtype=torch.float64))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from netdyn_lib import profiles
-from netdyn_lib.outcomes import __main__ as command
-from netdyn_lib.outcomes import published, running
+from netdyn_lib.experiments import sizes as profiles
+from netdyn_lib.experiments.outcome_prediction import __main__ as command
+from netdyn_lib.experiments.outcome_prediction import published, running
 from tests.test_outcomes_campaign import small
 
 NAMES = ("ridge-tanh-normal", "ridge-relu-glorot")
@@ -13,7 +13,10 @@ NAMES = ("ridge-tanh-normal", "ridge-relu-glorot")
 @pytest.fixture
 def book(monkeypatch):
     """The book's campaigns, small; those of paper size have one block more."""
-    sizes = {k: getattr(small(), k) for k in ("count", "learning_rate", "steps", "times", "backward", "block")}
+    sizes = {
+        k: getattr(small(), k)
+        for k in ("count", "learning_rate", "steps", "times", "backward", "block")
+    }
     monkeypatch.setitem(profiles._PAPER, "06_prediction", sizes | dict(campaigns=NAMES, count=15))
     monkeypatch.setitem(profiles._LAPTOP, "06_prediction", dict(count=12))
 
@@ -33,7 +36,11 @@ def test_all_campaigns_are_run_once_and_published(run, tmp_path):
     status, out, err = run("run --workers 1")
     assert (status, err) == (0, "")
     assert out.splitlines() == [f"{name}: 2 of 2 blocks done, 0 of them before" for name in NAMES]
-    assert run("run ridge-relu-glorot") == (0, "ridge-relu-glorot: 2 of 2 blocks done, 2 of them before\n", "")
+    assert run("run ridge-relu-glorot") == (
+        0,
+        "ridge-relu-glorot: 2 of 2 blocks done, 2 of them before\n",
+        "",
+    )
     status, out, err = run(f"publish --out {tmp_path / 'out'}")
     assert (status, err) == (0, "") and out.count("MB") == 2
     assert published.names(tmp_path / "out") == sorted(NAMES)
@@ -42,10 +49,19 @@ def test_all_campaigns_are_run_once_and_published(run, tmp_path):
 
 
 def test_profiles_and_seeds_are_other_campaigns(run):
-    assert run("run ridge-tanh-normal --profile paper")[:2] == (0, "ridge-tanh-normal: 3 of 3 blocks done, 0 of them before\n")
+    assert run("run ridge-tanh-normal --profile paper")[:2] == (
+        0,
+        "ridge-tanh-normal: 3 of 3 blocks done, 0 of them before\n",
+    )
     # The first block is the same seven networks.
-    assert run("run ridge-tanh-normal")[1] == "ridge-tanh-normal: 2 of 2 blocks done, 1 of them before\n"
-    assert run("run ridge-tanh-normal --seed 1")[1] == "ridge-tanh-normal: 2 of 2 blocks done, 0 of them before\n"
+    assert (
+        run("run ridge-tanh-normal")[1]
+        == "ridge-tanh-normal: 2 of 2 blocks done, 1 of them before\n"
+    )
+    assert (
+        run("run ridge-tanh-normal --seed 1")[1]
+        == "ridge-tanh-normal: 2 of 2 blocks done, 0 of them before\n"
+    )
 
 
 def test_a_time_limit_is_status_3(run):
@@ -56,7 +72,10 @@ def test_a_time_limit_is_status_3(run):
 def test_an_unknown_name_is_an_error_before_anything_is_computed(run, monkeypatch):
     monkeypatch.setattr(running, "run", lambda *words: pytest.fail("computed for nothing"))
     status, out, err = run("run ridge-tanh-normal none")
-    assert (status, out) == (1, "") and err == f"ERROR: unknown campaign 'none'; known: {', '.join(NAMES)}\n"
+    assert (status, out) == (
+        1,
+        "",
+    ) and err == f"ERROR: unknown campaign 'none'; known: {', '.join(NAMES)}\n"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +90,12 @@ def test_an_unknown_name_is_an_error_before_anything_is_computed(run, monkeypatc
 )
 def test_bad_input_is_one_error(run, words, said):
     status, out, err = run(words)
-    assert (status, out) == (1, "") and err.startswith("ERROR: ") and said in err and err.count("\n") == 1
+    assert (
+        (status, out) == (1, "")
+        and err.startswith("ERROR: ")
+        and said in err
+        and err.count("\n") == 1
+    )
 
 
 def test_a_store_that_cannot_be_written_is_one_error(book, tmp_path, capsys):
@@ -86,7 +110,10 @@ def test_a_damaged_block_is_told_and_computed_again(run, tmp_path):
     status, out, err = run(f"publish ridge-tanh-normal --out {tmp_path / 'out'}")
     assert status == 1 and "is damaged" in err and not (tmp_path / "out").exists()
     status, out, err = run("run ridge-tanh-normal")
-    assert (status, out) == (0, "ridge-tanh-normal: 2 of 2 blocks done, 1 of them before\n") and "counts as missing" in err
+    assert (status, out) == (
+        0,
+        "ridge-tanh-normal: 2 of 2 blocks done, 1 of them before\n",
+    ) and "counts as missing" in err
 
 
 def test_an_interrupt_is_status_130(run, monkeypatch):
@@ -102,4 +129,7 @@ def test_an_interrupt_is_status_130(run, monkeypatch):
 def test_what_cannot_be_understood_is_a_usage_error(book, capsys, words):
     with pytest.raises(SystemExit) as stopped:
         command.main(words.split())
-    assert stopped.value.code == 2 and "usage: python -m netdyn_lib.outcomes" in capsys.readouterr().err
+    assert (
+        stopped.value.code == 2
+        and "usage: python -m netdyn_lib.experiments.outcome_prediction" in capsys.readouterr().err
+    )

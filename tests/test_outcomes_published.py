@@ -5,9 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from netdyn_lib import profiles
-from netdyn_lib.outcomes import measures, predicting, published, results, running
-from netdyn_lib.store import DamagedShard, read_archive, write_archive
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.outcome_prediction import (
+    measures,
+    predicting,
+    published,
+    results,
+    running,
+)
+from netdyn_lib.results.store import DamagedShard, read_archive, write_archive
 from tests.test_outcomes_campaign import small
 from tests.test_outcomes_predicting import CURVE, STEPS, TIMES, synthetic
 
@@ -51,14 +57,18 @@ def test_what_is_read_is_what_was_written(tmp_path):
         assert found[name].dims == then[name].dims
         np.testing.assert_allclose(found[name][0], now[name], rtol=1e-3)
         pairs = list(measures.PAIRS)
-        np.testing.assert_allclose(found[name][1].sel(pair=pairs), data[name][2].sel(pair=pairs), rtol=1e-3)
+        np.testing.assert_allclose(
+            found[name][1].sel(pair=pairs), data[name][2].sel(pair=pairs), rtol=1e-3
+        )
         assert np.isnan(found[name][1].drop_sel(pair=pairs)).all()
     np.testing.assert_array_equal(found["final_loss"], data["final_loss"])
     np.testing.assert_array_equal(found["diverged_at"], data["diverged_at"])
     np.testing.assert_allclose(found["course_exponents"], data["exponents"][:, :100], rtol=1e-6)
     for name in ("pair", "index"):
         np.testing.assert_array_equal(found[name], data[name])
-    assert found["course_exponents"].dims == ("moment", "few", "index") and found.sizes["moment"] == 3
+    assert (
+        found["course_exponents"].dims == ("moment", "few", "index") and found.sizes["moment"] == 3
+    )
     np.testing.assert_allclose(found["moment"], data["time"])
     np.testing.assert_allclose(found["time"], [0.015, 0.05])
     assert found.attrs["provenance"] == "made up" and found.attrs["early"] == 15
@@ -70,7 +80,9 @@ def test_what_is_read_is_what_was_written(tmp_path):
     for name in table.coords:
         np.testing.assert_array_equal(table[name], wanted[name])
     wanted = predicting.savings_over_time(data, resamples=7)
-    assert set(savings.data_vars) == set(wanted.data_vars) and savings.attrs == wanted.attrs | {"published_in": f"{tmp_path.name}/made-up.npz"}
+    assert set(savings.data_vars) == set(wanted.data_vars) and savings.attrs == wanted.attrs | {
+        "published_in": f"{tmp_path.name}/made-up.npz"
+    }
     for name in wanted.data_vars:
         assert savings[name].dims == wanted[name].dims
         np.testing.assert_allclose(savings[name], wanted[name], rtol=1e-6, atol=1e-9)
@@ -86,21 +98,39 @@ def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, tim
     unlike = np.random.default_rng(1).random((3, 150, 36)) - 0.5
     data = synthetic(count=150, singular=unlike[..., :9], exponents=unlike[..., 9:18])
     data["frozen_angles"][:, ::3, :2] = np.nan
-    published.write(data, small(count=150, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, later=0.05, followed=2)
+    published.write(
+        data,
+        small(count=150, times=tuple(TIMES.tolist()), steps=STEPS),
+        resamples=2,
+        root=tmp_path,
+        later=0.05,
+        followed=2,
+    )
     found, *_ = published.load("small", tmp_path)
     for mark in (measures.positive, measures.less_stable, measures.nearer_tangency):
-        np.testing.assert_allclose(tuple(mark(found, time, resamples=20)), tuple(mark(data, time, resamples=20)), rtol=1e-6)
+        np.testing.assert_allclose(
+            tuple(mark(found, time, resamples=20)), tuple(mark(data, time, resamples=20)), rtol=1e-6
+        )
     for saw in (measures.saw_positive, measures.saw_stability, measures.saw_tangencies):
         assert saw(found, time) == saw(data, time)
     for kind in ("far", "frozen"):
-        (mine, _), (theirs, _) = (results.angles({"a": d}, measures.PAIRS, time, kind)["a"] for d in (found, data))
+        (mine, _), (theirs, _) = (
+            results.angles({"a": d}, measures.PAIRS, time, kind)["a"] for d in (found, data)
+        )
         np.testing.assert_allclose(mine, theirs, rtol=1e-3)
         assert np.isnan(mine[::3, :2]).all() and np.isfinite(mine[1::3]).all()
 
 
 def test_a_later_time_before_the_early_one_is_in_order(tmp_path):
     data = synthetic(count=40)
-    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, later=0.005, followed=2)
+    published.write(
+        data,
+        small(count=40, times=tuple(TIMES.tolist()), steps=STEPS),
+        resamples=2,
+        root=tmp_path,
+        later=0.005,
+        followed=2,
+    )
     found, *_ = published.load("small", tmp_path)
     np.testing.assert_allclose(found["time"], [0.005, 0.015])
     np.testing.assert_allclose(found["exponents"], data["exponents"][:2], rtol=1e-6)
@@ -115,13 +145,17 @@ def test_vectors_of_a_short_future_are_held_against_published_ones(root, data, t
     """The same networks, fewer steps of future: only the far-future vectors differ."""
     papers = {"small": published.load("small", root)}
     same = results.convergence({"small": data, "other": data}, papers, 0.015)
-    assert same.index.tolist() == ["small"] and same.loc["small", "more than 5° apart"].startswith("0.00 (0.00 to 0.00)")
+    assert same.index.tolist() == ["small"] and same.loc["small", "more than 5° apart"].startswith(
+        "0.00 (0.00 to 0.00)"
+    )
     short = small(count=7, backward=1, times=(1, 5, 15))
     running.run(short, tmp_path / "short")
     here = running.load(short, tmp_path / "short")
     found = results.convergence({"small": here}, papers, 0.015, degrees=1)
     assert found.loc["small", "networks"] == 7
-    assert found.loc["small", "future here"] == pytest.approx(0.001) and found.loc["small", "future published"] == pytest.approx(0.02)
+    assert found.loc["small", "future here"] == pytest.approx(0.001) and found.loc[
+        "small", "future published"
+    ] == pytest.approx(0.02)
     share = measures.unconverged(here, papers["small"][0], 0.015, degrees=1)
     assert 0.2 < share.estimate <= 1
     assert found.loc["small", "more than 1° apart"] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
@@ -131,24 +165,34 @@ def test_a_longer_future_is_published_of_the_first_networks(root, data, tmp_path
     """The training of sixty steps leaves 25 beyond the 20 that the campaign's vectors know."""
     found, *_ = published.load("small", root)
     assert found.attrs["longer"] == pytest.approx(0.025)
-    assert found["longer_angles"].dims == ("time", "followed", "pair") and found["longer_angles"].shape == (1, 5, 36)
+    assert found["longer_angles"].dims == ("time", "followed", "pair") and found[
+        "longer_angles"
+    ].shape == (1, 5, 36)
     longer = small(count=5, backward=45)
     running.run(longer, tmp_path / "longer")
     pairs = list(measures.PAIRS)
     wanted = running.load(longer, tmp_path / "longer").isel(time=[2])["far_angles"]
-    np.testing.assert_allclose(found["longer_angles"].sel(pair=pairs), wanted.sel(pair=pairs), atol=1e-3)
+    np.testing.assert_allclose(
+        found["longer_angles"].sel(pair=pairs), wanted.sel(pair=pairs), atol=1e-3
+    )
     assert np.isnan(found["longer_angles"].drop_sel(pair=pairs)).all()
     table = results.convergence({"small": data}, {"small": (found, None, None)}, 0.015, degrees=0.1)
     share = measures.turned(found, 0.015, degrees=0.1)
     assert 0 < share.estimate <= 1
-    assert table.loc["small", "published, more than 0.1° from a longer future"] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
-    assert table.loc["small", "networks followed longer"] == 5 and table.loc["small", "longer future"] == pytest.approx(0.045)
+    assert table.loc[
+        "small", "published, more than 0.1° from a longer future"
+    ] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
+    assert table.loc["small", "networks followed longer"] == 5 and table.loc[
+        "small", "longer future"
+    ] == pytest.approx(0.045)
 
 
 def test_a_longer_future_is_as_long_as_asked_for_or_as_there_is():
     for more, added in ((0.01, 0.01), (4.2, 0.025)):
         found, longer = published.longer_future(small(), (5, 15), 2, more)
-        assert longer == pytest.approx(added) and found.shape == (2, 2, 6) and np.isfinite(found).any()
+        assert (
+            longer == pytest.approx(added) and found.shape == (2, 2, 6) and np.isfinite(found).any()
+        )
     found, longer = published.longer_future(small(backward=45), (5,), 100)
     assert longer == 0 and found.shape == (1, 12, 6) and np.isnan(found).all()
     with pytest.raises(ValueError, match="count = 0"):
@@ -158,7 +202,8 @@ def test_a_longer_future_is_as_long_as_asked_for_or_as_there_is():
 
 
 def test_a_time_that_was_not_measured_is_not_published_as_another(root, data, tmp_path):
-    assert published.load("small", root)[0]["time"].values.tolist() == [0.015]  # nothing is near 0.2
+    # nothing is near 0.2
+    assert published.load("small", root)[0]["time"].values.tolist() == [0.015]
     with pytest.raises(ValueError, match="time = 0.2: nothing was measured"):
         published.write(data, small(), root=tmp_path / "out", early=0.2)
     assert not (tmp_path / "out").exists()
@@ -175,10 +220,26 @@ def test_networks_that_overflow_are_published(tmp_path):
     loss = np.full((3, 40), 1e300)
     loss[:, ::2] = np.nan
     lost = np.full((3, 40, 9), np.nan)
-    data = synthetic(count=40, loss=loss, exponents=lost, far_residual=lost, curve=np.full((len(CURVE), 40), np.inf))
-    published.write(data, small(count=40, times=tuple(TIMES.tolist()), steps=STEPS), resamples=2, root=tmp_path, followed=2)
+    data = synthetic(
+        count=40,
+        loss=loss,
+        exponents=lost,
+        far_residual=lost,
+        curve=np.full((len(CURVE), 40), np.inf),
+    )
+    published.write(
+        data,
+        small(count=40, times=tuple(TIMES.tolist()), steps=STEPS),
+        resamples=2,
+        root=tmp_path,
+        followed=2,
+    )
     found, *_ = published.load("small", tmp_path)
-    assert np.isnan(found["loss"][::2]).all() and np.isinf(found["loss"][1::2]).all() and np.isnan(found["exponents"]).all()
+    assert (
+        np.isnan(found["loss"][::2]).all()
+        and np.isinf(found["loss"][1::2]).all()
+        and np.isnan(found["exponents"]).all()
+    )
 
 
 @pytest.mark.parametrize("token", ["abc", 7])
@@ -188,7 +249,10 @@ def test_what_is_recomputed_agrees(root, token):
     assert list(check.apart) == ["loss", "weights", "hessian", "exponents", "singular"]
     assert check.count == 3 and 0 <= check.first <= 9
     words = str(dataclasses.replace(check, apart={"loss": 2e-9, "hessian": 0.0}))
-    assert words == f"small: networks {check.first} to {check.first + 2}, recomputed and published agree (loss to 2e-09, hessian to 0e+00)"
+    assert (
+        words
+        == f"small: networks {check.first} to {check.first + 2}, recomputed and published agree (loss to 2e-09, hessian to 0e+00)"
+    )
 
 
 def test_the_token_chooses_and_every_network_can_be_chosen(root):
@@ -226,7 +290,9 @@ def test_networks_shuffled_disagree(root):
 def test_a_campaign_without_the_early_time_publishes_the_nearest(tmp_path):
     campaign = small(count=4, times=(2, 17, 25))
     running.run(campaign, tmp_path)
-    published.write(running.load(campaign, tmp_path), campaign, resamples=2, root=tmp_path / "out", followed=2)
+    published.write(
+        running.load(campaign, tmp_path), campaign, resamples=2, root=tmp_path / "out", followed=2
+    )
     assert published.load("small", tmp_path / "out")[0].attrs["early"] == 17
     assert published.recompute("small", "x", 2, root=tmp_path / "out").agrees
 
@@ -243,7 +309,10 @@ def test_networks_that_overflow_are_recomputed(tmp_path):
 
 
 def test_what_is_missing_says_how_to_compute_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="'none'; compute it: python -m netdyn_lib.outcomes run none --profile paper && "):
+    with pytest.raises(
+        FileNotFoundError,
+        match="'none'; compute it: python -m netdyn_lib.experiments.outcome_prediction run none --profile paper && ",
+    ):
         published.load("none", tmp_path)
     assert published.names(tmp_path) == [] and published.names(tmp_path / "none") == []
     with pytest.raises(FileNotFoundError):
@@ -258,8 +327,8 @@ def test_a_damaged_file_is_an_error(root):
 
 
 def test_the_books_campaigns_are_those_that_are_published(root, monkeypatch):
-    monkeypatch.setitem(profiles._PAPER, "06_prediction", {"campaigns": ("small", "other")})
-    monkeypatch.setitem(profiles._LAPTOP, "06_prediction", {})
+    monkeypatch.setitem(sizes._PAPER, "06_prediction", {"campaigns": ("small", "other")})
+    monkeypatch.setitem(sizes._LAPTOP, "06_prediction", {})
     found = results.paper(root)
     assert list(found) == ["small"] and found["small"][0].sizes["network"] == 12
 

@@ -1,4 +1,6 @@
-"""Following a campaign: only what is missing, the same numbers however it is cut, damage, and time limits."""
+"""Following a campaign: only what is missing, the same numbers however it is cut, damage, and time
+limits.
+"""
 
 import json
 import time
@@ -6,11 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from netdyn_lib import profiles, tasks
-from netdyn_lib.outcomes import campaign, results, running
-from netdyn_lib.outcomes.campaign import Campaign
-from netdyn_lib.outcomes.measuring import measure
-from netdyn_lib.store import DamagedShard, Store
+from netdyn_lib.experiments import sizes as profiles
+from netdyn_lib.experiments.outcome_prediction import campaign, results, running
+from netdyn_lib.experiments.outcome_prediction.campaign import Campaign
+from netdyn_lib.experiments.outcome_prediction.measuring import measure
+from netdyn_lib.results.store import DamagedShard, Store
+from netdyn_lib.tasks import tasks
 from tests.test_outcomes_campaign import small
 
 
@@ -35,12 +38,25 @@ def test_a_dataset_is_what_was_measured(data):
 
 
 def test_dimensions_and_coordinates_have_names_and_units(data):
-    assert dict(data.sizes) == {"network": 12, "time": 3, "index": 9, "parameter": 9, "pair": 36, "split": 8, "step": len(small().curve)}
-    assert data["far_angles"].dims == ("time", "network", "pair") and data["curve"].dims == ("step", "network")
+    assert dict(data.sizes) == {
+        "network": 12,
+        "time": 3,
+        "index": 9,
+        "parameter": 9,
+        "pair": 36,
+        "split": 8,
+        "step": len(small().curve),
+    }
+    assert data["far_angles"].dims == ("time", "network", "pair") and data["curve"].dims == (
+        "step",
+        "network",
+    )
     np.testing.assert_allclose(data["time"], [0.001, 0.005, 0.015])
     assert data["pair"].values[[0, 7, 8, 35]].tolist() == ["(1,2)", "(1,9)", "(2,3)", "(8,9)"]
     assert tuple(data["step"].values) == small().curve
-    assert (data.attrs["name"], data.attrs["steps"]) == ("small", 60) and data.attrs["duration"] == pytest.approx(0.06)
+    assert (data.attrs["name"], data.attrs["steps"]) == ("small", 60) and data.attrs[
+        "duration"
+    ] == pytest.approx(0.06)
     assert Campaign(**json.loads(data.attrs["campaign"])) == small()
     for word in ("cores", "PyTorch", "commit"):
         assert word in data.attrs["provenance"]
@@ -48,9 +64,16 @@ def test_dimensions_and_coordinates_have_names_and_units(data):
 
 def test_a_second_run_computes_nothing_and_a_larger_one_only_the_rest(folder, monkeypatch):
     computed = []
-    monkeypatch.setattr(running, "measure", lambda *words, **more: computed.append(words[2:]) or measure(*words, **more))
+    monkeypatch.setattr(
+        running,
+        "measure",
+        lambda *words, **more: computed.append(words[2:]) or measure(*words, **more),
+    )
     assert running.run(small(), folder) == (2, 0) and computed == []
-    assert running.run(small(count=21, name="larger"), folder) == (1, 0) and computed == [(7, 7), (14, 7)]
+    assert running.run(small(count=21, name="larger"), folder) == (1, 0) and computed == [
+        (7, 7),
+        (14, 7),
+    ]
 
 
 def test_blocks_and_threads_change_no_number(data, tmp_path):
@@ -63,7 +86,14 @@ def test_blocks_and_threads_change_no_number(data, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(seed=1), dict(times=(1, 5, 16)), dict(backward=21), dict(learning_rate=0.002), dict(task="ridge-tanh-glorot"), dict(steps=61)],
+    [
+        dict(seed=1),
+        dict(times=(1, 5, 16)),
+        dict(backward=21),
+        dict(learning_rate=0.002),
+        dict(task="ridge-tanh-glorot"),
+        dict(steps=61),
+    ],
 )
 def test_whatever_determines_the_numbers_is_in_the_key(changes):
     assert running.identity(small(**changes), 0, 7) != running.identity(small(), 0, 7)
@@ -71,7 +101,9 @@ def test_whatever_determines_the_numbers_is_in_the_key(changes):
 
 
 def test_names_and_sizes_are_not():
-    assert running.identity(small(name="other", count=500, block=3), 0, 7) == running.identity(small(), 0, 7)
+    assert running.identity(small(name="other", count=500, block=3), 0, 7) == running.identity(
+        small(), 0, 7
+    )
 
 
 def test_a_damaged_block_is_named_set_aside_and_computed_again(tmp_path, data):
@@ -130,12 +162,22 @@ def test_progress_is_quiet_unless_asked(tmp_path, capsys):
     assert "block" in capsys.readouterr().err
 
 
-def test_the_books_campaigns_are_computed_where_they_are_missing(monkeypatch, tmp_path, folder, data):
-    sizes = {k: getattr(small(), k) for k in ("count", "learning_rate", "steps", "times", "backward", "block")}
-    monkeypatch.setitem(profiles._PAPER, "06_prediction", sizes | {"campaigns": ("ridge-tanh-normal",)})
+def test_the_books_campaigns_are_computed_where_they_are_missing(
+    monkeypatch, tmp_path, folder, data
+):
+    sizes = {
+        k: getattr(small(), k)
+        for k in ("count", "learning_rate", "steps", "times", "backward", "block")
+    }
+    monkeypatch.setitem(
+        profiles._PAPER, "06_prediction", sizes | {"campaigns": ("ridge-tanh-normal",)}
+    )
     monkeypatch.setitem(profiles._LAPTOP, "06_prediction", {})
     found = results.live(folder=folder)
-    assert list(found) == ["ridge-tanh-normal"] and found["ridge-tanh-normal"].attrs["name"] == "ridge-tanh-normal"
+    assert (
+        list(found) == ["ridge-tanh-normal"]
+        and found["ridge-tanh-normal"].attrs["name"] == "ridge-tanh-normal"
+    )
     np.testing.assert_array_equal(found["ridge-tanh-normal"]["loss"], data["loss"])
     assert running.live("ridge-tanh-normal", folder=tmp_path, count=2).sizes["network"] == 2
     assert campaign.get("ridge-tanh-normal").count == 12

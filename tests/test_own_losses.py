@@ -5,7 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from netdyn_lib import curvature, descent, losses, low_rank, networks, own_losses, tasks
+from netdyn_lib.curvature import batch_hessian
+from netdyn_lib.curvature import hessian as curvature
+from netdyn_lib.tasks import losses, networks, own_losses, tasks
+from netdyn_lib.training import gradient_descent
 
 RNG = np.random.default_rng(0)
 OUTPUT = torch.tensor(RNG.standard_normal((2, 3, 7)))  # (E, C, N)
@@ -13,7 +16,9 @@ LABELS = torch.tensor(RNG.integers(0, 3, 7))
 NUMBERS = torch.tensor(RNG.standard_normal((7, 3)))
 
 ENTROPY = own_losses.PerSample(torch.nn.CrossEntropyLoss(reduction="none"))
-SMOOTHED = own_losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"), name="smoothed")
+SMOOTHED = own_losses.PerSample(
+    torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"), name="smoothed"
+)
 
 
 def halved(z, y):
@@ -29,7 +34,9 @@ SQUARED = own_losses.PerSample(halved, labels=False)
     ids=["cross-entropy", "squared error"],
 )
 def test_the_librarys_losses_come_out_again(own, known, y, scale):
-    """A mean and not a sum, so squared error is a seventh of ours; residuals are of single samples either way."""
+    """A mean and not a sum, so squared error is a seventh of ours; residuals are of single samples
+    either way.
+    """
     target = own.encode(y, 3)
     torch.testing.assert_close(target, known.encode(y, 3))
     torch.testing.assert_close(own.value(OUTPUT[0].T, y) * scale, known.value(OUTPUT[0].T, y))
@@ -44,17 +51,28 @@ def test_smoothing_is_pytorchs():
     expected = F.cross_entropy(OUTPUT[1].T, LABELS, label_smoothing=0.1)
     torch.testing.assert_close(SMOOTHED.value(OUTPUT[1].T, LABELS), expected)
     assert abs(expected - ENTROPY.value(OUTPUT[1].T, LABELS)) > 1e-4
-    assert SMOOTHED.name == "smoothed" and ENTROPY.name == "CrossEntropyLoss" and SQUARED.name == "halved"
+    assert (
+        SMOOTHED.name == "smoothed"
+        and ENTROPY.name == "CrossEntropyLoss"
+        and SQUARED.name == "halved"
+    )
 
 
 def test_a_perceptron_descends_as_its_module():
-    """The same numbers from the perceptron's own forward pass, and from its module's, and its products are Hessians'."""
+    """The same numbers from the perceptron's own forward pass, and from its module's, and its
+    products are Hessians'.
+    """
     mlp = networks.MLP((2, 4, 3), "tanh")
     x = RNG.standard_normal((7, 2))
     task = tasks.custom("smoothed", mlp, SMOOTHED, x, LABELS)
     start = task.initial(2)
-    assert torch.equal(start, networks.initial(mlp, 2)) and repr(task.network) == "AutomaticMLP(2-4-3, tanh)"
-    record = descent.run(descent.GradientDescent(task, 0.5), start, 20, observe=("loss", "accuracy"))
+    assert (
+        torch.equal(start, networks.initial(mlp, 2))
+        and repr(task.network) == "AutomaticMLP(2-4-3, tanh)"
+    )
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 0.5), start, 20, observe=("loss", "accuracy")
+    )
     assert (record["loss"][-1] < record["loss"][0]).all()
     plain = mlp.module(start[0])
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.5)
@@ -66,16 +84,26 @@ def test_a_perceptron_descends_as_its_module():
     assert record["loss"][-1, 0] == pytest.approx(float(expected.detach()), rel=1e-12)
     hessian = curvature.hessians(task.objective, start[:1])[0]
     direction = torch.ones_like(start[:1])
-    moved = descent.GradientDescent(task, 0.5).product(start[:1], direction)[1]
+    moved = gradient_descent.GradientDescent(task, 0.5).product(start[:1], direction)[1]
     torch.testing.assert_close(moved, direction - 0.5 * direction @ hessian)
-    torch.testing.assert_close(curvature.operator(task, start[0])(direction[0]), hessian @ direction[0])
+    torch.testing.assert_close(
+        curvature.operator(task, start[0])(direction[0]), hessian @ direction[0]
+    )
     values = torch.linalg.eigvalsh(hessian)
-    assert low_rank.spectrum(task, start[0]).values.max() == pytest.approx(float(values[-1]))
+    assert batch_hessian.spectrum(task, start[0]).values.max() == pytest.approx(float(values[-1]))
 
 
 def test_numbers_may_be_columns():
-    task = tasks.custom("line", networks.MLP((1, 1)), own_losses.PerSample(halved, labels=False), np.zeros((4, 1)), np.arange(4.0))
-    assert float(task.objective(torch.zeros(2, dtype=torch.float64))) == pytest.approx(0.5 * np.mean(np.arange(4.0) ** 2))
+    task = tasks.custom(
+        "line",
+        networks.MLP((1, 1)),
+        own_losses.PerSample(halved, labels=False),
+        np.zeros((4, 1)),
+        np.arange(4.0),
+    )
+    assert float(task.objective(torch.zeros(2, dtype=torch.float64))) == pytest.approx(
+        0.5 * np.mean(np.arange(4.0) ** 2)
+    )
 
 
 @pytest.mark.parametrize("function", [torch.nn.CrossEntropyLoss(), lambda z, y: z.square()])

@@ -1,4 +1,6 @@
-"""What pyproject.toml and requirements.txt declare is what is imported and what builds the pages; and make's devices."""
+"""What pyproject.toml and requirements.txt declare is what is imported and what builds the pages;
+and make's devices.
+"""
 
 import ast
 import json
@@ -20,11 +22,7 @@ import netdyn_lib
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "netdyn_lib"
 #: Import names that differ from the name of their distribution.
-DISTRIBUTION = {
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-    "bs4": "beautifulsoup4",
-}
+DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml", "bs4": "beautifulsoup4"}
 #: Any of these decides how a page comes out; so does whatever builds on one of them.
 RENDERERS = {"sphinx", "docutils", "markdown-it-py", "pybtex", "pygments", "nbclient"}
 
@@ -50,7 +48,9 @@ def extra(name):
 def pinned():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pins = [Requirement(line.partition("#")[0]) for line in lines if line.partition("#")[0].strip()]
-    assert all(len(pin.specifier) == 1 and next(iter(pin.specifier)).operator == "==" for pin in pins)
+    assert all(
+        len(pin.specifier) == 1 and next(iter(pin.specifier)).operator == "==" for pin in pins
+    )
     names = [plain(pin.name) for pin in pins]
     assert len(set(names)) == len(names), "a package is pinned twice"
     return set(names)
@@ -64,13 +64,21 @@ def imported(path):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module)
-    roots = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"netdyn_lib", "tests"}
+    roots = (
+        {name.partition(".")[0] for name in names}
+        - set(sys.stdlib_module_names)
+        - {"netdyn_lib", "tests"}
+    )
     return {DISTRIBUTION.get(root, plain(root)) for root in roots}
 
 
 def computing():
     """Modules of the library without its pipeline and its figures."""
-    return [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in ("pipeline", "figures")]
+    return [
+        path
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in ("pipeline", "figures")
+    ]
 
 
 def test_the_library_computes_with_what_a_plain_install_brings():
@@ -84,12 +92,18 @@ def test_the_library_computes_with_what_a_plain_install_brings():
     # Nor by way of the two rooms that need more.
     for path in computing():
         words = path.read_text(encoding="utf-8")
-        assert not re.search(r"^\s*(from|import) .*\b(pipeline|figures)\b", words, flags=re.M), path.name
+        assert not re.search(r"^\s*(from|import) .*\b(pipeline|figures)\b", words, flags=re.M), (
+            path.name
+        )
 
 
 def test_the_book_imports_what_its_extra_declares():
     _, everything = declared()
-    paths = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py"), *(ROOT / "notebooks").glob("*.py")]
+    paths = [
+        *PACKAGE.rglob("*.py"),
+        *(ROOT / "tests").glob("*.py"),
+        *(ROOT / "notebooks").glob("*.py"),
+    ]
     # packaging comes with pytest, and only this test uses it
     missing = {path.name: sorted(imported(path) - everything - {"packaging"}) for path in paths}
     assert {name: lacking for name, lacking in missing.items() if lacking} == {}
@@ -105,7 +119,9 @@ def test_what_renders_the_pages_is_pinned():
 
     def needs(name):
         wanted = [Requirement(line) for line in found[name].requires or []]
-        return {plain(w.name) for w in wanted if w.marker is None or w.marker.evaluate({"extra": ""})} & set(found)
+        return {
+            plain(w.name) for w in wanted if w.marker is None or w.marker.evaluate({"extra": ""})
+        } & set(found)
 
     seen, queue = set(), {"jupyter-book", "myst-nb", "sphinx-mathjax-offline"}
     while queue:
@@ -118,7 +134,9 @@ def test_what_renders_the_pages_is_pinned():
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-@pytest.mark.parametrize(("target", "device"), [("notebooks", "cpu"), ("book", "auto"), ("book DEVICE=cuda", "cuda")])
+@pytest.mark.parametrize(
+    ("target", "device"), [("notebooks", "cpu"), ("book", "auto"), ("book DEVICE=cuda", "cuda")]
+)
 def test_pairs_are_made_on_the_processor(target, device):
     call = ["make", "--dry-run", *target.split()]
     said = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -126,14 +144,16 @@ def test_pairs_are_made_on_the_processor(target, device):
 
 
 def test_pairs_are_replayed_on_the_processor():
-    assert "\ntest: export CUDA_VISIBLE_DEVICES :=\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "\ntest: export CUDA_VISIBLE_DEVICES :=\n" in (ROOT / "Makefile").read_text(
+        encoding="utf-8"
+    )
 
 
 # A plain install
 
 
-#: Imports every module of the library from a folder, with every package hidden that a plain install does not bring,
-#: and prints, as JSON, what each import said.
+#: Imports every module of the library from a folder, with every package hidden that a plain install
+#: does not bring, and prints, as JSON, what each import said.
 IMPORTS = """
 import json, sys
 from importlib import import_module
@@ -170,13 +190,24 @@ print(json.dumps([said, list(record["mean_distance"].shape), sorted((set(sys.mod
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel that an install from the repository makes; built from a copy, because building leaves files behind."""
+    """The wheel that an install from the repository makes; built from a copy, because building
+    leaves files behind.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     clone = folder / "clone"
     shutil.copytree(PACKAGE, clone / "netdyn_lib", ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, clone / file)
-    words = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", str(folder), str(clone)]
+    words = [
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--quiet",
+        "--wheel-dir",
+        str(folder),
+        str(clone),
+    ]
     done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (path,) = folder.glob("*.whl")
@@ -191,14 +222,18 @@ def brought():
         name = queue.pop()
         seen.add(name)
         wanted = [Requirement(line) for line in found[name].requires or []] if name in found else []
-        queue |= {plain(w.name) for w in wanted if w.marker is None or w.marker.evaluate({"extra": ""})} - seen
+        queue |= {
+            plain(w.name) for w in wanted if w.marker is None or w.marker.evaluate({"extra": ""})
+        } - seen
     return seen
 
 
 def test_the_wheel_holds_the_library_and_says_what_it_needs(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        (about,) = [archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")]
+        (about,) = [
+            archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA")
+        ]
     held = {name for name in names if ".dist-info/" not in name}
     assert held == {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")}
     assert any(name.endswith("LICENSE") for name in names)
@@ -212,22 +247,57 @@ def test_a_plain_install_computes_without_the_books_packages(wheel, tmp_path):
         archive.extractall(tmp_path)
     tops = metadata.packages_distributions()
     kept = brought()
-    blocked = [top for top, dists in tops.items() if top != "netdyn_lib" and not {plain(name) for name in dists} & kept]
-    assert {"matplotlib", "seaborn", "jupytext", "papermill", "nbformat", "dask", "distributed", "torchvision", "sphinx"} <= set(blocked)
+    blocked = [
+        top
+        for top, dists in tops.items()
+        if top != "netdyn_lib" and not {plain(name) for name in dists} & kept
+    ]
+    assert {
+        "matplotlib",
+        "seaborn",
+        "jupytext",
+        "papermill",
+        "nbformat",
+        "dask",
+        "distributed",
+        "torchvision",
+        "sphinx",
+    } <= set(blocked)
     assert not {"torch", "numpy", "sklearn", "xarray"} & set(blocked)
     paths = [path.relative_to(ROOT).with_suffix("").parts for path in sorted(PACKAGE.rglob("*.py"))]
     names = [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in paths]
     # Outside the repository, and without its folder on the path.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"CUDA_VISIBLE_DEVICES": ""}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
+        "CUDA_VISIBLE_DEVICES": ""
+    }
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS], input=json.dumps([str(tmp_path), blocked, names]),
-        capture_output=True, text=True, cwd=tmp_path, env=environment,
-    )  # fmt: skip
+        [sys.executable, "-c", IMPORTS],
+        input=json.dumps([str(tmp_path), blocked, names]),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr
     said, shape, leaked = json.loads(done.stdout.splitlines()[-1])
     assert shape == [4, 2] and leaked == []
     refused = {name: text for name, text in said.items() if not text.startswith(str(tmp_path))}
-    rooms = {name: "cluster" if name == "netdyn_lib.sweeps.cluster" else "book" for name in refused}
-    assert rooms.keys() == {n for n in names if n.startswith(("netdyn_lib.figures", "netdyn_lib.pipeline", "netdyn_lib.sweeps.cluster"))}
+    rooms = {
+        name: "cluster" if name == "netdyn_lib.experiments.learning_rate_sweep.cluster" else "book"
+        for name in refused
+    }
+    assert rooms.keys() == {
+        n
+        for n in names
+        if n.startswith(
+            (
+                "netdyn_lib.figures",
+                "netdyn_lib.book",
+                "netdyn_lib.experiments.learning_rate_sweep.cluster",
+            )
+        )
+    }
     for name, text in refused.items():
-        assert text.startswith("MissingExtra: ") and f'pip install "netdyn_lib[{rooms[name]}]"' in text, (name, text)
+        assert (
+            text.startswith("MissingExtra: ") and f'pip install "netdyn_lib[{rooms[name]}]"' in text
+        ), (name, text)

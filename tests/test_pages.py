@@ -1,4 +1,6 @@
-"""The code and the commands on the page about sweeps and in the README are run, or at least understood."""
+"""The code and the commands on the page about sweeps and in the README are run, or at least
+understood.
+"""
 
 import ast
 import re
@@ -7,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from netdyn_lib import jobs, profiles, tasks
-from netdyn_lib.sweeps import __main__ as command_line
-from netdyn_lib.sweeps import named
+from netdyn_lib.experiments import jobs, sizes
+from netdyn_lib.experiments.learning_rate_sweep import __main__ as command_line
+from netdyn_lib.experiments.learning_rate_sweep import named
+from netdyn_lib.tasks import tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "book" / "sweeps.md").read_text(encoding="utf-8")
@@ -25,8 +28,16 @@ def blocks():
 
 def commands(text):
     """Arguments of every call of the sweeps' command line in the text's blocks of shell commands."""
-    lines = [line for block in re.findall(r"```bash\n(.*?)```", text, flags=re.S) for line in block.splitlines()]
-    return [shlex.split(line.partition("netdyn_lib.sweeps ")[2], comments=True) for line in lines if "netdyn_lib.sweeps " in line]
+    lines = [
+        line
+        for block in re.findall(r"```bash\n(.*?)```", text, flags=re.S)
+        for line in block.splitlines()
+    ]
+    return [
+        shlex.split(line.partition("netdyn_lib.experiments.learning_rate_sweep ")[2], comments=True)
+        for line in lines
+        if "netdyn_lib.experiments.learning_rate_sweep " in line
+    ]
 
 
 @pytest.fixture
@@ -43,7 +54,11 @@ def test_the_page_runs(own_tasks, tmp_path, monkeypatch, capsys):
     for code in ran:
         exec(compile(code, "sweeps.md", "exec"), scope)
     shown = capsys.readouterr().out.splitlines()
-    assert shown[:3] == ["4 shards computed, 0 missing", "4 shards kept, 0 computed", "('eta', 'epoch', 'init', 'perturbation')"]
+    assert shown[:3] == [
+        "4 shards computed, 0 missing",
+        "4 shards kept, 0 computed",
+        "('eta', 'epoch', 'init', 'perturbation')",
+    ]
     assert shown[3] == "('init',) 8 initial conditions"
     assert [line.partition(":")[0] for line in shown[4:6]] == ["η = 0.5", "η = 5"]
     # The wider sweep on the cluster keeps what the narrower one has.
@@ -54,7 +69,9 @@ def test_what_is_only_shown_is_python_and_needs_what_it_says():
     shown = [(needs, code) for needs, code in blocks() if needs]
     assert {needs for needs, _ in shown} == FOREIGN
     for needs, code in shown:
-        imports = {node.module for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)}
+        imports = {
+            node.module for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)
+        }
         assert imports == {"dask.distributed", "netdyn_lib", needs}
         for name, profile in re.findall(r'sweeps\.get\("(\S+)", "(\w+)"\)', code):
             assert named.get(name, profile)
@@ -66,7 +83,7 @@ def test_every_command_is_understood(text):
     assert {words[0] for words in calls} >= {"run", "publish"}
     for words in calls:
         understood = command_line.parser().parse_args(words)
-        assert understood.profile in profiles.PROFILES
+        assert understood.profile in sizes.PROFILES
         assert set(understood.names) <= set(named.names())
 
 
@@ -75,9 +92,17 @@ def test_the_page_names_every_option_with_its_default():
     parsed = {}
     for verb in ("list", "run", "publish"):
         parsed |= vars(command_line.parser().parse_args([verb, "digits"]))
-    options = {f"--{name.replace('_', '-')}": value for name, value in parsed.items() if name not in ("verb", "names")}
+    options = {
+        f"--{name.replace('_', '-')}": value
+        for name, value in parsed.items()
+        if name not in ("verb", "names")
+    }
     assert rows.keys() == options.keys()
     for name, value in options.items():
-        assert rows[name] in (f"`{value}`", "none" if value is None else "", "all" if value is None else "")
+        assert rows[name] in (
+            f"`{value}`",
+            "none" if value is None else "",
+            "all" if value is None else "",
+        )
     codes = re.search(r"exit status is 0 .*?, (\d) where some shards are missing", PAGE)
     assert int(codes[1]) == jobs.INCOMPLETE

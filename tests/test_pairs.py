@@ -7,9 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from netdyn_lib import claims, profiles
-from netdyn_lib.pipeline import notebook, pair
-from netdyn_lib.pipeline.project import Project
+from netdyn_lib.book import notebooks, pair
+from netdyn_lib.book.project import Project
+from netdyn_lib.experiments import sizes
+from netdyn_lib.results import claims
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 NAMES = PROJECT.names()
@@ -18,7 +19,7 @@ GLUE = "application/papermill.record"
 
 
 def committed(name):
-    return notebook.read(PROJECT.committed(name))
+    return notebooks.read(PROJECT.committed(name))
 
 
 def code(nb):
@@ -38,11 +39,13 @@ def test_source_and_pair_agree(name):
 @each
 def test_the_pair_shows_a_default_run(name):
     nb = committed(name)
-    defaults = notebook.defaults(nb, name)
-    assert defaults["profile"] == profiles.PROFILES[0]
-    assert {k: nb.metadata.netdyn[k] for k in ("profile", "seed")} == {k: defaults[k] for k in ("profile", "seed")}
+    defaults = notebooks.defaults(nb, name)
+    assert defaults["profile"] == sizes.PROFILES[0]
+    assert {k: nb.metadata.netdyn[k] for k in ("profile", "seed")} == {
+        k: defaults[k] for k in ("profile", "seed")
+    }
     assert set(pair.KEPT) <= set(nb.metadata.netdyn)
-    assert not any(notebook.INJECTED in notebook.tags(cell) for cell in nb.cells)
+    assert not any(notebooks.INJECTED in notebooks.tags(cell) for cell in nb.cells)
 
 
 @each
@@ -63,7 +66,7 @@ def test_no_cell_failed_or_complained(name):
 
 @each
 def test_every_figure_is_described(name):
-    found = notebook.figures(committed(name))
+    found = notebooks.figures(committed(name))
     assert found, "a chapter without a figure"
     for cell, label, caption, alt in found:
         assert label.startswith("fig-"), cell.source
@@ -77,14 +80,14 @@ def test_every_figure_is_described(name):
 @each
 def test_every_picture_is_a_figure(name):
     nb = committed(name)
-    declared = [cell.id for cell, *_ in notebook.figures(nb)]
+    declared = [cell.id for cell, *_ in notebooks.figures(nb)]
     for cell in code(nb):
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
             assert cell.id in declared, cell.source
 
 
 def test_figure_names_are_unique():
-    names = [label for name in NAMES for _, label, _, _ in notebook.figures(committed(name))]
+    names = [label for name in NAMES for _, label, _, _ in notebooks.figures(committed(name))]
     assert len(set(names)) == len(names)
 
 
@@ -93,7 +96,11 @@ def test_figure_names_are_unique():
 
 @each
 def test_nothing_is_compared_that_depends_on_the_machine(name):
-    bare = [cell.source for cell in code(committed(name)) if varies(cell) and "nbval-ignore-output" not in notebook.tags(cell)]
+    bare = [
+        cell.source
+        for cell in code(committed(name))
+        if varies(cell) and "nbval-ignore-output" not in notebooks.tags(cell)
+    ]
     assert bare == [], "tag these cells nbval-ignore-output"
 
 
@@ -116,7 +123,12 @@ def precise(text):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0.333333333", True), ("[0.1, 12.345678]", True), ("1e-07 0.3333 0.000123456 120.500", False), ("v1.4.1234567", False)],
+    [
+        ("0.333333333", True),
+        ("[0.1, 12.345678]", True),
+        ("1e-07 0.3333 0.000123456 120.500", False),
+        ("v1.4.1234567", False),
+    ],
 )
 def test_precise(text, expected):
     assert precise(text) == expected
@@ -125,7 +137,9 @@ def test_precise(text, expected):
 def test_varies():
     output = nbformat.v4.new_output("display_data", {GLUE + "/text/plain": "'x'"})
     assert varies(nbformat.v4.new_code_cell(outputs=[output]))
-    output = nbformat.v4.new_output("execute_result", {"text/plain": "a: reproduced", claims.MIME: []})
+    output = nbformat.v4.new_output(
+        "execute_result", {"text/plain": "a: reproduced", claims.MIME: []}
+    )
     assert varies(nbformat.v4.new_code_cell(outputs=[output]))
     output = nbformat.v4.new_output("stream", text="a: reproduced\n")
     assert not varies(nbformat.v4.new_code_cell(outputs=[output]))
@@ -138,7 +152,12 @@ def test_glued_numbers_are_plain(name):
         (glued, text)
         for cell in code(committed(name))
         for output in cell.outputs
-        for glued, text in [(output.get("metadata", {}).get("scrapbook", {}).get("name"), output.get("data", {}).get(f"{GLUE}/text/plain", ""))]
+        for glued, text in [
+            (
+                output.get("metadata", {}).get("scrapbook", {}).get("name"),
+                output.get("data", {}).get(f"{GLUE}/text/plain", ""),
+            )
+        ]
         if glued and re.match(r"(np|numpy|torch)\b|tensor", text)
     ]
     assert shown == [], "glue float(…)"
@@ -149,7 +168,15 @@ def displays(cell):
     if "figure" in cell.metadata.get("mystnb", {}):
         return True
     body = ast.parse(cell.source).body
-    calls = [node.value for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    calls = [
+        node.value
+        for node in body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    ]
     if any(getattr(call.func, "id", "") in ("print", "glue", "display") for call in calls):
         return True
-    return bool(body) and isinstance(body[-1], ast.Expr) and isinstance(body[-1].value, ast.Name | ast.Attribute)
+    return (
+        bool(body)
+        and isinstance(body[-1], ast.Expr)
+        and isinstance(body[-1].value, ast.Name | ast.Attribute)
+    )

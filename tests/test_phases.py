@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import phases
+from netdyn_lib.series import phases
 from tests.examples import cycle
 
 T = np.arange(240)
@@ -86,7 +86,12 @@ def test_phases_are_runs_of_blocks():
 
 def test_representatives_are_what_they_are_called():
     labels = np.array([[0, 0, 0, 0]] + [[3, 1, 0, 3]] * 4 + [[3, 1, 0, 0]] * 4)
-    assert phases.representatives(labels, skip=1) == {"fixed": 1, "mixed": 3, "periodic": 0, "irregular": 2}
+    assert phases.representatives(labels, skip=1) == {
+        "fixed": 1,
+        "mixed": 3,
+        "periodic": 0,
+        "irregular": 2,
+    }
 
 
 def test_shares_and_confusion():

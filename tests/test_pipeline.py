@@ -13,11 +13,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from netdyn_lib import benchmarks, claims, locks
-from netdyn_lib.fingerprint import imported
-from netdyn_lib.pipeline import execute, fragments, notebook, pair, scorecard, site
-from netdyn_lib.pipeline import project as project_module
-from netdyn_lib.pipeline.project import PipelineError, Project, replace_folder, write_whole
+from netdyn_lib.book import execute, notebooks, pages, pair, scorecard, site
+from netdyn_lib.book import project as project_module
+from netdyn_lib.book.project import PipelineError, Project, replace_folder, write_whole
+from netdyn_lib.experiments import benchmarks
+from netdyn_lib.results import claims, locks
+from netdyn_lib.results.fingerprint import imported
 
 HEADER = """# ---
 # jupyter:
@@ -81,13 +82,28 @@ def write(project, name, cells):
         ("import numpy", []),
         ("import netdyn_lib", ["__init__"]),
         ("import netdyn_lib.side", ["__init__", "side"]),
-        ("import netdyn_lib.deep.bottom as b", ["__init__", "deep/__init__", "deep/bottom", "side"]),
+        (
+            "import netdyn_lib.deep.bottom as b",
+            ["__init__", "deep/__init__", "deep/bottom", "side"],
+        ),
         ("from netdyn_lib import side, missing", ["__init__", "side"]),
-        ("from netdyn_lib.deep import bottom", ["__init__", "deep/__init__", "deep/bottom", "side"]),
+        (
+            "from netdyn_lib.deep import bottom",
+            ["__init__", "deep/__init__", "deep/bottom", "side"],
+        ),
         ("from netdyn_lib.side import x", ["__init__", "side"]),
-        ("import netdyn_lib as nd\nnd.deep.bottom.f()", ["__init__", "deep/__init__", "deep/bottom", "side"]),
-        ("from netdyn_lib import deep\ndeep.bottom", ["__init__", "deep/__init__", "deep/bottom", "side"]),
-        ("from netdyn_lib import top", ["__init__", "deep/__init__", "deep/bottom", "middle", "side", "top"]),
+        (
+            "import netdyn_lib as nd\nnd.deep.bottom.f()",
+            ["__init__", "deep/__init__", "deep/bottom", "side"],
+        ),
+        (
+            "from netdyn_lib import deep\ndeep.bottom",
+            ["__init__", "deep/__init__", "deep/bottom", "side"],
+        ),
+        (
+            "from netdyn_lib import top",
+            ["__init__", "deep/__init__", "deep/bottom", "middle", "side", "top"],
+        ),
     ],
 )
 def test_imports_are_followed(project, source, modules):
@@ -158,9 +174,9 @@ def test_the_key_follows_parameters_source_and_the_results_it_reads(project):
 
 def test_cell_ids_are_stable(project):
     path = project.source("01_first")
-    before = [cell.id for cell in notebook.read_source(path).cells]
+    before = [cell.id for cell in notebooks.read_source(path).cells]
     write(project, "01_first", "# %%\nx = 1\n\n# %%\nx = 1\n\n# %%\nprint(seed + 1)\n")
-    after = [cell.id for cell in notebook.read_source(path).cells]
+    after = [cell.id for cell in notebooks.read_source(path).cells]
     assert len(set(after)) == len(after) == len(before) + 2
     assert [after[0], after[1], after[-1]] == before
 
@@ -191,19 +207,19 @@ def test_only_what_changed_is_executed(project):
     assert run(only="01") == []
     assert run() == ["02_second"]
     assert run(only="01", fresh=True) == ["01_first"]
-    nb = notebook.read(project.executed("laptop", "01_first"))
+    nb = notebooks.read(project.executed("laptop", "01_first"))
     assert {k: nb.metadata.netdyn[k] for k in ("profile", "device", "seed", "commit")} == {
         "profile": "laptop",
         "device": "cpu",
         "seed": 0,
         "commit": "unknown",
     }
-    injected = [cell for cell in nb.cells if notebook.INJECTED in notebook.tags(cell)]
-    assert [notebook.tags(cell) for cell in injected] == [[notebook.INJECTED, "remove-cell"]]
-    assert str(project.root) not in notebook.dumps(nb)
+    injected = [cell for cell in nb.cells if notebooks.INJECTED in notebooks.tags(cell)]
+    assert [notebooks.tags(cell) for cell in injected] == [[notebooks.INJECTED, "remove-cell"]]
+    assert str(project.root) not in notebooks.dumps(nb)
     # Another seed is another run, and a damaged copy is no run.
     assert run(only="01", seed=3) == ["01_first"]
-    assert "4" in notebook.read(project.executed("laptop", "01_first")).cells[-1].outputs[0].text
+    assert "4" in notebooks.read(project.executed("laptop", "01_first")).cells[-1].outputs[0].text
     text = project.executed("laptop", "02_second").read_text()
     project.executed("laptop", "02_second").write_text(text[: len(text) // 2])
     assert run(only="02") == ["02_second"]
@@ -213,14 +229,20 @@ def test_a_failing_notebook_is_reported_and_the_others_are_kept(project):
     write(project, "02_second", "# %%\nx = 1\n\n# %%\nvalues = []\nvalues[x]\n")
     with pytest.raises(PipelineError) as error:
         execute.execute(project, device="cpu", log=lambda line: None)
-    for part in ("02_second failed in its cell 4 (In [4])", "    values[x]", "IndexError: list index out of range"):
+    for part in (
+        "02_second failed in its cell 4 (In [4])",
+        "    values[x]",
+        "IndexError: list index out of range",
+    ):
         assert part in str(error.value)
     assert project.executed("laptop", "01_first").exists()
     assert not project.executed("laptop", "02_second").exists()
 
 
 def test_an_unknown_notebook_or_device_is_named(project):
-    with pytest.raises(PipelineError, match="ONLY=07 names no notebook; there are: 01_first, 02_second"):
+    with pytest.raises(
+        PipelineError, match="ONLY=07 names no notebook; there are: 01_first, 02_second"
+    ):
         project.names("01,07")
     with pytest.raises(PipelineError, match="unknown device 'tpu'"):
         execute.execute(project, device="tpu", log=lambda line: None)
@@ -235,7 +257,9 @@ def test_a_source_that_is_not_python_is_named(project):
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_the_commit_says_whether_files_differ(project):
-    git = lambda *words: subprocess.run(["git", *words], cwd=project.root, check=True, capture_output=True)  # noqa: E731
+    git = lambda *words: subprocess.run(
+        ["git", *words], cwd=project.root, check=True, capture_output=True
+    )  # noqa: E731
     assert project.commit() == "unknown"
     git("init", "--quiet")
     git("add", "--all")
@@ -250,7 +274,9 @@ def test_the_commit_says_whether_files_differ(project):
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 def test_the_commit_is_that_at_the_beginning_of_a_run(project):
-    git = lambda *words: subprocess.run(["git", *words], cwd=project.root, check=True, capture_output=True)  # noqa: E731
+    git = lambda *words: subprocess.run(
+        ["git", *words], cwd=project.root, check=True, capture_output=True
+    )  # noqa: E731
     (project.root / ".gitignore").write_text("_build/\n")
     touched = project.root / "later"
     write(project, "01_first", f"# %%\nimport pathlib\npathlib.Path({str(touched)!r}).touch()\n")
@@ -260,7 +286,7 @@ def test_the_commit_is_that_at_the_beginning_of_a_run(project):
     clean = project.commit()
     execute.execute(project, device="cpu", only="01", log=lambda line: None)
     assert touched.exists() and project.commit() == f"{clean}-dirty"
-    assert notebook.read(project.executed("laptop", "01_first")).metadata.netdyn.commit == clean
+    assert notebooks.read(project.executed("laptop", "01_first")).metadata.netdyn.commit == clean
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -272,8 +298,21 @@ def test_an_interrupted_run_leaves_nothing_half_written(project, number):
         f"# %%\nimport pathlib, time\nprint('before')\n\n# %%\n"
         f"while not pathlib.Path({str(flag)!r}).exists():\n    time.sleep(0.05)\n",
     )
-    command = [sys.executable, "-m", "netdyn_lib.pipeline", "--root", str(project.root), "execute", "--device", "cpu"]
-    here = {"cwd": Path(__file__).resolve().parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    command = [
+        sys.executable,
+        "-m",
+        "netdyn_lib.book",
+        "--root",
+        str(project.root),
+        "execute",
+        "--device",
+        "cpu",
+    ]
+    here = {
+        "cwd": Path(__file__).resolve().parents[1],
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+    }
     # Who runs the tests may ignore an interrupt, as a shell's job in the background does.
     restore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     first = subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=restore, **here)
@@ -308,7 +347,7 @@ def test_a_pair_is_the_source_with_outputs(project):
     execute.execute(project, device="cpu", log=lambda line: None)
     pair.pair(project, log=lambda line: None)
     text = project.committed("01_first").read_text()
-    nb = notebook.read(project.committed("01_first"))
+    nb = notebooks.read(project.committed("01_first"))
     assert pair.disagreement(project, "01_first") == ""
     assert nb.cells[-1].outputs[0].text == "1\n"
     assert [cell.execution_count for cell in nb.cells if cell.cell_type == "code"] == [1, 2]
@@ -318,7 +357,7 @@ def test_a_pair_is_the_source_with_outputs(project):
     # A second run of the same source writes the same cells.
     execute.execute(project, device="cpu", only="01", fresh=True, log=lambda line: None)
     pair.pair(project, only="01", log=lambda line: None)
-    assert notebook.read(project.committed("01_first")).cells == nb.cells
+    assert notebooks.read(project.committed("01_first")).cells == nb.cells
     # A change of the source shows.
     write(project, "01_first", "# %%\nprint(seed + 2)\n")
     assert pair.disagreement(project, "01_first")
@@ -337,10 +376,12 @@ def test_a_pair_shows_the_default_run(project):
 def test_a_pair_shows_a_run_on_the_processor(project):
     execute.execute(project, device="cpu", only="01", log=lambda line: None)
     path = project.executed("laptop", "01_first")
-    nb = notebook.read(path)
+    nb = notebooks.read(path)
     nb.metadata.netdyn.device = "cuda"
-    path.write_text(notebook.dumps(nb))
-    with pytest.raises(PipelineError, match="01_first was executed on cuda: a pair shows a run on the cpu"):
+    path.write_text(notebooks.dumps(nb))
+    with pytest.raises(
+        PipelineError, match="01_first was executed on cuda: a pair shows a run on the cpu"
+    ):
         pair.pair(project, only="01")
     assert not project.committed("01_first").exists()
 
@@ -366,7 +407,10 @@ def measured(project):
     card.measure("A", 0.5, 0.4, 0.6)
     output = nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})
     nb = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_markdown_cell("# One"), nbformat.v4.new_code_cell("card", outputs=[output])]
+        cells=[
+            nbformat.v4.new_markdown_cell("# One"),
+            nbformat.v4.new_code_cell("card", outputs=[output]),
+        ]
     )
     nb.metadata.netdyn = {"profile": "laptop", "device": "cpu", "commit": "abc"}
     return path, nb
@@ -381,8 +425,12 @@ def test_claims_are_gathered_in_order(measured):
     ]
     assert rows[0]["reference"] == "jimenez2025"
     assert tuple(rows[0]) == scorecard.FIELDS
-    assert "[One](../notebooks/01_first.ipynb) | 1 | 0 | 1 |" in fragments.summary(rows, {"01_first": nb})
-    assert "[One](../notebooks/02_second.ipynb) | – | – | – |" in fragments.summary(rows, {"01_first": nb, "02_second": nb})
+    assert "[One](../notebooks/01_first.ipynb) | 1 | 0 | 1 |" in pages.summary(
+        rows, {"01_first": nb}
+    )
+    assert "[One](../notebooks/02_second.ipynb) | – | – | – |" in pages.summary(
+        rows, {"01_first": nb, "02_second": nb}
+    )
 
 
 def test_a_measurement_of_another_claim_is_refused(measured):
@@ -393,7 +441,9 @@ def test_a_measurement_of_another_claim_is_refused(measured):
     with pytest.raises(PipelineError, match="before claims.yml changed it"):
         scorecard.gather({"01_first": nb}, path)
     path.write_text(CLAIMS.replace("id: B", "id: C"))
-    with pytest.raises(PipelineError, match="measured the claim 'B', which claims.yml does not have"):
+    with pytest.raises(
+        PipelineError, match="measured the claim 'B', which claims.yml does not have"
+    ):
         scorecard.gather({"01_first": nb}, path)
 
 
@@ -401,16 +451,22 @@ def test_a_measurement_by_an_older_library_is_refused(measured):
     path, nb = measured
     for row in nb.cells[1].outputs[0].data[claims.MIME]:
         del row["interval_kind"]
-    with pytest.raises(PipelineError, match="measured 'A' by an older library, without interval_kind: execute the notebook again"):
+    with pytest.raises(
+        PipelineError,
+        match="measured 'A' by an older library, without interval_kind: execute the notebook again",
+    ):
         scorecard.gather({"01_first": nb}, path)
 
 
 def test_a_page_shows_what_was_measured(measured):
     path, nb = measured
     rows = scorecard.gather({"01_first": nb}, path)
-    assert fragments.fill("A is {measured}`A`, B {measured}`B`.", rows) == "A is 0.5, B 2."
-    with pytest.raises(PipelineError, match="book/index.md shows what was measured of 'C', which no chapter has measured"):
-        fragments.fill("{measured}`C`", rows, "book/index.md")
+    assert pages.fill("A is {measured}`A`, B {measured}`B`.", rows) == "A is 0.5, B 2."
+    with pytest.raises(
+        PipelineError,
+        match="book/index.md shows what was measured of 'C', which no chapter has measured",
+    ):
+        pages.fill("{measured}`C`", rows, "book/index.md")
 
 
 # The site
@@ -421,21 +477,36 @@ def site_project(project, measured):
     """A repository with a whole site in _build, and all that another build needs."""
     path, nb = measured
     project.source("02_second").unlink()
-    figure = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}}})
+    figure = nbformat.v4.new_code_cell(
+        "draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}}}
+    )
     figure.outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGVsbG8="})]
     nb.cells.append(figure)
-    nb.metadata.netdyn |= {"seed": 0, "duration_s": 1.0, "executed": "2026-01-01", "versions": {"python": "3"}}
-    write_whole(project.executed("laptop", "01_first"), notebook.dumps(nb))
-    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
+    nb.metadata.netdyn |= {
+        "seed": 0,
+        "duration_s": 1.0,
+        "executed": "2026-01-01",
+        "versions": {"python": "3"},
+    }
+    write_whole(project.executed("laptop", "01_first"), notebooks.dumps(nb))
+    (project.root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n"
+    )
     (project.root / "_config.yml").write_text("title: t\n")
-    (project.book / "index.md").write_text("---\nfront_figure: fig-x\n---\n# Title\n\n{measured}`A`\n")
+    (project.book / "index.md").write_text(
+        "---\nfront_figure: fig-x\n---\n# Title\n\n{measured}`A`\n"
+    )
     for file in ("html/index.html", "html/notebooks/01_first.html", "claims.json"):
         write_whole(project.build / file, f"the old {file}")
     return project
 
 
 def whole(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def half_built(words, **options):
@@ -446,7 +517,9 @@ def half_built(words, **options):
 
 
 def half_moved(path, target):
-    """In place of Path.rename: the old site goes aside, then is interrupted before the new one comes."""
+    """In place of Path.rename: the old site goes aside, then is interrupted before the new one
+    comes.
+    """
     if path.name == Path(target).name == "html":
         raise KeyboardInterrupt
     os.rename(path, target)
@@ -484,19 +557,28 @@ def test_an_interrupted_build_leaves_the_old_site_whole(site_project, monkeypatc
 
 @pytest.fixture
 def two_chapters(site_project, monkeypatch):
-    """Of the second chapter, an executed and a committed run, told apart by their titles; the claims A and B are the first one's, C is its."""
+    """Of the second chapter, an executed and a committed run, told apart by their titles; the
+    claims A and B are the first one's, C is its.
+    """
     project = site_project
     write(project, "02_second", "# %%\nprint(profile)\n")
-    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n- file: notebooks/02_second\n")
+    (project.root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n- file: notebooks/02_second\n"
+    )
     third = "  - {id: C, paper: J, figure: Fig 8, chapter: 02_second, statement: u, paper_value: 1, quantity: q, reproduced: [0, 1]}\n"
     (project.book / "claims.yml").write_text(CLAIMS + third)
     card = claims.Scorecard("02_second", project.book / "claims.yml")
     card.measure("C", 0.25)
-    for title, path in (("executed", project.executed("laptop", "02_second")), ("committed", project.committed("02_second"))):
-        nb = notebook.read(project.executed("laptop", "01_first"))
+    for title, path in (
+        ("executed", project.executed("laptop", "02_second")),
+        ("committed", project.committed("02_second")),
+    ):
+        nb = notebooks.read(project.executed("laptop", "01_first"))
         nb.cells = [nbformat.v4.new_markdown_cell(f"# {title}"), nbformat.v4.new_code_cell("card")]
-        nb.cells[1].outputs = [nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})]
-        write_whole(path, notebook.dumps(nb))
+        nb.cells[1].outputs = [
+            nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})
+        ]
+        write_whole(path, notebooks.dumps(nb))
     shutil.copy(project.executed("laptop", "01_first"), project.committed("01_first"))
     monkeypatch.setattr(site, "_add_mathjax", lambda target: None)
     monkeypatch.setattr(site.subprocess, "run", built)
@@ -505,33 +587,48 @@ def two_chapters(site_project, monkeypatch):
 
 def reword(path):
     """As if this run had measured the claim C in older words."""
-    nb = notebook.read(path)
+    nb = notebooks.read(path)
     nb.cells[1].outputs[0].data[claims.MIME][0]["statement"] = "older words"
-    write_whole(path, notebook.dumps(nb))
+    write_whole(path, notebooks.dumps(nb))
 
 
 def strip(path):
-    nb = notebook.read(path)
+    nb = notebooks.read(path)
     del nb.cells[1].outputs[0].data[claims.MIME][0]["interval_kind"]
-    write_whole(path, notebook.dumps(nb))
+    write_whole(path, notebooks.dumps(nb))
 
 
 def shown_title(project, **options):
     """Title of the second chapter in a build, and what the build said."""
     said = []
     site.build(project, log=said.append, **options)
-    return fragments.title(notebook.read(project.build / "source-book" / "notebooks" / "02_second.ipynb")), said
+    return pages.title(
+        notebooks.read(project.build / "source-book" / "notebooks" / "02_second.ipynb")
+    ), said
 
 
-@pytest.mark.parametrize(("age", "why"), [(reword, "before claims.yml changed it"), (strip, "by an older library, without interval_kind")])
+@pytest.mark.parametrize(
+    ("age", "why"),
+    [
+        (reword, "before claims.yml changed it"),
+        (strip, "by an older library, without interval_kind"),
+    ],
+)
 def test_an_outgrown_run_of_another_chapter_gives_way_to_the_committed_one(two_chapters, age, why):
-    executed, committed = two_chapters.executed("laptop", "02_second"), two_chapters.committed("02_second")
+    executed, committed = (
+        two_chapters.executed("laptop", "02_second"),
+        two_chapters.committed("02_second"),
+    )
     title, said = shown_title(two_chapters, only="01")
     assert title == "executed" and not any("committed" in line for line in said)
     age(executed)
     title, said = shown_title(two_chapters, only="01")
     (line,) = (line for line in said if "committed" in line)
-    assert title == "committed" and line.startswith("02_second: the copy executed here is too old (") and why in line
+    assert (
+        title == "committed"
+        and line.startswith("02_second: the copy executed here is too old (")
+        and why in line
+    )
     assert executed.exists()
     for only in ("", "02", "01,02"):
         with pytest.raises(PipelineError, match=why):
@@ -544,12 +641,13 @@ def test_an_outgrown_run_of_another_chapter_gives_way_to_the_committed_one(two_c
         shown_title(two_chapters, only="01")
 
 
-#: Two builds in processes of their own, in which a process that goes on until a file is there stands for jupyter-book.
+#: Two builds in processes of their own, in which a process that goes on until a file is there
+#: stands for jupyter-book.
 BUILDER = """
 import subprocess, sys
 from pathlib import Path
-from netdyn_lib.pipeline import site
-from netdyn_lib.pipeline.project import Project
+from netdyn_lib.book import site
+from netdyn_lib.book.project import Project
 root, name, inner = Path(sys.argv[1]), *sys.argv[2:]
 run = subprocess.run
 
@@ -582,7 +680,14 @@ def builder(site_project):
     def start(name):
         words = [sys.executable, "-c", BUILDER, str(root), name, INNER]
         with open(root / f"{name}.log", "w") as said:
-            started.append(subprocess.Popen(words, cwd=Path(__file__).resolve().parents[1], stdout=said, stderr=subprocess.STDOUT))
+            started.append(
+                subprocess.Popen(
+                    words,
+                    cwd=Path(__file__).resolve().parents[1],
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                )
+            )
         return started[-1]
 
     yield start
@@ -653,13 +758,19 @@ def test_sphinx_seldom_looks_for_garbage(tmp_path, monkeypatch):
 
 
 def test_contents_and_notebooks_name_the_same(project):
-    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
-    with pytest.raises(PipelineError, match="_toc.yml lists the notebooks 01_first, .* 01_first, 02_second"):
+    (project.root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n"
+    )
+    with pytest.raises(
+        PipelineError, match="_toc.yml lists the notebooks 01_first, .* 01_first, 02_second"
+    ):
         site.chapters(project)
 
 
 def test_a_chapter_without_a_run_is_an_error(project):
-    (project.root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (project.root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n"
+    )
     project.source("02_second").unlink()
     with pytest.raises(PipelineError, match="the chapter 01_first has no executed notebook"):
         site.build(project)
@@ -667,7 +778,7 @@ def test_a_chapter_without_a_run_is_an_error(project):
 
 def test_the_front_figure_is_named(measured):
     with pytest.raises(PipelineError, match="asks for the figure 'fig-x'; the chapters have: none"):
-        fragments.front({"01_first": measured[1]}, "fig-x")
+        pages.front({"01_first": measured[1]}, "fig-x")
 
 
 def test_files_and_folders_are_replaced_whole(tmp_path):
@@ -686,7 +797,7 @@ import json, os, shutil, sys
 from pathlib import Path
 root, folder = sys.argv[1], Path(sys.argv[2])
 sys.path.insert(0, root)
-from netdyn_lib.pipeline.project import replace_folder, write_whole
+from netdyn_lib.book.project import replace_folder, write_whole
 from tests.killed import at_each_call
 page, html, making = folder / "page.json", folder / "html", folder / "making"
 
@@ -713,7 +824,7 @@ print(json.dumps([killed, sorted(os.listdir(folder)), (html / "0.html").read_tex
 AGAIN = """
 import shutil, sys
 from pathlib import Path
-from netdyn_lib.pipeline.project import replace_folder, write_whole
+from netdyn_lib.book.project import replace_folder, write_whole
 folder, name = Path(sys.argv[1]), sys.argv[2]
 for _ in range(50):
     making = folder / f"making-{name}"
@@ -778,29 +889,47 @@ def test_a_run_is_of_the_images_that_were_at_hand(monkeypatch):
 
 def test_notes_of_a_run_reach_the_log():
     printed = nbformat.v4.new_output("stream", text="NOTE: MNIST is not at hand\nother\n")
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[printed]), nbformat.v4.new_markdown_cell("NOTE: no")])
+    nb = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(outputs=[printed]),
+            nbformat.v4.new_markdown_cell("NOTE: no"),
+        ]
+    )
     assert execute.notes(nb) == ["NOTE: MNIST is not at hand"]
 
 
 def test_published_results_are_listed_with_their_provenance(tmp_path):
-    assert fragments.published(tmp_path) == "Nothing is published yet.\n"
+    assert pages.published(tmp_path) == "Nothing is published yet.\n"
     project = Project(Path(__file__).resolve().parents[1])
-    text = fragments.published(project.book / "results")
+    text = pages.published(project.book / "results")
     found = list((project.book / "results").rglob("*.npz"))
     assert found
-    for words in ("arms of pruned descent, 36,480 steps", "twins, 36,480 steps", "leading exponents and sharpness"):
+    for words in (
+        "arms of pruned descent, 36,480 steps",
+        "twins, 36,480 steps",
+        "leading exponents and sharpness",
+    ):
         assert words in text
     for path in found:
         assert f"<results/{path.relative_to(project.book / 'results')}>" in text
     row = benchmarks.Row("Iris", "a loop", (1.0,), (2.0,), "s")
-    about = {"processor": "some", "cuda": None, "torch": "2.15.0", "commit": "abc", "date": "2026-11-22"}
+    about = {
+        "processor": "some",
+        "cuda": None,
+        "torch": "2.15.0",
+        "commit": "abc",
+        "date": "2026-11-22",
+    }
     benchmarks.save(tmp_path / "bench" / "cpu.json", benchmarks.Results(about, (row,), ()))
-    (line,) = fragments.published(tmp_path).splitlines()[2:]
-    assert line.startswith("| cpu | speed and memory: 1 comparisons") and "2026-11-22, some, PyTorch 2.15.0, commit `abc`" in line
+    (line,) = pages.published(tmp_path).splitlines()[2:]
+    assert (
+        line.startswith("| cpu | speed and memory: 1 comparisons")
+        and "2026-11-22, some, PyTorch 2.15.0, commit `abc`" in line
+    )
     assert line.endswith("kB <results/bench/cpu.json>` |".replace("results", tmp_path.name))
     (tmp_path / "bench" / "gpu.json").write_text("nothing")
     with pytest.raises(PipelineError, match="gpu.json"):
-        fragments.published(tmp_path)
+        pages.published(tmp_path)
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(PipelineError, match="x.npz"):
-        fragments.published(tmp_path)
+        pages.published(tmp_path)

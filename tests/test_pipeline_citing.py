@@ -1,4 +1,6 @@
-"""CITATION.cff keeps its rules, agrees with the version and the changelog, and is what the page on citing shows."""
+"""CITATION.cff keeps its rules, agrees with the version and the changelog, and is what the page on
+citing shows.
+"""
 
 import copy
 import datetime
@@ -10,8 +12,8 @@ import pytest
 import yaml
 
 import netdyn_lib
-from netdyn_lib.pipeline import citing
-from netdyn_lib.pipeline.project import PipelineError, Project
+from netdyn_lib.book import citing
+from netdyn_lib.book.project import PipelineError, Project
 
 from . import cff
 
@@ -38,7 +40,11 @@ def test_the_file_keeps_the_rules():
         ("date-released", "20.11.2026", "date-released '20.11.2026'"),
         ("license", "MIT licence", "license 'MIT licence'"),
         ("repository-code", "example.org", "repository-code 'example.org'"),
-        ("references.0.doi", "https://doi.org/10.3389/x", "references[0]: doi 'https://doi.org/10.3389/x'"),
+        (
+            "references.0.doi",
+            "https://doi.org/10.3389/x",
+            "references[0]: doi 'https://doi.org/10.3389/x'",
+        ),
         ("references.0.type", "paper", "references[0]: type 'paper'"),
         ("references.0.issue-number", 1, "references[0]: unknown key issue-number"),
         ("references.3.conference", {"title": "x"}, "references[3]: conference: unknown key title"),
@@ -62,7 +68,9 @@ def test_a_missing_key_is_found(key):
 
 def test_no_key_stands_twice():
     """YAML readers take the last of two, and say nothing."""
-    keys = re.findall(r"^([\w-]+):", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    keys = re.findall(
+        r"^([\w-]+):", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     assert len(keys) > 5 and len(set(keys)) == len(keys)
 
 
@@ -81,10 +89,17 @@ def test_version_citation_and_changelog_agree():
 def test_the_changelog_keeps_its_form():
     headings = [heading for heading, _ in sections()]
     released = headings[1:] if headings[0] == "Unreleased" else headings
-    found = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", heading) for heading in released]
+    found = [
+        re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - (\d{4}-\d\d-\d\d)", heading) for heading in released
+    ]
     assert all(found)
-    order = [(tuple(map(int, match.groups()[:3])), datetime.date.fromisoformat(match[4])) for match in found]
-    assert order == sorted(order, reverse=True) and len({version for version, _ in order}) == len(order)
+    order = [
+        (tuple(map(int, match.groups()[:3])), datetime.date.fromisoformat(match[4]))
+        for match in found
+    ]
+    assert order == sorted(order, reverse=True) and len({version for version, _ in order}) == len(
+        order
+    )
     for heading, text in sections():
         kinds = re.findall(r"^### (.*)$", text, flags=re.M)
         assert kinds and set(kinds) <= KINDS and len(set(kinds)) == len(kinds), heading
@@ -93,7 +108,11 @@ def test_the_changelog_keeps_its_form():
 
 def bibliography():
     """Title, authors' family names and year of every entry of the book's bibliography, by its key."""
-    entries = re.findall(r"@\w+\{(\w+),\n(.*?)\n\}", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), flags=re.S)
+    entries = re.findall(
+        r"@\w+\{(\w+),\n(.*?)\n\}",
+        (ROOT / "book" / "references.bib").read_text(encoding="utf-8"),
+        flags=re.S,
+    )
     found = {}
     for key, text in entries:
         fields = dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},?$", text, flags=re.M))
@@ -105,7 +124,14 @@ def bibliography():
 def test_the_references_are_the_four_papers():
     papers = yaml.safe_load((ROOT / "book" / "claims.yml").read_text(encoding="utf-8"))["papers"]
     book = bibliography()
-    cited = [(work["title"].casefold(), [author["family-names"] for author in work["authors"]], work["year"]) for work in CITATION["references"]]
+    cited = [
+        (
+            work["title"].casefold(),
+            [author["family-names"] for author in work["authors"]],
+            work["year"],
+        )
+        for work in CITATION["references"]
+    ]
     assert len(cited) == 4
     assert sorted(cited) == sorted(book[key] for key in papers.values())
 
@@ -119,7 +145,12 @@ def test_bibtex_has_every_work_once():
     text = citing.bibtex(CITATION)
     keys = re.findall(r"^@(\w+)\{(\w+),$", text, flags=re.M)
     assert keys[0] == ("software", "netdyn2026")
-    assert [key for _, key in keys[1:]] == ["danovski2024", "jimenez2025", "sharafi2024", "herrmann2022"]
+    assert [key for _, key in keys[1:]] == [
+        "danovski2024",
+        "jimenez2025",
+        "sharafi2024",
+        "herrmann2022",
+    ]
     assert text.count("\n}\n") == len(keys)
     assert f"  version = {{{netdyn_lib.__version__}}},\n" in text
     assert "  author = {{The netdyn companion authors}},\n" in text
@@ -143,7 +174,10 @@ def test_a_file_that_lacks_what_is_cited_is_an_error(tmp_path):
 
 
 def chapter():
-    cell = nbformat.v4.new_code_cell("draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}, "image": {"alt": "x"}}})
+    cell = nbformat.v4.new_code_cell(
+        "draw()",
+        metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}, "image": {"alt": "x"}}},
+    )
     nb = nbformat.v4.new_notebook(cells=[cell])
     nb.metadata["netdyn"] = {"commit": "abc123"}
     return nb
@@ -166,6 +200,10 @@ def test_what_the_pages_include_is_staged(tmp_path):
     citing.stage(project, {"01_first": chapter()}, tmp_path)
     wanted = set()
     for page in ("citing.md", "index.md"):
-        wanted |= set(re.findall(r"\{include\} _generated/(\S+)", (project.book / page).read_text(encoding="utf-8")))
+        wanted |= set(
+            re.findall(
+                r"\{include\} _generated/(\S+)", (project.book / page).read_text(encoding="utf-8")
+            )
+        )
     assert {path.name for path in tmp_path.iterdir()} <= wanted
     assert wanted - {path.name for path in tmp_path.iterdir()} == {"front.md", "summary.md"}

@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib import bifurcations, descent, judgements, lyapunov, maps, networks, profiles, tasks
+from netdyn_lib.book import explorers
+from netdyn_lib.book.project import PipelineError
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.learning_rate_sweep import published, responses
 from netdyn_lib.figures import style
-from netdyn_lib.pipeline import explorers
-from netdyn_lib.pipeline.project import PipelineError
-from netdyn_lib.sweeps import published, responses
+from netdyn_lib.lyapunov import growth_fits
+from netdyn_lib.maps import bifurcations, one_dimensional
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent, judgements
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
-SIZE, CHAPTER = profiles.sizes("explorers"), profiles.sizes("01_toy_map")
+SIZE, CHAPTER = sizes.sizes("explorers"), sizes.sizes("01_toy_map")
 FIELDS = ("estimate", "low", "high")
 
 
@@ -22,7 +26,9 @@ def close(found, wanted):
     """Equal to six digits, None standing for what is not finite."""
     found = np.array([np.nan if v is None else v for v in found], dtype=float)
     wanted = np.asarray(wanted, dtype=float)
-    np.testing.assert_allclose(found, np.where(np.isfinite(wanted), wanted, np.nan), rtol=1e-5, atol=1e-300)
+    np.testing.assert_allclose(
+        found, np.where(np.isfinite(wanted), wanted, np.nan), rtol=1e-5, atol=1e-300
+    )
 
 
 # Packing and scripts
@@ -36,7 +42,9 @@ def test_packing_keeps_values_to_half_a_step():
     np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
 
 
-@pytest.mark.parametrize(("value", "message"), [(32.767, "more than 32766 steps"), (np.inf, "no place in 16 bits")])
+@pytest.mark.parametrize(
+    ("value", "message"), [(32.767, "more than 32766 steps"), (np.inf, "no place in 16 bits")]
+)
 def test_what_cannot_be_packed_is_named(value, message):
     with pytest.raises(ValueError, match=message):
         explorers.packed([0.0, value], 1e-3)
@@ -44,7 +52,10 @@ def test_what_cannot_be_packed_is_named(value, message):
 
 def test_a_script_is_one_object():
     text = explorers.script("map", {"a": [1, None], "η": "x"})
-    assert json.loads(re.search(r"netdynData\.map = (.*);\n$", text)[1]) == {"a": [1, None], "η": "x"}
+    assert json.loads(re.search(r"netdynData\.map = (.*);\n$", text)[1]) == {
+        "a": [1, None],
+        "η": "x",
+    }
     with pytest.raises(ValueError, match="not JSON compliant"):
         explorers.script("map", {"a": float("nan")})
 
@@ -61,16 +72,26 @@ def test_scripts_are_written_for_the_pages_there_are(tmp_path, monkeypatch):
 
 def test_pages_load_scripts_that_lie_there_or_are_written():
     pages = sorted(BOOK.glob("explore_*.md"))
-    assert [page.stem for page in pages] == ["explore_map", "explore_sweeps", "explore_trajectories"]
+    assert [page.stem for page in pages] == [
+        "explore_map",
+        "explore_sweeps",
+        "explore_trajectories",
+    ]
     for page in pages:
-        loaded = re.findall(r'(?:src|href)="\.\./_static/([^"]+)"', page.read_text(encoding="utf-8"))
+        loaded = re.findall(
+            r'(?:src|href)="\.\./_static/([^"]+)"', page.read_text(encoding="utf-8")
+        )
         assert f"{page.stem}_data.js" in loaded and f"{page.stem}.js" in loaded
-        assert all((BOOK / "_static" / name).exists() for name in loaded if not name.endswith("_data.js"))
+        assert all(
+            (BOOK / "_static" / name).exists() for name in loaded if not name.endswith("_data.js")
+        )
 
 
 def test_colours_of_the_light_theme_are_the_figures():
     css = (BOOK / "_static" / "explore.css").read_text(encoding="utf-8")
-    colours = dict(re.findall(r"--explore-(blue|orange|green|pink|muted): (#\w+);", css.split("}")[0]))
+    colours = dict(
+        re.findall(r"--explore-(blue|orange|green|pink|muted): (#\w+);", css.split("}")[0])
+    )
     assert set(colours.values()) <= {*style.PALETTE, style.MUTED}
     assert len(set(colours.values())) == 5
 
@@ -85,27 +106,33 @@ def toy_map():
 
 def test_exponents_of_the_map_are_the_librarys(toy_map):
     shown = explorers.unpacked(toy_map["exponent"])
-    rates = maps.grid(*toy_map["range"], len(shown))
+    rates = one_dimensional.grid(*toy_map["range"], len(shown))
     some = np.arange(5, len(shown), 97)
-    wanted = maps.lyapunov_exponent(maps.CUBIC, rates[some], toy_map["start"], toy_map["transient"], toy_map["steps"])
+    wanted = one_dimensional.lyapunov_exponent(
+        one_dimensional.CUBIC, rates[some], toy_map["start"], toy_map["transient"], toy_map["steps"]
+    )
     np.testing.assert_allclose(shown[some], wanted.value, atol=0.51e-3)
     np.testing.assert_array_equal(np.isnan(shown), rates > 2)
 
 
 def heights(diagram, column):
     """The heights that are inked in one column of a bifurcation diagram, as weights."""
-    pairs = np.frombuffer(explorers.base64.b64decode(diagram["ink"]), np.uint8).reshape(diagram["columns"], -1)
+    pairs = np.frombuffer(explorers.base64.b64decode(diagram["ink"]), np.uint8).reshape(
+        diagram["columns"], -1
+    )
     ink = np.stack([pairs >> 4, pairs & 15], axis=-1).reshape(diagram["columns"], -1)
     return ((np.flatnonzero(ink[column]) + 0.5) / diagram["bins"] * 2 - 1) * diagram["span"]
 
 
 def test_the_diagram_shows_cycles_where_they_are(toy_map):
     diagram = toy_map["diagram"]
-    rates = maps.grid(*toy_map["range"], diagram["columns"])
+    rates = one_dimensional.grid(*toy_map["range"], diagram["columns"])
     high = 2 * diagram["span"] / diagram["bins"]
     for rate, period in ((0.7, 1), (1.15, 2)):
         column = int(abs(rates - rate).argmin())
-        cycle = maps.orbit(maps.CUBIC, rates[column], toy_map["start"], 2000)[-period:]
+        cycle = one_dimensional.orbit(one_dimensional.CUBIC, rates[column], toy_map["start"], 2000)[
+            -period:
+        ]
         shown = heights(diagram, column)
         gaps = abs(shown[:, None] - cycle)
         assert (gaps.min(0) < high).all() and (gaps.min(1) < 2 * high).all()
@@ -115,10 +142,19 @@ def test_the_diagram_shows_cycles_where_they_are(toy_map):
 
 def test_marks_of_the_map(toy_map):
     marks = {mark["name"]: mark["eta"] for mark in toy_map["marks"]}
-    assert marks["merging"] == pytest.approx(1.5 * 3**0.5 - 1, abs=1e-9) == bifurcations.merging(maps.CUBIC, low=1.0, high=2.0)
-    assert marks["escape"] == pytest.approx(2, abs=1e-9) and marks["η = 1"] == pytest.approx(1, abs=1e-9)
+    assert (
+        marks["merging"]
+        == pytest.approx(1.5 * 3**0.5 - 1, abs=1e-9)
+        == bifurcations.merging(one_dimensional.CUBIC, low=1.0, high=2.0)
+    )
+    assert marks["escape"] == pytest.approx(2, abs=1e-9) and marks["η = 1"] == pytest.approx(
+        1, abs=1e-9
+    )
     assert 1.302 < marks["η∞"] < 1.303
-    assert toy_map["presets"][:-1] == list(CHAPTER.cobweb_rates) and toy_map["steps"] == CHAPTER.exponent_steps
+    assert (
+        toy_map["presets"][:-1] == list(CHAPTER.cobweb_rates)
+        and toy_map["steps"] == CHAPTER.exponent_steps
+    )
 
 
 # Sweeps
@@ -140,18 +176,27 @@ def test_exponents_and_shares_are_those_of_the_responses(shown, name):
     sweep, wanted = shown[name], responses.exponents(published.load(name))
     assert sweep["rates"] == wanted.rates.tolist()
     for quantity, intervals in (("exponent", wanted.exponent), ("share", wanted.share)):
-        for found, interval in zip(sweep["quantities"][quantity]["interval"], intervals, strict=True):
+        for found, interval in zip(
+            sweep["quantities"][quantity]["interval"], intervals, strict=True
+        ):
             close(found, [getattr(interval, field) for field in FIELDS])
     for k, slopes in enumerate(wanted.slopes):
         close(sweep["quantities"]["exponent"]["networks"][k], slopes)
-        assert sweep["quantities"]["exponent"]["keeps"][k] == sweep["quantities"]["share"]["networks"][k] == wanted.keeps[k].tolist()
+        assert (
+            sweep["quantities"]["exponent"]["keeps"][k]
+            == sweep["quantities"]["share"]["networks"][k]
+            == wanted.keeps[k].tolist()
+        )
         assert len(slopes) == sum(sweep["present"][k])
 
 
 def test_arrivals_are_those_of_the_responses(shown):
     data = published.load("mnist-few")
-    small = profiles.sizes("05_mnist_cifar").small_target
-    for target, wanted in ((0.9, responses.arrivals(data)), (small, responses.arrivals(data, target=small))):
+    small = sizes.sizes("05_mnist_cifar").small_target
+    for target, wanted in (
+        (0.9, responses.arrivals(data)),
+        (small, responses.arrivals(data, target=small)),
+    ):
         found = shown["mnist-few"]["quantities"][f"arrival {target:g}"]
         assert (found["target"], found["cap"]) == (target, wanted.cap)
         for k, times in enumerate(wanted.times):
@@ -162,12 +207,21 @@ def test_arrivals_are_those_of_the_responses(shown):
 
 def test_what_was_not_measured_is_not_shown(shown):
     assert "arrival 0.9" not in shown["mnist-sharpness"]["quantities"]
-    assert {name for name, sweep in shown.items() if "sharpness" in sweep["quantities"]} == {"mnist-sharpness"}
-    assert sum(map(sum, shown["cifar10-few"]["present"])) == int(published.load("cifar10-few")["present"].sum()) < 12
+    assert {name for name, sweep in shown.items() if "sharpness" in sweep["quantities"]} == {
+        "mnist-sharpness"
+    }
+    assert (
+        sum(map(sum, shown["cifar10-few"]["present"]))
+        == int(published.load("cifar10-few")["present"].sum())
+        < 12
+    )
 
 
 def test_sharpness_is_in_units_of_the_edge(shown):
-    data, found = published.load("mnist-sharpness"), shown["mnist-sharpness"]["quantities"]["sharpness"]
+    data, found = (
+        published.load("mnist-sharpness"),
+        shown["mnist-sharpness"]["quantities"]["sharpness"],
+    )
     table = responses.late_sharpness(data)["median"].values
     np.testing.assert_allclose([middle for middle, _, _ in found["interval"]], table, atol=0.0051)
     epochs, scaled = responses.sharpness_at(data, 7.5)
@@ -185,8 +239,12 @@ def test_curves_are_the_published_ones(shown, name):
     found = explorers.unpacked(curves["distance"])
     np.testing.assert_allclose(found[there], logs[there], atol=0.51e-3)
     assert np.isnan(found[~there]).all()
-    accuracy = data["test_accuracy"].transpose("eta", "init", "epoch").values[:, :, :: curves["every"]]
-    np.testing.assert_allclose(explorers.unpacked(curves["test_accuracy"])[there], accuracy[there], atol=0.51e-4)
+    accuracy = (
+        data["test_accuracy"].transpose("eta", "init", "epoch").values[:, :, :: curves["every"]]
+    )
+    np.testing.assert_allclose(
+        explorers.unpacked(curves["test_accuracy"])[there], accuracy[there], atol=0.51e-4
+    )
     loss = np.log(data["loss"].transpose("eta", "init", "epoch").values[:, :, :: curves["every"]])
     np.testing.assert_allclose(explorers.unpacked(curves["loss"])[there], loss[there], atol=0.51e-3)
 
@@ -207,9 +265,16 @@ def test_no_published_sweep_is_an_error(tmp_path):
 @pytest.fixture(scope="module")
 def short():
     """Trajectories of fewer epochs, and the sizes they have."""
-    changed = dict(profiles._PAPER["explorers"], rates=(0.01, 5.0), conditions=2, every_epoch=60, epochs=90, exponent_epochs=60)
+    changed = dict(
+        sizes._PAPER["explorers"],
+        rates=(0.01, 5.0),
+        conditions=2,
+        every_epoch=60,
+        epochs=90,
+        exponent_epochs=60,
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(profiles._PAPER, "explorers", changed)
+        patch.setitem(sizes._PAPER, "explorers", changed)
         return explorers.trajectories()
 
 
@@ -218,16 +283,34 @@ def test_trajectories_are_those_of_descent(short):
     balls = networks.perturbed(task.initial(2), radius=SIZE.radius, copies=SIZE.copies)
     assert short["epochs"] == [*range(61), 75, 90] and short["parameters"] == 83
     for run in short["runs"]:
-        record = descent.run(descent.GradientDescent(task, run["rate"]), balls, 90, ("distance", "mean_distance", "loss", "weights"))
+        record = gradient_descent.run(
+            gradient_descent.GradientDescent(task, run["rate"]),
+            balls,
+            90,
+            ("distance", "mean_distance", "loss", "weights"),
+        )
         for k, one in enumerate(run["conditions"]):
-            distance, loss = record["distance"][short["epochs"], k].T, record["loss"][short["epochs"], k].T
-            np.testing.assert_allclose(explorers.unpacked(one["distance"]), np.log(distance), atol=0.51e-3)
+            distance, loss = (
+                record["distance"][short["epochs"], k].T,
+                record["loss"][short["epochs"], k].T,
+            )
+            np.testing.assert_allclose(
+                explorers.unpacked(one["distance"]), np.log(distance), atol=0.51e-3
+            )
             np.testing.assert_allclose(explorers.unpacked(one["loss"]), np.log(loss), atol=0.51e-3)
-            fit = lyapunov.best_fit(record["mean_distance"][:61, k])
+            fit = growth_fits.best_fit(record["mean_distance"][:61, k])
             assert one["fit"]["exponent"] == pytest.approx(fit.slope[0], rel=1e-5)
-            assert (one["fit"]["start"], one["fit"]["stop"], one["fit"]["kept"]) == (fit.start[0], fit.stop[0], fit.kept()[0])
+            assert (one["fit"]["start"], one["fit"]["stop"], one["fit"]["kept"]) == (
+                fit.start[0],
+                fit.stop[0],
+                fit.kept()[0],
+            )
             places, shares = explorers.principal(record["weights"][short["epochs"], k])
-            np.testing.assert_allclose(explorers.unpacked(one["projection"]), places.transpose(1, 2, 0), atol=abs(places).max() / 32000)
+            np.testing.assert_allclose(
+                explorers.unpacked(one["projection"]),
+                places.transpose(1, 2, 0),
+                atol=abs(places).max() / 32000,
+            )
             close(one["shares"], shares)
 
 
@@ -235,7 +318,9 @@ def test_principal_components_keep_distances_and_order():
     weights = np.random.default_rng(1).normal(size=(40, 3, 5)) * np.array([5, 3, 1, 0.5, 0.1])
     places, shares = explorers.principal(weights, components=5)
     flat = weights.reshape(-1, 5)
-    np.testing.assert_allclose(np.linalg.norm(places.reshape(-1, 5), axis=1), np.linalg.norm(flat - flat.mean(0), axis=1))
+    np.testing.assert_allclose(
+        np.linalg.norm(places.reshape(-1, 5), axis=1), np.linalg.norm(flat - flat.mean(0), axis=1)
+    )
     np.testing.assert_allclose(shares.sum(), 1)
     assert (np.diff(shares) < 0).all() and (places[-1, 0] >= 0).all()
     np.testing.assert_allclose(shares, places.reshape(-1, 5).var(0) / flat.var(0).sum())

@@ -3,8 +3,8 @@
 import pytest
 from bs4 import BeautifulSoup
 
-from netdyn_lib.pipeline import joined
-from netdyn_lib.pipeline.project import PipelineError
+from netdyn_lib.book import joined
+from netdyn_lib.book.project import PipelineError
 
 FRONT = {"title": "A <title>", "authors": "Us", "lines": ["Version 1"]}
 PARTS = [("", ["book/index"]), ("Chapters", ["notebooks/01_a"])]
@@ -33,7 +33,10 @@ def soup(html, **options):
 
 def test_links_point_into_the_document(html):
     found = soup(html)
-    targets = {id: found.find(id=f"book-index--{id}").get("href") for id in ("in", "page", "place", "file", "out")}
+    targets = {
+        id: found.find(id=f"book-index--{id}").get("href")
+        for id in ("in", "page", "place", "file", "out")
+    }
     assert targets == {
         "in": "#book-index--x",
         "page": "#notebooks-01_a",
@@ -43,13 +46,18 @@ def test_links_point_into_the_document(html):
     }
     ids = [node["id"] for node in found.find_all(id=True)]
     assert len(set(ids)) == len(ids)
-    assert {link["href"][1:] for link in found.find_all("a", href=True) if link["href"].startswith("#")} <= set(ids)
+    assert {
+        link["href"][1:] for link in found.find_all("a", href=True) if link["href"].startswith("#")
+    } <= set(ids)
 
 
 def test_what_a_page_folds_away_or_moves_is_left_out(html):
     text = soup(html).get_text()
     assert "unfolded" in text and "Fig. 1.1" in text
-    assert not any(word in text for word in ("Show ", " folded", "menu", "copy", "moves", "filter", "slider", "#"))
+    assert not any(
+        word in text
+        for word in ("Show ", " folded", "menu", "copy", "moves", "filter", "slider", "#")
+    )
     assert text.count(joined.INSTEAD) == 1
 
 
@@ -59,7 +67,11 @@ def test_pictures_are_found_from_the_document_and_drawings_take_their_place(html
 
 
 def test_contents_have_captions_titles_and_page_numbers(html):
-    rows = soup(html, pages={"book-index": 3, "notebooks-01_a": 7}).select_one(".contents").find_all("p")
+    rows = (
+        soup(html, pages={"book-index": 3, "notebooks-01_a": 7})
+        .select_one(".contents")
+        .find_all("p")
+    )
     assert [row.get_text() for row in rows] == ["Contents", "The book3", "Chapters", "1. A7"]
     assert not soup(html).select(".contents-page")
 

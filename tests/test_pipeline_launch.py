@@ -8,19 +8,28 @@ import nbformat
 import pytest
 import yaml
 
-from netdyn_lib.pipeline import launch
-from netdyn_lib.pipeline.project import Project
+from netdyn_lib.book import launch
+from netdyn_lib.book.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ("someone", "a-book", "main")
 
 
-@pytest.mark.parametrize("about, found", [
-    ({}, None), ({"repository": {"url": ""}}, None), ({"repository": None}, None),
-    ({"repository": {"url": "https://example.org/someone/a-book"}}, None),  # Colab and Binder read from GitHub
-    ({"repository": {"url": "https://github.com/someone/a-book"}}, PLACE),
-    ({"repository": {"url": "https://github.com/someone/a.book.git", "branch": "v1"}}, ("someone", "a.book", "v1")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "about, found",
+    [
+        ({}, None),
+        ({"repository": {"url": ""}}, None),
+        ({"repository": None}, None),
+        # Colab and Binder read from GitHub
+        ({"repository": {"url": "https://example.org/someone/a-book"}}, None),
+        ({"repository": {"url": "https://github.com/someone/a-book"}}, PLACE),
+        (
+            {"repository": {"url": "https://github.com/someone/a.book.git", "branch": "v1"}},
+            ("someone", "a.book", "v1"),
+        ),
+    ],
+)
 def test_the_repository_is_read_from_the_settings(about, found):
     assert launch.repository(about) == found
 
@@ -46,11 +55,16 @@ def test_a_branch_with_a_slash_stays_one_name():
 
 
 def test_the_first_cell_fetches_the_checkout_and_installs_it():
-    """As a whole, for claims and results are needed: only an editable install keeps them beside the library."""
+    """As a whole, for claims and results are needed: only an editable install keeps them beside the
+    library.
+    """
     import tomllib
 
     clone, enter, install = launch.install(*PLACE).splitlines()
-    assert clone == "!git clone --quiet --depth 1 --branch main https://github.com/someone/a-book" and enter == "%cd a-book"
+    assert (
+        clone == "!git clone --quiet --depth 1 --branch main https://github.com/someone/a-book"
+        and enter == "%cd a-book"
+    )
     extras = re.fullmatch(r'%pip install --quiet --editable "\.\[(.+)\]"', install)[1]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert extras in project["optional-dependencies"]
@@ -58,14 +72,24 @@ def test_the_first_cell_fetches_the_checkout_and_installs_it():
 
 def test_binder_installs_the_requirements_and_the_library():
     lines = (ROOT / ".binder" / "requirements.txt").read_text().split()
-    assert lines == ["-r", "../requirements.txt"] and (ROOT / ".binder" / lines[1]).resolve() == ROOT / "requirements.txt"
+    assert (
+        lines == ["-r", "../requirements.txt"]
+        and (ROOT / ".binder" / lines[1]).resolve() == ROOT / "requirements.txt"
+    )
     script = ROOT / ".binder" / "postBuild"
-    assert "pip install --no-deps --no-build-isolation --editable ." in script.read_text() and script.stat().st_mode & 0o100
+    assert (
+        "pip install --no-deps --no-build-isolation --editable ." in script.read_text()
+        and script.stat().st_mode & 0o100
+    )
 
 
 def test_a_chapter_shows_them_below_its_title():
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A"), nbformat.v4.new_code_cell("1")])
+    nb = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# A"), nbformat.v4.new_code_cell("1")]
+    )
     assert len(launch.add(nb, None, "01_a").cells) == 2
     launch.add(nb, PLACE, "01_a")
     nbformat.validate(nb)
-    assert launch.install(*PLACE) in nb.cells[1].source and all(url in nb.cells[1].source for url in launch.addresses(*PLACE, "01_a").values())
+    assert launch.install(*PLACE) in nb.cells[1].source and all(
+        url in nb.cells[1].source for url in launch.addresses(*PLACE, "01_a").values()
+    )

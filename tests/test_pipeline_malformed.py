@@ -1,4 +1,6 @@
-"""Files that are not what they should be: one line that names the file and the place, status 1, and the old site stays."""
+"""Files that are not what they should be: one line that names the file and the place, status 1, and
+the old site stays.
+"""
 
 import json
 import re
@@ -8,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from netdyn_lib import failures, jobs, npz, reading
-from netdyn_lib.pipeline import __main__ as pipeline
-from netdyn_lib.pipeline import notebook, site
-from netdyn_lib.pipeline.project import PipelineError, write_whole
-from netdyn_lib.sweeps import published
+from netdyn_lib.book import __main__ as pipeline
+from netdyn_lib.book import notebooks, site
+from netdyn_lib.book.project import PipelineError, write_whole
+from netdyn_lib.experiments import failures, jobs
+from netdyn_lib.experiments.learning_rate_sweep import published
+from netdyn_lib.results import npz, reading
 
 from .test_pipeline import HEADER, built, measured, project, site_project, whole  # noqa: F401
 
@@ -56,35 +59,124 @@ def archive(meta):
 
 def measure(value):
     """A notebook whose first claim was measured as ``value``."""
-    return within(lambda nb: next(iter(nb["cells"][1]["outputs"][0]["data"].values()))[0].update(measured=value))
+    return within(
+        lambda nb: next(iter(nb["cells"][1]["outputs"][0]["data"].values()))[0].update(
+            measured=value
+        )
+    )
 
 
 BAD = [
     ("site", CLAIMS, put(""), "claims.yml has no key 'claims'"),
-    ("site", CLAIMS, put("claims:\n\t- a\n"), "claims.yml, line 2, column 1: no YAML .*is there a tab"),
+    (
+        "site",
+        CLAIMS,
+        put("claims:\n\t- a\n"),
+        "claims.yml, line 2, column 1: no YAML .*is there a tab",
+    ),
     ("site", CLAIMS, put(b"claims:\n- \xe9\n"), "claims.yml, line 2: the byte 0xe9 is no UTF-8"),
-    ("site", CLAIMS, swap("{id: A,", "{id: A, id: Z,"), "claims.yml, line 4, column 13: the key 'id' stands twice"),
-    ("site", CLAIMS, swap("reproduced: [0, 1]", "reproduced: 1"), "entry 1 of its claims: claim 'A': reproduced is 1, not"),
+    (
+        "site",
+        CLAIMS,
+        swap("{id: A,", "{id: A, id: Z,"),
+        "claims.yml, line 4, column 13: the key 'id' stands twice",
+    ),
+    (
+        "site",
+        CLAIMS,
+        swap("reproduced: [0, 1]", "reproduced: 1"),
+        "entry 1 of its claims: claim 'A': reproduced is 1, not",
+    ),
     ("site", CLAIMS, swap("figure: Fig 7, ", ""), "entry 2 of its claims: claim 'B' lacks figure"),
     ("execute", CLAIMS, swap("id: B", "id: [B]"), r"entry 2 of its claims: claim \['B'\]: id is"),
-    ("site", TOC, put("- file: notebooks/01_first\n"), "_toc.yml is no table of contents: toc is not a mapping"),
-    ("site", TOC, swap("file: notebooks", "files: notebooks"), "_toc.yml is no table of contents: .*/chapters/0"),
+    (
+        "site",
+        TOC,
+        put("- file: notebooks/01_first\n"),
+        "_toc.yml is no table of contents: toc is not a mapping",
+    ),
+    (
+        "site",
+        TOC,
+        swap("file: notebooks", "files: notebooks"),
+        "_toc.yml is no table of contents: .*/chapters/0",
+    ),
     ("site", TOC, Path.unlink, "_toc.yml cannot be read: No such file"),
-    ("site", CONFIG, swap("title: t", "repository: text"), "_config.yml, at repository: 'text' is not of type 'object'"),
-    ("site", INDEX, swap("front_figure", "figure"), "index.md does not begin with ---, front_figure: NAME"),
-    ("site", CITATION, put(CITED.replace("- name: a", "  a")), "CITATION.cff, at authors: 'a' is not of type 'array'"),
-    ("site", CITATION, put(CITED.replace("2026-01-02", "soon")), "CITATION.cff, at date-released: 'soon' is not of type 'date'"),
-    ("supplement", CITATION, put(CITED.replace("name: a", "alias: a")), r"CITATION.cff, at authors\[0\]: it lacks name or family-names"),
+    (
+        "site",
+        CONFIG,
+        swap("title: t", "repository: text"),
+        "_config.yml, at repository: 'text' is not of type 'object'",
+    ),
+    (
+        "site",
+        INDEX,
+        swap("front_figure", "figure"),
+        "index.md does not begin with ---, front_figure: NAME",
+    ),
+    (
+        "site",
+        CITATION,
+        put(CITED.replace("- name: a", "  a")),
+        "CITATION.cff, at authors: 'a' is not of type 'array'",
+    ),
+    (
+        "site",
+        CITATION,
+        put(CITED.replace("2026-01-02", "soon")),
+        "CITATION.cff, at date-released: 'soon' is not of type 'date'",
+    ),
+    (
+        "supplement",
+        CITATION,
+        put(CITED.replace("name: a", "alias: a")),
+        r"CITATION.cff, at authors\[0\]: it lacks name or family-names",
+    ),
     ("site", RUN, put("{"), "01_first.ipynb, line 1, column 2: no JSON"),
-    ("record", RUN, within(lambda nb: nb.update(nbformat=3)), "01_first.ipynb is no notebook: it has nbformat 3, not 4"),
-    ("site", RUN, within(lambda nb: nb["cells"][1].pop("source")), "01_first.ipynb, cell 2 is no notebook: 'source' is a required"),
-    ("pair", RUN, within(lambda nb: nb["metadata"].pop("netdyn")), "01_first.ipynb does not say how it was executed"),
-    ("site", RUN, within(lambda nb: nb["metadata"]["netdyn"].update(versions=[])), "at metadata.netdyn.versions"),
-    ("site", RUN, measure("much"), r"01_first.ipynb, at cells\[1\].outputs\[0\].data.*\[0\].measured: 'much' is not of type 'number'"),
+    (
+        "record",
+        RUN,
+        within(lambda nb: nb.update(nbformat=3)),
+        "01_first.ipynb is no notebook: it has nbformat 3, not 4",
+    ),
+    (
+        "site",
+        RUN,
+        within(lambda nb: nb["cells"][1].pop("source")),
+        "01_first.ipynb, cell 2 is no notebook: 'source' is a required",
+    ),
+    (
+        "pair",
+        RUN,
+        within(lambda nb: nb["metadata"].pop("netdyn")),
+        "01_first.ipynb does not say how it was executed",
+    ),
+    (
+        "site",
+        RUN,
+        within(lambda nb: nb["metadata"]["netdyn"].update(versions=[])),
+        "at metadata.netdyn.versions",
+    ),
+    (
+        "site",
+        RUN,
+        measure("much"),
+        r"01_first.ipynb, at cells\[1\].outputs\[0\].data.*\[0\].measured: 'much' is not of type 'number'",
+    ),
     ("site", RUN, measure(float("nan")), r"measured: nan is not of type 'number'"),
     ("site", RUN, swap("aGVsbG8=", "a"), "the picture of 01_first: the figure 'fig-x' is damaged"),
-    ("execute", SOURCE, swap("seed = 0", "seed = ="), "01_first: the notebook, line .*invalid syntax|the parameters cell, line 3"),
-    ("execute", SOURCE, swap("#   jupytext:", "#   jupytext: ["), "01_first.py is no script in cells: .*is its header"),
+    (
+        "execute",
+        SOURCE,
+        swap("seed = 0", "seed = ="),
+        "01_first: the notebook, line .*invalid syntax|the parameters cell, line 3",
+    ),
+    (
+        "execute",
+        SOURCE,
+        swap("#   jupytext:", "#   jupytext: ["),
+        "01_first.py is no script in cells: .*is its header",
+    ),
     ("execute", LIBRARY, put("x = = 1\n"), "01_first: .*side.py, line 1: invalid syntax"),
     ("site", LIBRARY, put(b"x = '\xff'\n"), "01_first: .*side.py, line .*utf-8"),
     ("site", SPEEDS, put("[]"), "cpu.json is damaged"),
@@ -98,18 +190,28 @@ def broken(site_project, monkeypatch):  # noqa: F811
     """A project in which all is well, with jupyter-book left out."""
     monkeypatch.setattr(site, "_add_mathjax", lambda target: None)
     monkeypatch.setattr(site.subprocess, "run", built)
-    site_project.source("01_first").write_text(HEADER + "# %%\nfrom netdyn_lib import claims, side\n")
+    site_project.source("01_first").write_text(
+        HEADER + "# %%\nfrom netdyn_lib import claims, side\n"
+    )
     for file in (CITATION, SPEEDS, RESULT):
         (site_project.root / file).parent.mkdir(parents=True, exist_ok=True)
     (site_project.root / CITATION).write_text(CITED)
     return site_project
 
 
-@pytest.mark.parametrize(("verb", "file", "change", "said"), BAD, ids=[f"{k}-{Path(file).name}" for k, (_, file, *_) in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("verb", "file", "change", "said"),
+    BAD,
+    ids=[f"{k}-{Path(file).name}" for k, (_, file, *_) in enumerate(BAD)],
+)
 def test_a_malformed_file_is_one_line(broken, capsys, verb, file, change, said):
     change(broken.root / file)
     before = whole(broken.build / "html")
-    more = {"execute": ["--device", "cpu"], "record": ["--profile", "laptop"], "supplement": ["--without-pdf"]}
+    more = {
+        "execute": ["--device", "cpu"],
+        "record": ["--profile", "laptop"],
+        "supplement": ["--without-pdf"],
+    }
     assert pipeline.main(["--root", str(broken.root), verb, *more.get(verb, ())]) == 1
     err = capsys.readouterr().err
     assert err.startswith("ERROR: ") and err.count("\n") == 1 and failures.SWITCH not in err
@@ -126,15 +228,21 @@ def test_without_the_faults_the_site_is_built(broken):
 def test_a_program_tells_a_malformed_file_in_a_line(broken):
     """The real command; jupyter-book is not reached."""
     write_whole(broken.root / CLAIMS, "claims: [\n")
-    words = [sys.executable, "-m", "netdyn_lib.pipeline", "--root", str(broken.root), "site"]
+    words = [sys.executable, "-m", "netdyn_lib.book", "--root", str(broken.root), "site"]
     # Not subprocess.run, in whose place the site has a stand-in here.
-    done = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     err = done.communicate(timeout=120)[1]
-    assert done.returncode == 1 and re.fullmatch(r"ERROR: .*claims.yml, line 2, column 1: no YAML .*\n", err)
+    assert done.returncode == 1 and re.fullmatch(
+        r"ERROR: .*claims.yml, line 2, column 1: no YAML .*\n", err
+    )
     assert whole(broken.build / "html")["index.html"] == b"the old html/index.html"
 
 
-@pytest.mark.parametrize("run", [lambda work: pipeline.main(["site"]), lambda work: jobs.status(work, "shards")])
+@pytest.mark.parametrize(
+    "run", [lambda work: pipeline.main(["site"]), lambda work: jobs.status(work, "shards")]
+)
 def test_the_last_handler_tells_type_message_and_place(monkeypatch, capsys, run):
     def work(*_):
         raise LookupError("of\nthree")
@@ -143,11 +251,18 @@ def test_the_last_handler_tells_type_message_and_place(monkeypatch, capsys, run)
     monkeypatch.delenv(failures.SWITCH, raising=False)
     assert run(work) == 1
     err = capsys.readouterr().err
-    assert re.fullmatch(r"ERROR: LookupError: of three, in test_pipeline_malformed.py, line \d+ \(NETDYN_TRACEBACK=1 .*\)\n", err)
+    assert re.fullmatch(
+        r"ERROR: LookupError: of three, in test_pipeline_malformed.py, line \d+ \(NETDYN_TRACEBACK=1 .*\)\n",
+        err,
+    )
     monkeypatch.setenv(failures.SWITCH, "1")
     assert run(work) == 1
     err = capsys.readouterr().err
-    assert err.startswith("Traceback") and "raise LookupError" in err and err.splitlines()[-1].startswith("ERROR: LookupError")
+    assert (
+        err.startswith("Traceback")
+        and "raise LookupError" in err
+        and err.splitlines()[-1].startswith("ERROR: LookupError")
+    )
 
 
 def test_a_module_that_is_no_python_is_named_by_the_last_handler(monkeypatch, capsys, tmp_path):
@@ -173,7 +288,10 @@ def test_what_jupyter_book_raises_is_one_line_below_its_warnings(tmp_path, monke
     for file, text in (("__init__.py", ""), ("cli/__init__.py", ""), ("cli/main.py", FAILING_BOOK)):
         write_whole(tmp_path / "fakes" / "jupyter_book" / file, text)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
-    with pytest.raises(PipelineError, match=r"jupyter-book failed on .* \(exit 1\): ValueError: no theme named 'nope'$"):
+    with pytest.raises(
+        PipelineError,
+        match=r"jupyter-book failed on .* \(exit 1\): ValueError: no theme named 'nope'$",
+    ):
         site._jupyter_book(tmp_path, tmp_path / "making", strict=False)
     assert capsys.readouterr().err == "index.md: WARNING: a warning\n"
 
@@ -203,15 +321,23 @@ def test_the_same_key_in_two_mappings_is_none_too_many(tmp_path):
 
 def test_lines_end_as_on_any_system(tmp_path):
     (tmp_path / "f").write_bytes(b"a\r\nb\rc\n")
-    assert reading.text(tmp_path / "f") == (tmp_path / "f").read_text(encoding="utf-8") == "a\nb\nc\n"
+    assert (
+        reading.text(tmp_path / "f") == (tmp_path / "f").read_text(encoding="utf-8") == "a\nb\nc\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda arrays, meta: meta.clear(), "digits.npz is no published sweep .it has no 'sweep'"),
-        (lambda arrays, meta: meta["sweep"].pop("rates"), "digits.npz is no published sweep .it has no 'rates'"),
-        (lambda arrays, meta: arrays.update(other=[1.0]), "digits.npz is no published sweep .it has no 'other'"),
+        (
+            lambda arrays, meta: meta["sweep"].pop("rates"),
+            "digits.npz is no published sweep .it has no 'rates'",
+        ),
+        (
+            lambda arrays, meta: arrays.update(other=[1.0]),
+            "digits.npz is no published sweep .it has no 'other'",
+        ),
     ],
 )
 def test_a_published_sweep_of_another_kind_is_named(tmp_path, change, said):
@@ -225,24 +351,29 @@ def test_a_published_sweep_of_another_kind_is_named(tmp_path, change, said):
 def test_a_picture_and_numbers_that_are_damaged_are_named(site_project):  # noqa: F811
     for letters in ("?", "aGVsbG8=", "H4sIAAAAAAAC"):
         with pytest.raises(PipelineError, match="fig-x: the data kept with the figure are damaged"):
-            notebook.unpacked(letters, "fig-x")
+            notebooks.unpacked(letters, "fig-x")
 
 
 @pytest.mark.parametrize("name", ["campaign", "arms"])
 def test_a_store_of_another_kind_is_named(tmp_path, name):
     """Its shards have the right keys and checksums, and hold something else."""
-    import netdyn_lib.arms.running as arms
-    import netdyn_lib.outcomes.running as outcomes
-    from netdyn_lib.arms import arm
-    from netdyn_lib.outcomes import campaign
+    import netdyn_lib.experiments.outcome_prediction.running as outcomes
+    import netdyn_lib.experiments.pruning_ablation.running as arms
+    from netdyn_lib.experiments.outcome_prediction import campaign
+    from netdyn_lib.experiments.pruning_ablation import arm
 
     if name == "campaign":
         one = campaign.get(campaign.names()[0])
-        keys, load = [npz.key(outcomes.identity(one, *rows)) for rows in one.blocks()], outcomes.load
+        keys, load = (
+            [npz.key(outcomes.identity(one, *rows)) for rows in one.blocks()],
+            outcomes.load,
+        )
     else:
         one = [arm.get("digits-usps/none")]
         keys, load = [piece.key for piece in arms.pieces(one)], arms.load
     for key in keys:
         npz.write_archive(tmp_path / f"{key}.npz", {"x": [1.0]}, {"key": key})
-    with pytest.raises(reading.Unreadable, match=f"{tmp_path} is no store of such (blocks|networks) .it has no '"):
+    with pytest.raises(
+        reading.Unreadable, match=f"{tmp_path} is no store of such (blocks|networks) .it has no '"
+    ):
         load(one, tmp_path)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from netdyn_lib.pipeline import memory
+from netdyn_lib.book import memory
 
 
 def test_the_peak_of_a_child_is_seen(monkeypatch):
@@ -13,12 +13,20 @@ def test_the_peak_of_a_child_is_seen(monkeypatch):
     with memory.Peak() as small:
         subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)"], check=True)
     with memory.Peak() as large:
-        subprocess.run([sys.executable, "-c", "import time; x = bytearray(b'1') * 200_000_000; time.sleep(0.5)"], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import time; x = bytearray(b'1') * 200_000_000; time.sleep(0.5)",
+            ],
+            check=True,
+        )
     assert 190 < large.megabytes - small.megabytes < 250 and small.megabytes > 1
 
 
 def test_a_young_child_that_runs_this_program_is_not_counted(monkeypatch):
-    # between fork and exec a child shows all memory of its parent, here many times what its program will need
+    # between fork and exec a child shows all memory of its parent, here many times what its program
+    # will need
     child = os.fork()
     if not child:
         signal.pause()
@@ -33,7 +41,10 @@ def test_a_young_child_that_runs_this_program_is_not_counted(monkeypatch):
 
 
 def test_a_young_child_with_a_program_of_its_own_is_counted():
-    child = subprocess.Popen([sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"],
+        stdout=subprocess.PIPE,
+    )
     try:
         child.stdout.readline()
         assert memory._resident(memory.psutil.Process(child.pid)) > 1e6
@@ -50,7 +61,8 @@ def test_what_has_ended_has_no_memory():
 
 
 def test_without_children_there_is_none(monkeypatch):
-    monkeypatch.setattr(memory.psutil.Process, "children", lambda self, recursive: [])  # tests before may have left some
+    # tests before may have left some
+    monkeypatch.setattr(memory.psutil.Process, "children", lambda self, recursive: [])
     with memory.Peak() as peak:
         pass
     assert peak.megabytes == 0

@@ -6,9 +6,10 @@ import io
 import nbformat
 import pytest
 
-from netdyn_lib import claims, store
-from netdyn_lib.pipeline import fragments, notebook, recorded, scorecard
-from netdyn_lib.pipeline.project import PipelineError, Project, write_whole
+from netdyn_lib.book import notebooks as notebook
+from netdyn_lib.book import pages, recorded, scorecard
+from netdyn_lib.book.project import PipelineError, Project, write_whole
+from netdyn_lib.results import claims, store
 
 CLAIMS = """
 papers: {J: jimenez2025}
@@ -17,9 +18,18 @@ claims:
   - {id: B, paper: J, figure: Fig 7, chapter: 01_first, statement: t, paper_value: 1, quantity: q, reproduced: [0, 1]}
 """
 RUN = {
-    "profile": "paper", "device": "cpu", "seed": 0, "commit": "abc", "executed": "2026-01-02", "duration_s": 99.6, "peak_mb": 1234,
-    "machine": "a processor, 2 cores", "versions": {"torch": "2"}, "parameters": {}, "modules": {},
-}  # fmt: skip
+    "profile": "paper",
+    "device": "cpu",
+    "seed": 0,
+    "commit": "abc",
+    "executed": "2026-01-02",
+    "duration_s": 99.6,
+    "peak_mb": 1234,
+    "machine": "a processor, 2 cores",
+    "versions": {"torch": "2"},
+    "parameters": {},
+    "modules": {},
+}
 
 
 def run(claims_file, values, **changes):
@@ -27,7 +37,12 @@ def run(claims_file, values, **changes):
     for id, value in values.items():
         card.measure(id, value, saw="something")
     output = nbformat.v4.new_output("display_data", {claims.MIME: card.rows(), "text/plain": "…"})
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# One"), nbformat.v4.new_code_cell("card", outputs=[output])])
+    nb = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# One"),
+            nbformat.v4.new_code_cell("card", outputs=[output]),
+        ]
+    )
     nb.metadata.netdyn = RUN | changes
     return nb
 
@@ -59,37 +74,64 @@ def shown(project):
 def test_a_run_is_kept_with_what_it_measured(project, kept):
     assert kept == project.book / "results" / "runs" / "01_first-paper-cpu.json"
     (found,) = recorded.load(project)
-    assert {field: found[field] for field in recorded.RUN} == {"chapter": "01_first"} | {field: RUN[field] for field in recorded.RUN[1:]}
-    assert [(row["id"], row["measured"], row["verdict"]) for row in found["rows"]] == [("A", 0.5, "reproduced"), ("B", 0.25, "reproduced")]
+    assert {field: found[field] for field in recorded.RUN} == {"chapter": "01_first"} | {
+        field: RUN[field] for field in recorded.RUN[1:]
+    }
+    assert [(row["id"], row["measured"], row["verdict"]) for row in found["rows"]] == [
+        ("A", 0.5, "reproduced"),
+        ("B", 0.25, "reproduced"),
+    ]
 
 
 def test_beside_the_sites_own_it_has_its_own_verdicts(project, kept):
     (found,), (rows, notebooks) = recorded.load(project), shown(project)
     assert recorded.agreement(found, rows) == (1, 2)
-    text = fragments.recorded([found], rows, notebooks)
-    assert text.endswith("\nNone of them is on a GPU.\n") and "GPU" not in fragments.recorded([found | {"device": "cuda"}], rows, notebooks)
-    assert "| [One](../notebooks/01_first.ipynb) | paper | cpu | 0 | 100 | 1,234 | 2026-01-02 | `abc` | a processor, 2 cores | 1 of 2 |" in text
-    page = fragments.table(rows, notebooks, recorded.by_claim([found]))
-    assert "laptop, cpu</small><br><small>paper, cpu: 0.25, reproduced</small>" in page and page.count("paper, cpu: ") == 2
-    assert "paper, cpu" not in fragments.table(rows, notebooks)
+    text = pages.recorded([found], rows, notebooks)
+    assert text.endswith("\nNone of them is on a GPU.\n") and "GPU" not in pages.recorded(
+        [found | {"device": "cuda"}], rows, notebooks
+    )
+    assert (
+        "| [One](../notebooks/01_first.ipynb) | paper | cpu | 0 | 100 | 1,234 | 2026-01-02 | `abc` | a processor, 2 cores | 1 of 2 |"
+        in text
+    )
+    page = pages.table(rows, notebooks, recorded.by_claim([found]))
+    assert (
+        "laptop, cpu</small><br><small>paper, cpu: 0.25, reproduced</small>" in page
+        and page.count("paper, cpu: ") == 2
+    )
+    assert "paper, cpu" not in pages.table(rows, notebooks)
 
 
 def test_as_a_table(project, kept):
     lines = list(csv.DictReader(io.StringIO(recorded.csv(recorded.load(project)))))
-    assert [(line["id"], line["chapter"], line["profile"], float(line["measured"]), line["source"]) for line in lines] == [
-        ("A", "01_first", "paper", 0.5, "computed here"), ("B", "01_first", "paper", 0.25, "computed here"),
-    ]  # fmt: skip
+    assert [
+        (line["id"], line["chapter"], line["profile"], float(line["measured"]), line["source"])
+        for line in lines
+    ] == [
+        ("A", "01_first", "paper", 0.5, "computed here"),
+        ("B", "01_first", "paper", 0.25, "computed here"),
+    ]
 
 
 def test_a_claim_that_has_changed_since_is_left_out(project, kept):
     path, said = project.book / "claims.yml", []
-    path.write_text(CLAIMS.replace("quantity: q, reproduced: [0, 1]}\n  - {id: B", "quantity: q, reproduced: [0, 9]}\n  - {id: B"))
+    path.write_text(
+        CLAIMS.replace(
+            "quantity: q, reproduced: [0, 1]}\n  - {id: B",
+            "quantity: q, reproduced: [0, 9]}\n  - {id: B",
+        )
+    )
     (found,) = recorded.load(project, said.append)
-    assert [row["id"] for row in found["rows"]] == ["B"] and said == ["01_first-paper-cpu.json: 1 claims have changed since this run and are left out"]
+    assert [row["id"] for row in found["rows"]] == ["B"] and said == [
+        "01_first-paper-cpu.json: 1 claims have changed since this run and are left out"
+    ]
 
 
 def test_what_was_not_executed_cannot_be_kept(project):
-    with pytest.raises(PipelineError, match="01_first has not been executed in the profile paper: make book PROFILE=paper ONLY=01"):
+    with pytest.raises(
+        PipelineError,
+        match="01_first has not been executed in the profile paper: make book PROFILE=paper ONLY=01",
+    ):
         recorded.record(project, "paper")
 
 
@@ -105,13 +147,19 @@ def test_a_file_that_is_no_record_is_named(project, kept):
 
 
 def test_without_runs_the_pages_say_so(project):
-    assert recorded.load(project) == [] and "No run of another profile or device is kept yet." in fragments.recorded([], [], {})
-    assert recorded.csv([]).startswith("id,chapter,profile,device,seed,commit,executed,duration_s,peak_mb,machine,rule,measured")
+    assert recorded.load(
+        project
+    ) == [] and "No run of another profile or device is kept yet." in pages.recorded([], [], {})
+    assert recorded.csv([]).startswith(
+        "id,chapter,profile,device,seed,commit,executed,duration_s,peak_mb,machine,rule,measured"
+    )
 
 
 def test_a_run_that_does_not_say_how_it_was_made_is_not_kept(project):
     nb = run(project.book / "claims.yml", {"A": 0.5, "B": 0.25}, duration_s=None)
     write_whole(project.executed("paper", "01_first"), notebook.dumps(nb))
-    with pytest.raises(PipelineError, match="at metadata.netdyn.duration_s: None is not of type 'number'"):
+    with pytest.raises(
+        PipelineError, match="at metadata.netdyn.duration_s: None is not of type 'number'"
+    ):
         recorded.record(project, "paper")
     assert not recorded.folder(project).exists()

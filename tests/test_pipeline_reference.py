@@ -1,4 +1,6 @@
-"""The reference: every module has a page, every public name a docstring, and docstrings become pages as they are meant."""
+"""The reference: every module has a page, every public name a docstring, and docstrings become
+pages as they are meant.
+"""
 
 import ast
 from pathlib import Path
@@ -7,9 +9,9 @@ import pytest
 import yaml
 
 import netdyn_lib
-from netdyn_lib.pipeline import docstrings, reference
-from netdyn_lib.pipeline.project import PipelineError, Project
-from netdyn_lib.pipeline.rooms import ROOMS
+from netdyn_lib.book import docstrings, reference
+from netdyn_lib.book.project import PipelineError, Project
+from netdyn_lib.book.rooms import ROOMS
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 PACKAGE = PROJECT.package
@@ -20,7 +22,9 @@ def source(tmp_path_factory):
     """A stage with the reference's pages in it."""
     folder = tmp_path_factory.mktemp("source")
     (folder / "book" / "_generated").mkdir(parents=True)
-    (folder / "_toc.yml").write_text((PROJECT.root / "_toc.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "_toc.yml").write_text(
+        (PROJECT.root / "_toc.yml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     reference.stage(PROJECT, folder)
     return folder
 
@@ -39,7 +43,9 @@ def test_a_module_without_a_room_is_named(tmp_path, change, named):
         (tmp_path / f"{named}.py").write_text("")
     else:
         (tmp_path / f"{named}.py").unlink()
-    with pytest.raises(PipelineError, match=rf"in no room, or no module: {named}; in several rooms: none"):
+    with pytest.raises(
+        PipelineError, match=rf"in no room, or no module: {named}; in several rooms: none"
+    ):
         reference.check(tmp_path)
 
 
@@ -50,8 +56,15 @@ def test_a_module_in_two_rooms_is_named(monkeypatch):
 
 
 def test_every_file_of_the_library_is_on_a_page(source):
-    pages = {path.stem: path.read_text(encoding="utf-8") for path in (source / "reference").glob("*.rst")}
-    filled = {line.split()[-1] for text in pages.values() for line in text.splitlines() if line.startswith(".. automodule::")}
+    pages = {
+        path.stem: path.read_text(encoding="utf-8") for path in (source / "reference").glob("*.rst")
+    }
+    filled = {
+        line.split()[-1]
+        for text in pages.values()
+        for line in text.splitlines()
+        if line.startswith(".. automodule::")
+    }
     expected = set()
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -63,24 +76,39 @@ def test_every_file_of_the_library_is_on_a_page(source):
 
 def test_the_contents_list_every_page(source):
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
-    (rooms,) = [entry["sections"] for part in toc["parts"] for entry in part["chapters"] if entry["file"] == reference.PAGE]
-    listed = [room["file"] for room in rooms] + [module["file"] for room in rooms for module in room["sections"]]
-    assert sorted(listed) == sorted(str(path.relative_to(source).with_suffix("")) for path in (source / "reference").glob("*.rst"))
+    (rooms,) = [
+        entry["sections"]
+        for part in toc["parts"]
+        for entry in part["chapters"]
+        if entry["file"] == reference.PAGE
+    ]
+    listed = [room["file"] for room in rooms] + [
+        module["file"] for room in rooms for module in room["sections"]
+    ]
+    assert sorted(listed) == sorted(
+        str(path.relative_to(source).with_suffix(""))
+        for path in (source / "reference").glob("*.rst")
+    )
     overview = (source / "book" / "_generated" / "reference.md").read_text(encoding="utf-8")
     assert all(f"](../{page}.rst)" in overview for page in listed)
 
 
 def test_a_book_without_the_page_gets_no_reference(tmp_path):
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: notebooks/01_first\n"
+    )
     reference.stage(PROJECT, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["_toc.yml"]
 
 
 def test_a_package_names_what_it_passes_on():
-    sweeps, pruning = reference.modules(PACKAGE, "sweeps")[0], reference.modules(PACKAGE, "pruning")[0]
+    sweeps, pruning = (
+        reference.modules(PACKAGE, "sweeps")[0],
+        reference.modules(PACKAGE, "pruning")[0],
+    )
     assert sweeps.passed_on["get"] == "named" and pruning.passed_on["PrunedSGD"] == "optimizer"
     page = reference.module_page(reference.modules(PACKAGE, "pruning"))
-    assert ":py:obj:`PrunedSGD <netdyn_lib.pruning.optimizer.PrunedSGD>`" in page
+    assert ":py:obj:`PrunedSGD <netdyn_lib.curvature.pruning.optimizer.PrunedSGD>`" in page
 
 
 def public_without_docstring(tree):
@@ -102,7 +130,9 @@ def test_nothing_public_is_undocumented():
     for path in PACKAGE.rglob("*.py"):
         if path.relative_to(PACKAGE).parts[0] != "pipeline":
             tree = ast.parse(path.read_text(encoding="utf-8"))
-            names = list(public_without_docstring(tree)) + ([] if ast.get_docstring(tree) else ["the module"])
+            names = list(public_without_docstring(tree)) + (
+                [] if ast.get_docstring(tree) else ["the module"]
+            )
             if names:
                 bare[path.relative_to(PACKAGE).as_posix()] = names
     assert bare == {}
@@ -114,11 +144,20 @@ def test_nothing_public_is_undocumented():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (["a", "", "    W − g", "", "    b", "", "c"], ["a", "", "::", "", "    W − g", "", "    b", "", "c"]),
+        (
+            ["a", "", "    W − g", "", "    b", "", "c"],
+            ["a", "", "::", "", "    W − g", "", "    b", "", "c"],
+        ),
         (["* a", "", "  more of it"], ["* a", "", "  more of it"]),
         (["as in::", "", "    code"], ["as in::", "", "    code"]),
-        (["Parameters", "----------", "x : int", "", "    Text."], ["Parameters", "----------", "x : int", "", "    Text."]),
-        (["Raises", "------", "ValueError", "", ">>> f()"], ["Raises", "------", "ValueError", "", "", ">>> f()"]),
+        (
+            ["Parameters", "----------", "x : int", "", "    Text."],
+            ["Parameters", "----------", "x : int", "", "    Text."],
+        ),
+        (
+            ["Raises", "------", "ValueError", "", ">>> f()"],
+            ["Raises", "------", "ValueError", "", "", ">>> f()"],
+        ),
     ],
 )
 def test_lines_are_arranged(before, after):
@@ -128,17 +167,59 @@ def test_lines_are_arranged(before, after):
 @pytest.mark.parametrize(
     ("module", "owner", "target", "kind", "full"),
     [
-        ("netdyn_lib.lyapunov", "", "Fit", "class", "netdyn_lib.lyapunov.Fit"),
-        ("netdyn_lib.twins.fits", "", "Fit", "class", "netdyn_lib.twins.fits.Fit"),
-        ("netdyn_lib.lyapunov", "", "bootstrap_interval", "func", "netdyn_lib.resampling.bootstrap_interval"),
-        ("netdyn_lib.descent", "", "netdyn_lib.tangent.growth", "func", "netdyn_lib.tangent.perturbations.growth"),
-        ("netdyn_lib.pruning.rules", "Rule", "elsewhere", "func", "netdyn_lib.pruning.rules.elsewhere"),
-        ("netdyn_lib.twins", "", "netdyn_lib.twins.independent.Apart", "obj", "netdyn_lib.twins.independent.Apart"),
-        ("netdyn_lib.agreement", "", "CAUSES", "data", "netdyn_lib.agreement.CAUSES"),
-        ("netdyn_lib.store", "", "netdyn_lib.npz", "mod", "netdyn_lib.npz"),
-        ("netdyn_lib.lyapunov", "", "best_fit", "class", None),
-        ("netdyn_lib.lyapunov", "", "int", "class", None),
-        ("netdyn_lib.lyapunov", "", "pandas.DataFrame", "class", None),
+        (
+            "netdyn_lib.lyapunov.growth_fits",
+            "",
+            "Fit",
+            "class",
+            "netdyn_lib.lyapunov.growth_fits.Fit",
+        ),
+        (
+            "netdyn_lib.statistics.growth_laws",
+            "",
+            "Fit",
+            "class",
+            "netdyn_lib.statistics.growth_laws.Fit",
+        ),
+        (
+            "netdyn_lib.lyapunov.growth_fits",
+            "",
+            "bootstrap_interval",
+            "func",
+            "netdyn_lib.statistics.intervals.bootstrap_interval",
+        ),
+        (
+            "netdyn_lib.training.gradient_descent",
+            "",
+            "netdyn_lib.lyapunov.growth",
+            "func",
+            "netdyn_lib.lyapunov.tangent_vectors.growth",
+        ),
+        (
+            "netdyn_lib.curvature.pruning.rules",
+            "Rule",
+            "elsewhere",
+            "func",
+            "netdyn_lib.curvature.pruning.rules.elsewhere",
+        ),
+        (
+            "netdyn_lib.experiments.perturbation_growth",
+            "",
+            "netdyn_lib.experiments.perturbation_growth.independent.Apart",
+            "obj",
+            "netdyn_lib.experiments.perturbation_growth.independent.Apart",
+        ),
+        (
+            "netdyn_lib.lyapunov.linear_regime",
+            "",
+            "CAUSES",
+            "data",
+            "netdyn_lib.lyapunov.linear_regime.CAUSES",
+        ),
+        ("netdyn_lib.results.store", "", "netdyn_lib.results.npz", "mod", "netdyn_lib.results.npz"),
+        ("netdyn_lib.lyapunov.growth_fits", "", "best_fit", "class", None),
+        ("netdyn_lib.lyapunov.growth_fits", "", "int", "class", None),
+        ("netdyn_lib.lyapunov.growth_fits", "", "pandas.DataFrame", "class", None),
     ],
 )
 def test_names_mean_what_they_mean_in_python(module, owner, target, kind, full):

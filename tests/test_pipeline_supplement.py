@@ -1,4 +1,6 @@
-"""The archive of everything, built once from the committed notebooks, unpacked, checked and damaged."""
+"""The archive of everything, built once from the committed notebooks, unpacked, checked and
+damaged.
+"""
 
 import csv
 import json
@@ -14,11 +16,12 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from netdyn_lib import __version__, claims
+from netdyn_lib import __version__
+from netdyn_lib.book import chromium as finder
+from netdyn_lib.book import execute, joined, notebooks, pair, scorecard, site, supplement, verify
+from netdyn_lib.book.project import PipelineError, Project
 from netdyn_lib.figures import packing, style, vector
-from netdyn_lib.pipeline import execute, joined, notebook, pair, scorecard, site, supplement, verify
-from netdyn_lib.pipeline import chromium as finder
-from netdyn_lib.pipeline.project import PipelineError, Project
+from netdyn_lib.results import claims
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 NAMES = PROJECT.names()
@@ -29,7 +32,7 @@ def with_a_drawing(chapter):
     """The chapter as a run of the pipeline leaves it: its first figure has a drawing too."""
     with style.figure() as (fig, ((axis,),)):
         axis.plot([0, 1], [0, 1], color="#123456")
-    cell, name, _, _ = notebook.figures(chapter.nb)[0]
+    cell, name, _, _ = notebooks.figures(chapter.nb)[0]
     output = next(output for output in cell.outputs if "image/png" in output.get("data", {}))
     output.data[vector.MIME] = packing.packed(vector.of(fig))
     return name
@@ -41,7 +44,13 @@ def built(tmp_path_factory):
     chapters = [supplement.committed(PROJECT, name) for name in NAMES]
     with_a_drawing(chapters[0])
     said = []
-    archive = supplement.make(PROJECT, chapters, tmp_path_factory.mktemp("supplement"), finder.find() is not None, said.append)
+    archive = supplement.make(
+        PROJECT,
+        chapters,
+        tmp_path_factory.mktemp("supplement"),
+        finder.find() is not None,
+        said.append,
+    )
     return archive, said
 
 
@@ -56,7 +65,9 @@ def top(built, tmp_path_factory):
 
 
 def checked(top):
-    done = subprocess.run([sys.executable, "-I", "verify.py"], cwd=top, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "verify.py"], cwd=top, capture_output=True, text=True
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -69,16 +80,22 @@ def test_a_whole_archive_verifies(top):
 
 
 def test_its_check_needs_nothing_but_python():
-    words = re.findall(r"^(?:from|import) (\w+)", Path(verify.__file__).read_text(encoding="utf-8"), flags=re.M)
+    words = re.findall(
+        r"^(?:from|import) (\w+)", Path(verify.__file__).read_text(encoding="utf-8"), flags=re.M
+    )
     assert len(words) > 3 and set(words) <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("path", ["data/digits.npz", "site/index.html", "notebooks/01_toy_map.py", "README.txt"])
+@pytest.mark.parametrize(
+    "path", ["data/digits.npz", "site/index.html", "notebooks/01_toy_map.py", "README.txt"]
+)
 def test_one_changed_byte_is_found(top, path):
     before = (top / path).read_bytes()
     middle = len(before) // 2
     try:
-        (top / path).write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+        (top / path).write_bytes(
+            before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :]
+        )
         status, said = checked(top)
     finally:
         (top / path).write_bytes(before)
@@ -100,39 +117,71 @@ def test_a_missing_and_an_extra_file_are_found(top):
 
 def test_nothing_is_missing(top):
     there = {path.name for path in top.iterdir()}
-    wanted = {"site", "notebooks", "figures", "data", "claims.json", "claims.csv", "environment.txt", "library", "CITATION.cff"}
-    wanted |= {"LICENSE", "metadata.json", "README.txt", "SHA256SUMS", "verify.py"} | ({"book.pdf"} if finder.find() else set())
+    wanted = {
+        "site",
+        "notebooks",
+        "figures",
+        "data",
+        "claims.json",
+        "claims.csv",
+        "environment.txt",
+        "library",
+        "CITATION.cff",
+    }
+    wanted |= {"LICENSE", "metadata.json", "README.txt", "SHA256SUMS", "verify.py"} | (
+        {"book.pdf"} if finder.find() else set()
+    )
     assert there == wanted
     assert top.name == f"netdyn-companion-{__version__}"
-    assert (top / "site" / "index.html").exists() and (top / "site" / "notebooks" / f"{NAMES[0]}.html").exists()
+    assert (top / "site" / "index.html").exists() and (
+        top / "site" / "notebooks" / f"{NAMES[0]}.html"
+    ).exists()
 
 
 def test_every_chapter_has_its_notebook_and_source(top):
-    assert {path.name for path in (top / "notebooks").iterdir()} == {f"{name}.{kind}" for name in NAMES for kind in ("ipynb", "py")}
+    assert {path.name for path in (top / "notebooks").iterdir()} == {
+        f"{name}.{kind}" for name in NAMES for kind in ("ipynb", "py")
+    }
     for name in NAMES:
-        assert notebook.read(top / "notebooks" / f"{name}.ipynb") == notebook.read(PROJECT.committed(name))
+        assert notebooks.read(top / "notebooks" / f"{name}.ipynb") == notebooks.read(
+            PROJECT.committed(name)
+        )
         assert (top / "notebooks" / f"{name}.py").read_bytes() == PROJECT.source(name).read_bytes()
 
 
 def test_every_figure_is_there_with_the_number_of_the_site(top, numbers):
     with open(top / "figures" / "figures.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    wanted = [(name, label) for name in NAMES for _, label, _, _ in notebook.figures(notebook.read(PROJECT.committed(name)))]
+    wanted = [
+        (name, label)
+        for name in NAMES
+        for _, label, _, _ in notebooks.figures(notebooks.read(PROJECT.committed(name)))
+    ]
     assert [(row["chapter"], row["name"]) for row in rows] == wanted
-    assert {row["file"] for row in rows} == {path.name for path in (top / "figures").iterdir()} - {"figures.csv"}
+    assert {row["file"] for row in rows} == {path.name for path in (top / "figures").iterdir()} - {
+        "figures.csv"
+    }
     for row in rows:
         assert numbers[f"notebooks/{row['chapter']}", row["name"]].startswith(row["number"] + " ")
 
 
-def test_a_figure_with_a_drawing_is_a_vector_file_and_the_others_are_said_to_be_pictures(built, top):
+def test_a_figure_with_a_drawing_is_a_vector_file_and_the_others_are_said_to_be_pictures(
+    built, top
+):
     (drawing,) = (top / "figures").glob("*.svg")
-    first = notebook.figures(notebook.read(PROJECT.committed(NAMES[0])))[0][1]
+    first = notebooks.figures(notebooks.read(PROJECT.committed(NAMES[0])))[0][1]
     assert drawing.name == f"{NAMES[0]}--{first}.svg"
-    assert any("stroke: #123456" in node.get("style", "") for node in ET.parse(drawing).getroot().iter())
+    assert any(
+        "stroke: #123456" in node.get("style", "") for node in ET.parse(drawing).getroot().iter()
+    )
     pictures = list((top / "figures").glob("*.png"))
-    assert f"{len(pictures)} figures are pictures (PNG)" in (top / "README.txt").read_text(encoding="utf-8")
+    assert f"{len(pictures)} figures are pictures (PNG)" in (top / "README.txt").read_text(
+        encoding="utf-8"
+    )
     assert f"1 figures as vector drawings, {len(pictures)} as pictures" in built[1]
-    assert vector.MIME not in "".join(path.read_text(encoding="utf-8") for path in top.rglob(f"{NAMES[0]}.ipynb"))
+    assert vector.MIME not in "".join(
+        path.read_text(encoding="utf-8") for path in top.rglob(f"{NAMES[0]}.ipynb")
+    )
 
 
 def test_the_readme_says_which_chapters_are_committed_runs(top):
@@ -155,13 +204,15 @@ def test_claims_are_the_same_in_both_forms(top):
 
 def test_the_data_are_those_of_the_book(top):
     for path in (PROJECT.book / "results").rglob("*.npz"):
-        assert (top / "data" / path.relative_to(PROJECT.book / "results")).read_bytes() == path.read_bytes()
+        assert (
+            top / "data" / path.relative_to(PROJECT.book / "results")
+        ).read_bytes() == path.read_bytes()
 
 
 def test_the_library_can_be_installed_from_it(top):
     (wheel,) = (top / "library").glob(f"netdyn_lib-{__version__}-*.whl")
     with zipfile.ZipFile(wheel) as file:
-        assert {"netdyn_lib/__init__.py", "netdyn_lib/pipeline/verify.py"} <= set(file.namelist())
+        assert {"netdyn_lib/__init__.py", "netdyn_lib/book/verify.py"} <= set(file.namelist())
 
 
 def test_the_environment_names_versions_and_machine_but_no_place(top):
@@ -177,8 +228,12 @@ def test_the_same_files_give_the_same_archive(built, top, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == built[0].read_bytes()
     with zipfile.ZipFile(built[0]) as file:
         names = [entry.filename for entry in file.infolist()]
-        assert names == sorted(names, key=lambda name: Path(name).parts) and len(set(names)) == len(names)
-        assert {entry.date_time[:3] for entry in file.infolist()} == {tuple(map(int, str(about["date-released"]).split("-")))}
+        assert names == sorted(names, key=lambda name: Path(name).parts) and len(set(names)) == len(
+            names
+        )
+        assert {entry.date_time[:3] for entry in file.infolist()} == {
+            tuple(map(int, str(about["date-released"]).split("-")))
+        }
 
 
 # The printed book
@@ -191,7 +246,10 @@ def numbers(top):
     for path in sorted((top / "site").glob("*/*.html")):
         page = path.relative_to(top / "site").with_suffix("").as_posix()
         if not page.startswith("_"):
-            found |= {(page, figure["id"]): captioned(figure) for figure in parsed(path).find_all("figure", id=True)}
+            found |= {
+                (page, figure["id"]): captioned(figure)
+                for figure in parsed(path).find_all("figure", id=True)
+            }
     return found
 
 
@@ -209,19 +267,31 @@ def bare(node):
 
 
 def test_the_joined_pages_have_the_numbers_of_the_site(top, numbers):
-    text = joined.document(top / "site", site.parts(PROJECT), {"title": "", "authors": "", "lines": []})
+    text = joined.document(
+        top / "site", site.parts(PROJECT), {"title": "", "authors": "", "lines": []}
+    )
     whole = BeautifulSoup(text, "html.parser")
     assert len(numbers) > 80
     assert {figure["id"]: captioned(figure) for figure in whole.find_all("figure", id=True)} == {
         joined.anchor(page, name): caption for (page, name), caption in numbers.items()
     }
     preliminaries = parsed(top / "site" / "book" / "preliminaries.html")
-    equations = {joined.anchor("book/preliminaries", node.parent["id"]): bare(node) for node in preliminaries.select(".eqno")}
+    equations = {
+        joined.anchor("book/preliminaries", node.parent["id"]): bare(node)
+        for node in preliminaries.select(".eqno")
+    }
     assert len(equations) > 5
-    assert equations.items() <= {node.parent["id"]: bare(node) for node in whole.select(".eqno")}.items()
+    assert (
+        equations.items()
+        <= {node.parent["id"]: bare(node) for node in whole.select(".eqno")}.items()
+    )
     ids = [node["id"] for node in whole.find_all(id=True)]
     assert len(ids) == len(set(ids))
-    assert [word for word in (node.get_text() for node in whole.find_all(class_="std-numref")) if not re.match(r"Fig. \d", word)] == []
+    assert [
+        word
+        for word in (node.get_text() for node in whole.find_all(class_="std-numref"))
+        if not re.match(r"Fig. \d", word)
+    ] == []
 
 
 @pytest.fixture(scope="module")
@@ -238,12 +308,16 @@ def plain(text):
 
 def page_of(printed, page):
     """Index of the page on which a page of the site begins."""
-    return printed.get_destination_page_number(printed.named_destinations[f"/{page.replace('/', '-')}"])
+    return printed.get_destination_page_number(
+        printed.named_destinations[f"/{page.replace('/', '-')}"]
+    )
 
 
 def text_of(printed, page):
     """Text of the pages from the beginning of a page of the site to the next."""
-    starts = sorted(page_of(printed, name[1:]) for name in printed.named_destinations if "--" not in name)
+    starts = sorted(
+        page_of(printed, name[1:]) for name in printed.named_destinations if "--" not in name
+    )
     first = page_of(printed, page)
     last = next((start for start in starts if start > first), len(printed.pages))
     return plain("".join(printed.pages[k].extract_text() for k in range(first, last)))
@@ -264,7 +338,9 @@ def test_the_printed_figures_have_the_numbers_of_the_site(printed, numbers, name
 @chromium
 def test_the_printed_equations_are_formulas_with_the_numbers_of_the_site(top, printed):
     text = text_of(printed, "book/preliminaries")
-    equations = [bare(node) for node in parsed(top / "site" / "book" / "preliminaries.html").select(".eqno")]
+    equations = [
+        bare(node) for node in parsed(top / "site" / "book" / "preliminaries.html").select(".eqno")
+    ]
     assert len(equations) > 5 and all(one in text for one in equations)
     assert all(sign in text for sign in "∇∑η⟺")
     assert not re.search(r"\\(eta|lambda|frac|mathbb|left|varepsilon)\b|\\\(|\$\$", text)
@@ -276,12 +352,16 @@ def test_the_printed_equations_are_formulas_with_the_numbers_of_the_site(top, pr
 def test_the_contents_give_the_pages(top, printed):
     contents = plain(printed.pages[1].extract_text())
     for name in NAMES:
-        title = plain(bare(parsed(top / "site" / "notebooks" / f"{name}.html").find("article").find("h1")))
+        title = plain(
+            bare(parsed(top / "site" / "notebooks" / f"{name}.html").find("article").find("h1"))
+        )
         place = page_of(printed, f"notebooks/{name}")
         text = plain(printed.pages[place].extract_text())
         assert f"{title}{place + 1}" in contents
         # The number stands at the foot; where that is in the text is up to the reader.
-        assert text.startswith(f"{place + 1}{title}") or (text.startswith(title) and text.endswith(str(place + 1)))
+        assert text.startswith(f"{place + 1}{title}") or (
+            text.startswith(title) and text.endswith(str(place + 1))
+        )
 
 
 @chromium
@@ -291,7 +371,9 @@ def test_the_pdf_has_bookmarks_the_date_of_the_release_and_no_place_of_this_mach
     assert printed.metadata.creation_date.date() == about["date-released"]
     notes = [note.get_object() for page in printed.pages for note in page.get("/Annots", ())]
     addresses = [str(note["/A"]["/URI"]) for note in notes if "/URI" in note.get("/A", {})]
-    assert addresses and all(address.startswith(("https:", "http:", "mailto:")) for address in addresses)
+    assert addresses and all(
+        address.startswith(("https:", "http:", "mailto:")) for address in addresses
+    )
     assert b"file://" not in (top / "book.pdf").read_bytes()
 
 
@@ -310,7 +392,10 @@ def test_kernels_of_the_pipeline_are_asked_for_drawings(monkeypatch):
     monkeypatch.delenv(vector.ASKED, raising=False)
     with pytest.raises(ZeroDivisionError), execute._asking():
         inherited = subprocess.run(
-            [sys.executable, "-c", f"import os; print(os.environ[{vector.ASKED!r}])"], capture_output=True, text=True, check=True
+            [sys.executable, "-c", f"import os; print(os.environ[{vector.ASKED!r}])"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert inherited.stdout.strip() == "1"
         1 / 0  # noqa: B018
@@ -321,8 +406,8 @@ def test_a_pair_keeps_no_drawing():
     name = NAMES[0]
     run = supplement.committed(PROJECT, name)
     with_a_drawing(run)
-    made = pair.merge(notebook.read_source(PROJECT.source(name)), run.nb, name)
-    assert notebook.dumps(made) == PROJECT.committed(name).read_text(encoding="utf-8")
+    made = pair.merge(notebooks.read_source(PROJECT.source(name)), run.nb, name)
+    assert notebooks.dumps(made) == PROJECT.committed(name).read_text(encoding="utf-8")
 
 
 def test_executed_runs_are_taken_before_committed_ones(tmp_path):
@@ -334,14 +419,27 @@ def test_executed_runs_are_taken_before_committed_ones(tmp_path):
     run.metadata.netdyn["parameters"] = {"profile": "laptop"}
     path = there.executed("laptop", NAMES[0])
     path.parent.mkdir(parents=True)
-    path.write_text(notebook.dumps(run), encoding="utf-8")
+    path.write_text(notebooks.dumps(run), encoding="utf-8")
     first, *others = supplement.choose(there)
-    assert first.nb.metadata.netdyn["key"] == "of another source" and "before its source" in first.origin
-    assert [chapter.name for chapter in (first, *others)] == NAMES and all("committed" in chapter.origin for chapter in others)
+    assert (
+        first.nb.metadata.netdyn["key"] == "of another source"
+        and "before its source" in first.origin
+    )
+    assert [chapter.name for chapter in (first, *others)] == NAMES and all(
+        "committed" in chapter.origin for chapter in others
+    )
     assert supplement.choose(there, "paper")[0].origin.startswith("not executed here")
-    row = next(output.data[claims.MIME] for cell in run.cells for output in cell.get("outputs", []) if claims.MIME in output.get("data", {}))[0]
+    row = next(
+        output.data[claims.MIME]
+        for cell in run.cells
+        for output in cell.get("outputs", [])
+        if claims.MIME in output.get("data", {})
+    )[0]
     del row["statement"]
-    path.write_text(notebook.dumps(run), encoding="utf-8")
+    path.write_text(notebooks.dumps(run), encoding="utf-8")
     first = supplement.choose(there)[0]
     assert first.nb == supplement.committed(PROJECT, NAMES[0]).nb
-    assert re.match(r"the copy executed at profile laptop is too old \(.*older library, without statement: .*\); the committed run", first.origin)
+    assert re.match(
+        r"the copy executed at profile laptop is too old \(.*older library, without statement: .*\); the committed run",
+        first.origin,
+    )

@@ -5,7 +5,7 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from netdyn_lib.pipeline import terms
+from netdyn_lib.book import terms
 
 GLOSSARY = """<html><body><article><dl class="simple glossary">
 <dt id="term-orbit">orbit<a class="headerlink" href="#term-orbit">#</a></dt><dt id="term-network-trajectory">network trajectory</dt><dd><p>A sequence.</p></dd>
@@ -28,9 +28,11 @@ def site(tmp_path):
 
 def test_terms_are_read_with_their_definitions(site):
     assert terms.read(site / "book" / "glossary.html") == {
-        "orbit": ("term-orbit", "A sequence."), "network trajectory": ("term-network-trajectory", "A sequence."),
-        "map": ("term-map", "A rule."), "tangent map": ("term-tangent-map", "A derivative."),
-    }  # fmt: skip
+        "orbit": ("term-orbit", "A sequence."),
+        "network trajectory": ("term-network-trajectory", "A sequence."),
+        "map": ("term-map", "A rule."),
+        "tangent map": ("term-tangent-map", "A derivative."),
+    }
 
 
 def test_the_first_use_in_prose_leads_to_the_glossary(site):
@@ -73,15 +75,31 @@ def test_pages_can_be_left_out_and_a_site_may_have_no_glossary(site):
     ],
 )
 def test_forms_of_a_term(site, term, used):
-    (site / "book" / "glossary.html").write_text(GLOSSARY.replace("<dt id=\"term-map\">map", f"<dt id=\"term-map\">{term}"))
+    (site / "book" / "glossary.html").write_text(
+        GLOSSARY.replace('<dt id="term-map">map', f'<dt id="term-map">{term}')
+    )
     page = site / "notebooks" / "a.html"
-    page.write_text(f"<html><body><article><p>Of {used}, twice: {used}.</p></article></body></html>")
+    page.write_text(
+        f"<html><body><article><p>Of {used}, twice: {used}.</p></article></body></html>"
+    )
     assert terms.link(site) == 1
-    assert BeautifulSoup(page.read_text(), "html.parser").find("a", href="../book/glossary.html#term-map").get_text() == used
+    assert (
+        BeautifulSoup(page.read_text(), "html.parser")
+        .find("a", href="../book/glossary.html#term-map")
+        .get_text()
+        == used
+    )
 
 
 @pytest.mark.parametrize(
-    ("term", "other"), [("trajectory", "trajectors"), ("ray", "raies"), ("map", "maps-to"), ("tangent map", "tangentmap"), ("a.b", "acb")]
+    ("term", "other"),
+    [
+        ("trajectory", "trajectors"),
+        ("ray", "raies"),
+        ("map", "maps-to"),
+        ("tangent map", "tangentmap"),
+        ("a.b", "acb"),
+    ],
 )
 def test_what_is_no_form_of_a_term(term, other):
     assert re.fullmatch(terms.forms(term), other) is None

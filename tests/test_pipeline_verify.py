@@ -2,7 +2,7 @@
 
 import pytest
 
-from netdyn_lib.pipeline import verify
+from netdyn_lib.book import verify
 
 PAGE = '<html><body id="top"><a href="{}">x</a><img src="a%20b.png"></body></html>'
 
@@ -10,7 +10,9 @@ PAGE = '<html><body id="top"><a href="{}">x</a><img src="a%20b.png"></body></htm
 @pytest.fixture
 def archive(tmp_path):
     (tmp_path / "site" / "deep").mkdir(parents=True)
-    (tmp_path / "site" / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=deep/page.html" />')
+    (tmp_path / "site" / "index.html").write_text(
+        '<meta http-equiv="Refresh" content="0; url=deep/page.html" />'
+    )
     (tmp_path / "site" / "deep" / "page.html").write_text(PAGE.format("../index.html"))
     (tmp_path / "site" / "deep" / "a b.png").write_bytes(b"png")
     (tmp_path / "data.npz").write_bytes(b"numbers")
@@ -19,7 +21,9 @@ def archive(tmp_path):
 
 
 def seal(folder):
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != verify.SUMS)
+    paths = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.name != verify.SUMS
+    )
     lines = [f"{verify.digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     (folder / verify.SUMS).write_text("".join(lines))
 
@@ -46,7 +50,10 @@ def test_a_link_that_leads_nowhere_fails(archive, capsys, address, said):
     assert f"site/deep/page.html: {said}: {address}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("address", ["https://example.org/x", "mailto:a@example.org", "#top", "page.html#top", "..", "data:,x"])
+@pytest.mark.parametrize(
+    "address",
+    ["https://example.org/x", "mailto:a@example.org", "#top", "page.html#top", "..", "data:,x"],
+)
 def test_other_links_pass(archive, address):
     (archive / "site" / "deep" / "page.html").write_text(PAGE.format(address))
     seal(archive)
@@ -70,4 +77,7 @@ def test_many_problems_are_counted(archive, capsys):
         (archive / f"extra{k}").write_text("")
     assert verify.main(archive) == 1
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == verify.SHOWN + 2 and said[-2:] == ["and 10 more", "FAILED: 30 problems in 4 files"]
+    assert len(said) == verify.SHOWN + 2 and said[-2:] == [
+        "and 10 more",
+        "FAILED: 30 problems in 4 files",
+    ]

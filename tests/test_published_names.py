@@ -3,10 +3,10 @@
 import pytest
 import xarray as xr
 
-from netdyn_lib import datasets, store
-from netdyn_lib.arms import published as arms
-from netdyn_lib.outcomes import published as outcomes
-from netdyn_lib.sweeps import published as sweeps
+from netdyn_lib.experiments.learning_rate_sweep import published as sweeps
+from netdyn_lib.experiments.outcome_prediction import published as outcomes
+from netdyn_lib.experiments.pruning_ablation import published as arms
+from netdyn_lib.results import datasets, store
 from tests.small_arms import small as small_arm
 from tests.small_sweeps import small as small_sweep
 from tests.test_outcomes_campaign import small as small_campaign

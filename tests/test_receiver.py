@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from netdyn_lib import prediction, receiver
+from netdyn_lib.statistics import classification, roc
 
 NAN, INF = np.nan, np.inf
 
@@ -20,18 +20,22 @@ def binormal(n, shift, seed):
 
 def delong_error(labels, scores):
     """Standard error of the area (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 837, 1988)."""
-    wins = (scores[labels][:, None] > scores[~labels]) + 0.5 * (scores[labels][:, None] == scores[~labels])
-    return np.sqrt(wins.mean(1).var(ddof=1) / labels.sum() + wins.mean(0).var(ddof=1) / (~labels).sum())
+    wins = (scores[labels][:, None] > scores[~labels]) + 0.5 * (
+        scores[labels][:, None] == scores[~labels]
+    )
+    return np.sqrt(
+        wins.mean(1).var(ddof=1) / labels.sum() + wins.mean(0).var(ddof=1) / (~labels).sum()
+    )
 
 
 def test_known_areas():
     labels = np.array([False, False, True, True])
-    assert receiver.auc(labels, [1, 2, 3, 4]) == 1.0
-    assert receiver.auc(labels, [4, 3, 2, 1]) == 0.0
-    assert receiver.auc(labels, [7, 7, 7, 7]) == 0.5
-    assert receiver.auc(labels, [1, 3, 2, 4]) == 0.75
-    assert receiver.auc(labels, [1, 3, 3, INF]) == 0.875
-    assert receiver.auc(labels, [-INF, -INF, 0, 0]) == 1.0
+    assert roc.auc(labels, [1, 2, 3, 4]) == 1.0
+    assert roc.auc(labels, [4, 3, 2, 1]) == 0.0
+    assert roc.auc(labels, [7, 7, 7, 7]) == 0.5
+    assert roc.auc(labels, [1, 3, 2, 4]) == 0.75
+    assert roc.auc(labels, [1, 3, 3, INF]) == 0.875
+    assert roc.auc(labels, [-INF, -INF, 0, 0]) == 1.0
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
@@ -39,27 +43,27 @@ def test_curve_and_area_are_scikit_learns(decimals):
     labels, scores = binormal(500, 0.7, 1)
     scores = scores.round(decimals)
     false_positive, true_positive, _ = roc_curve(labels, scores, drop_intermediate=False)
-    got = receiver.roc(labels, scores)
+    got = roc.roc(labels, scores)
     assert got[0] == pytest.approx(false_positive) and got[1] == pytest.approx(true_positive)
-    assert receiver.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-14)
-    assert receiver.auc(labels, scores) == pytest.approx(np.trapezoid(got[1], got[0]), abs=1e-14)
+    assert roc.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-14)
+    assert roc.auc(labels, scores) == pytest.approx(np.trapezoid(got[1], got[0]), abs=1e-14)
 
 
 def test_the_area_does_not_change_under_increasing_functions_and_turns_with_the_sign():
     labels, scores = binormal(300, 0.7, 2)
-    assert receiver.auc(labels, np.exp(5 * scores)) == receiver.auc(labels, scores)
-    assert receiver.auc(labels, -scores) == pytest.approx(1 - receiver.auc(labels, scores), abs=1e-15)
-    assert receiver.auc(~labels, scores) == pytest.approx(1 - receiver.auc(labels, scores), abs=1e-15)
+    assert roc.auc(labels, np.exp(5 * scores)) == roc.auc(labels, scores)
+    assert roc.auc(labels, -scores) == pytest.approx(1 - roc.auc(labels, scores), abs=1e-15)
+    assert roc.auc(~labels, scores) == pytest.approx(1 - roc.auc(labels, scores), abs=1e-15)
 
 
 def test_the_binormal_area_and_its_error():
     labels, scores = binormal(3000, 0.8, 3)
-    found = receiver.auc_interval(labels, scores)
+    found = roc.auc_interval(labels, scores)
     error = delong_error(labels, scores)
-    assert found.estimate == receiver.auc(labels, scores)
+    assert found.estimate == roc.auc(labels, scores)
     assert abs(found.estimate - norm.cdf(0.8 / np.sqrt(2))) < 3 * error
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.1)
-    half = receiver.auc_interval(labels, scores, level=0.5)
+    half = roc.auc_interval(labels, scores, level=0.5)
     assert (half.high - half.low) / 2 == pytest.approx(0.674 * error, rel=0.15)
 
 
@@ -75,55 +79,72 @@ def test_the_interval_covers_also_with_ties():
     hits = []
     for seed in range(300):
         labels, scores = binormal(120, 1.0, seed)
-        hits.append(truth in receiver.auc_interval(labels, scores.round(), resamples=300))
+        hits.append(truth in roc.auc_interval(labels, scores.round(), resamples=300))
     assert 0.90 <= np.mean(hits) <= 0.985
 
 
 def test_perfect_and_constant_scores_have_intervals_of_a_point():
     labels = np.arange(40) < 15
-    assert tuple(receiver.auc_interval(labels, labels)) == (1.0, 1.0, 1.0)
-    assert tuple(receiver.auc_interval(labels, np.zeros(40))) == (0.5, 0.5, 0.5)
+    assert tuple(roc.auc_interval(labels, labels)) == (1.0, 1.0, 1.0)
+    assert tuple(roc.auc_interval(labels, np.zeros(40))) == (0.5, 0.5, 0.5)
 
 
 def test_four_rows_in_a_class_have_no_interval():
-    found = receiver.auc_interval(np.arange(90) < 4, np.arange(90.0))
+    found = roc.auc_interval(np.arange(90) < 4, np.arange(90.0))
     assert found.estimate == 0 and np.isnan([found.low, found.high]).all()
 
 
 def test_pairs_share_their_resamples():
     rng = np.random.default_rng(4)
     labels, base = binormal(900, 1.0, 4)
-    scores = {"base": base, "same": 3 * base - 1, "near": base + 0.1 * rng.normal(size=900), "noise": rng.normal(size=900)}
-    found = receiver.paired(labels, scores, ("base", "noise"))
+    scores = {
+        "base": base,
+        "same": 3 * base - 1,
+        "near": base + 0.1 * rng.normal(size=900),
+        "noise": rng.normal(size=900),
+    }
+    found = roc.paired(labels, scores, ("base", "noise"))
     apart = found.difference["base"]
     assert tuple(apart["same"]) == (0.0, 0.0, 0.0)
-    assert tuple(found.auc["base"]) == tuple(receiver.auc_interval(labels, base))
-    assert apart["near"].high - apart["near"].low < 0.3 * (found.auc["base"].high - found.auc["base"].low)
-    assert apart["noise"].estimate == pytest.approx(found.auc["noise"].estimate - found.auc["base"].estimate)
+    assert tuple(found.auc["base"]) == tuple(roc.auc_interval(labels, base))
+    assert apart["near"].high - apart["near"].low < 0.3 * (
+        found.auc["base"].high - found.auc["base"].low
+    )
+    assert apart["noise"].estimate == pytest.approx(
+        found.auc["noise"].estimate - found.auc["base"].estimate
+    )
     assert apart["noise"].high < 0 and 0.5 in found.auc["noise"]
-    assert list(found.difference) == ["base", "noise"] and "base" not in apart and receiver.paired(labels, scores).difference == {}
+    assert (
+        list(found.difference) == ["base", "noise"]
+        and "base" not in apart
+        and roc.paired(labels, scores).difference == {}
+    )
     back = found.difference["noise"]["base"]
-    assert (back.estimate, back.low, back.high) == (-apart["noise"].estimate, -apart["noise"].high, -apart["noise"].low)
+    assert (back.estimate, back.low, back.high) == (
+        -apart["noise"].estimate,
+        -apart["noise"].high,
+        -apart["noise"].low,
+    )
 
 
 def test_resampling_is_fast_repeatable_and_independent_of_its_blocks(monkeypatch):
     labels, scores = binormal(4000, 0.5, 5)
     start = time.process_time()
-    found = receiver.auc_interval(labels, scores, resamples=1000, seed=7)
+    found = roc.auc_interval(labels, scores, resamples=1000, seed=7)
     assert time.process_time() - start < 3
-    assert tuple(found) == tuple(receiver.auc_interval(labels, scores, resamples=1000, seed=7))
-    assert tuple(found) != tuple(receiver.auc_interval(labels, scores, resamples=1000, seed=8))
-    monkeypatch.setattr(receiver, "_VALUES", 1)
+    assert tuple(found) == tuple(roc.auc_interval(labels, scores, resamples=1000, seed=7))
+    assert tuple(found) != tuple(roc.auc_interval(labels, scores, resamples=1000, seed=8))
+    monkeypatch.setattr(roc, "_VALUES", 1)
     few = binormal(30, 0.5, 5)
-    assert receiver.auc_interval(*few, resamples=50).low < receiver.auc(*few)
+    assert roc.auc_interval(*few, resamples=50).low < roc.auc(*few)
 
 
 def test_percentiles_keep_infinities_in_order():
     draws = np.r_[np.arange(90.0), np.full(10, INF)]
-    found = receiver.percentile_interval(45, draws, 0.9)
+    found = roc.percentile_interval(45, draws, 0.9)
     assert (found.low, found.high) == (5.0, INF)
-    assert np.isnan(receiver.percentile_interval(45, np.r_[draws, NAN]).low)
-    found = receiver.percentile_interval(0, np.random.default_rng(0).normal(size=200_000))
+    assert np.isnan(roc.percentile_interval(45, np.r_[draws, NAN]).low)
+    found = roc.percentile_interval(0, np.random.default_rng(0).normal(size=200_000))
     assert (found.low, found.high) == pytest.approx((-1.96, 1.96), abs=0.02)
 
 
@@ -133,17 +154,29 @@ def test_prediction_over_time_grows_with_the_signal():
     labels = rng.random(n) < 0.4
     signal = rng.normal(size=(4, n, 2)) + (shifts[:, None] * labels)[:, :, None] / np.sqrt(2)
     features = {"signal": signal, "noise": rng.normal(size=(4, n))}
-    train, test = prediction.split(n, 8, strata=labels)
-    found = receiver.over_time(labels, features, train, test, "gaussian", baselines=("noise", "signal"), resamples=200)
+    train, test = classification.split(n, 8, strata=labels)
+    found = roc.over_time(
+        labels, features, train, test, "gaussian", baselines=("noise", "signal"), resamples=200
+    )
     assert found.auc["signal"].estimate == pytest.approx(norm.cdf(shifts / np.sqrt(2)), abs=0.035)
     assert ((found.auc["noise"].low < 0.5) & (found.auc["noise"].high > 0.5)).sum() >= 3
     apart = found.difference["noise"]
-    assert apart["signal"].estimate == pytest.approx(found.auc["signal"].estimate - found.auc["noise"].estimate)
-    assert list(apart) == ["signal"] and list(found.difference) == ["noise", "signal"] and (apart["signal"].low[1:] > 0).all()
+    assert apart["signal"].estimate == pytest.approx(
+        found.auc["signal"].estimate - found.auc["noise"].estimate
+    )
+    assert (
+        list(apart) == ["signal"]
+        and list(found.difference) == ["noise", "signal"]
+        and (apart["signal"].low[1:] > 0).all()
+    )
     np.testing.assert_array_equal(found.difference["signal"]["noise"].low, -apart["signal"].high)
     assert found.reasons == ("",) * 4
     assert found.rows.tolist() == [[labels[test].sum(), (~labels[test]).sum()]] * 4
-    alone = receiver.auc_interval(labels[test], prediction.scores(signal[2], labels, train, test, "gaussian"), resamples=200)
+    alone = roc.auc_interval(
+        labels[test],
+        classification.scores(signal[2], labels, train, test, "gaussian"),
+        resamples=200,
+    )
     assert tuple(x[2] for x in found.auc["signal"]) == tuple(alone)
 
 
@@ -154,36 +187,50 @@ def test_decided_runs_are_left_out_and_too_few_give_nan_with_a_reason():
     undecided = np.ones((3, 200), dtype=bool)
     undecided[1, 16:] = ~labels[16:]
     undecided[2] = False
-    train, test = prediction.split(200, 9, strata=labels)
-    found = receiver.over_time(labels, features, train, test, undecided=undecided, least=10, resamples=20)
+    train, test = classification.split(200, 9, strata=labels)
+    found = roc.over_time(
+        labels, features, train, test, undecided=undecided, least=10, resamples=20
+    )
     assert found.auc["leak"].estimate[0] == 1.0
-    assert np.isnan(found.auc["leak"].estimate[1:]).all() and np.isnan(found.auc["leak"].low[1:]).all()
+    assert (
+        np.isnan(found.auc["leak"].estimate[1:]).all() and np.isnan(found.auc["leak"].low[1:]).all()
+    )
     assert found.reasons[0] == "" and "at least 10 each are needed" in found.reasons[1]
-    assert found.reasons[2] == "train: 0 runs in the class and 0 outside it, of which at least 10 each are needed"
+    assert (
+        found.reasons[2]
+        == "train: 0 runs in the class and 0 outside it, of which at least 10 each are needed"
+    )
     assert found.rows[2].tolist() == [0, 0]
 
 
 def test_bad_input_is_refused():
     labels = np.array([True, False])
     for scores, match in [([1.0, NAN], "score NaN in row 1"), ([1.0], r"shape \(1,\)")]:
-        for function in (receiver.roc, receiver.auc, receiver.auc_interval):
+        for function in (roc.roc, roc.auc, roc.auc_interval):
             with pytest.raises(ValueError, match=match):
                 function(labels, scores)
     with pytest.raises(ValueError, match="all 2 rows are in one class"):
-        receiver.auc([True, True], [1, 2])
+        roc.auc([True, True], [1, 2])
     with pytest.raises(ValueError, match="true or false"):
-        receiver.auc([0.5, 1], [1, 2])
+        roc.auc([0.5, 1], [1, 2])
     with pytest.raises(ValueError, match="level 95"):
-        receiver.auc_interval(labels, [1, 2], level=95)
+        roc.auc_interval(labels, [1, 2], level=95)
     with pytest.raises(ValueError, match="resamples = 0"):
-        receiver.auc_interval(labels, [1, 2], resamples=0)
+        roc.auc_interval(labels, [1, 2], resamples=0)
     with pytest.raises(ValueError, match="baseline 'loss' has no scores; there are 'norm'"):
-        receiver.paired(labels, {"norm": [1, 2]}, ("norm", "loss"))
-    for function in (lambda: receiver.paired(labels, {"loss": [1, 2]}, "loss"), lambda: receiver.over_time(labels, {"loss": np.zeros((1, 2))}, [0], [1], baselines="loss")):
+        roc.paired(labels, {"norm": [1, 2]}, ("norm", "loss"))
+    for function in (
+        lambda: roc.paired(labels, {"loss": [1, 2]}, "loss"),
+        lambda: roc.over_time(labels, {"loss": np.zeros((1, 2))}, [0], [1], baselines="loss"),
+    ):
         with pytest.raises(ValueError, match="baselines = 'loss': expected a sequence of names"):
             function()
-    for features in ({}, {"loss": np.zeros((3, 5))}, {"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}):
+    for features in (
+        {},
+        {"loss": np.zeros((3, 5))},
+        {"a": np.zeros((3, 2)), "b": np.zeros((4, 2))},
+    ):
         with pytest.raises(ValueError, match="expected .T, n, f. each"):
-            receiver.over_time(labels, features, [0], [1])
+            roc.over_time(labels, features, [0], [1])
     with pytest.raises(ValueError, match="expected .3, 2. and bool"):
-        receiver.over_time(labels, {"a": np.zeros((3, 2))}, [0], [1], undecided=np.ones(2, dtype=bool))
+        roc.over_time(labels, {"a": np.zeros((3, 2))}, [0], [1], undecided=np.ones(2, dtype=bool))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import phases, reduced
+from netdyn_lib.experiments import reduced
+from netdyn_lib.series import phases
 
 EQUAL = np.ones(3) / 3
 UNEQUAL = np.array([40, 41, 39]) / 120
@@ -29,7 +30,9 @@ def test_the_fixed_point_loses_stability_at_the_critical_gain():
         spectrum = np.linalg.eigvalsh(np.diag(target) - np.outer(target, target))[1:]
         if stable:
             found, _ = reduced.exponent(start, factor * critical, target, 400, 200)
-            assert found == pytest.approx(np.log(np.abs(1 - factor * critical * spectrum)).max(), abs=1e-3)
+            assert found == pytest.approx(
+                np.log(np.abs(1 - factor * critical * spectrum)).max(), abs=1e-3
+            )
 
 
 def test_the_exponent_is_the_growth_of_a_small_difference():
@@ -39,7 +42,9 @@ def test_the_exponent_is_the_growth_of_a_small_difference():
     rates = []
     for _ in range(300):  # renormalised pairs
         near = z + 1e-9 * np.array([1, -1, 0])
-        far = reduced.orbit(near, gain, target, 20)[-1] - (z := reduced.orbit(z, gain, target, 20)[-1])
+        far = reduced.orbit(near, gain, target, 20)[-1] - (
+            z := reduced.orbit(z, gain, target, 20)[-1]
+        )
         rates.append(np.log(np.linalg.norm(far) / (1e-9 * np.sqrt(2))) / 20)
     assert found[0] > 0.1
     assert np.mean(rates) == pytest.approx(found[0], rel=0.15)
@@ -77,7 +82,9 @@ def test_basins_are_those_of_single_orbits():
         z = np.array([ticks[column], ticks[row]]) @ reduced._PLANE.T
         assert reduced.plane(z) == pytest.approx([ticks[column], ticks[row]])
         orbit = reduced.orbit(z, 10.0, UNEQUAL, 203)
-        assert points[0].reshape(6, 6, 2)[row, column] == pytest.approx(reduced.plane(orbit[200]), abs=1e-6)
+        assert points[0].reshape(6, 6, 2)[row, column] == pytest.approx(
+            reduced.plane(orbit[200]), abs=1e-6
+        )
         assert orbit[203] == pytest.approx(orbit[200], abs=1e-3)
 
 

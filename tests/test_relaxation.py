@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import relaxation
+from netdyn_lib.training import relaxation
 
 T = np.arange(0, 1000, 10)
 
@@ -16,7 +16,9 @@ def test_decay_rate_of_an_exponential():
     curves = np.exp(-0.01 * T)[:, None] * np.array([1.0, 5.0])
     for window in ((0, 100), (500, 990)):
         np.testing.assert_allclose(relaxation.decay_rate(T, curves, *window), 0.01)
-    assert relaxation.decay_rate(T, 1 / (1.0 + T), 500, 990) < 0.1 * relaxation.decay_rate(T, 1 / (1.0 + T), 0, 100)
+    assert relaxation.decay_rate(T, 1 / (1.0 + T), 500, 990) < 0.1 * relaxation.decay_rate(
+        T, 1 / (1.0 + T), 0, 100
+    )
 
 
 def test_a_curve_that_diverged_does_rise():
@@ -27,7 +29,9 @@ def test_a_curve_that_diverged_does_rise():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="holds nan from epoch 1, NaN or infinite: the network diverged"):
+    with pytest.raises(
+        ValueError, match="holds nan from epoch 1, NaN or infinite: the network diverged"
+    ):
         relaxation.turns([1.0, np.nan])
     with pytest.raises(ValueError, match="nothing to compare"):
         relaxation.non_increasing([1.0])

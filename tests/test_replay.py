@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import losses, minibatches, networks, pruning, tasks
-from netdyn_lib.ensembles import Stopped
-from netdyn_lib.replay import Reference
+from netdyn_lib.curvature import pruning
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.torch_utils import Stopped
+from netdyn_lib.training import minibatches
+from netdyn_lib.training.replay import Reference
 
 RATE, BATCH, STEPS = 0.3, 4, 40
 LOSS = losses.CrossEntropy()
@@ -55,4 +57,10 @@ def test_a_run_stops_and_refuses_bad_input(task):
         linear = small("relu", losses.HalfSquaredError())
         Reference(linear, linear.initial(1)[0], 1e4, BATCH, 60)
     with pytest.raises(ValueError, match="weight_decay = 0.1"):
-        Reference(tasks.custom("d", task.network, LOSS, task.x, task.y, weight_decay=0.1), start, RATE, BATCH, 5)
+        Reference(
+            tasks.custom("d", task.network, LOSS, task.x, task.y, weight_decay=0.1),
+            start,
+            RATE,
+            BATCH,
+            5,
+        )

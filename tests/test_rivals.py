@@ -3,7 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from netdyn_lib import curvature, rivals, sweetspot, tasks
+from netdyn_lib.curvature import hessian
+from netdyn_lib.experiments import rivals, sweet_spot
+from netdyn_lib.tasks import tasks
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +23,10 @@ def grid(iris):
 
 @pytest.fixture(scope="module")
 def comparison(iris, grid):
-    spot = sweetspot.SweetSpot(2.0, 1.0, 2.0, 0.9, (), 4000, True, True, "")
-    return rivals.compare(iris, {"spot": spot, "grid": grid, "plain": 0.05}, "plain", conditions=6, **OPTIONS)
+    spot = sweet_spot.SweetSpot(2.0, 1.0, 2.0, 0.9, (), 4000, True, True, "")
+    return rivals.compare(
+        iris, {"spot": spot, "grid": grid, "plain": 0.05}, "plain", conditions=6, **OPTIONS
+    )
 
 
 def test_the_grid_takes_the_first_to_arrive(iris, grid):
@@ -34,13 +38,16 @@ def test_the_grid_takes_the_first_to_arrive(iris, grid):
 
 
 def test_a_grid_on_which_none_arrives(iris):
-    with pytest.raises(ValueError, match="none of 2 networks at η from 0.0001 to 0.001 holds the target accuracy 0.9 for 20 epochs by epoch 5"):
+    with pytest.raises(
+        ValueError,
+        match="none of 2 networks at η from 0.0001 to 0.001 holds the target accuracy 0.9 for 20 epochs by epoch 5",
+    ):
         rivals.log_grid(iris, rates=(1e-4, 1e-3), cap=5)
 
 
 def test_the_edge_of_stability_at_initialisation(iris):
     found = rivals.from_sharpness(iris, conditions=3, tolerance=1e-8)
-    sharp = curvature.sharpness(iris.objective, iris.initial(3))
+    sharp = hessian.sharpness(iris.objective, iris.initial(3))
     assert found.learning_rate == pytest.approx(2 / np.median(sharp), rel=1e-6)
     products = int(found.reason.split(";")[1].split()[0])
     assert found.cost_epochs == rivals.PRODUCT * products > 0
@@ -63,7 +70,10 @@ def test_a_comparison_sets_costs_against_what_is_saved(comparison):
         spent = np.where(np.isnan(tau), 200, tau)
         assert row.count == 6 and row.arrived == np.isfinite(tau).sum()
         assert row.never.estimate == pytest.approx(1 - row.arrived / 6)
-        assert row.restricted.estimate == pytest.approx(spent.mean()) and spent.mean() in row.restricted
+        assert (
+            row.restricted.estimate == pytest.approx(spent.mean())
+            and spent.mean() in row.restricted
+        )
         assert row.total_one == pytest.approx(row.cost_epochs + spent.mean())
         assert row.total_ten == pytest.approx(row.cost_epochs + 10 * spent.mean())
         assert not math.isnan(row.median)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import descent, networks, saturation, tasks
+from netdyn_lib.experiments import saturation
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent
 
 
 def test_saturated_networks_are_seen_to_be(iris, saturated):
@@ -27,15 +29,19 @@ def test_what_is_measured_is_what_the_network_computes(iris, runs):
 
 
 def test_units_on_move_and_units_off_do_not(iris, saturated):
-    moved = descent.run(descent.GradientDescent(iris, 5.0), saturated, 1, ())
+    moved = gradient_descent.run(gradient_descent.GradientDescent(iris, 5.0), saturated, 1, ())
     expected = saturation.expected_moving(iris, saturation.measure(iris, saturated))
     assert np.array_equal((moved.final != saturated).numpy(), expected)
     assert expected.sum(-1).tolist() == [3 * k for k in range(1, 7)]
 
 
 def test_a_reduced_network_moves_in_two_directions(iris, saturated):
-    record = descent.run(descent.GradientDescent(iris, 5.0), saturated[[3]], 50, ("weights",))
-    assert saturation.moving_directions(record["weights"][:, 0])[:2].sum() == pytest.approx(1, abs=1e-12)
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(iris, 5.0), saturated[[3]], 50, ("weights",)
+    )
+    assert saturation.moving_directions(record["weights"][:, 0])[:2].sum() == pytest.approx(
+        1, abs=1e-12
+    )
 
 
 def test_outer_units_are_named(iris):
@@ -48,7 +54,9 @@ def test_outer_units_are_named(iris):
 def test_switches_of_units_are_counted():
     hidden = np.zeros((30, 1, 2))
     hidden[25:, 0, 1] = 1
-    state = saturation.Saturation(hidden, np.zeros((30, 1)), np.full((30, 1, 2), 1e-4), np.zeros((30, 1, 3)))
+    state = saturation.Saturation(
+        hidden, np.zeros((30, 1)), np.full((30, 1, 2), 1e-4), np.zeros((30, 1, 3))
+    )
     assert np.argwhere(state.switched).tolist() == [[24, 0, 1]]
     assert not state.undisturbed()[24, 0] and state.undisturbed()[23, 0]
 
@@ -56,10 +64,14 @@ def test_switches_of_units_are_counted():
 def test_distances_of_logits_start_small_and_are_zero_without_perturbation(iris):
     start = iris.initial(3, seed=0)
     cloud = networks.perturbed(start, 1e-8, 2)
-    found = descent.run(descent.GradientDescent(iris, 1.0), cloud, 2, (saturation.logit_distance,))["logit_distance"]
+    found = gradient_descent.run(
+        gradient_descent.GradientDescent(iris, 1.0), cloud, 2, (saturation.logit_distance,)
+    )["logit_distance"]
     assert found.shape == (3, 3) and (found[0] > 0).all() and (found[0] < 1e-5).all()
     twin = start[:, None].repeat(1, 3, 1)
-    still = descent.run(descent.GradientDescent(iris, 1.0), twin, 2, (saturation.logit_distance,))
+    still = gradient_descent.run(
+        gradient_descent.GradientDescent(iris, 1.0), twin, 2, (saturation.logit_distance,)
+    )
     assert (still["logit_distance"] == 0).all()
 
 

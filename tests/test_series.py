@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import kantz, resampling, series
-from netdyn_lib.student import student
+from netdyn_lib.series import autocorrelation, kantz
+from netdyn_lib.statistics import intervals
+from netdyn_lib.statistics.student import student
 
 
 def autoregressive(phi, steps, seed):
@@ -17,15 +18,22 @@ def autoregressive(phi, steps, seed):
 
 def test_autocorrelation_of_an_autoregressive_process_is_a_power():
     phi, lags = 0.7, np.arange(11)
-    found = np.array([series.autocorrelation(autoregressive(phi, 4000, s), 10, 2).values for s in range(40)])
-    interval = resampling.bootstrap_interval(found, level=0.999)
+    found = np.array(
+        [
+            autocorrelation.autocorrelation(autoregressive(phi, 4000, s), 10, 2).values
+            for s in range(40)
+        ]
+    )
+    interval = intervals.bootstrap_interval(found, level=0.999)
     # The estimate is biased by O(1/T); 0.002 is that.
     assert np.all((interval.low - 0.002 <= phi**lags) & (phi**lags <= interval.high + 0.002))
 
 
 def test_noise_lies_within_the_band_of_its_shuffles():
     outside = [
-        series.autocorrelation(np.random.default_rng(s).normal(size=800), 40, 200, seed=s).share_outside
+        autocorrelation.autocorrelation(
+            np.random.default_rng(s).normal(size=800), 40, 200, seed=s
+        ).share_outside
         for s in range(10)
     ]
     assert np.mean(outside) == pytest.approx(0.05, abs=0.025)
@@ -33,7 +41,7 @@ def test_noise_lies_within_the_band_of_its_shuffles():
 
 def test_a_noisy_rhythm_lies_outside_and_peaks_at_its_period():
     values = np.tile([0.0, 1.0, 5.0], 200) + np.random.default_rng(5).normal(size=600)
-    found = series.autocorrelation(values, 30, 200)
+    found = autocorrelation.autocorrelation(values, 30, 200)
     assert found.share_outside == 1
     assert found.peak() == 3
     assert not found.outside[0]
@@ -41,27 +49,31 @@ def test_a_noisy_rhythm_lies_outside_and_peaks_at_its_period():
 
 @pytest.mark.parametrize("steps", [2000, 1999])
 def test_a_surrogate_has_the_values_and_the_spectrum_of_its_series(steps):
-    values = np.exp(autoregressive(0.8, steps, 3) / 2)  # skewed, so that no phases alone would keep the values
-    found = series.surrogate(values, seed=1)
+    # skewed, so that no phases alone would keep the values
+    values = np.exp(autoregressive(0.8, steps, 3) / 2)
+    found = autocorrelation.surrogate(values, seed=1)
     assert np.array_equal(np.sort(found), np.sort(values)) and not np.array_equal(found, values)
     wanted, got = (np.abs(np.fft.rfft(v - v.mean())) for v in (values, found))
     assert np.linalg.norm(got - wanted) < 0.03 * np.linalg.norm(wanted)
-    kept, lost, own = (series.autocorrelation(v, 10, 1).values for v in (found, series.shuffled(values), values))
+    kept, lost, own = (
+        autocorrelation.autocorrelation(v, 10, 1).values
+        for v in (found, autocorrelation.shuffled(values), values)
+    )
     assert kept == pytest.approx(own, abs=0.02) and lost[1] < 0.1 < own[1]
-    assert np.array_equal(found, series.surrogate(values, seed=1))
-    assert np.corrcoef(found, series.surrogate(values, seed=2))[0, 1] < 0.3
+    assert np.array_equal(found, autocorrelation.surrogate(values, seed=1))
+    assert np.corrcoef(found, autocorrelation.surrogate(values, seed=2))[0, 1] < 0.3
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda v: series.autocorrelation(v, 5),
-        series.shuffled,
-        series.surrogate,
+        lambda v: autocorrelation.autocorrelation(v, 5),
+        autocorrelation.shuffled,
+        autocorrelation.surrogate,
         kantz.divergence,
         kantz.calibrate,
-        resampling.bootstrap_interval,
-        resampling.modality,
+        intervals.bootstrap_interval,
+        intervals.modality,
         student,
     ],
 )
@@ -85,4 +97,4 @@ def test_masked_and_complex_values_are_refused(call):
 )
 def test_autocorrelation_refuses_bad_input(values, options, match):
     with pytest.raises(ValueError, match=match):
-        series.autocorrelation(values, **options)
+        autocorrelation.autocorrelation(values, **options)

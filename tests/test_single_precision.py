@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib import closed_form, curvature, descent, gradients, losses, low_rank, networks, optimizers, pruning, steppers, tasks
+from netdyn_lib.curvature import batch_hessian, closed_form, hessian, optimizers, pruning
+from netdyn_lib.tasks import gradients, losses, networks, tasks
+from netdyn_lib.training import gradient_descent, steppers
 
 OBSERVED = ("loss", "accuracy", "test_accuracy", "norm", "distance", "displacement", "path_length")
 
@@ -13,19 +15,34 @@ OBSERVED = ("loss", "accuracy", "test_accuracy", "norm", "distance", "displaceme
 def images(module=None, samples=40):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((samples, 36)), torch.from_numpy(rng.integers(0, 3, samples))
-    return tasks.custom("t", module or networks.MLP((36, 8, 3), "tanh"), losses.CrossEntropy(), x, y, std=0.3)
+    return tasks.custom(
+        "t", module or networks.MLP((36, 8, 3), "tanh"), losses.CrossEntropy(), x, y, std=0.3
+    )
 
 
 def convolutional():
-    return nn.Sequential(nn.Unflatten(1, (1, 6, 6)), nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 6, 6)), nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)
+    )
 
 
-@pytest.mark.parametrize("make", [lambda: tasks.get("iris"), images, lambda: images(convolutional()), lambda: images(samples=6000)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tasks.get("iris"),
+        images,
+        lambda: images(convolutional()),
+        lambda: images(samples=6000),
+    ],
+)
 def test_descent_is_that_of_double_precision_to_rounding(make):
     task = make()
     single = task.to(dtype=torch.float32)
     balls = networks.perturbed(task.initial(2), 1e-2, 2)
-    double, found = (descent.run(descent.GradientDescent(t, 0.1), balls, 20, observe=OBSERVED) for t in (task, single))
+    double, found = (
+        gradient_descent.run(gradient_descent.GradientDescent(t, 0.1), balls, 20, observe=OBSERVED)
+        for t in (task, single)
+    )
     assert found.final.dtype == torch.float32 and double.final.dtype == torch.float64
     for name in ("loss", "norm", "displacement", "path_length"):
         np.testing.assert_allclose(found[name], double[name], atol=2e-4)
@@ -36,48 +53,79 @@ def test_descent_is_that_of_double_precision_to_rounding(make):
 
 def test_regression_targets_are_of_the_same_type():
     rng = np.random.default_rng(0)
-    task = tasks.custom("t", networks.MLP((4, 5, 2)), losses.HalfSquaredError(), rng.standard_normal((20, 4)), rng.standard_normal((20, 2)))
+    task = tasks.custom(
+        "t",
+        networks.MLP((4, 5, 2)),
+        losses.HalfSquaredError(),
+        rng.standard_normal((20, 4)),
+        rng.standard_normal((20, 2)),
+    )
     single = task.to(dtype=torch.float32)
     assert single.y.dtype == steppers.of(single).target.dtype == torch.float32
     assert single.to(dtype=torch.float64).y.dtype == torch.float64
-    found = descent.run(descent.GradientDescent(single, 1e-3), task.initial(2), 5)
-    np.testing.assert_allclose(found["loss"], descent.run(descent.GradientDescent(task, 1e-3), task.initial(2), 5)["loss"], rtol=1e-5)
+    found = gradient_descent.run(gradient_descent.GradientDescent(single, 1e-3), task.initial(2), 5)
+    np.testing.assert_allclose(
+        found["loss"],
+        gradient_descent.run(gradient_descent.GradientDescent(task, 1e-3), task.initial(2), 5)[
+            "loss"
+        ],
+        rtol=1e-5,
+    )
 
 
-@pytest.mark.parametrize("measure", [curvature.sharpness, curvature.spectra, curvature.hessians])
+@pytest.mark.parametrize("measure", [hessian.sharpness, hessian.spectra, hessian.hessians])
 def test_hessians_of_an_objective_refuse_it_too(measure):
     task = tasks.get("iris").to(dtype=torch.float32)
     with pytest.raises(ValueError, match="numbers of torch.float32"):
         measure(task.objective, task.initial(2).float())
     with pytest.raises(ValueError, match="numbers of torch.float32"):
-        curvature.along(task.objective, task.initial(2).float()[None])
+        hessian.along(task.objective, task.initial(2).float()[None])
 
 
 def test_copies_that_rounding_moves_are_refused():
     task = tasks.get("iris").to(dtype=torch.float32)
     balls = networks.perturbed(task.initial(2), 1e-8, 2)
-    with pytest.raises(ValueError, match=r"copy 1 of initial condition 0 is 4\S*e-07 from its reference, and .* in torch.float32.*larger"):
-        descent.run(descent.GradientDescent(task, 0.1), balls, 5)
-    descent.run(descent.GradientDescent(task, 0.1), balls[:, 0], 5)
-    with pytest.raises(ValueError, match="too small for that type"):  # references in single precision make no difference
-        descent.run(descent.GradientDescent(task, 0.1), networks.perturbed(task.initial(2).float(), 1e-8, 2), 5)
+    with pytest.raises(
+        ValueError,
+        match=r"copy 1 of initial condition 0 is 4\S*e-07 from its reference, and .* in torch.float32.*larger",
+    ):
+        gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), balls, 5)
+    gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), balls[:, 0], 5)
+    # references in single precision make no difference
+    with pytest.raises(ValueError, match="too small for that type"):
+        gradient_descent.run(
+            gradient_descent.GradientDescent(task, 0.1),
+            networks.perturbed(task.initial(2).float(), 1e-8, 2),
+            5,
+        )
 
 
 @pytest.mark.parametrize(
     "call",
     [
         lambda t, p: gradients.of(t),
-        lambda t, p: descent.GradientDescent(t, 0.1).step(p),
-        lambda t, p: descent.GradientDescent(t, 0.1).product(p, p),
-        lambda t, p: curvature.operator(t, p[0]),
-        lambda t, p: low_rank.spectrum(t, p[0]),
+        lambda t, p: gradient_descent.GradientDescent(t, 0.1).step(p),
+        lambda t, p: gradient_descent.GradientDescent(t, 0.1).product(p, p),
+        lambda t, p: hessian.operator(t, p[0]),
+        lambda t, p: batch_hessian.spectrum(t, p[0]),
         lambda t, p: closed_form.dense(t)(p),
         lambda t, p: pruning.run(t, p, 0.1, 5, 2),
         lambda t, p: optimizers.run(optimizers.Momentum(t, 0.1), p, 2),
     ],
-    ids=["gradients", "step", "product", "operator", "spectrum", "closed form", "pruned descent", "optimizers"],
+    ids=[
+        "gradients",
+        "step",
+        "product",
+        "operator",
+        "spectrum",
+        "closed form",
+        "pruned descent",
+        "optimizers",
+    ],
 )
-@pytest.mark.parametrize("make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"])
+@pytest.mark.parametrize(
+    "make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"]
+)
 def test_what_needs_double_precision_says_so(make, call):
     task = make().to(dtype=torch.float32)
     with pytest.raises(ValueError, match="numbers of torch.float32.*torch.float64"):

@@ -12,18 +12,32 @@ import yaml
 from bs4 import BeautifulSoup
 
 import netdyn_lib
-from netdyn_lib import claims
+from netdyn_lib.book import beneath, reference, scorecard, terms
+from netdyn_lib.book import notebooks as notebook
+from netdyn_lib.book import pages as fragments
+from netdyn_lib.book.project import Project
+from netdyn_lib.book.rooms import ROOMS
 from netdyn_lib.figures import packing
-from netdyn_lib.pipeline import beneath, fragments, notebook, reference, scorecard, terms
-from netdyn_lib.pipeline.project import Project
-from netdyn_lib.pipeline.rooms import ROOMS
+from netdyn_lib.results import claims
 
 PROJECT = Project(Path(__file__).resolve().parents[1])
 NAMES = PROJECT.names()
 CLAIMS = PROJECT.book / "claims.yml"
 each = pytest.mark.parametrize("name", NAMES)
 #: Traces of something that went wrong, or that was not meant for readers.
-BANNED = ("np.float64(", "np.int64(", "Measurement(", "{measured}", "injected-parameters", "Traceback", "glue:", "{glue", "??", "{numref}", "{eq}")
+BANNED = (
+    "np.float64(",
+    "np.int64(",
+    "Measurement(",
+    "{measured}",
+    "injected-parameters",
+    "Traceback",
+    "glue:",
+    "{glue",
+    "??",
+    "{numref}",
+    "{eq}",
+)
 #: Of these, what signatures and the examples of docstrings show with right.
 IN_DOCSTRINGS = ("Measurement(", "Traceback")
 
@@ -46,7 +60,13 @@ def page(pages, html, name):
 def internal(pages):
     """(page, address) of every link, picture, script and style that is not outside."""
     for path, soup in pages.items():
-        for tag, attribute in (("a", "href"), ("img", "src"), ("script", "src"), ("link", "href"), ("source", "src")):
+        for tag, attribute in (
+            ("a", "href"),
+            ("img", "src"),
+            ("script", "src"),
+            ("link", "href"),
+            ("source", "src"),
+        ):
             for node in soup.find_all(tag, **{attribute: True}):
                 address = urlsplit(node[attribute])
                 if not address.scheme and not address.netloc:
@@ -86,12 +106,17 @@ def test_no_link_is_broken(html, pages):
 
 def test_pages_load_nothing_from_elsewhere(pages):
     for path, soup in pages.items():
-        loaded = [node.get("src") or node.get("href") for node in soup.find_all(["script", "img", "link", "iframe"])]
+        loaded = [
+            node.get("src") or node.get("href")
+            for node in soup.find_all(["script", "img", "link", "iframe"])
+        ]
         assert [url for url in loaded if url and urlsplit(url).netloc] == [], path
 
 
 def test_formulas_have_their_script(html, pages):
-    source = page(pages, html, "book/preliminaries").find("script", src=lambda s: s and "mathjax" in s)["src"]
+    source = page(pages, html, "book/preliminaries").find(
+        "script", src=lambda s: s and "mathjax" in s
+    )["src"]
     script = html / "book" / source
     assert script.stat().st_size > 100_000
     assert list((script.parent / "output/chtml/fonts/woff-v2").glob("MathJax_Math-Italic.woff"))
@@ -121,20 +146,29 @@ def test_the_scorecard_lists_every_claim(html, pages):
 
 
 def test_claims_can_be_downloaded(html, pages):
-    links = {Path(link["href"]).name: html / "book" / link["href"] for link in page(pages, html, "book/scorecard").find_all("a", class_="download")}
+    links = {
+        Path(link["href"]).name: html / "book" / link["href"]
+        for link in page(pages, html, "book/scorecard").find_all("a", class_="download")
+    }
     rows = json.loads(links["claims.json"].read_text(encoding="utf-8"))
     lines = pd.read_csv(links["claims.csv"], keep_default_na=False)
-    assert list(lines) == list(scorecard.FIELDS) and lines["id"].tolist() == [row["id"] for row in rows]
+    assert list(lines) == list(scorecard.FIELDS) and lines["id"].tolist() == [
+        row["id"] for row in rows
+    ]
     assert lines["saw"].tolist() == [row["saw"] for row in rows]
     assert rows == json.loads((html / "claims.json").read_text(encoding="utf-8"))
-    assert rows == json.loads((PROJECT.build / "test-site" / "claims.json").read_text(encoding="utf-8"))
+    assert rows == json.loads(
+        (PROJECT.build / "test-site" / "claims.json").read_text(encoding="utf-8")
+    )
     known = claims.load(CLAIMS)
     assert [row["id"] for row in rows] == list(known)
     for row in rows:
         assert set(row) == set(scorecard.FIELDS)
         judged = {known[row["id"]].judge(row["measured"])}
         if re.match("(Reproduced|Partly|Not reproduced): ", row["saw"]):  # by several readings
-            told = re.findall("(?:^|; )((?:not )?reproduced|partly): ", row["saw"].split(". ")[0].lower())
+            told = re.findall(
+                "(?:^|; )((?:not )?reproduced|partly): ", row["saw"].split(". ")[0].lower()
+            )
             judged.update(told)
         assert row["verdict"] == (judged.pop() if len(judged) == 1 else "partly")
         if row["low"] is not None and row["high"] is not None:
@@ -143,9 +177,18 @@ def test_claims_can_be_downloaded(html, pages):
 
 def test_every_claim_leads_to_a_figure_of_its_chapter():
     """Or to none: a claim about one number needs no figure."""
-    labels = {name: {label for _, label, _, _ in notebook.figures(notebook.read_source(PROJECT.source(name)))} for name in NAMES}
+    labels = {
+        name: {
+            label for _, label, _, _ in notebook.figures(notebook.read_source(PROJECT.source(name)))
+        }
+        for name in NAMES
+    }
     known = claims.load(CLAIMS)
-    assert [claim.id for claim in known.values() if claim.shown and claim.shown not in labels[claim.chapter]] == []
+    assert [
+        claim.id
+        for claim in known.values()
+        if claim.shown and claim.shown not in labels[claim.chapter]
+    ] == []
     assert sum(claim.shown is None for claim in known.values()) < 10
 
 
@@ -154,13 +197,24 @@ def test_the_scorecards_lines_can_be_filtered(html, pages):
     known = claims.load(CLAIMS)
     for row in soup.select("table.scorecard tbody tr"):
         claim = known[row.find("b").get_text()]
-        assert (row["data-paper"], row["data-chapter"]) == (claim.paper, claim.chapter) and row["data-verdict"] in claims.VERDICTS
+        assert (row["data-paper"], row["data-chapter"]) == (claim.paper, claim.chapter) and row[
+            "data-verdict"
+        ] in claims.VERDICTS
         link = row.find("a")
-        assert (link is None) == (claim.shown is None) and (link is None or link["href"].endswith(f"{claim.chapter}.html#{claim.shown}"))
+        assert (link is None) == (claim.shown is None) and (
+            link is None or link["href"].endswith(f"{claim.chapter}.html#{claim.shown}")
+        )
     form = soup.find("form", class_="scorecard-filters")
-    chosen = {select["name"]: [option["value"] for option in select.find_all("option")] for select in form.find_all("select")}
+    chosen = {
+        select["name"]: [option["value"] for option in select.find_all("option")]
+        for select in form.find_all("select")
+    }
     chapters = dict.fromkeys(claim.chapter for claim in known.values())
-    assert chosen["chapter"] == ["", *chapters] and chosen["verdict"] == ["", *claims.VERDICTS] and "H" in chosen["paper"]
+    assert (
+        chosen["chapter"] == ["", *chapters]
+        and chosen["verdict"] == ["", *claims.VERDICTS]
+        and "H" in chosen["paper"]
+    )
 
 
 def test_what_stands_beneath_figures_can_be_downloaded(html, pages):
@@ -173,13 +227,20 @@ def test_what_stands_beneath_figures_can_be_downloaded(html, pages):
         for fold, (cell, label, *_) in zip(folds, figures, strict=True):
             link = fold.find("a", class_="download")
             text = (html / "notebooks" / link["href"]).read_text(encoding="utf-8")
-            assert Path(link["href"]).name == f"{label}.csv" and text == packing.unpacked(cell.metadata.netdyn.numbers)
-            assert nb.metadata.netdyn["commit"] in fold.get_text() and beneath.command(nb.metadata.netdyn, name) in fold.get_text()
+            assert Path(link["href"]).name == f"{label}.csv" and text == packing.unpacked(
+                cell.metadata.netdyn.numbers
+            )
+            assert (
+                nb.metadata.netdyn["commit"] in fold.get_text()
+                and beneath.command(nb.metadata.netdyn, name) in fold.get_text()
+            )
 
 
 def test_the_scorecard_page_names_every_field():
     text = (PROJECT.book / "scorecard.md").read_text(encoding="utf-8")
-    assert re.findall(r"`(\w+)`", text.partition("the fields")[2].partition("\n\n")[0]) == list(scorecard.FIELDS)
+    assert re.findall(r"`(\w+)`", text.partition("the fields")[2].partition("\n\n")[0]) == list(
+        scorecard.FIELDS
+    )
 
 
 def test_the_front_page_has_a_figure_and_the_scorecard_in_brief(html, pages):
@@ -209,8 +270,15 @@ def test_every_entry_of_the_glossary_is_linked_from_a_page(html, pages):
     entries = {}
     for place, definition in terms.read(html / terms.GLOSSARY).values():
         entries.setdefault(definition, set()).add(place)
-    linked = {anchor["href"].partition("#")[2] for soup in pages.values() for anchor in soup.select("a.glossary-term")}
-    assert len(entries) > 30 and [sorted(places) for places in entries.values() if not places & linked] == []
+    linked = {
+        anchor["href"].partition("#")[2]
+        for soup in pages.values()
+        for anchor in soup.select("a.glossary-term")
+    }
+    assert (
+        len(entries) > 30
+        and [sorted(places) for places in entries.values() if not places & linked] == []
+    )
 
 
 def test_the_reference_has_an_entry_for_every_public_name(html, pages):
@@ -222,23 +290,47 @@ def test_the_reference_has_an_entry_for_every_public_name(html, pages):
                 assert soup.find(id=f"module-{module.name}") is not None, module.name
                 wanted = {f"{module.name}.{public}" for public in defined(module.name)}
                 assert wanted <= entries, sorted(wanted - entries)
-                assert not wanted or all(soup.find(id=one).find_next_sibling("dd").get_text(strip=True) for one in wanted)
+                assert not wanted or all(
+                    soup.find(id=one).find_next_sibling("dd").get_text(strip=True) for one in wanted
+                )
 
 
 def defined(module):
     """Public functions and classes that a module's file defines."""
     path = PROJECT.root.joinpath(*module.split("."))
-    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")]
+    tree = ast.parse(
+        (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(
+            encoding="utf-8"
+        )
+    )
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
 
 
 def test_what_docstrings_refer_to_is_linked(pages):
     """Only names of other libraries stay plain text."""
-    foreign = {"pandas", "xarray", "torch", "numpy", "time", "matplotlib", "statsmodels", "scipy", "sklearn"}
+    foreign = {
+        "pandas",
+        "xarray",
+        "torch",
+        "numpy",
+        "time",
+        "matplotlib",
+        "statsmodels",
+        "scipy",
+        "sklearn",
+    }
     plain = set()
     for path, soup in pages.items():
         if path.parent.name == "reference":
-            names = [node.get_text() for node in soup.select("code.xref.py") if node.find_parent("a") is None]
+            names = [
+                node.get_text()
+                for node in soup.select("code.xref.py")
+                if node.find_parent("a") is None
+            ]
             plain |= {(path.stem, name) for name in names if name.partition(".")[0] not in foreign}
     assert plain == set()
 
@@ -252,12 +344,22 @@ def test_citing_has_bibtex_and_no_link_without_an_address(html, pages):
     soup = page(pages, html, "book/citing")
     text = soup.find("article").get_text()
     assert "@software{" in text and f"version = {{{netdyn_lib.__version__}}}" in text
-    assert bool(yaml.safe_load((PROJECT.root / "_config.yml").read_text())["repository"]["url"]) == ("/issues" in text)
+    assert bool(
+        yaml.safe_load((PROJECT.root / "_config.yml").read_text())["repository"]["url"]
+    ) == ("/issues" in text)
 
 
 def test_the_chapters_come_before_the_reference_in_a_search(html):
     """The pages of the reference name the same terms, and there are many of them."""
-    assert 'page.startsWith("reference/") ? score - 1000' in (html / "_static" / "language_data.js").read_text(encoding="utf-8")
-    indexed = json.loads(re.search(r"Search.setIndex\((.*)\)", (html / "searchindex.js").read_text(encoding="utf-8"), flags=re.S)[1])
+    assert 'page.startsWith("reference/") ? score - 1000' in (
+        html / "_static" / "language_data.js"
+    ).read_text(encoding="utf-8")
+    indexed = json.loads(
+        re.search(
+            r"Search.setIndex\((.*)\)",
+            (html / "searchindex.js").read_text(encoding="utf-8"),
+            flags=re.S,
+        )[1]
+    )
     assert {"notebooks/01_toy_map", "reference/lyapunov"} <= set(indexed["docnames"])
     assert (html / "searchindex.js").stat().st_size < 1_000_000

@@ -6,13 +6,13 @@ import nbformat
 import pytest
 import xarray as xr
 
-from netdyn_lib import datasets, sources
-from netdyn_lib.arms import published as arms
+from netdyn_lib.book import notebooks
+from netdyn_lib.experiments.learning_rate_sweep import published as sweeps
+from netdyn_lib.experiments.learning_rate_sweep import results
+from netdyn_lib.experiments.outcome_prediction import published as campaigns
+from netdyn_lib.experiments.pruning_ablation import published as arms
 from netdyn_lib.figures import style
-from netdyn_lib.outcomes import published as campaigns
-from netdyn_lib.pipeline import notebook
-from netdyn_lib.sweeps import published as sweeps
-from netdyn_lib.sweeps import results
+from netdyn_lib.results import datasets, sources
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = xr.Dataset({"loss": ("step", [1.0])})
@@ -21,15 +21,24 @@ PUBLISHED = sources.published_in(HERE, Path("book/results/arms/usps.npz"))
 
 def test_a_dataset_says_in_which_file_it_was():
     assert sources.of(PUBLISHED) == ("arms/usps.npz",) and sources.of(HERE) == (sources.HERE,)
-    assert sources.of(sources.published_in(HERE, Path("/some/place/results/digits.npz"))) == ("digits.npz",)
-    assert sources.of(sources.published_in(HERE, Path("/some/place/twins/usps.npz"))) == ("twins/usps.npz",)
-    assert sources.of(sources.published_in(HERE, Path("/results/companion/book/results/twins/usps.npz"))) == ("twins/usps.npz",)
+    assert sources.of(sources.published_in(HERE, Path("/some/place/results/digits.npz"))) == (
+        "digits.npz",
+    )
+    assert sources.of(sources.published_in(HERE, Path("/some/place/twins/usps.npz"))) == (
+        "twins/usps.npz",
+    )
+    assert sources.of(
+        sources.published_in(HERE, Path("/results/companion/book/results/twins/usps.npz"))
+    ) == ("twins/usps.npz",)
 
 
 def test_sources_of_many_each_once_in_order():
     other = results.Result("digits", HERE, results.LIVE, "")
     missing = results.Result("mnist", None, results.MISSING, "")
-    assert sources.of({"a": PUBLISHED, "b": [other, (PUBLISHED, None)]}, missing) == ("arms/usps.npz", sources.HERE)
+    assert sources.of({"a": PUBLISHED, "b": [other, (PUBLISHED, None)]}, missing) == (
+        "arms/usps.npz",
+        sources.HERE,
+    )
     assert sources.of() == sources.of(missing) == (sources.HERE,)
 
 
@@ -51,15 +60,23 @@ def test_a_figure_says_what_it_shows():
     with style.figure() as (figure, axes):
         axes[0, 0].plot([1], [2])
     assert sources.of_figure(figure) == (sources.HERE,)
-    assert sources.shown(figure, PUBLISHED) is figure and sources.of_figure(figure) == ("arms/usps.npz",)
+    assert sources.shown(figure, PUBLISHED) is figure and sources.of_figure(figure) == (
+        "arms/usps.npz",
+    )
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem
+)
 def test_figures_whose_captions_speak_of_published_results_name_their_data(path):
-    """A caption is prose; that what it says is kept beside the figure is not left to the author's memory."""
+    """A caption is prose; that what it says is kept beside the figure is not left to the author's
+    memory.
+    """
     nb = nbformat.read(path, 4)
-    for cell, name, caption, *_ in notebook.figures(nb):
+    for cell, name, caption, *_ in notebooks.figures(nb):
         if "ublished" in caption:
             assert "sources.shown(" in cell.source, name
             if "where" not in caption:
-                assert any(source.endswith((".npz", ".json")) for source in cell.metadata.netdyn.sources), name
+                assert any(
+                    source.endswith((".npz", ".json")) for source in cell.metadata.netdyn.sources
+                ), name

@@ -17,8 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib import archives, locks, store
-from netdyn_lib.store import DamagedShard, Store, StoreError, key, read_archive, write_archive
+from netdyn_lib.results import locks, store
+from netdyn_lib.results.store import (
+    DamagedShard,
+    Store,
+    StoreError,
+    key,
+    read_archive,
+    write_archive,
+)
+from netdyn_lib.tasks import archives
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
@@ -30,14 +38,19 @@ ARRAYS = {
     "name": np.array(["iris", "ε"]),
     "none": np.empty((0, 3)),
 }
-META = {"task": "iris", "η": 5.0, "sizes": [4, 3], "more": {"none": None, "yes": True, "tiny": 5e-324}}
+META = {
+    "task": "iris",
+    "η": 5.0,
+    "sizes": [4, 3],
+    "more": {"none": None, "yes": True, "tiny": 5e-324},
+}
 
 #: What every process below computes for a key; names of shards are s000, s001, ...
 PRELUDE = """
 import json, os, resource, signal, sys, time
 import numpy as np
 from netdyn_lib import locks
-from netdyn_lib.store import Store, StoreError
+from netdyn_lib.results.store import Store, StoreError
 
 def work(key):
     return {"x": np.random.default_rng(int(key[1:])).random(2000)}, {"of": key}
@@ -96,7 +109,26 @@ def test_a_key_is_the_same_for_any_order():
 
 
 def test_keys_differ_where_descriptions_do():
-    values = [0.3, 0.1 + 0.2, 1, 1.0, True, "1", None, 0, 0.0, -0.0, False, "", [], {}, [1], [[1]], [1, 1], "True"]
+    values = [
+        0.3,
+        0.1 + 0.2,
+        1,
+        1.0,
+        True,
+        "1",
+        None,
+        0,
+        0.0,
+        -0.0,
+        False,
+        "",
+        [],
+        {},
+        [1],
+        [[1]],
+        [1, 1],
+        "True",
+    ]
     values += [float(np.float32(0.3)), 2**64, float(2**64), 5e-324, np.nextafter(1.0, 2.0)]
     assert len({key({"x": value}) for value in values}) == len(values)
     assert key({"ab": 1}) != key({"a": {"b": 1}}) != key({"a": 1, "b": 1})
@@ -148,7 +180,10 @@ def test_an_archive_is_read_without_this_library(tmp_path):
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     one = write_archive(tmp_path / "one.npz", ARRAYS, META).read_bytes()
     backwards = {name: np.asarray(ARRAYS[name], order="F") for name in reversed(ARRAYS)}
-    assert write_archive(tmp_path / "two.npz", backwards, dict(reversed(META.items()))).read_bytes() == one
+    assert (
+        write_archive(tmp_path / "two.npz", backwards, dict(reversed(META.items()))).read_bytes()
+        == one
+    )
     assert partials(tmp_path) == []
 
 
@@ -370,7 +405,9 @@ def test_a_process_killed_inside_a_write_leaves_what_was(tmp_path, place, refere
     assert partials(tmp_path) == [left], "the file of a process that lives was swept"
     kill(process)
     assert Store(tmp_path).keys() == ["s000", "s001", "s002"]
-    assert contents(tmp_path) == {name: reference[name] for name in ("s000.npz", "s001.npz", "s002.npz")}
+    assert contents(tmp_path) == {
+        name: reference[name] for name in ("s000.npz", "s001.npz", "s002.npz")
+    }
 
 
 @needs_fork
@@ -566,7 +603,9 @@ def test_where_nothing_can_be_locked_everybody_computes(tmp_path, monkeypatch, r
     if refusal == "missing":
         monkeypatch.setattr(locks, "fcntl", None)
     else:
-        monkeypatch.setattr(locks.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(refusal, "refused")))
+        monkeypatch.setattr(
+            locks.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(refusal, "refused"))
+        )
     shards = Store(tmp_path)
     with shards.claim("a") as one, shards.claim("a") as other:
         assert one and other
@@ -676,7 +715,14 @@ def test_a_file_that_may_not_grow_is_an_error_that_says_so(tmp_path):
 
 def test_a_disk_that_fills_up_keeps_what_was_finished(tmp_path):
     """On a real disk of 64 KiB, which holds three shards."""
-    mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=64k none "$0" && exec "$@"', str(tmp_path)]
+    mount = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=64k none "$0" && exec "$@"',
+        str(tmp_path),
+    ]
     try:
         subprocess.run([*mount, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from netdyn_lib import losses, networks, profiles, tasks
-from netdyn_lib.store import Store
-from netdyn_lib.sweeps import __main__ as command
-from netdyn_lib.sweeps import dataset
-from netdyn_lib.sweeps.running import run
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.learning_rate_sweep import __main__ as command
+from netdyn_lib.experiments.learning_rate_sweep import dataset
+from netdyn_lib.experiments.learning_rate_sweep.running import run
+from netdyn_lib.results.store import Store
+from netdyn_lib.tasks import losses, networks, tasks
 from tests.small_sweeps import same, small
 
 
@@ -25,9 +26,15 @@ def cluster(tmp_path_factory):
     scratch = tmp_path_factory.mktemp("dask")
     with dask.config.set({"distributed.admin.log-format": "%(message)s"}):
         with LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
-            protocol="tcp", host="127.0.0.1", local_directory=str(scratch), silence_logs=50,
-        ) as found:  # fmt: skip
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            protocol="tcp",
+            host="127.0.0.1",
+            local_directory=str(scratch),
+            silence_logs=50,
+        ) as found:
             yield found
 
 
@@ -54,7 +61,11 @@ def test_workers_give_the_same_numbers(tmp_path, cluster):
     done = run(sweep, there, scheduler=cluster.scheduler_address)
     assert (done.computed, done.missing, done.stopped) == (4, 0, "")
     assert same(dataset.load(sweep, there), dataset.load(sweep, here))
-    again = run(small(**{**vars(sweep), "rates": (0.5, 1.0, 5.0)}), there, scheduler=cluster.scheduler_address)
+    again = run(
+        small(**{**vars(sweep), "rates": (0.5, 1.0, 5.0)}),
+        there,
+        scheduler=cluster.scheduler_address,
+    )
     assert (again.kept, again.computed) == (4, 2)
 
 
@@ -80,7 +91,10 @@ def test_an_error_on_a_worker_names_the_shard_and_keeps_the_others(tmp_path, clu
             raise RuntimeError("no memory on this worker")
 
     sweep = own("own-failing", fail)
-    with pytest.raises(RuntimeError, match=r"small, η = .*, initial conditions .*: failed on its worker: .*no memory on this worker"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"small, η = .*, initial conditions .*: failed on its worker: .*no memory on this worker",
+    ):
         run(sweep, tmp_path, scheduler=cluster.scheduler_address)
 
 
@@ -91,13 +105,18 @@ def test_a_time_limit_holds_on_workers(tmp_path, cluster):
     assert time.monotonic() - began < 30
     assert (done.computed, done.missing, done.stopped) == (0, 3, "time limit")
     # Workers are free again: what was given up does not go on.
-    assert run(small(conditions=1), Store(tmp_path), scheduler=cluster.scheduler_address, time_limit=60).missing == 0
+    assert (
+        run(
+            small(conditions=1), Store(tmp_path), scheduler=cluster.scheduler_address, time_limit=60
+        ).missing
+        == 0
+    )
 
 
 SCHEDULER = """
 import time
 from distributed import LocalCluster
-from netdyn_lib.sweeps import compute  # now, not when the first shard comes
+from netdyn_lib.experiments.learning_rate_sweep import compute  # now, not when the first shard comes
 
 where = dict(dashboard_address=None, protocol="tcp", host="127.0.0.1", processes=False)
 with LocalCluster(n_workers=1, threads_per_worker=1, silence_logs=50, **where) as cluster:
@@ -110,8 +129,8 @@ def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
     """Its process is killed while it computes the second shard, or one soon after."""
     sweep = small(conditions=12, block=1, epochs=100, cap=0)
     size = {name: value for name, value in vars(sweep).items() if name not in ("name", "seed")}
-    monkeypatch.setitem(profiles._PAPER, "05_mnist_cifar", dict(sweeps={"small": size}))
-    monkeypatch.setitem(profiles._LAPTOP, "05_mnist_cifar", {})
+    monkeypatch.setitem(sizes._PAPER, "05_mnist_cifar", dict(sweeps={"small": size}))
+    monkeypatch.setitem(sizes._LAPTOP, "05_mnist_cifar", {})
     store = Store(tmp_path / "store")
     words = ["run", "small", "--store", str(store.folder), "--device", "cpu"]
     call = [sys.executable, "-c", SCHEDULER]
@@ -144,7 +163,7 @@ def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:nine"])
 def test_an_address_where_nobody_answers_is_a_clear_error(tmp_path, address, monkeypatch):
-    from netdyn_lib.sweeps import cluster as module
+    from netdyn_lib.experiments.learning_rate_sweep import cluster as module
 
     monkeypatch.setattr(module, "_CONNECT", 1)
     began = time.monotonic()
@@ -154,9 +173,11 @@ def test_an_address_where_nobody_answers_is_a_clear_error(tmp_path, address, mon
 
 
 def test_without_dask_a_scheduler_is_a_clear_error(tmp_path, monkeypatch):
-    monkeypatch.delitem(sys.modules, "netdyn_lib.sweeps.cluster", raising=False)
+    monkeypatch.delitem(
+        sys.modules, "netdyn_lib.experiments.learning_rate_sweep.cluster", raising=False
+    )
     monkeypatch.setitem(sys.modules, "distributed", None)
-    import netdyn_lib.sweeps
+    import netdyn_lib.experiments.learning_rate_sweep
 
     monkeypatch.delattr(netdyn_lib.sweeps, "cluster", raising=False)
     with pytest.raises(RuntimeError, match="needs Dask.*pip install dask distributed"):
@@ -164,5 +185,10 @@ def test_without_dask_a_scheduler_is_a_clear_error(tmp_path, monkeypatch):
 
 
 def test_dask_leaves_nothing_in_the_checkout():
-    said = subprocess.run(["git", "status", "--short", "--ignored"], capture_output=True, text=True, cwd=os.path.dirname(__file__) + "/..").stdout
+    said = subprocess.run(
+        ["git", "status", "--short", "--ignored"],
+        capture_output=True,
+        text=True,
+        cwd=os.path.dirname(__file__) + "/..",
+    ).stdout
     assert "dask" not in said.replace("tests/", "")

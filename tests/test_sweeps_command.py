@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from netdyn_lib import archives, profiles
-from netdyn_lib.sweeps import __main__ as command
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.learning_rate_sweep import __main__ as command
+from netdyn_lib.tasks import archives
 from tests.small_sweeps import script, small
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,7 +29,7 @@ class Hidden:
         return None if name.partition(".")[0] in names else self.finder.find_spec(name, path, target)
 
 sys.meta_path[:] = [Hidden(finder) for finder in sys.meta_path]
-from netdyn_lib.sweeps import __main__
+from netdyn_lib.experiments.learning_rate_sweep import __main__
 where = ["--store", sys.argv[1], "--device", "cpu"]
 assert __main__.main(["list", "small", *where]) == 3
 assert __main__.main(["run", "small", *where]) == 0
@@ -38,11 +39,20 @@ assert __main__.main(["publish", "small", "--out", sys.argv[2], *where]) == 0
 
 
 def test_it_needs_no_more_than_a_machine_that_computes_has(tmp_path):
-    call = [sys.executable, "-c", script(ROOT, FORBIDDEN), str(tmp_path / "store"), str(tmp_path / "out")]
+    call = [
+        sys.executable,
+        "-c",
+        script(ROOT, FORBIDDEN),
+        str(tmp_path / "store"),
+        str(tmp_path / "out"),
+    ]
     done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("small (laptop): 0 of 4 shards done") and "missing: η = 0.5, initial conditions 0 to 1" in lines[1]
+    assert (
+        lines[0].startswith("small (laptop): 0 of 4 shards done")
+        and "missing: η = 0.5, initial conditions 0 to 1" in lines[1]
+    )
     assert "4 computed in" in lines[5] and lines[6].startswith("small (laptop): 4 of 4 shards done")
     assert "small.npz" in lines[7] and "6 of 6 initial conditions" in lines[7]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "store"]
@@ -52,8 +62,12 @@ def test_it_needs_no_more_than_a_machine_that_computes_has(tmp_path):
 def book(monkeypatch):
     """The small sweep and one of MNIST as the book's."""
     few = {k: v for k, v in vars(small()).items() if k not in ("name", "seed")}
-    monkeypatch.setitem(profiles._PAPER, "05_mnist_cifar", dict(sweeps={"small": few, "images": few | {"task": "mnist"}}))
-    monkeypatch.setitem(profiles._LAPTOP, "05_mnist_cifar", {})
+    monkeypatch.setitem(
+        sizes._PAPER,
+        "05_mnist_cifar",
+        dict(sweeps={"small": few, "images": few | {"task": "mnist"}}),
+    )
+    monkeypatch.setitem(sizes._LAPTOP, "05_mnist_cifar", {})
 
 
 @pytest.mark.parametrize(
@@ -81,8 +95,13 @@ def test_a_store_that_cannot_be_written_is_one_error(book, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("ERROR: ")
 
 
-@pytest.mark.parametrize("error", [archives.MissingData("MNIST is nowhere"), archives.DamagedData("mnist.npz is damaged")])
-def test_data_that_cannot_be_had_are_an_error_of_their_sweep_alone(book, tmp_path, capsys, monkeypatch, error):
+@pytest.mark.parametrize(
+    "error",
+    [archives.MissingData("MNIST is nowhere"), archives.DamagedData("mnist.npz is damaged")],
+)
+def test_data_that_cannot_be_had_are_an_error_of_their_sweep_alone(
+    book, tmp_path, capsys, monkeypatch, error
+):
     monkeypatch.setattr(archives, "load", lambda name: (_ for _ in ()).throw(error))
     assert command.main(["run", "images", "small", "--store", str(tmp_path)]) == 1
     out, err = capsys.readouterr()

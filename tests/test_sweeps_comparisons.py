@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from netdyn_lib import claims
-from netdyn_lib.sweeps import comparisons, responses
+from netdyn_lib.experiments.learning_rate_sweep import comparisons, responses
+from netdyn_lib.results import claims
 
 RATES = (0.5, 1.0, 2.0, 4.0)
 
@@ -24,7 +24,9 @@ def exponents(keeps, rates=RATES):
 def arrivals(means, cap=100, rates=RATES):
     """Arrivals of ten networks that all take the same time; None for never."""
     times = np.array([[np.nan if m is None else m] * 10 for m in means], dtype=float)
-    return responses.Arrivals(np.array(rates), False, cap, [], [], [], times, np.ones(times.shape, bool))
+    return responses.Arrivals(
+        np.array(rates), False, cap, [], [], [], times, np.ones(times.shape, bool)
+    )
 
 
 def test_fastest_counts_those_that_never_arrive_at_the_cap():
@@ -64,10 +66,22 @@ def test_coincidence(kept, means, steps):
 @pytest.mark.parametrize(
     ("kept", "means", "why"),
     [
-        ((1, 10, 10, 10), (90, 80, 70, 60), "the share sensitive is 0.1 at the smallest learning rate already"),
+        (
+            (1, 10, 10, 10),
+            (90, 80, 70, 60),
+            "the share sensitive is 0.1 at the smallest learning rate already",
+        ),
         ((0, 0, 0, 0), (90, 50, 20, 60), "the share sensitive is below 0.1 at every learning rate"),
-        ((0, 0, 5, 10), (None, None, None, None), "no network arrives before epoch 100 at any learning rate"),
-        ((0, 0, 0, 0), (None, None, None, None), "no network arrives before epoch 100 at any learning rate, and the share sensitive is below 0.1 at every learning rate"),
+        (
+            (0, 0, 5, 10),
+            (None, None, None, None),
+            "no network arrives before epoch 100 at any learning rate",
+        ),
+        (
+            (0, 0, 0, 0),
+            (None, None, None, None),
+            "no network arrives before epoch 100 at any learning rate, and the share sensitive is below 0.1 at every learning rate",
+        ),
     ],
 )
 def test_where_there_are_no_steps_nothing_is_measured(kept, means, why):
@@ -75,12 +89,15 @@ def test_where_there_are_no_steps_nothing_is_measured(kept, means, why):
     steps = comparisons.coincidence(*found)
     assert np.isnan(tuple(steps)).all() and comparisons.uncounted(*found) == why
     counted = comparisons.coincidence(exponents((0, 0, 5, 10)), arrivals((90, 50, 20, 60)))
-    assert np.isnan(comparisons.worst(counted, steps).estimate) and np.isnan(comparisons.worst(steps, counted).estimate)
+    assert np.isnan(comparisons.worst(counted, steps).estimate) and np.isnan(
+        comparisons.worst(steps, counted).estimate
+    )
 
 
 def test_a_draw_without_an_onset_widens_the_interval():
     found = comparisons.coincidence(exponents((0, 0, 0, 1)), arrivals((90, 50, 20, 15)))
-    assert (found.estimate, found.low, found.high) == (0, 0, 4)  # a third of the draws lack the one that is sensitive
+    # a third of the draws lack the one that is sensitive
+    assert (found.estimate, found.low, found.high) == (0, 0, 4)
 
 
 def test_coincidence_of_other_shapes_is_refused():
@@ -91,7 +108,8 @@ def test_coincidence_of_other_shapes_is_refused():
 def test_shares_onset_and_rise():
     found, reached = exponents((0, 2, 6, 10)), arrivals((90, 30, 40, 90))
     assert comparisons.onset(found, 0.5).estimate == 2.0
-    assert comparisons.onset(exponents((0, 0, 0, 1)), 0.5).estimate == 8.0  # never: twice the largest
+    # never: twice the largest
+    assert comparisons.onset(exponents((0, 0, 0, 1)), 0.5).estimate == 8.0
     assert comparisons.share_at_fastest(found, reached).estimate == 0.2
     assert comparisons.sensitive_while_fast(found, reached).estimate == 0.6
     assert comparisons.largest_share(found, 0, 1).estimate == 0.2

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from netdyn_lib import store
-from netdyn_lib.sweeps import dataset, published
-from netdyn_lib.sweeps.running import plan, run
+from netdyn_lib.experiments.learning_rate_sweep import dataset, published
+from netdyn_lib.experiments.learning_rate_sweep.running import plan, run
+from netdyn_lib.results import store
 from tests.small_sweeps import same, small
 
 SWEEP = dict(block=1, sharp_at=(0, 6), sharp_conditions=1)
@@ -29,12 +29,18 @@ def data(folder):
 def test_everything_is_labelled(data):
     assert data["distance"].dims == ("eta", "epoch", "init", "perturbation")
     assert data["distance"].shape == (2, 13, 3, 2)
-    assert data["eta"].values.tolist() == [0.5, 5.0] and data["sharp_epoch"].values.tolist() == [0, 6]
+    assert data["eta"].values.tolist() == [0.5, 5.0] and data["sharp_epoch"].values.tolist() == [
+        0,
+        6,
+    ]
     assert set(data) == {*dataset.DIMS, "present"}
     assert all("units" in data[name].attrs for name in dataset.DIMS)
     assert json.loads(data.attrs["sweep"])["name"] == "small"
     shards = json.loads(data.attrs["shards"])
-    assert [s["shard"] for s in shards[:2]] == [dict(rate=0.5, start=0, count=1), dict(rate=5.0, start=0, count=1)]
+    assert [s["shard"] for s in shards[:2]] == [
+        dict(rate=0.5, start=0, count=1),
+        dict(rate=5.0, start=0, count=1),
+    ]
     assert data["present"].all() and np.isnan(data["sharpness"].values[:, :, 1:]).all()
 
 
@@ -46,7 +52,10 @@ def test_what_is_missing_is_nan(tmp_path, data):
     store.Store(tmp_path).path(found.keys[lost]).unlink()
     part = dataset.load(sweep, tmp_path)
     assert part["present"].values.tolist() == [[True, True, True], [True, False, True]]
-    assert np.isnan(part["loss"].sel(eta=5.0, init=1)).all() and (part["diverged_at"].sel(eta=5.0, init=1) == -1).all()
+    assert (
+        np.isnan(part["loss"].sel(eta=5.0, init=1)).all()
+        and (part["diverged_at"].sel(eta=5.0, init=1) == -1).all()
+    )
     assert same(part.isel(init=[0, 2]), data.isel(init=[0, 2]))
 
 
@@ -66,13 +75,20 @@ def test_published_results_open_as_they_were(tmp_path, data):
     assert published.names(tmp_path) == ["small"] and path == published.path_of("small", tmp_path)
     opened = published.load("small", tmp_path)
     np.testing.assert_allclose(opened["loss"], data["loss"], rtol=1e-6)
-    np.testing.assert_allclose(np.exp(opened["log_mean_distance"]), data["distance"].mean("perturbation"), rtol=1e-5)
-    assert opened["distance"].dims == ("eta", "epoch", "few", "perturbation") and opened["present"].dtype == bool
+    np.testing.assert_allclose(
+        np.exp(opened["log_mean_distance"]), data["distance"].mean("perturbation"), rtol=1e-5
+    )
+    assert (
+        opened["distance"].dims == ("eta", "epoch", "few", "perturbation")
+        and opened["present"].dtype == bool
+    )
     np.testing.assert_array_equal(opened["first_hit"], data["first_hit"])
     np.testing.assert_array_equal(opened["diverged_at"], data["diverged_at"])
     (group,) = json.loads(opened.attrs["provenance"])
     assert group["shards"] == 6 and group["seconds"] >= 0 and group["content"]["samples"] == 40
-    with pytest.raises(FileNotFoundError, match="nothing is published.*sweeps run none --profile paper"):
+    with pytest.raises(
+        FileNotFoundError, match="nothing is published.*sweeps run none --profile paper"
+    ):
         published.load("none", tmp_path)
 
 

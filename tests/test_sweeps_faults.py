@@ -1,4 +1,6 @@
-"""Sweeps that are killed, stopped, damaged, shared, and short of disk: nothing finished is lost, and the numbers are the same."""
+"""Sweeps that are killed, stopped, damaged, shared, and short of disk: nothing finished is lost,
+and the numbers are the same.
+"""
 
 import json
 import os
@@ -11,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib import jobs
-from netdyn_lib.store import DamagedShard, Store
-from netdyn_lib.sweeps import dataset
-from netdyn_lib.sweeps.running import plan, run
+from netdyn_lib.experiments import jobs
+from netdyn_lib.experiments.learning_rate_sweep import dataset
+from netdyn_lib.experiments.learning_rate_sweep.running import plan, run
+from netdyn_lib.results.store import DamagedShard, Store
 from tests.small_sweeps import same, script, small
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +25,7 @@ SIZES = dict(conditions=6, block=1, epochs=60, cap=60)
 #: Says when it begins a shard.
 ANNOUNCE = """
 import os
-from netdyn_lib.sweeps import __main__, running
+from netdyn_lib.experiments.learning_rate_sweep import __main__, running
 real = running.compute
 def compute(*words):
     os.write(1, f"begin {words[4]}\\n".encode())
@@ -39,8 +41,21 @@ __main__.program()
 
 
 def start(folder, *words, body=ANNOUNCE + RUN, **sizes):
-    command = [sys.executable, "-c", script(ROOT, body, **(SIZES | sizes)), "run", "small", "--store", str(folder), "--device", "cpu", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent)
+    command = [
+        sys.executable,
+        "-c",
+        script(ROOT, body, **(SIZES | sizes)),
+        "run",
+        "small",
+        "--store",
+        str(folder),
+        "--device",
+        "cpu",
+        *words,
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder.parent
+    )
 
 
 def begun(process, number):
@@ -128,7 +143,7 @@ def test_damaged_shards_are_named_and_computed_again(tmp_path, uninterrupted):
 READING = """
 import os
 from netdyn_lib import store
-from netdyn_lib.sweeps import __main__, running
+from netdyn_lib.experiments.learning_rate_sweep import __main__, running
 running.plan(SWEEP, "none"), store.Store("store").damaged()  # load all that is needed
 if os.getuid() == 0:  # whom no permission stops
     os.setgroups([])
@@ -239,7 +254,12 @@ running.compute = compute
 def test_what_a_shard_says_of_itself(tmp_path):
     run(small(**SIZES), tmp_path)
     metas = [Store(tmp_path).read(key).meta for key in Store(tmp_path).keys()]
-    assert {tuple(sorted(m)) for m in metas} == {("commit", "computed", "data", "identity", "machine", "seconds", "shard", "sweep")}
+    assert {tuple(sorted(m)) for m in metas} == {
+        ("commit", "computed", "data", "identity", "machine", "seconds", "shard", "sweep")
+    }
     assert np.all([m["machine"]["device"] == m["identity"]["device"] == "cpu" for m in metas])
-    assert metas[0]["data"] == "Digits: first 40 of 1,437 training images, first 30 of 360 test images (scikit-learn)"
+    assert (
+        metas[0]["data"]
+        == "Digits: first 40 of 1,437 training images, first 30 of 360 test images (scikit-learn)"
+    )
     assert str(ROOT) not in json.dumps(metas)

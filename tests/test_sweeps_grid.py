@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from netdyn_lib import data, losses, networks, tasks
-from netdyn_lib.sweeps import Sweep, compute, named
-from netdyn_lib.sweeps.grid import Shard
+from netdyn_lib.experiments.learning_rate_sweep import Sweep, compute, named
+from netdyn_lib.experiments.learning_rate_sweep.grid import Shard
+from netdyn_lib.tasks import datasets, losses, networks, tasks
 from tests.small_sweeps import TASK, register, small
 
 
@@ -109,7 +109,9 @@ def test_a_key_stays_with_what_does_not():
     assert key_of(small(), shard=1) != first != key_of(small(), shard=2)
     # Sharpness of other shards does not matter to one that takes none.
     deep = dict(sharp_at=(0,), conditions=4)
-    assert key_of(small(sharp_conditions=2, **deep), 2) == key_of(small(sharp_conditions=1, **deep), 2)
+    assert key_of(small(sharp_conditions=2, **deep), 2) == key_of(
+        small(sharp_conditions=1, **deep), 2
+    )
 
 
 def test_a_key_changes_with_code_versions_device_and_definition(monkeypatch):
@@ -145,10 +147,13 @@ def test_a_key_follows_the_samples_themselves():
     assert iris[0] != iris[1]
     register()
     recipe = tasks.recipe(TASK)
-    split = data.digits()
+    split = datasets.digits()
     brighter = dataclasses.replace(split, x=split.x * 2)
     test = dataclasses.replace(split, y_test=split.y_test.flip(0))
-    keys = [key_of(small(), recipe=dataclasses.replace(recipe, data=lambda s=s: s)) for s in (split, brighter, test)]
+    keys = [
+        key_of(small(), recipe=dataclasses.replace(recipe, data=lambda s=s: s))
+        for s in (split, brighter, test)
+    ]
     assert len(set(keys)) == 3
 
 
@@ -167,11 +172,23 @@ def test_a_key_follows_the_code_of_a_module_of_ones_own():
     recipe = tasks.recipe(small().task)
 
     def key(act, scale=1.0):
-        return key_of(small(), recipe=dataclasses.replace(recipe, network=lambda: network(act, scale)))
+        return key_of(
+            small(), recipe=dataclasses.replace(recipe, network=lambda: network(act, scale))
+        )
 
     doubled = key(lambda self, x: self.layer(2 * x))
     assert doubled == key(lambda self, x: self.layer(2 * x))
-    assert len({doubled, key(lambda self, x: self.layer(3 * x)), key(lambda self, x: self.layer(x).sin()), key(lambda self, x: self.layer(2 * x), 0.5)}) == 4
+    assert (
+        len(
+            {
+                doubled,
+                key(lambda self, x: self.layer(3 * x)),
+                key(lambda self, x: self.layer(x).sin()),
+                key(lambda self, x: self.layer(2 * x), 0.5),
+            }
+        )
+        == 4
+    )
 
 
 def test_a_machine_that_would_compute_something_else_refuses():

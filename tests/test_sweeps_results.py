@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 from bs4 import BeautifulSoup
 
-from netdyn_lib import archives, sweeps
-from netdyn_lib.sweeps import named, published, results
+from netdyn_lib.experiments import learning_rate_sweep
+from netdyn_lib.experiments.learning_rate_sweep import named, published, results
+from netdyn_lib.tasks import archives
 
 
 @pytest.fixture
@@ -22,12 +23,16 @@ def test_missing_images_are_said_and_nothing_takes_their_place(bare, tmp_path):
     assert not found.there and not found.live
     assert found.note.startswith("NOTE: MNIST is not at hand")
     # No word of publishing: a laptop's sizes must not take the place of the paper's.
-    assert found.note.endswith("python -m netdyn_lib.sweeps run mnist --profile laptop")
+    assert found.note.endswith(
+        "python -m netdyn_lib.experiments.learning_rate_sweep run mnist --profile laptop"
+    )
     assert results.datasets({"here": found}) == {}
 
 
 def test_a_live_sweep_says_what_it_is_of(monkeypatch, tmp_path):
-    small = sweeps.Sweep("digits", "digits", (0.5, 5.0), 2, copies=1, epochs=4, samples=50, test_samples=20)
+    small = learning_rate_sweep.Sweep(
+        "digits", "digits", (0.5, 5.0), 2, copies=1, epochs=4, samples=50, test_samples=20
+    )
     monkeypatch.setattr(results, "get", lambda name, profile, seed: small)
     found = results.live("digits", store=tmp_path)
     assert found.live and found.there
@@ -66,15 +71,21 @@ def test_what_is_not_published_is_listed_with_its_cost_and_command(tmp_path):
     rows = {row.th.get_text(): [cell.get_text() for cell in row("td")] for row in page.tbody("tr")}
     assert list(rows) == list(named.names())
     for name, (exponents, arrivals, command) in rows.items():
-        assert command == published.command(name) and command in str(found)  # whole, fit to be copied
+        # whole, fit to be copied
+        assert command == published.command(name) and command in str(found)
         assert float(exponents) > 0 and (arrivals == "–") == (named.get(name, "paper").cap == 0)
-        assert arrivals == "–" or (float(arrivals) > 0) == (named.get(name, "paper").cap > named.get(name, "paper").epochs)
+        assert arrivals == "–" or (float(arrivals) > 0) == (
+            named.get(name, "paper").cap > named.get(name, "paper").epochs
+        )
     assert rows["mnist"][0] == "1.2e+16" and rows["sharpness"][1] == "–"
 
 
 def test_nothing_is_listed_where_everything_is_published(monkeypatch):
     monkeypatch.setattr(published, "names", lambda root=None: list(named.names()))
-    assert "Everything is published" in published.unpublished()._repr_html_() and str(published.unpublished()) == "Everything is published."
+    assert (
+        "Everything is published" in published.unpublished()._repr_html_()
+        and str(published.unpublished()) == "Everything is published."
+    )
 
 
 def test_everything_published_opens_and_is_listed_no_more():
@@ -92,7 +103,11 @@ def test_published_sweeps_are_recomputed_where_their_images_are(bare):
     assert [c.name for c in checks] == published.names()
     for check in checks:
         if check.name.startswith(("mnist", "cifar")):
-            assert str(check).startswith("NOTE: ") and "not at hand" in str(check) and check.agrees is None
+            assert (
+                str(check).startswith("NOTE: ")
+                and "not at hand" in str(check)
+                and check.agrees is None
+            )
         else:
             assert check.agrees
     assert published.verified(checks)
@@ -100,8 +115,12 @@ def test_published_sweeps_are_recomputed_where_their_images_are(bare):
 
 @pytest.mark.parametrize("token", ["a", "b", "c", "d"])
 def test_what_cannot_be_checked_takes_no_place_of_what_can(bare, token):
-    """Without images digits and Iris can be recomputed: every token does, and asks for no more than one."""
-    made = [c for c in published.check_all(token, epochs=1, most=1) if isinstance(c, published.Check)]
+    """Without images digits and Iris can be recomputed: every token does, and asks for no more than
+    one.
+    """
+    made = [
+        c for c in published.check_all(token, epochs=1, most=1) if isinstance(c, published.Check)
+    ]
     assert len(made) == 1 and made[0].name in ("digits", "iris") and published.verified(made)
 
 
@@ -121,7 +140,9 @@ def test_as_many_are_recomputed_as_were_asked_for(monkeypatch):
     assert chosen == set("abcdefgh")  # over tokens, all have their turn
     missing = set("abcdefg")
     checks = published.check_all("x", most=2)
-    assert [c.name for c in checks] == list("abcdefgh") and [c.agrees for c in checks] == [None] * 7 + [True]
+    assert [c.name for c in checks] == list("abcdefgh") and [c.agrees for c in checks] == [
+        None
+    ] * 7 + [True]
     assert published.verified(checks)
     missing = set("abcdefgh")
     assert not published.verified(published.check_all("x", most=2)) and not published.verified([])
@@ -129,4 +150,6 @@ def test_as_many_are_recomputed_as_were_asked_for(monkeypatch):
 
 def test_one_that_disagrees_is_no_verification():
     right, wrong = (published.Check("a", 1.0, 0, 5, 0.0, 0.0, agrees) for agrees in (True, False))
-    assert published.verified([right]) and not published.verified([right, wrong, published.Unchecked("b")])
+    assert published.verified([right]) and not published.verified(
+        [right, wrong, published.Unchecked("b")]
+    )

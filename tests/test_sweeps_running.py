@@ -1,4 +1,6 @@
-"""Running sweeps: the same numbers however they are cut, only what is missing, time limits, overflow."""
+"""Running sweeps: the same numbers however they are cut, only what is missing, time limits,
+overflow.
+"""
 
 import time
 from functools import partial
@@ -7,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import blocked, ensembles, losses, networks, steppers, tasks
-from netdyn_lib.store import Store
-from netdyn_lib.sweeps import dataset, measuring, running
-from netdyn_lib.sweeps.running import plan, run
+from netdyn_lib import torch_utils
+from netdyn_lib.experiments.learning_rate_sweep import dataset, measuring, running
+from netdyn_lib.experiments.learning_rate_sweep.running import plan, run
+from netdyn_lib.results.store import Store
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import blocked, steppers
 from tests.small_sweeps import TASK, same, small
 
 
@@ -120,7 +124,9 @@ def test_a_shard_measures_what_single_networks_do(whole):
     start = task.initial(3)
     balls = networks.perturbed(start, 1e-8, 2)
     np.testing.assert_allclose(
-        whole["distance"].sel(eta=0.5, epoch=0).values, (balls[:, 1:] - balls[:, :1]).abs().sum(-1).numpy(), rtol=1e-12
+        whole["distance"].sel(eta=0.5, epoch=0).values,
+        (balls[:, 1:] - balls[:, :1]).abs().sum(-1).numpy(),
+        rtol=1e-12,
     )
     params = start[1].clone().requires_grad_()
     for epoch in range(4):
@@ -137,7 +143,8 @@ def test_sharpness_is_of_the_references_chosen(tmp_path):
     assert data["sharpness"].dims == ("eta", "sharp_epoch", "init") and "first_hit" not in data
     sharp = data["sharpness"].transpose("init", "eta", "sharp_epoch").values
     assert (sharp[:2] > 0).all() and np.isnan(sharp[2]).all()
-    np.testing.assert_array_equal(sharp[:, 0, 0], sharp[:, 1, 0])  # before the first step, at any rate
+    # before the first step, at any rate
+    np.testing.assert_array_equal(sharp[:, 0, 0], sharp[:, 1, 0])
     together = loaded(small(sharp_at=(0, 6, 12), sharp_conditions=2, block=3, cap=0), tmp_path)
     assert same(together, data)
 
@@ -147,24 +154,34 @@ def test_networks_that_overflow_are_data(tmp_path):
     if "overflowing" not in tasks.names():
         network = partial(networks.MLP, (64, 8, 10), "relu")
         tasks.register(tasks.Recipe("overflowing", "digits", network, losses.CrossEntropy(), 0.9))
-    sweep = small(task="overflowing", rates=(0.1, 1e160), cap=40, sharp_at=(0, 5), sharp_conditions=3)
+    sweep = small(
+        task="overflowing", rates=(0.1, 1e160), cap=40, sharp_at=(0, 5), sharp_conditions=3
+    )
     data = loaded(sweep, tmp_path)
     tame, wild = data.sel(eta=0.1), data.sel(eta=1e160)
     assert (tame["diverged_at"] == -1).all() and np.isfinite(tame["distance"]).all()
     gone = wild["diverged_at"].values
     assert (gone > 0).all()
     for k in range(3):
-        assert np.isfinite(wild["loss"].values[0, k]) and np.isnan(wild["loss"].values[gone[k, 0] :, k]).all()
+        assert (
+            np.isfinite(wild["loss"].values[0, k])
+            and np.isnan(wild["loss"].values[gone[k, 0] :, k]).all()
+        )
         assert np.isnan(wild["accuracy"].values[gone[k, 0] :, k]).all()
     assert np.isnan(wild["first_hit"]).all() and np.isnan(wild["sustained_hit"]).all()
-    assert np.isfinite(wild["sharpness"].values[0]).all() and np.isnan(wild["sharpness"].values[1]).all()
+    assert (
+        np.isfinite(wild["sharpness"].values[0]).all()
+        and np.isnan(wild["sharpness"].values[1]).all()
+    )
     assert same(loaded(sweep, tmp_path / "again", workers=1), data)
 
 
 def test_measuring_gives_up_past_its_deadline():
     sweep = small()
-    with pytest.raises(ensembles.Stopped):
-        measuring.measure(tasks.get(TASK, samples=40), sweep, sweep.shards()[0], deadline=time.monotonic() - 1)
+    with pytest.raises(torch_utils.Stopped):
+        measuring.measure(
+            tasks.get(TASK, samples=40), sweep, sweep.shards()[0], deadline=time.monotonic() - 1
+        )
 
 
 # Errors

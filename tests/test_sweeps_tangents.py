@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from netdyn_lib import losses, networks, tasks
-from netdyn_lib.sweeps import tangents
+from netdyn_lib.experiments.learning_rate_sweep import tangents
+from netdyn_lib.tasks import losses, networks, tasks
 
 
 def test_a_linear_network_has_its_exponents_by_hand():
-    """On a quadratic loss every tangent vector ends along the steepest eigenvector, and grows by |1 − ηλ|."""
+    """On a quadratic loss every tangent vector ends along the steepest eigenvector, and grows by |1
+    − ηλ|.
+    """
     x = np.array([[2.0, 0.0], [0.0, 0.5]])
     task = tasks.custom("line", networks.MLP((2, 1)), losses.HalfSquaredError(), x, np.zeros(2))
     top = np.linalg.eigvalsh(np.c_[x, np.ones(2)].T @ np.c_[x, np.ones(2)])[-1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import phases, switching
+from netdyn_lib.series import phases, switching
 from tests.examples import cycle
 
 RNG = np.random.default_rng(0)
@@ -11,7 +11,11 @@ RNG = np.random.default_rng(0)
 
 def test_settling_and_leaving():
     quiet, loud = np.full(60, 0.5), np.full(60, 2.0)
-    stays, leaves, never = np.r_[loud, quiet, quiet], np.r_[quiet, loud, quiet], np.r_[loud, loud, loud]
+    stays, leaves, never = (
+        np.r_[loud, quiet, quiet],
+        np.r_[quiet, loud, quiet],
+        np.r_[loud, loud, loud],
+    )
     series = np.stack([stays, leaves, never], axis=1)
     settled, left = switching.settled(series, phases.classify(series), below=1.0)
     assert settled.tolist() == [True, True, False]
@@ -25,7 +29,8 @@ def test_departure_is_found_to_the_epoch():
     assert np.isnan(switching.departure(cycle(3, 200), 0, 3))
     settled = 0.3 + np.spacing(0.3) * RNG.integers(-1, 2, 200)
     assert np.isnan(switching.departure(settled, 0, 3))  # by the last digits only
-    assert switching.departure(np.r_[np.zeros(50), np.arange(1.0, 20)], 10, 3) == 47  # a constant series, left at 50
+    # a constant series, left at 50
+    assert switching.departure(np.r_[np.zeros(50), np.arange(1.0, 20)], 10, 3) == 47
 
 
 def test_switches_that_coincide_and_switches_that_do_not():
@@ -53,7 +58,9 @@ def test_pooling_counts_the_same_as_one_by_one():
     groups = [0, 1, 2, None, 0]
     pooled = switching.pooled_coincidence(labels, groups)
     singles = [
-        switching.coincidence(labels[:, k, switching.most_intermittent(labels[:, k], groups)], shifts=1)
+        switching.coincidence(
+            labels[:, k, switching.most_intermittent(labels[:, k], groups)], shifts=1
+        )
         for k in range(4)
     ]
     total = sum(s.switches for s in singles)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.func import jacrev, vmap
 
-from netdyn_lib.systems import SYSTEMS
-from netdyn_lib.tangent.benettin import spectrum
-from netdyn_lib.tangent.operators import by_jacobian
+from netdyn_lib.lyapunov.benettin import spectrum
+from netdyn_lib.lyapunov.known_systems import SYSTEMS
+from netdyn_lib.lyapunov.tangent_maps import by_jacobian
 
 EACH = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 
@@ -21,7 +21,13 @@ def test_exponents_are_the_known_ones_and_their_sum_is_that_of_the_determinants(
         volumes.append(torch.linalg.slogdet(jacobian).logabsdet)
         return following, jacobian
 
-    found = spectrum(by_jacobian(recorded), system.start, system.steps, transient=system.transient, at=[system.steps])
+    found = spectrum(
+        by_jacobian(recorded),
+        system.start,
+        system.steps,
+        transient=system.transient,
+        at=[system.steps],
+    )
     exponents = found.exponents(dt=system.step_time)  # (n, P)
     assert (found.diverged_at == -1).all() and (found.singular_at == -1).all()
     off = np.abs(exponents.mean(0) - system.exponents)

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from netdyn_lib.tangent import angles
+from netdyn_lib.lyapunov import angles
 
 RNG = np.random.default_rng(0)
 
@@ -20,9 +20,23 @@ def pair(theta, size=5, seed=0):
 def test_angles_are_accurate_to_rounding(theta):
     vectors = pair(theta)
     assert angles.between(vectors)[0, 1] == pytest.approx(theta, abs=1e-15)
-    assert angles.between_subspaces(vectors[:, :1], vectors[:, 1:])[0] == pytest.approx(theta, abs=1e-15)
+    assert angles.between_subspaces(vectors[:, :1], vectors[:, 1:])[0] == pytest.approx(
+        theta, abs=1e-15
+    )
     if theta == 1e-9:  # what is avoided
-        assert abs(np.arccos(min(1.0, abs(vectors[:, 0] @ vectors[:, 1]) / np.prod(np.linalg.norm(vectors, axis=0)))) - theta) > 1e-10
+        assert (
+            abs(
+                np.arccos(
+                    min(
+                        1.0,
+                        abs(vectors[:, 0] @ vectors[:, 1])
+                        / np.prod(np.linalg.norm(vectors, axis=0)),
+                    )
+                )
+                - theta
+            )
+            > 1e-10
+        )
 
 
 def test_signs_and_lengths_do_not_matter():
@@ -34,7 +48,9 @@ def test_signs_and_lengths_do_not_matter():
     scaled = vectors * np.array([1, -1, 1e-200, 1e200, -3.0])
     np.testing.assert_allclose(angles.between(scaled), found, atol=1e-14)
     units = vectors / np.linalg.norm(vectors, axis=-2, keepdims=True)
-    np.testing.assert_allclose(np.cos(found), np.abs(np.swapaxes(units, -1, -2) @ units), atol=1e-14)
+    np.testing.assert_allclose(
+        np.cos(found), np.abs(np.swapaxes(units, -1, -2) @ units), atol=1e-14
+    )
 
 
 def test_pairs_are_the_upper_triangle():
@@ -64,12 +80,16 @@ def test_principal_angles_are_scipys(p, q):
     assert found.shape == (3, 2, min(p, q))
     for index in np.ndindex(3, 2):
         # SciPy's angles near zero are good to 1e-8 only where large ones stand beside them.
-        np.testing.assert_allclose(found[index], np.sort(scipy.linalg.subspace_angles(a[index], b[index])), atol=1e-7)
+        np.testing.assert_allclose(
+            found[index], np.sort(scipy.linalg.subspace_angles(a[index], b[index])), atol=1e-7
+        )
     np.testing.assert_allclose(angles.between_subspaces(b, a), found, atol=1e-14)
 
 
 def test_principal_angles_that_are_known():
-    """Spans of (e1, e2) and (cos s e1 + sin s e3, cos t e2 + sin t e4), in another basis, and turned."""
+    """Spans of (e1, e2) and (cos s e1 + sin s e3, cos t e2 + sin t e4), in another basis, and
+    turned.
+    """
     s, t = 1e-9, 1.2
     turn = np.linalg.qr(RNG.standard_normal((5, 5)))[0]
     a, b = np.zeros((5, 2)), np.zeros((5, 2))
@@ -90,6 +110,12 @@ def test_columns_that_depend_on_each_other_span_less():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match=r"vectors of shape \(3,\): expected \(…, P, k\)"):
         angles.between(np.ones(3))
-    for a, b in (((5, 2), (4, 2)), ((5,), (5,)), ((5, 6), (5, 1)), ((5, 0), (5, 1)), ((2, 5, 1), (5, 1))):
+    for a, b in (
+        ((5, 2), (4, 2)),
+        ((5,), (5,)),
+        ((5, 6), (5, 1)),
+        ((5, 0), (5, 1)),
+        ((2, 5, 1), (5, 1)),
+    ):
         with pytest.raises(ValueError, match=r"expected \(…, P, p\) and \(…, P, q\)"):
             angles.between_subspaces(np.ones(a), np.ones(b))

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, descent, ensembles, losses, networks, tasks
-from netdyn_lib.systems import SYSTEMS
-from netdyn_lib.tangent.benettin import spectrum
-from netdyn_lib.tangent.dimensions import degenerate, kaplan_yorke, near_zero
-from netdyn_lib.tangent.frames import random_orthogonal
-from netdyn_lib.tangent.operators import by_jacobian, by_product
+from netdyn_lib import torch_utils
+from netdyn_lib.curvature import hessian
+from netdyn_lib.lyapunov.benettin import spectrum
+from netdyn_lib.lyapunov.dimensions import degenerate, kaplan_yorke, near_zero
+from netdyn_lib.lyapunov.known_systems import SYSTEMS
+from netdyn_lib.lyapunov.qr import random_orthogonal
+from netdyn_lib.lyapunov.tangent_maps import by_jacobian, by_product
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import gradient_descent
 
 HENON, LORENZ, STANDARD = (SYSTEMS[k] for k in ("Hénon map", "Lorenz system", "standard map"))
 
@@ -31,10 +34,14 @@ def some(n, size):
 def test_exponents_of_gradient_descent_on_a_quadratic_loss():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((20, 3)), rng.standard_normal((20, 1))
-    task = tasks.custom("quadratic", networks.MLP((3, 1)), losses.HalfSquaredError(), x, torch.tensor(y))
+    task = tasks.custom(
+        "quadratic", networks.MLP((3, 1)), losses.HalfSquaredError(), x, torch.tensor(y)
+    )
     rate, params = 0.03, task.initial(2)
-    exact = np.sort(curvature.local_exponents(curvature.spectra(task.objective, params)[0], rate))[::-1]
-    found = spectrum(by_product(descent.GradientDescent(task, rate).product), params, 100, transient=400)
+    exact = np.sort(hessian.local_exponents(hessian.spectra(task.objective, params)[0], rate))[::-1]
+    found = spectrum(
+        by_product(gradient_descent.GradientDescent(task, rate).product), params, 100, transient=400
+    )
     np.testing.assert_allclose(found.exponents(), np.broadcast_to(exact, (2, 4)), atol=1e-11)
 
 
@@ -59,7 +66,9 @@ def test_the_frame_is_the_orthonormalised_image_of_the_start_frame():
     exact, r = np.linalg.qr((product @ q).numpy())
     exact = exact * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
     np.testing.assert_allclose(found.frame, exact, atol=1e-11)
-    np.testing.assert_allclose(found.log_growth[-1], np.log(np.abs(np.diagonal(r, axis1=1, axis2=2))), atol=1e-12)
+    np.testing.assert_allclose(
+        found.log_growth[-1], np.log(np.abs(np.diagonal(r, axis1=1, axis2=2))), atol=1e-12
+    )
     torch.testing.assert_close(found.final, w, rtol=0, atol=0)
 
 
@@ -69,7 +78,8 @@ def test_growth_does_not_depend_on_how_often_frames_are_orthonormalised(interval
     often = spectrum(advance, HENON.start[:5], 13, at=[13], transient=2)
     seldom = spectrum(advance, HENON.start[:5], 13, at=[13], transient=2, interval=interval)
     np.testing.assert_allclose(seldom.log_growth[..., 0], often.log_growth[..., 0], atol=1e-12)
-    if interval < 10:  # vectors that part by e^(2 interval) leave the second exponent so many digits fewer
+    # vectors that part by e^(2 interval) leave the second exponent so many digits fewer
+    if interval < 10:
         np.testing.assert_allclose(seldom.log_growth, often.log_growth, atol=1e-8)
 
 
@@ -80,12 +90,16 @@ def test_steps_kept():
     few = spectrum(advance, HENON.start[:3], 20, at=[17, 4, 4], interval=5)
     np.testing.assert_array_equal(few.times, [0, 4, 17])
     np.testing.assert_allclose(few.log_growth, whole.log_growth[[0, 4, 17]], atol=1e-10)
-    np.testing.assert_array_equal(spectrum(advance, HENON.start[:3], 20, interval=8).times, [0, 8, 16, 20])
+    np.testing.assert_array_equal(
+        spectrum(advance, HENON.start[:3], 20, interval=8).times, [0, 8, 16, 20]
+    )
     np.testing.assert_array_equal(spectrum(advance, HENON.start[:3], 0).times, [0])
 
 
 def test_many_blocks_of_logarithms_add_up():
-    found = spectrum(diagonal(2.0, 0.5), some(2, 2), 1000, frame=torch.eye(2), at=range(0, 1001, 100))
+    found = spectrum(
+        diagonal(2.0, 0.5), some(2, 2), 1000, frame=torch.eye(2), at=range(0, 1001, 100)
+    )
     exact = np.log(2) * np.arange(0, 1001, 100)
     np.testing.assert_allclose(found.log_growth[:, 1], np.stack([exact, -exact], 1), rtol=1e-12)
 
@@ -95,7 +109,9 @@ def test_windows_and_finite_times():
     grown = found.log_growth
     np.testing.assert_allclose(found.exponents(10, 30, dt=0.5), (grown[3] - grown[1]) / 10)
     np.testing.assert_allclose(found.exponents(), grown[3] / 30)
-    np.testing.assert_allclose(found.finite_time(0.5), grown[1:] / np.array([5, 10, 15])[:, None, None])
+    np.testing.assert_allclose(
+        found.finite_time(0.5), grown[1:] / np.array([5, 10, 15])[:, None, None]
+    )
     with pytest.raises(ValueError, match="step 7 was not kept: steps kept are 0, 10, 20, 30"):
         found.exponents(7)
     with pytest.raises(ValueError, match="window 20–10: must have a length"):
@@ -109,7 +125,9 @@ def test_the_transient_moves_state_and_frame_and_counts_for_nothing():
     advance = by_jacobian(HENON.function)
     whole = spectrum(advance, HENON.start[:3], 50)
     later = spectrum(advance, HENON.start[:3], 30, transient=20)
-    np.testing.assert_allclose(later.log_growth, whole.log_growth[20:] - whole.log_growth[20], atol=1e-10)
+    np.testing.assert_allclose(
+        later.log_growth, whole.log_growth[20:] - whole.log_growth[20], atol=1e-10
+    )
     torch.testing.assert_close(later.final, whole.final, rtol=0, atol=0)
 
 
@@ -117,7 +135,14 @@ def test_the_transient_moves_state_and_frame_and_counts_for_nothing():
 def test_chunks_change_no_bit(chunk):
     iris = tasks.get("iris")
     cases = [(by_jacobian(s.function), s.start[:7], 60, None) for s in (HENON, LORENZ, STANDARD)]
-    cases.append((by_product(descent.GradientDescent(iris, [0.1, 0.3, 1, 1, 2, 3, 5]).product), iris.initial(7), 20, 3))
+    cases.append(
+        (
+            by_product(gradient_descent.GradientDescent(iris, [0.1, 0.3, 1, 1, 2, 3, 5]).product),
+            iris.initial(7),
+            20,
+            3,
+        )
+    )
     for advance, params, steps, count in cases:
         together = spectrum(advance, params, steps, count, interval=2, transient=3)
         apart = spectrum(advance, params, steps, count, interval=2, transient=3, chunk=chunk)
@@ -146,9 +171,15 @@ def test_a_trajectory_that_overflows_is_nan_from_there_on():
     start = torch.tensor([[0.5, 0.5], [1e80, 1.0], [1.0, 1.0]], dtype=torch.float64)
     found = spectrum(by_jacobian(square), start, 5)  # 1e80, 1e160, overflow
     np.testing.assert_array_equal(found.diverged_at, [-1, 2, -1])
-    np.testing.assert_array_equal(np.isnan(found.log_growth).all(2), np.isnan(found.log_growth).any(2))
-    np.testing.assert_array_equal(np.isnan(found.log_growth[:, 1, 0]), [False, False, True, True, True, True])
-    np.testing.assert_allclose(found.log_growth[:, 2], np.log(2) * np.arange(6)[:, None] * [1, 1], atol=1e-12)
+    np.testing.assert_array_equal(
+        np.isnan(found.log_growth).all(2), np.isnan(found.log_growth).any(2)
+    )
+    np.testing.assert_array_equal(
+        np.isnan(found.log_growth[:, 1, 0]), [False, False, True, True, True, True]
+    )
+    np.testing.assert_allclose(
+        found.log_growth[:, 2], np.log(2) * np.arange(6)[:, None] * [1, 1], atol=1e-12
+    )
     assert found.frame[1].isnan().all() and found.frame[2].isfinite().all()
     seldom = spectrum(by_jacobian(square), start, 5, interval=5)
     np.testing.assert_array_equal(seldom.diverged_at, [-1, 2, -1])
@@ -167,10 +198,17 @@ def test_tangent_vectors_that_overflow_have_diverged_too():
 
 def test_a_singular_map_has_minus_infinity():
     def halting(w):  # the second direction is lost at the third step
-        keep = torch.where(w[:, :1] == 2, 0.0, 1.0) * torch.tensor([0.0, 1.0]) + torch.tensor([1.0, 0.0])
+        keep = torch.where(w[:, :1] == 2, 0.0, 1.0) * torch.tensor([0.0, 1.0]) + torch.tensor(
+            [1.0, 0.0]
+        )
         return w + 1, torch.diag_embed(keep.double() * 3)
 
-    found = spectrum(by_jacobian(halting), torch.tensor([[0.0, 0.0], [10.0, 0.0]], dtype=torch.float64), 6, frame=torch.eye(2))
+    found = spectrum(
+        by_jacobian(halting),
+        torch.tensor([[0.0, 0.0], [10.0, 0.0]], dtype=torch.float64),
+        6,
+        frame=torch.eye(2),
+    )
     np.testing.assert_array_equal(found.singular_at, [3, -1])
     steps = np.log(3) * np.arange(7)
     np.testing.assert_allclose(found.log_growth[:, 0, 0], steps)
@@ -186,7 +224,7 @@ def test_stopping():
         asked.append(1)
         return len(asked) > 5
 
-    with pytest.raises(ensembles.Stopped, match="before step 3"):
+    with pytest.raises(torch_utils.Stopped, match="before step 3"):
         spectrum(by_jacobian(HENON.function), HENON.start[:2], 100, transient=2, stop=stop)
     assert len(asked) == 6
 
@@ -230,7 +268,9 @@ def test_kaplan_yorke_dimension():
         (1.0, np.nan): np.nan,
     }
     for exponents, dimension in cases.items():
-        np.testing.assert_allclose(kaplan_yorke(exponents), dimension, rtol=1e-12, err_msg=str(exponents))
+        np.testing.assert_allclose(
+            kaplan_yorke(exponents), dimension, rtol=1e-12, err_msg=str(exponents)
+        )
     assert kaplan_yorke(np.full((4, 3, 2), -1.0)).shape == (4, 3)
     with pytest.raises(ValueError, match="at least 1 exponent"):
         kaplan_yorke([])

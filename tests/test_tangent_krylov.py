@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.tangent import krylov
+from netdyn_lib.lyapunov import krylov
 
 
 def operator(values, seed=0):
     """A symmetric matrix with these eigenvalues, and its eigenvectors as columns."""
-    q = torch.from_numpy(np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))[0])
+    q = torch.from_numpy(
+        np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))[0]
+    )
     return q @ torch.diag(torch.tensor(np.array(values))) @ q.T, q
 
 
@@ -19,11 +21,15 @@ def close(found, values, vectors, tolerance):
     assert 1 - float(overlap) <= max(tolerance, 2 * found.turn)
 
 
-@pytest.mark.parametrize("values", [
-    np.exp(1 - np.arange(60.0)),
-    np.concatenate([[1.3, 1.2, 1.1], np.linspace(0.99, 1.01, 57)[::-1]]),  # nearly all alike: subspace iteration hardly moves
-    np.concatenate([[2.0, 2.0, 1.5], np.ones(40), np.linspace(0.9, 0.1, 17)]),
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.exp(1 - np.arange(60.0)),
+        # nearly all alike: subspace iteration hardly moves
+        np.concatenate([[1.3, 1.2, 1.1], np.linspace(0.99, 1.01, 57)[::-1]]),
+        np.concatenate([[2.0, 2.0, 1.5], np.ones(40), np.linspace(0.9, 0.1, 17)]),
+    ],
+)
 def test_it_finds_what_is_there(values):
     values = np.sort(values)[::-1]
     matrix, vectors = operator(values)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, descent, losses, networks, tangent, tasks
-from netdyn_lib.tangent import frames, operators
-
+from netdyn_lib import lyapunov
+from netdyn_lib.curvature import hessian, jacobian
+from netdyn_lib.lyapunov import qr, tangent_maps
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import gradient_descent
 
 LOSS = losses.HalfSquaredError()
 
@@ -16,24 +18,34 @@ LOSS = losses.HalfSquaredError()
 def task_of(sizes=(2, 3, 2), activation="tanh", loss=LOSS, decay=0.0):
     rng = np.random.default_rng(4)
     x = rng.standard_normal((15, sizes[0]))
-    y = rng.integers(0, sizes[-1], 15) if loss.name == "cross-entropy" else rng.standard_normal((15, sizes[-1]))
-    return tasks.custom("t", networks.MLP(sizes, activation), loss, x, torch.tensor(y), weight_decay=decay)
+    y = (
+        rng.integers(0, sizes[-1], 15)
+        if loss.name == "cross-entropy"
+        else rng.standard_normal((15, sizes[-1]))
+    )
+    return tasks.custom(
+        "t", networks.MLP(sizes, activation), loss, x, torch.tensor(y), weight_decay=decay
+    )
 
 
 def some(task, count=4, k=3):
     params = task.initial(count)
-    return params, tangent.random_directions(params, k).transpose(1, 2)
+    return params, lyapunov.random_directions(params, k).transpose(1, 2)
 
 
 @pytest.mark.parametrize("rates", [0.02, [0.01, 0.02, 0.005, 0.03]], ids=["one rate", "four rates"])
 @pytest.mark.parametrize("decay", [0.0, 0.4])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
-@pytest.mark.parametrize("loss", [losses.HalfSquaredError(), losses.CrossEntropy()], ids=lambda l: l.name)
+@pytest.mark.parametrize(
+    "loss", [losses.HalfSquaredError(), losses.CrossEntropy()], ids=lambda l: l.name
+)
 def test_the_jacobian_and_products_are_one_map(loss, activation, decay, rates):
     task = task_of((2, 3, 2), activation, loss)
-    gd = descent.GradientDescent(task, rates, weight_decay=decay)
+    gd = gradient_descent.GradientDescent(task, rates, weight_decay=decay)
     params, vectors = some(task)
-    ways = [operators.of_descent(gd, closed=closed) for closed in (None, True, False)] + [operators.of_map(gd.step)]
+    ways = [jacobian.of_descent(gd, closed=closed) for closed in (None, True, False)] + [
+        tangent_maps.of_map(gd.step)
+    ]
     assert [hasattr(way, "jacobian") for way in ways] == [True, True, False, False]
     expected = gd.step(params)
     images = ways[0](params, vectors)[1]
@@ -41,37 +53,41 @@ def test_the_jacobian_and_products_are_one_map(loss, activation, decay, rates):
         following, moved = way(params, vectors)
         torch.testing.assert_close(following, expected, rtol=1e-14, atol=1e-14)
         torch.testing.assert_close(moved, images, rtol=1e-12, atol=1e-12)
-    following, jacobian = ways[0].jacobian(params)
+    following, matrix = ways[0].jacobian(params)
     torch.testing.assert_close(following, expected, rtol=1e-14, atol=1e-14)
-    torch.testing.assert_close(torch.bmm(jacobian, vectors), images, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(torch.bmm(matrix, vectors), images, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_finite_differences(closed):
     task = task_of(decay=0.3)
-    gd = descent.GradientDescent(task, 0.05)
+    gd = gradient_descent.GradientDescent(task, 0.05)
     params, vectors = some(task, k=2)
-    images = operators.of_descent(gd, closed)(params, vectors)[1]
+    images = jacobian.of_descent(gd, closed)(params, vectors)[1]
     step = 1e-5
     for k in range(2):
         ahead, behind = (gd.step(params + sign * step * vectors[..., k]) for sign in (1, -1))
-        torch.testing.assert_close(images[..., k], (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(
+            images[..., k], (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-7
+        )
 
 
 def test_the_map_of_a_quadratic_loss_is_exact():
-    """A linear network goes by products; J = I − η (H + λI) everywhere, and the next state is J's on W − W*."""
+    """A linear network goes by products; J = I − η (H + λI) everywhere, and the next state is J's
+    on W − W*.
+    """
     rate, decay = 0.03, 0.2
     task = task_of((3, 1), "sigmoid", decay=decay)
-    advance = operators.of_descent(descent.GradientDescent(task, rate))
+    advance = jacobian.of_descent(gradient_descent.GradientDescent(task, rate))
     assert not hasattr(advance, "jacobian")
     inputs = torch.cat([task.x, torch.ones(15, 1).double()], 1)
     curved = inputs.T @ inputs + decay * torch.eye(4).double()
-    jacobian = torch.eye(4).double() - rate * curved
+    matrix = torch.eye(4).double() - rate * curved
     params = task.initial(3)
     following, images = advance(params, torch.eye(4).double().expand(3, 4, 4))
-    torch.testing.assert_close(images, jacobian.expand(3, 4, 4), rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(images, matrix.expand(3, 4, 4), rtol=1e-13, atol=1e-13)
     best = torch.linalg.solve(curved, inputs.T @ task.y)[:, 0]
-    torch.testing.assert_close(following - best, (params - best) @ jacobian, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(following - best, (params - best) @ matrix, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -79,11 +95,11 @@ def test_some_rows_keep_their_learning_rates(closed):
     task = task_of()
     params, vectors = some(task)
     rates = [0.01, 0.02, 0.005, 0.03]
-    advance = operators.of_descent(descent.GradientDescent(task, rates), closed)
+    advance = jacobian.of_descent(gradient_descent.GradientDescent(task, rates), closed)
     index = torch.tensor([3, 1])
-    following, images = advance(params[index], vectors[index], rows=tangent.Rows(index, 4))
+    following, images = advance(params[index], vectors[index], rows=lyapunov.Rows(index, 4))
     for got, row in enumerate(index.tolist()):
-        alone = operators.of_descent(descent.GradientDescent(task, rates[row]), closed)
+        alone = jacobian.of_descent(gradient_descent.GradientDescent(task, rates[row]), closed)
         expected = alone(params[row : row + 1], vectors[row : row + 1])
         torch.testing.assert_close(following[got], expected[0][0], rtol=1e-14, atol=1e-14)
         torch.testing.assert_close(images[got], expected[1][0], rtol=1e-13, atol=1e-13)
@@ -95,19 +111,28 @@ def test_only_a_map_that_takes_rows_is_given_them():
     """An algorithm sees by the signature whether it may advance some of the initial conditions."""
 
     def takes(params, rows=None):
-        shift = torch.arange(5.0).double() if rows is None else torch.arange(5.0).double()[rows.index]
+        shift = (
+            torch.arange(5.0).double() if rows is None else torch.arange(5.0).double()[rows.index]
+        )
         return params + shift[:, None], torch.eye(2).double().expand(len(params), 2, 2)
 
     params, vectors = torch.zeros(5, 2).double(), torch.ones(5, 2, 1).double()
     index = torch.tensor([4, 2])
-    for advance in (operators.by_jacobian(takes), operators.of_map(lambda w, rows=None: takes(w, rows=rows)[0])):
-        following, images = advance(params[:2], vectors[:2], rows=tangent.Rows(index, 5))
+    for advance in (
+        tangent_maps.by_jacobian(takes),
+        tangent_maps.of_map(lambda w, rows=None: takes(w, rows=rows)[0]),
+    ):
+        following, images = advance(params[:2], vectors[:2], rows=lyapunov.Rows(index, 5))
         assert following[:, 0].tolist() == [4.0, 2.0] and torch.equal(images, vectors[:2])
         assert torch.equal(advance(params, vectors)[0][:, 0], torch.arange(5.0).double())
-    plain = operators.by_jacobian(lambda w: (w, torch.eye(2).double().expand(len(w), 2, 2)))
-    for advance in (plain, operators.of_map(lambda w: 2 * w), operators.by_product(lambda w, v: (w, v))):
+    plain = tangent_maps.by_jacobian(lambda w: (w, torch.eye(2).double().expand(len(w), 2, 2)))
+    for advance in (
+        plain,
+        tangent_maps.of_map(lambda w: 2 * w),
+        tangent_maps.by_product(lambda w, v: (w, v)),
+    ):
         with pytest.raises(TypeError):
-            advance(params, vectors, rows=tangent.Rows(index, 5))
+            advance(params, vectors, rows=lyapunov.Rows(index, 5))
 
 
 def test_of_map_differentiates():
@@ -115,34 +140,36 @@ def test_of_map_differentiates():
         return torch.stack([1 - 1.4 * s[:, 0] ** 2 + s[:, 1], 0.3 * s[:, 0]], 1)
 
     states = torch.tensor([[0.1, 0.2], [-0.4, 0.3], [1.0, 0.0]], dtype=torch.float64)
-    following, images = operators.of_map(henon)(states, torch.eye(2).double().expand(3, 2, 2))
+    following, images = tangent_maps.of_map(henon)(states, torch.eye(2).double().expand(3, 2, 2))
     torch.testing.assert_close(following, henon(states))
-    expected = torch.tensor([[[-2.8 * x, 1.0], [0.3, 0.0]] for x in states[:, 0].tolist()], dtype=torch.float64)
+    expected = torch.tensor(
+        [[[-2.8 * x, 1.0], [0.3, 0.0]] for x in states[:, 0].tolist()], dtype=torch.float64
+    )
     torch.testing.assert_close(images, expected, rtol=1e-15, atol=1e-15)
 
 
 def test_what_is_formed_whole():
-    small = descent.GradientDescent(task_of((2, 79, 2)), 0.01)  # 397 parameters
-    large = descent.GradientDescent(task_of((2, 80, 2)), 0.01)  # 402
-    assert hasattr(operators.of_descent(small), "jacobian")
-    assert not hasattr(operators.of_descent(large), "jacobian")
-    assert hasattr(operators.of_descent(large, closed=True), "jacobian")
+    small = gradient_descent.GradientDescent(task_of((2, 79, 2)), 0.01)  # 397 parameters
+    large = gradient_descent.GradientDescent(task_of((2, 80, 2)), 0.01)  # 402
+    assert hasattr(jacobian.of_descent(small), "jacobian")
+    assert not hasattr(jacobian.of_descent(large), "jacobian")
+    assert hasattr(jacobian.of_descent(large, closed=True), "jacobian")
     for sizes in ((2, 2), (2, 3, 3, 2)):
         with pytest.raises(ValueError, match="MLP of one hidden layer"):
-            operators.of_descent(descent.GradientDescent(task_of(sizes), 0.01), closed=True)
+            jacobian.of_descent(gradient_descent.GradientDescent(task_of(sizes), 0.01), closed=True)
 
 
 def test_exponents_along_a_trajectory_add_up_to_the_volume():
     """Σ ln R_ii of a full frame is Σ ln|det J|, with J from torch's Hessian."""
     task, rate = task_of(), 0.02
-    advance = operators.of_descent(descent.GradientDescent(task, rate))
-    params, q = task.initial(2), frames.random_orthogonal(task.network.count).expand(2, -1, -1)
+    advance = jacobian.of_descent(gradient_descent.GradientDescent(task, rate))
+    params, q = task.initial(2), qr.random_orthogonal(task.network.count).expand(2, -1, -1)
     total, volume = 0.0, 0.0
     for _ in range(20):
-        jacobian = torch.eye(17).double() - rate * curvature.hessians(task.objective, params)
-        volume = volume + torch.linalg.slogdet(jacobian)[1]
+        matrix = torch.eye(17).double() - rate * hessian.hessians(task.objective, params)
+        volume = volume + torch.linalg.slogdet(matrix)[1]
         params, images = advance(params, q)
-        q, r = frames.orthonormalise(images)
+        q, r = qr.orthonormalise(images)
         total = total + r.diagonal(dim1=1, dim2=2).log().sum(1)
     torch.testing.assert_close(total, volume, rtol=1e-10, atol=1e-10)
 
@@ -150,9 +177,11 @@ def test_exponents_along_a_trajectory_add_up_to_the_volume():
 def test_a_trajectory_that_overflows_is_not_finite():
     task = task_of()
     for closed in (True, False):
-        advance = operators.of_descent(descent.GradientDescent(task, 50.0), closed)
+        advance = jacobian.of_descent(gradient_descent.GradientDescent(task, 50.0), closed)
         params, vectors = some(task)
         params[1:] = math.nan
         for _ in range(200):
             params, vectors = advance(params, vectors)
-        assert not bool(params.isfinite().all(1).any()) and not bool(vectors.flatten(1).isfinite().all(1).any())
+        assert not bool(params.isfinite().all(1).any()) and not bool(
+            vectors.flatten(1).isfinite().all(1).any()
+        )

@@ -1,12 +1,16 @@
-"""Exponents of mini-batch descent against dense products, a loss whose exponents are known, and subspaces that stand still."""
+"""Exponents of mini-batch descent against dense products, a loss whose exponents are known, and
+subspaces that stand still.
+"""
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
-from netdyn_lib import curvature, losses, low_rank, minibatches, networks, tasks
-from netdyn_lib.tangent import sgd_spectra, sgd_subspaces
+from netdyn_lib.curvature import batch_hessian, hessian
+from netdyn_lib.experiments import sgd_spectra, sgd_subspaces
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import minibatches
 
 RATE, BATCH = 0.3, 4
 
@@ -18,10 +22,14 @@ def small(activation="tanh", sizes=(5, 4, 3)):
 
 
 def quadratic():
-    """A linear layer under half the squared error: H = X̃ᵀX̃/N for each output, whatever the weights."""
+    """A linear layer under half the squared error: H = X̃ᵀX̃/N for each output, whatever the
+    weights.
+    """
     rng = np.random.default_rng(1)
     x = rng.standard_normal((6, 3)) * np.array([1, 2, 3])
-    return tasks.custom("quadratic", networks.MLP((3, 2)), losses.HalfSquaredError(), x, rng.standard_normal((6, 2)))
+    return tasks.custom(
+        "quadratic", networks.MLP((3, 2)), losses.HalfSquaredError(), x, rng.standard_normal((6, 2))
+    )
 
 
 def products(task, order, steps, first=0):
@@ -30,7 +38,10 @@ def products(task, order, steps, first=0):
     y, volume, seen = torch.eye(len(w), dtype=torch.float64), 0.0, []
     for t in range(steps):
         part = minibatches.part(task, torch.tensor(minibatches.at(len(task.x), BATCH, t, order)))
-        jacobian = torch.eye(len(w), dtype=torch.float64) - RATE * curvature.hessians(part.objective, w[None])[0]
+        jacobian = (
+            torch.eye(len(w), dtype=torch.float64)
+            - RATE * hessian.hessians(part.objective, w[None])[0]
+        )
         if t >= first:
             y, volume = jacobian @ y, volume + float(torch.linalg.slogdet(jacobian)[1])
         w = w - RATE * torch.func.grad(part.objective)(w)
@@ -42,12 +53,16 @@ def products(task, order, steps, first=0):
 def test_a_quadratic_loss_has_its_exponents(count):
     """ln|1 − γλ| over any stretch: those of 1 + 3 inputs twice, once for each output."""
     task = quadratic()
-    values = low_rank.spectrum(task, task.initial(1)[0]).values
+    values = batch_hessian.spectrum(task, task.initial(1)[0]).values
     known = np.sort(np.log(np.abs(1 - 0.1 * values)))[::-1]
-    data = sgd_spectra.over_time(task, 2, 0.1, 6, 60, (7, 30), count, interval=5, sweeps=20, tolerance=1e-12, progress=False)
+    data = sgd_spectra.over_time(
+        task, 2, 0.1, 6, 60, (7, 30), count, interval=5, sweeps=20, tolerance=1e-12, progress=False
+    )
     assert data["time"].values.tolist() == [7, 30, 60] and data["index"].size == (count or 8)
     for name in ("exponent", "local"):
-        np.testing.assert_allclose(data[name], np.broadcast_to(known[: count or 8], data[name].shape), atol=1e-9)
+        np.testing.assert_allclose(
+            data[name], np.broadcast_to(known[: count or 8], data[name].shape), atol=1e-9
+        )
     if count is None:
         np.testing.assert_allclose(data["qr"].sum("index"), known.sum(), rtol=1e-9)
         assert sgd_spectra.positive_count(data).values.tolist() == [[(known > 0).sum()] * 3] * 2
@@ -60,11 +75,15 @@ def test_all_exponents_are_those_of_the_dense_product():
         seen, volume = products(task, k, 30)
         for t in (12, 30):
             sizes = torch.linalg.svdvals(seen[t - 1]).log().numpy()
-            np.testing.assert_allclose(data["exponent"].sel(network=k, time=t) * t, sizes, atol=1e-9)
+            np.testing.assert_allclose(
+                data["exponent"].sel(network=k, time=t) * t, sizes, atol=1e-9
+            )
         stretch = torch.linalg.svdvals(products(task, k, 30, 12)[0][-1]).log().numpy()
         np.testing.assert_allclose(data["local"].sel(network=k, time=30) * 18, stretch, atol=1e-9)
         for name in ("exponent", "qr"):
-            assert float(data[name].sel(network=k, time=30).sum()) * 30 == pytest.approx(volume, abs=1e-9)
+            assert float(data[name].sel(network=k, time=30).sum()) * 30 == pytest.approx(
+                volume, abs=1e-9
+            )
     # A random frame has not turned: its exponents are no singular values.
     assert (data["qr"].max("index") < data["exponent"].isel(index=0)).all()
     assert data.attrs["count"] == data.attrs["parameters"] == 39 and data.attrs["task"] == "small"
@@ -75,11 +94,17 @@ def test_leading_exponents_are_those_of_all():
     task = small()
     settings = dict(interval=4, progress=False, seed=1)
     data = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), **settings)
-    few = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), 3, sweeps=15, tolerance=1e-6, **settings)
+    few = sgd_spectra.over_time(
+        task, 1, RATE, BATCH, 30, (12,), 3, sweeps=15, tolerance=1e-6, **settings
+    )
     for name in ("exponent", "local"):
         np.testing.assert_allclose(few[name], data[name].isel(index=slice(3)), atol=1e-5)
-    rough = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), 3, sweeps=2, tolerance=1e-6, **settings)
-    assert (rough["exponent"] <= data["exponent"].isel(index=slice(3)) + 1e-12).all() and (rough["bound"] > few["bound"]).all()
+    rough = sgd_spectra.over_time(
+        task, 1, RATE, BATCH, 30, (12,), 3, sweeps=2, tolerance=1e-6, **settings
+    )
+    assert (rough["exponent"] <= data["exponent"].isel(index=slice(3)) + 1e-12).all() and (
+        rough["bound"] > few["bound"]
+    ).all()
     assert few.attrs["count"] == 3 and np.isnan(sgd_spectra.extremes(few)["smallest"]).all()
 
 
@@ -101,9 +126,17 @@ def test_singular_values_of_any_spread(scale):
 def test_subspaces_of_a_quadratic_loss_stand_still():
     task = quadratic()
     found = sgd_subspaces.overlaps(task, 0, 0.1, 6, (5, 10, 20), 2)
-    assert found.index.unique("subspace").tolist() == ["leading", "chaotic", "non-chaotic", "contracting"]
+    assert found.index.unique("subspace").tolist() == [
+        "leading",
+        "chaotic",
+        "non-chaotic",
+        "contracting",
+    ]
     np.testing.assert_allclose(found["overlap"].dropna(), 1, atol=1e-9)
-    assert found.loc["leading"]["chance"].tolist() == [0.25, 0.25] and found.loc["leading"]["converged"].all()
+    assert (
+        found.loc["leading"]["chance"].tolist() == [0.25, 0.25]
+        and found.loc["leading"]["converged"].all()
+    )
     few = sgd_subspaces.overlaps(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
     assert few.index.unique("subspace").tolist() == ["leading"]
     np.testing.assert_allclose(few["overlap"], 1, atol=1e-6)
@@ -117,9 +150,15 @@ def test_subspaces_of_a_network():
     k, later = int((one.log() > 1e-8).sum()), int((other.log() > 1e-8).sum())
     row = found.loc["chaotic"].loc[10]
     assert (row["earlier k"], row["k"], row["later"]) == (k, later, 20)
-    assert row["overlap"] == pytest.approx(float((first[:k] @ second[:later].T).square().sum()) / later, abs=1e-8)
-    few = sgd_subspaces.overlaps(task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6)
-    assert few.loc["leading"].loc[10]["overlap"] == pytest.approx(found.loc["leading"].loc[10]["overlap"], abs=1e-2)
+    assert row["overlap"] == pytest.approx(
+        float((first[:k] @ second[:later].T).square().sum()) / later, abs=1e-8
+    )
+    few = sgd_subspaces.overlaps(
+        task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6
+    )
+    assert few.loc["leading"].loc[10]["overlap"] == pytest.approx(
+        found.loc["leading"].loc[10]["overlap"], abs=1e-2
+    )
 
 
 def test_subspaces_of_one_batch():
@@ -131,10 +170,13 @@ def test_subspaces_of_one_batch():
         states.append(w)
         w = w - RATE * torch.func.grad(part.objective)(w)
     part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, 3)))
-    spectra = [low_rank.spectrum(part, states[t]) for t in (3, 8)]
+    spectra = [batch_hessian.spectrum(part, states[t]) for t in (3, 8)]
     v, u = (one.dense_vectors()[:, torch.from_numpy(one.classes(RATE).negative)] for one in spectra)
     row = found.loc["negative"].loc[3]
-    assert row["overlap"] == pytest.approx(float((v.T @ u).square().sum()) / u.shape[1]) and row["chance"] == v.shape[1] / 39
+    assert (
+        row["overlap"] == pytest.approx(float((v.T @ u).square().sum()) / u.shape[1])
+        and row["chance"] == v.shape[1] / 39
+    )
     assert row["chance in range"] == v.shape[1] / len(spectra[0].basis) > row["chance"]
 
 
@@ -144,18 +186,26 @@ def made(growth, qr=None):
     time = np.arange(1, growth.shape[1] + 1) * 10
     dims = ("network", "time", "index")
     sums = growth.cumsum(1) / time[:, None]
-    data = xr.Dataset({"exponent": (dims, sums), "local": (dims, growth / 10), "qr": (dims, sums)}, {"time": time})
+    data = xr.Dataset(
+        {"exponent": (dims, sums), "local": (dims, growth / 10), "qr": (dims, sums)}, {"time": time}
+    )
     return data.assign_attrs(count=growth.shape[2], parameters=growth.shape[2])
 
 
 def test_measures():
     data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
-    assert sgd_spectra.largest_early(data).estimate == pytest.approx(0.3) and sgd_spectra.late(data).estimate == pytest.approx(0.15)
+    assert sgd_spectra.largest_early(data).estimate == pytest.approx(0.3) and sgd_spectra.late(
+        data
+    ).estimate == pytest.approx(0.15)
     assert sgd_spectra.decay(data).estimate == pytest.approx(0.75)
-    assert tuple(sgd_spectra.decay(data.isel(network=[0, 1, 0, 1, 0]))) == pytest.approx((0.75, 0.75, 0.75))
+    assert tuple(sgd_spectra.decay(data.isel(network=[0, 1, 0, 1, 0]))) == pytest.approx(
+        (0.75, 0.75, 0.75)
+    )
     assert sgd_spectra.positive_count(data).values.tolist() == [[1, 1], [1, 2]]
     assert sgd_spectra.never_below_zero(data).estimate == 1
-    assert sgd_spectra.never_below_zero(made([[[2.0], [-1]], [[1], [1]]]), "qr").estimate == pytest.approx(0.75)
+    assert sgd_spectra.never_below_zero(
+        made([[[2.0], [-1]], [[1], [1]]]), "qr"
+    ).estimate == pytest.approx(0.75)
     table = sgd_spectra.extremes(data)
     assert table.loc[20].tolist() == pytest.approx([0.225, -0.15, 1.5])
     with pytest.raises(ValueError, match="what = 'all'"):
@@ -165,11 +215,19 @@ def test_measures():
 def test_bad_input_is_refused():
     task = small()
     for arguments, message in (
-        (dict(steps=0), "steps = 0"), (dict(at=(31,)), "step in at = 31"), (dict(count=40), "count = 40"),
-        (dict(networks=0), "networks = 0"), (dict(interval=0), "interval = 0"), (dict(rate=-1.0), "rate = -1.0"),
-    ):  # fmt: skip
+        (dict(steps=0), "steps = 0"),
+        (dict(at=(31,)), "step in at = 31"),
+        (dict(count=40), "count = 40"),
+        (dict(networks=0), "networks = 0"),
+        (dict(interval=0), "interval = 0"),
+        (dict(rate=-1.0), "rate = -1.0"),
+    ):
         with pytest.raises(ValueError, match=message):
-            sgd_spectra.over_time(task, **dict(networks=1, rate=RATE, batch=BATCH, steps=30, at=(10,), progress=False) | arguments)
+            sgd_spectra.over_time(
+                task,
+                **dict(networks=1, rate=RATE, batch=BATCH, steps=30, at=(10,), progress=False)
+                | arguments,
+            )
     with pytest.raises(ValueError, match="1 different times"):
         sgd_subspaces.overlaps(task, 0, RATE, BATCH, (5, 5), 2)
 
@@ -190,6 +248,9 @@ def test_what_was_seen_is_said():
     table = sgd_subspaces.overlaps(small(), 1, RATE, BATCH, (10, 20, 30), 3)
     assert sgd_subspaces.last(table, "chaotic") == table.loc[("chaotic", 20), "overlap"]
     said = sgd_subspaces.saw(table)
-    assert f"chaotic {table.loc[('chaotic', 10), 'overlap']:.2f} to {table.loc[('chaotic', 20), 'overlap']:.2f} (chance " in said
+    assert (
+        f"chaotic {table.loc[('chaotic', 10), 'overlap']:.2f} to {table.loc[('chaotic', 20), 'overlap']:.2f} (chance "
+        in said
+    )
     with pytest.raises(ValueError, match="subspace = 'odd'; known: leading, chaotic"):
         sgd_subspaces.last(table, "odd")

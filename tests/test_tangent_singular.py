@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import ensembles
-from netdyn_lib.systems import SYSTEMS
-from netdyn_lib.tangent import singular
-from netdyn_lib.tangent.benettin import spectrum
-from netdyn_lib.tangent.operators import by_jacobian
-from netdyn_lib.tangent.singular import singular_exponents
+from netdyn_lib import torch_utils
+from netdyn_lib.lyapunov import singular_values
+from netdyn_lib.lyapunov.benettin import spectrum
+from netdyn_lib.lyapunov.known_systems import SYSTEMS
+from netdyn_lib.lyapunov.singular_values import singular_exponents
+from netdyn_lib.lyapunov.tangent_maps import by_jacobian
 
-HENON, LORENZ, STANDARD, QUADRATIC = (SYSTEMS[k] for k in ("Hénon map", "Lorenz system", "standard map", "quadratic descent"))
+HENON, LORENZ, STANDARD, QUADRATIC = (
+    SYSTEMS[k] for k in ("Hénon map", "Lorenz system", "standard map", "quadratic descent")
+)
 
 
 def sequence(matrices):
@@ -56,7 +58,9 @@ def test_products_against_arithmetic_of_many_digits(decades, steps):
 
 @pytest.mark.parametrize("seed", [24, 33])
 def test_directions_may_change_places(seed):
-    """What shrinks, and what mixes with what, changes every ten steps: without sorting, these two are off by 7."""
+    """What shrinks, and what mixes with what, changes every ten steps: without sorting, these two
+    are off by 7.
+    """
     rng = np.random.default_rng(seed)
     matrices = []
     for t in range(40):
@@ -77,12 +81,16 @@ def test_a_diagonal_map_is_exact(interval):
     found = singular_exponents(advance, some(2, 4), 40, at=[0, 1, 10, 40], interval=interval)
     exact = np.array([0, 1, 10, 40])[:, None] * np.sort(logs)[::-1]
     np.testing.assert_allclose(found.log_singular[:, 1], exact, rtol=1e-14, atol=1e-14)
-    np.testing.assert_allclose(found.exponents(0.5)[:, 0], 2 * np.broadcast_to(exact[1], (3, 4)), rtol=1e-14)
+    np.testing.assert_allclose(
+        found.exponents(0.5)[:, 0], 2 * np.broadcast_to(exact[1], (3, 4)), rtol=1e-14
+    )
     np.testing.assert_array_equal(found.times, [0, 1, 10, 40])
 
 
 def test_gradient_descent_on_a_quadratic_loss_is_exact_from_the_first_step():
-    found = singular_exponents(by_jacobian(QUADRATIC.function), QUADRATIC.start, 60, at=[1, 2, 7, 60])
+    found = singular_exponents(
+        by_jacobian(QUADRATIC.function), QUADRATIC.start, 60, at=[1, 2, 7, 60]
+    )
     exact = np.broadcast_to(QUADRATIC.exponents, found.exponents().shape)
     np.testing.assert_allclose(found.exponents(), exact, atol=1e-14)
 
@@ -92,8 +100,12 @@ def test_singular_directions_are_those_of_a_short_product():
     found = singular_exponents(sequence(matrices), some(4, 6), 3, at=[1, 3], directions=True)
     u, s, vt = np.linalg.svd(matrices[2] @ matrices[1] @ matrices[0])
     np.testing.assert_allclose(found.log_singular[1], np.log(s), atol=1e-11)
-    np.testing.assert_allclose(np.abs(vt @ found.directions.numpy()), np.broadcast_to(np.eye(6), (4, 6, 6)), atol=1e-10)
-    np.testing.assert_allclose(found.log_singular[0], np.log(np.linalg.svd(matrices[0])[1]), atol=1e-13)
+    np.testing.assert_allclose(
+        np.abs(vt @ found.directions.numpy()), np.broadcast_to(np.eye(6), (4, 6, 6)), atol=1e-10
+    )
+    np.testing.assert_allclose(
+        found.log_singular[0], np.log(np.linalg.svd(matrices[0])[1]), atol=1e-13
+    )
 
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
@@ -115,7 +127,8 @@ def test_exponents_approach_benettins_as_one_over_t(system):
     values = singular_exponents(advance, start, 500, at=at).log_singular
     apart = np.abs(values - frames).max((1, 2))
     assert (apart > 1e-3).all() and (apart < 15).all()  # the growths differ by a bounded number
-    assert (values[..., 0] >= frames[..., 0] - 1e-9).all()  # no vector grows more than the longest half-axis
+    # no vector grows more than the longest half-axis
+    assert (values[..., 0] >= frames[..., 0] - 1e-9).all()
 
 
 def test_equal_singular_values():
@@ -124,7 +137,9 @@ def test_equal_singular_values():
     found = singular_exponents(sequence(2 * rotations), some(3, 7), 30, directions=True)
     np.testing.assert_allclose(found.log_singular[0], 30 * np.log(2), atol=1e-12)
     eye = torch.eye(7, dtype=torch.float64).expand(3, 7, 7)
-    torch.testing.assert_close(found.directions.transpose(1, 2) @ found.directions, eye, rtol=0, atol=1e-13)
+    torch.testing.assert_close(
+        found.directions.transpose(1, 2) @ found.directions, eye, rtol=0, atol=1e-13
+    )
 
 
 def test_one_dimension():
@@ -136,7 +151,9 @@ def test_one_dimension():
 def test_chunks_change_no_bit(chunk):
     advance = by_jacobian(LORENZ.function)
     together = singular_exponents(advance, LORENZ.start[:7], 50, at=[10, 50], directions=True)
-    apart = singular_exponents(advance, LORENZ.start[:7], 50, at=[10, 50], directions=True, chunk=chunk)
+    apart = singular_exponents(
+        advance, LORENZ.start[:7], 50, at=[10, 50], directions=True, chunk=chunk
+    )
     np.testing.assert_array_equal(apart.log_singular, together.log_singular)
     assert torch.equal(apart.directions, together.directions)
 
@@ -148,10 +165,16 @@ def test_a_trajectory_that_overflows_is_nan_from_there_on():
     start = torch.tensor([[1.0, 1.0], [1e80, 1.0]], dtype=torch.float64)
     found = singular_exponents(by_jacobian(square), start, 4, at=range(5), directions=True)
     np.testing.assert_array_equal(found.diverged_at, [-1, 2])
-    np.testing.assert_array_equal(np.isnan(found.log_singular[:, 1, 0]), [False, False, True, True, True])
-    np.testing.assert_allclose(found.log_singular[:, 0], np.log(2) * np.arange(5)[:, None] * [1, 1], atol=1e-12)
+    np.testing.assert_array_equal(
+        np.isnan(found.log_singular[:, 1, 0]), [False, False, True, True, True]
+    )
+    np.testing.assert_allclose(
+        found.log_singular[:, 0], np.log(2) * np.arange(5)[:, None] * [1, 1], atol=1e-12
+    )
     assert found.directions[1].isnan().all() and found.directions[0].isfinite().all()
-    at_once = singular_exponents(by_jacobian(square), start * torch.tensor([[1.0], [torch.nan]]), 1, at=[0], directions=True)
+    at_once = singular_exponents(
+        by_jacobian(square), start * torch.tensor([[1.0], [torch.nan]]), 1, at=[0], directions=True
+    )
     np.testing.assert_array_equal(at_once.diverged_at, [-1, 0])
     assert at_once.directions[1].isnan().all() and np.isnan(at_once.log_singular[0, 1]).all()
     overflow = singular_exponents(sequence(np.full((4, 1, 1, 1), 1e200)), some(1, 1), 4, interval=2)
@@ -162,15 +185,21 @@ def test_a_trajectory_that_overflows_is_nan_from_there_on():
 def test_a_singular_map_has_minus_infinity_for_what_it_lost():
     matrices = np.array([np.diag([2.0, 3.0, 5.0])] * 4)
     matrices[1, 1, 1] = 0.0  # at the second step the second direction is lost
-    found = singular_exponents(sequence(matrices[:, None]), some(1, 3), 4, at=[1, 2, 4], directions=True)
+    found = singular_exponents(
+        sequence(matrices[:, None]), some(1, 3), 4, at=[1, 2, 4], directions=True
+    )
     np.testing.assert_allclose(found.log_singular[0, 0], np.log([5, 3, 2]), atol=1e-14)
     for k, t in ((1, 2), (2, 4)):
-        np.testing.assert_allclose(found.log_singular[k, 0], [t * np.log(5), t * np.log(2), -np.inf], atol=1e-13)
+        np.testing.assert_allclose(
+            found.log_singular[k, 0], [t * np.log(5), t * np.log(2), -np.inf], atol=1e-13
+        )
     np.testing.assert_allclose(found.directions[0].abs(), np.eye(3)[[2, 0, 1]].T, atol=1e-14)
     nothing = singular_exponents(sequence(np.zeros((2, 1, 3, 3))), some(1, 3), 2)
     assert (nothing.log_singular == -np.inf).all()
     # The first row of a shear that halts the second variable: rank 1, in coordinates that mix both.
-    shear = singular_exponents(sequence(np.array([[[[3.0, 4.0], [0.0, 0.0]]]] * 3)), some(1, 2), 3, directions=True)
+    shear = singular_exponents(
+        sequence(np.array([[[[3.0, 4.0], [0.0, 0.0]]]] * 3)), some(1, 2), 3, directions=True
+    )
     np.testing.assert_allclose(shear.log_singular[0, 0], [np.log(45), -np.inf], atol=1e-13)
     np.testing.assert_allclose(shear.directions[0].abs(), [[0.6, 0.8], [0.8, 0.6]], atol=1e-14)
 
@@ -178,12 +207,16 @@ def test_a_singular_map_has_minus_infinity_for_what_it_lost():
 def test_a_zero_on_the_diagonal_of_r_with_more_to_its_right():
     matrix = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
     found = singular_exponents(sequence(matrix[None, None]), some(1, 3), 1)
-    np.testing.assert_allclose(found.log_singular[0, 0], [np.log(2) / 2, np.log(0.5), -np.inf], atol=1e-14)
+    np.testing.assert_allclose(
+        found.log_singular[0, 0], [np.log(2) / 2, np.log(0.5), -np.inf], atol=1e-14
+    )
 
 
 def test_rotations_that_do_not_converge_say_so(monkeypatch):
-    monkeypatch.setattr(singular, "_SWEEPS", 1)
-    with pytest.raises(RuntimeError, match="2 of 2 singular value decompositions did not converge in 1 sweeps"):
+    monkeypatch.setattr(singular_values, "_SWEEPS", 1)
+    with pytest.raises(
+        RuntimeError, match="2 of 2 singular value decompositions did not converge in 1 sweeps"
+    ):
         singular_exponents(sequence(decaying(10, 5, 2)), some(2, 5), 5)
 
 
@@ -195,5 +228,5 @@ def test_bad_input_is_refused_and_a_run_can_be_stopped():
         singular_exponents(advance, start[:0], 5)
     with pytest.raises(ValueError, match="dt = -1: the time of a step must be positive"):
         singular_exponents(advance, start, 5).exponents(dt=-1)
-    with pytest.raises(ensembles.Stopped, match="before step 0"):
+    with pytest.raises(torch_utils.Stopped, match="before step 0"):
         singular_exponents(advance, start, 5, stop=lambda: True)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import curvature, descent, losses, low_rank, minibatches, networks, pruning, tangent, tasks
-from netdyn_lib.tangent import benettin, singular, stochastic
+from netdyn_lib import lyapunov
+from netdyn_lib.curvature import batch_hessian, pruning
+from netdyn_lib.curvature import hessian as curvature
+from netdyn_lib.curvature import jacobian as stochastic
+from netdyn_lib.lyapunov import benettin, singular_values
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import gradient_descent, minibatches
 
 RATE, BATCH = 0.2, 4
 LOSS = losses.CrossEntropy()
@@ -14,7 +19,11 @@ LOSS = losses.CrossEntropy()
 def small(activation="tanh", loss=LOSS, sizes=(5, 4, 3), samples=23):
     rng = np.random.default_rng(4)
     x = rng.standard_normal((samples, sizes[0]))
-    y = rng.integers(0, sizes[-1], samples) if loss is LOSS else rng.standard_normal((samples, sizes[-1]))
+    y = (
+        rng.integers(0, sizes[-1], samples)
+        if loss is LOSS
+        else rng.standard_normal((samples, sizes[-1]))
+    )
     return tasks.custom("small", networks.MLP(sizes, activation), loss, x, torch.tensor(y))
 
 
@@ -26,17 +35,24 @@ def linear():
 
 def differences(step, state, frame, size=1e-5):
     """Central differences of a map of (P,) along the columns of ``frame`` (P, k)."""
-    return torch.stack([(step(state + size * v) - step(state - size * v)) / (2 * size) for v in frame.T], 1)
+    return torch.stack(
+        [(step(state + size * v) - step(state - size * v)) / (2 * size) for v in frame.T], 1
+    )
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize("many", [2, 64])
 def test_finite_differences(activation, momentum, many, monkeypatch):
-    """J of five steps across the end of an epoch, to 1e-7 of differences of pruning.run without pruning, by either product."""
+    """J of five steps across the end of an epoch, to 1e-7 of differences of pruning.run without
+    pruning, by either product.
+    """
     monkeypatch.setattr(stochastic, "_MANY", many)
     task = small(activation)
-    params, velocity = task.initial(2), torch.randn(2, 39, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    params, velocity = (
+        task.initial(2),
+        torch.randn(2, 39, generator=torch.Generator().manual_seed(0), dtype=torch.float64),
+    )
     advance = stochastic.StochasticDescent(task, [0.1, 0.2], BATCH, [0, 7], momentum)
     frame = advance.frame(3)
     states, frames = advance.states(params, 4, velocity), frame.expand(2, -1, -1)
@@ -47,42 +63,68 @@ def test_finite_differences(activation, momentum, many, monkeypatch):
 
         def run(state):
             w, u = state[None, :39], state[None, 39:] if momentum else velocity[:1]
-            end = pruning.run(task, w, rate, BATCH, 5, seed=seed, start=4, momentum=momentum, velocity=u, spectra=False, workers=1)
+            end = pruning.run(
+                task,
+                w,
+                rate,
+                BATCH,
+                5,
+                seed=seed,
+                start=4,
+                momentum=momentum,
+                velocity=u,
+                spectra=False,
+                workers=1,
+            )
             return torch.cat([end.final[0], end.velocity[0]] if momentum else [end.final[0]])
 
         start = torch.cat([params[k], velocity[k]]) if momentum else params[k]
         torch.testing.assert_close(states[k, :-1], run(start), atol=1e-14, rtol=0)
-        torch.testing.assert_close(frames[k, :-1], differences(run, start, frame[:-1]), atol=1e-7, rtol=0)
+        torch.testing.assert_close(
+            frames[k, :-1], differences(run, start, frame[:-1]), atol=1e-7, rtol=0
+        )
 
 
 @pytest.mark.parametrize("momentum", [0.5, 0.9])
 def test_exponents_of_a_quadratic_loss_under_momentum(momentum):
-    """Per eigenvalue λ of H the factors are the roots of z² − (1 + μ − γλ) z + μ; together |det J| = μ^P."""
+    """Per eigenvalue λ of H the factors are the roots of z² − (1 + μ − γλ) z + μ; together |det J|
+    = μ^P.
+    """
     task, hessian = linear()
-    roots = [np.roots([1, -(1 + momentum - 0.02 * value), momentum]) for value in torch.linalg.eigvalsh(hessian).tolist()]
+    roots = [
+        np.roots([1, -(1 + momentum - 0.02 * value), momentum])
+        for value in torch.linalg.eigvalsh(hessian).tolist()
+    ]
     known = np.sort(np.log(np.abs(np.concatenate(roots))))[::-1]
-    advance = stochastic.of_momentum(descent.GradientDescent(task, 0.02), momentum)
+    advance = stochastic.of_momentum(gradient_descent.GradientDescent(task, 0.02), momentum)
     states = torch.cat([task.initial(1), torch.zeros(1, 4)], 1)
     found = benettin.spectrum(advance, states, 3000, at=[1000, 3000])
     np.testing.assert_allclose(found.log_growth[-1].sum(), 3000 * 4 * np.log(momentum), rtol=1e-9)
-    np.testing.assert_allclose(found.exponents(1000)[0], known, atol=2e-3)  # complex pairs turn, and R_ii with them
+    # complex pairs turn, and R_ii with them
+    np.testing.assert_allclose(found.exponents(1000)[0], known, atol=2e-3)
 
 
 def test_without_momentum_the_velocity_is_forgotten():
     task, hessian = linear()
-    advance = stochastic.of_momentum(descent.GradientDescent(task, 0.02), 0)
-    images = advance(torch.randn(1, 8, dtype=torch.float64), torch.eye(8, dtype=torch.float64)[None])[1][0]
+    advance = stochastic.of_momentum(gradient_descent.GradientDescent(task, 0.02), 0)
+    images = advance(
+        torch.randn(1, 8, dtype=torch.float64), torch.eye(8, dtype=torch.float64)[None]
+    )[1][0]
     one = torch.eye(4, dtype=torch.float64)
-    known = torch.cat([torch.cat([one - 0.02 * hessian, 0 * one], 1), torch.cat([hessian, 0 * one], 1)])
+    known = torch.cat(
+        [torch.cat([one - 0.02 * hessian, 0 * one], 1), torch.cat([hessian, 0 * one], 1)]
+    )
     torch.testing.assert_close(images, known, atol=1e-12, rtol=0)
 
 
 def test_full_batch_momentum_keeps_rates_and_weight_decay():
     task = small()
-    gd = descent.GradientDescent(task, [0.1, 0.3], weight_decay=0.2)
+    gd = gradient_descent.GradientDescent(task, [0.1, 0.3], weight_decay=0.2)
     advance = stochastic.of_momentum(gd, 0.8)
     states = torch.randn(2, 78, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    frame = torch.linalg.qr(torch.randn(78, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64))[0]
+    frame = torch.linalg.qr(
+        torch.randn(78, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    )[0]
     images = advance(states, frame.expand(2, -1, -1))[1]
     for k, rate in enumerate((0.1, 0.3)):
 
@@ -91,8 +133,10 @@ def test_full_batch_momentum_keeps_rates_and_weight_decay():
             u = 0.8 * u + torch.func.grad(task.objective)(w) + 0.2 * w
             return torch.cat([w - rate * u, u])
 
-        torch.testing.assert_close(images[k], differences(step, states[k], frame), atol=1e-8, rtol=0)
-        alone = advance(states[k : k + 1], frame[None], rows=tangent.Rows(torch.tensor([k]), 2))
+        torch.testing.assert_close(
+            images[k], differences(step, states[k], frame), atol=1e-8, rtol=0
+        )
+        alone = advance(states[k : k + 1], frame[None], rows=lyapunov.Rows(torch.tensor([k]), 2))
         torch.testing.assert_close(alone[1][0], images[k], atol=1e-14, rtol=0)
 
 
@@ -113,7 +157,9 @@ def test_the_papers_sum_is_the_part_in_the_weights():
 
 
 def test_the_whole_spectrum_is_that_of_the_product():
-    """Σ ln R_ii of all is Σ ln|det J|, the first of many steps is ln σ_1, and networks in a stack are those alone."""
+    """Σ ln R_ii of all is Σ ln|det J|, the first of many steps is ln σ_1, and networks in a stack
+    are those alone.
+    """
     task = small("tanh", sizes=(3, 3, 2))
     params = task.initial(2)
     advance = stochastic.StochasticDescent(task, RATE, BATCH)
@@ -122,14 +168,20 @@ def test_the_whole_spectrum_is_that_of_the_product():
     product, volume, w = torch.eye(20, dtype=torch.float64), 0.0, params[0]
     for t in range(3, 33):
         part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, t)))
-        jacobian = torch.eye(20, dtype=torch.float64) - RATE * curvature.hessians(part.objective, w[None])[0]
+        jacobian = (
+            torch.eye(20, dtype=torch.float64)
+            - RATE * curvature.hessians(part.objective, w[None])[0]
+        )
         product, volume = jacobian @ product, volume + float(torch.linalg.slogdet(jacobian)[1])
         w = w - RATE * torch.func.grad(part.objective)(w)
     torch.testing.assert_close(found.final[0], w, atol=1e-13, rtol=0)
     assert found.log_growth[-1, 0].sum() == pytest.approx(volume, abs=1e-9)
-    known = singular.singular_exponents(advance, advance.states(params[:1], 3), 30).log_singular[-1, 0]
+    known = singular_values.singular_exponents(
+        advance, advance.states(params[:1], 3), 30
+    ).log_singular[-1, 0]
     sizes = np.log(torch.linalg.svdvals(product).numpy())
-    np.testing.assert_allclose(np.delete(known, np.abs(known).argmin()), sizes, atol=1e-9)  # the clock has 0
+    # the clock has 0
+    np.testing.assert_allclose(np.delete(known, np.abs(known).argmin()), sizes, atol=1e-9)
     alone = stochastic.spectrum(advance, params[1:], 30, start=3, interval=5)
     np.testing.assert_allclose(alone.log_growth[-1, 0], found.log_growth[-1, 1], atol=1e-9)
     few = stochastic.spectrum(advance, params, 30, 4, start=3)
@@ -137,16 +189,20 @@ def test_the_whole_spectrum_is_that_of_the_product():
 
 
 def test_theorem_2_1_on_a_batch_of_a_network():
-    """A step of plain descent lengthens a perturbation along v_i iff λ_i < 0 or λ_i > 2/γ, by |1 − γλ_i| to 1e-6."""
+    """A step of plain descent lengthens a perturbation along v_i iff λ_i < 0 or λ_i > 2/γ, by |1 −
+    γλ_i| to 1e-6.
+    """
     task = minibatches.part(small(), torch.arange(4))
     params = task.initial(1)[0]
-    found = low_rank.spectrum(task, params)
+    found = batch_hessian.spectrum(task, params)
     rate = 2.5 / found.values[-2]  # the two largest are beyond 2/γ
     vectors, known = found.dense_vectors(), found.classes(rate)
     batch = task.x, task.y
     grown = []
     for v in vectors.T:
-        ends = [pruning.step(task, params + sign * 1e-5 * v, *batch, rate, "none") for sign in (1, -1)]
+        ends = [
+            pruning.step(task, params + sign * 1e-5 * v, *batch, rate, "none") for sign in (1, -1)
+        ]
         grown.append(float((ends[0] - ends[1]).norm()) / 2e-5)
     np.testing.assert_allclose(grown, np.exp(found.local_exponents(rate)), atol=1e-6)
     assert known.chaotic.sum() > known.negative.sum() + 1 > 3
@@ -157,7 +213,9 @@ def test_theorem_2_1_on_a_batch_of_a_network():
 def test_a_network_that_overflows_is_marked_and_leaves_others_alone():
     task = small("relu", losses.HalfSquaredError())
     params = task.initial(2)
-    found = stochastic.spectrum(stochastic.StochasticDescent(task, [1e-3, 1e4], BATCH), params, 60, 3)
+    found = stochastic.spectrum(
+        stochastic.StochasticDescent(task, [1e-3, 1e4], BATCH), params, 60, 3
+    )
     assert found.diverged_at[0] == -1 and 0 < found.diverged_at[1] < 60
     assert np.isfinite(found.log_growth[:, 0]).all() and np.isnan(found.log_growth[-1, 1]).all()
 
@@ -166,10 +224,15 @@ def test_bad_input_is_refused():
     task = small()
     decay = tasks.custom("d", task.network, LOSS, task.x, task.y, weight_decay=0.1)
     for arguments, message in (
-        ((decay, 0.1, 4), "weight_decay = 0.1"), ((task, 0.0, 4), "γ must be positive"), ((task, 0.1, 24), "batch = 24"),
-        ((task, 0.1, 4, -1), "seed = -1"), ((task, 0.1, 4, 0, 1.0), "momentum = 1.0"),
-    ):  # fmt: skip
+        ((decay, 0.1, 4), "weight_decay = 0.1"),
+        ((task, 0.0, 4), "γ must be positive"),
+        ((task, 0.1, 24), "batch = 24"),
+        ((task, 0.1, 4, -1), "seed = -1"),
+        ((task, 0.1, 4, 0, 1.0), "momentum = 1.0"),
+    ):
         with pytest.raises(ValueError, match=message):
             stochastic.StochasticDescent(*arguments)
     with pytest.raises(ValueError, match="3 rates for 2 initial conditions"):
-        stochastic.spectrum(stochastic.StochasticDescent(task, [0.1, 0.2, 0.3], 4), task.initial(2), 1, 2)
+        stochastic.spectrum(
+            stochastic.StochasticDescent(task, [0.1, 0.2, 0.3], 4), task.initial(2), 1, 2
+        )

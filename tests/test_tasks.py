@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import archives, data, descent, devices, losses, networks, profiles, tasks
+from netdyn_lib import torch_utils
+from netdyn_lib.experiments import sizes
+from netdyn_lib.tasks import archives, datasets, losses, networks, tasks
+from netdyn_lib.training import gradient_descent
 
 X, Y = torch.arange(24.0).reshape(6, 4), torch.tensor([0, 1, 2] * 2)
 LABELS, NUMBERS = losses.CrossEntropy(), losses.HalfSquaredError()
@@ -25,9 +28,11 @@ def test_the_balanced_split_is_balanced():
 
 
 def test_training_and_test_samples_partition_the_data():
-    split = data.iris()
+    split = datasets.iris()
     assert len(split.x) + len(split.x_test) == 150
-    both = torch.cat([torch.cat([split.x, split.x_test]), torch.cat([split.y, split.y_test])[:, None]], 1)
+    both = torch.cat(
+        [torch.cat([split.x, split.x_test]), torch.cat([split.y, split.y_test])[:, None]], 1
+    )
     from sklearn.datasets import load_iris
 
     bunch = load_iris()
@@ -37,7 +42,7 @@ def test_training_and_test_samples_partition_the_data():
 
 
 def test_digits_are_scaled_to_one():
-    split = data.digits()
+    split = datasets.digits()
     assert split.x.shape == (1437, 64) and split.x_test.shape == (360, 64)
     assert float(split.x.min()) == 0 and float(split.x.max()) == 1
     assert "(1437, 64)" in repr(split)
@@ -47,38 +52,40 @@ def test_unknown_names_list_the_known():
     with pytest.raises(ValueError, match="unknown task 'cifar'; known: iris"):
         tasks.get("cifar")
     with pytest.raises(ValueError, match="unknown profile 'gpu'; known: laptop, paper"):
-        profiles.sizes("01_toy_map", "gpu")
+        sizes.sizes("01_toy_map", "gpu")
     with pytest.raises(ValueError, match="unknown experiment '99'; known: "):
-        profiles.sizes("99")
+        sizes.sizes("99")
 
 
 def test_laptop_sizes_only_change_what_paper_has():
-    for name, changed in profiles._LAPTOP.items():
-        assert set(changed) <= set(profiles._PAPER[name])
+    for name, changed in sizes._LAPTOP.items():
+        assert set(changed) <= set(sizes._PAPER[name])
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:x", "", "cuda:-1"])
 def test_unknown_devices_are_refused(name):
     with pytest.raises(ValueError, match="unknown device"):
-        devices.resolve(name)
+        torch_utils.resolve(name)
 
 
 def test_a_gpu_that_is_not_there_is_refused():
     absent = torch.cuda.device_count() if torch.cuda.is_available() else 0
     with pytest.raises(ValueError, match=f"asks for GPU {absent}"):
-        devices.resolve(f"cuda:{absent}")
+        torch_utils.resolve(f"cuda:{absent}")
 
 
 def test_auto_is_a_device_that_exists():
-    assert devices.resolve("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert devices.resolve(torch.device("cpu")).type == "cpu"
+    assert torch_utils.resolve("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert torch_utils.resolve(torch.device("cpu")).type == "cpu"
 
 
 def test_a_task_moves_its_network_too():
     module = torch.nn.Sequential(torch.nn.Linear(4, 5).requires_grad_(False), torch.nn.Linear(5, 3))
     task = tasks.custom("mine", module, LABELS, X, Y)
     assert task.to("cpu").network is not task.network
-    torch.testing.assert_close(task.to("cpu").objective(task.initial(1)[0]), task.objective(task.initial(1)[0]))
+    torch.testing.assert_close(
+        task.to("cpu").objective(task.initial(1)[0]), task.objective(task.initial(1)[0])
+    )
 
 
 def test_tasks_say_what_they_are():
@@ -92,7 +99,12 @@ def test_tasks_say_what_they_are():
 @pytest.mark.parametrize("kind", [torch.int32, torch.uint8, torch.int64])
 def test_labels_of_any_integer_type_are_labels(kind):
     task = tasks.custom("mine", networks.MLP((4, 3)), LABELS, X, Y.to(kind))
-    record = descent.run(descent.GradientDescent(task, 0.1), task.initial(2), 3, observe=("loss", "accuracy"))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 0.1),
+        task.initial(2),
+        3,
+        observe=("loss", "accuracy"),
+    )
     assert task.y.dtype == torch.int64 and np.isfinite(record["loss"]).all()
 
 
@@ -107,36 +119,106 @@ def put(values, index, value):
     return values
 
 
-@pytest.mark.parametrize("network, loss, x, y, more, match", [
-    (MLP, LABELS, X, Y.double(), {}, r"torch.float64: cross-entropy needs \(6,\) integer class labels"),
-    (MLP, LABELS, X, Y[:, None], {}, r"shape \(6, 1\)"),
-    (MLP, LABELS, X, Y + 1, {}, "labels from 1 to 3 for a network of 3 outputs: must be 0 to 2"),
-    (MLP, LABELS, X, Y - 1, {}, "labels from -1 to 1"),
-    (MLP, LABELS, put(X, (2, 1), float("nan")), Y, {}, r"x holds nan at \[2, 1\]"),
-    (MLP, LABELS, put(X, (2, 1), float("inf")), Y, {}, r"x holds inf at \[2, 1\]"),
-    (MLP, NUMBERS, X, put(torch.zeros(6, 3), (5, 0), float("nan")), {}, r"y holds nan at \[5, 0\]"),
-    (MLP, NUMBERS, X, torch.zeros(6, 2), {}, r"targets of shape \(6, 2\) for 6 samples and 3 outputs"),
-    (MLP, LABELS, X[:, :3], Y, {}, r"inputs of shape \(6, 3\) for MLP\(4-3, sigmoid\): expected \(N, 4\)"),
-    (LINEAR, LABELS, X[:, :3], Y, {}, r"inputs of shape \(6, 3\) for ModuleNetwork\(Linear, 15 parameters\): it does not take"),
-    (torch.nn.Sequential(LINEAR, torch.nn.Flatten(0)), LABELS, X, Y, {}, r"maps 6 samples to \(18,\): expected \(N, C\)"),
-    (MLP, LABELS, X, Y[:5], {}, "6 inputs but 5 targets"),
-    (MLP, LABELS, X, Y, {"x_test": X}, "give both, or neither"),
-    (MLP, LABELS, X, Y, {"x_test": put(X, 0, float("nan")), "y_test": Y}, "x_test holds nan"),
-    (MLP, LABELS, X, Y, {"x_test": X[:3], "y_test": Y}, "3 inputs but 6 targets"),
-])
+@pytest.mark.parametrize(
+    "network, loss, x, y, more, match",
+    [
+        (
+            MLP,
+            LABELS,
+            X,
+            Y.double(),
+            {},
+            r"torch.float64: cross-entropy needs \(6,\) integer class labels",
+        ),
+        (MLP, LABELS, X, Y[:, None], {}, r"shape \(6, 1\)"),
+        (
+            MLP,
+            LABELS,
+            X,
+            Y + 1,
+            {},
+            "labels from 1 to 3 for a network of 3 outputs: must be 0 to 2",
+        ),
+        (MLP, LABELS, X, Y - 1, {}, "labels from -1 to 1"),
+        (MLP, LABELS, put(X, (2, 1), float("nan")), Y, {}, r"x holds nan at \[2, 1\]"),
+        (MLP, LABELS, put(X, (2, 1), float("inf")), Y, {}, r"x holds inf at \[2, 1\]"),
+        (
+            MLP,
+            NUMBERS,
+            X,
+            put(torch.zeros(6, 3), (5, 0), float("nan")),
+            {},
+            r"y holds nan at \[5, 0\]",
+        ),
+        (
+            MLP,
+            NUMBERS,
+            X,
+            torch.zeros(6, 2),
+            {},
+            r"targets of shape \(6, 2\) for 6 samples and 3 outputs",
+        ),
+        (
+            MLP,
+            LABELS,
+            X[:, :3],
+            Y,
+            {},
+            r"inputs of shape \(6, 3\) for MLP\(4-3, sigmoid\): expected \(N, 4\)",
+        ),
+        (
+            LINEAR,
+            LABELS,
+            X[:, :3],
+            Y,
+            {},
+            r"inputs of shape \(6, 3\) for ModuleNetwork\(Linear, 15 parameters\): it does not take",
+        ),
+        (
+            torch.nn.Sequential(LINEAR, torch.nn.Flatten(0)),
+            LABELS,
+            X,
+            Y,
+            {},
+            r"maps 6 samples to \(18,\): expected \(N, C\)",
+        ),
+        (MLP, LABELS, X, Y[:5], {}, "6 inputs but 5 targets"),
+        (MLP, LABELS, X, Y, {"x_test": X}, "give both, or neither"),
+        (MLP, LABELS, X, Y, {"x_test": put(X, 0, float("nan")), "y_test": Y}, "x_test holds nan"),
+        (MLP, LABELS, X, Y, {"x_test": X[:3], "y_test": Y}, "3 inputs but 6 targets"),
+    ],
+)
 def test_bad_samples_are_refused(network, loss, x, y, more, match):
     with pytest.raises(ValueError, match=match):
         tasks.custom("mine", network, loss, x, y, **more)
 
 
-@pytest.mark.parametrize("name, count", [
-    ("iris", 83), ("iris-balanced", 83),
-    ("mnist", 50_890), ("mnist-sigmoid", 50_890), ("mnist-relu", 50_890), ("mnist-l2-1e-3", 50_890), ("mnist-l2-1e-5", 50_890),
-    ("mnist-deep", 26_506), ("mnist-cnn", 9_098), ("mnist-cnn-sd", 9_098), ("cifar10", 789_258),
-    ("digits", 2_410), ("digits-deep", 1_482), ("digits-cnn", 1_898),
-    ("usps", 5_350), ("usps-sigmoid", 5_350), ("digits-usps", 1_510), ("digits-usps-sigmoid", 1_510),
-    ("digits-small", 610), ("fashion", 5_350), ("usps-cnn", 1_050),
-])
+@pytest.mark.parametrize(
+    "name, count",
+    [
+        ("iris", 83),
+        ("iris-balanced", 83),
+        ("mnist", 50_890),
+        ("mnist-sigmoid", 50_890),
+        ("mnist-relu", 50_890),
+        ("mnist-l2-1e-3", 50_890),
+        ("mnist-l2-1e-5", 50_890),
+        ("mnist-deep", 26_506),
+        ("mnist-cnn", 9_098),
+        ("mnist-cnn-sd", 9_098),
+        ("cifar10", 789_258),
+        ("digits", 2_410),
+        ("digits-deep", 1_482),
+        ("digits-cnn", 1_898),
+        ("usps", 5_350),
+        ("usps-sigmoid", 5_350),
+        ("digits-usps", 1_510),
+        ("digits-usps-sigmoid", 1_510),
+        ("digits-small", 610),
+        ("fashion", 5_350),
+        ("usps-cnn", 1_050),
+    ],
+)
 def test_architectures_are_the_papers_and_need_no_data(monkeypatch, name, count):
     monkeypatch.setattr(archives, "load", None)
     assert tasks.recipe(name).architecture().count == count
@@ -144,16 +226,32 @@ def test_architectures_are_the_papers_and_need_no_data(monkeypatch, name, count)
 
 def test_recipes_hold_what_the_papers_say():
     known = {name: tasks.recipe(name) for name in tasks.names()}
-    assert all(recipe.source and recipe.data in data.names() for recipe in known.values())
-    assert known["cifar10"].target_accuracy == 0.3 and known["mnist"].target_accuracy == known["iris"].target_accuracy == 0.9
-    assert {name for name, recipe in known.items() if recipe.target_accuracy == 0.8} == {"mnist-cnn", "mnist-cnn-sd", "digits-cnn"}
+    assert all(recipe.source and recipe.data in datasets.names() for recipe in known.values())
+    assert (
+        known["cifar10"].target_accuracy == 0.3
+        and known["mnist"].target_accuracy == known["iris"].target_accuracy == 0.9
+    )
+    assert {name for name, recipe in known.items() if recipe.target_accuracy == 0.8} == {
+        "mnist-cnn",
+        "mnist-cnn-sd",
+        "digits-cnn",
+    }
     assert {name: recipe.std for name, recipe in known.items() if recipe.std != 1} == {
-        "mnist-cnn": 0.1, "mnist-cnn-sd": 0.01, "digits-cnn": 0.1,
+        "mnist-cnn": 0.1,
+        "mnist-cnn-sd": 0.01,
+        "digits-cnn": 0.1,
     }
     decays = {name: recipe.weight_decay for name, recipe in known.items() if recipe.weight_decay}
-    assert decays == {f"{name}-l2-{text}": float(text) for name in ("mnist", "digits") for text in ("1e-3", "1e-5")}
+    assert decays == {
+        f"{name}-l2-{text}": float(text)
+        for name in ("mnist", "digits")
+        for text in ("1e-3", "1e-5")
+    }
     for name in ("digits", "mnist"):
-        kinds = [known[f"{name}{more}"].architecture().activation.name for more in ("", "-sigmoid", "-relu", "-deep")]
+        kinds = [
+            known[f"{name}{more}"].architecture().activation.name
+            for more in ("", "-sigmoid", "-relu", "-deep")
+        ]
         assert kinds == ["tanh", "sigmoid", "relu", "tanh"]
     drawn = ["usps", "usps-sigmoid", "digits-usps", "digits-usps-sigmoid"]
     assert {known[name].initialisation for name in drawn} == {"pytorch"}
@@ -166,16 +264,20 @@ def test_hs_network_starts_as_pytorch_draws_it():
     for layer, fan in ((first, 64), (second, 20)):
         bound = fan**-0.5
         assert 0.99 * bound < float(layer.abs().max()) <= bound  # the biases too
-        assert float(layer[..., -1].abs().max()) > 0.9 * bound and float(layer.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
+        assert float(layer[..., -1].abs().max()) > 0.9 * bound and float(
+            layer.std()
+        ) == pytest.approx(bound / 3**0.5, rel=0.05)
 
 
-@pytest.mark.parametrize("name", [name for name in tasks.names() if name.startswith(("iris", "digits"))])
+@pytest.mark.parametrize(
+    "name", [name for name in tasks.names() if name.startswith(("iris", "digits"))]
+)
 def test_embedded_tasks_train(name):
     task = tasks.get(name, samples=60, test_samples=20)
     assert len(task.x) == 60 and len(task.x_test) == 20 and task.split.full_test in (30, 360)
     assert task.weight_decay == tasks.recipe(name).weight_decay
-    gd = descent.GradientDescent(task, 0.1)
-    record = descent.run(gd, task.initial(2), 3, observe=("loss", "test_accuracy"))
+    gd = gradient_descent.GradientDescent(task, 0.1)
+    record = gradient_descent.run(gd, task.initial(2), 3, observe=("loss", "test_accuracy"))
     assert np.isfinite(record["loss"]).all() and (record["loss"][-1] < record["loss"][0]).all()
 
 
@@ -185,8 +287,8 @@ def test_image_tasks_train(name):
     if not archives.available(source):
         pytest.skip(f"{archives.about(source).title} is not at hand: set NETDYN_DATA")
     task = tasks.get(name, samples=50, test_samples=20)
-    gd = descent.GradientDescent(task, 0.01)
-    record = descent.run(gd, task.initial(2), 3, observe=("loss",))
+    gd = gradient_descent.GradientDescent(task, 0.01)
+    record = gradient_descent.run(gd, task.initial(2), 3, observe=("loss",))
     assert np.isfinite(record["loss"]).all() and (record["loss"][-1] < record["loss"][0]).all()
 
 
@@ -211,10 +313,12 @@ def test_weight_decay_belongs_to_the_map_and_not_to_the_loss():
     plain, params = tasks.custom("mine", MLP, LABELS, X, Y), task.initial(2)
     assert task.weight_decay == 0.5 and plain.weight_decay == 0
     assert task.objective(params[0]) == plain.objective(params[0])
-    step, bare = (descent.GradientDescent(t, 0.1).step(params) for t in (task, plain))
+    step, bare = (gradient_descent.GradientDescent(t, 0.1).step(params) for t in (task, plain))
     torch.testing.assert_close(step, bare - 0.1 * 0.5 * params)
     for wrong in (-1e-3, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="weight_decay = .*: must be zero or positive, and finite"):
+        with pytest.raises(
+            ValueError, match="weight_decay = .*: must be zero or positive, and finite"
+        ):
             tasks.custom("mine", MLP, LABELS, X, Y, weight_decay=wrong)
 
 
@@ -224,14 +328,25 @@ def registry(monkeypatch):
 
 
 def mine(**changes):
-    entry = {"name": "mine", "data": data.iris, "network": lambda: MLP, "loss": LABELS, "target_accuracy": 0.5}
+    entry = {
+        "name": "mine",
+        "data": datasets.iris,
+        "network": lambda: MLP,
+        "loss": LABELS,
+        "target_accuracy": 0.5,
+    }
     return tasks.Recipe(**{**entry, **changes})
 
 
 def test_a_task_of_ones_own_is_one_entry(registry):
     tasks.register(mine(std=0.5, weight_decay=0.1, network=lambda: torch.nn.Linear(4, 3)))
     task = tasks.get("mine", samples=7)
-    assert tasks.names()[-1] == "mine" and task.network.count == 15 and len(task.x) == 7 and len(task.x_test) == 30
+    assert (
+        tasks.names()[-1] == "mine"
+        and task.network.count == 15
+        and len(task.x) == 7
+        and len(task.x_test) == 30
+    )
     assert (task.std, task.weight_decay, task.target_accuracy) == (0.5, 0.1, 0.5)
     with pytest.raises(ValueError, match="a task 'mine' is known already"):
         tasks.register(mine())

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from netdyn_lib import threads
+from netdyn_lib import torch_utils
 
 
 @pytest.fixture
@@ -15,11 +15,11 @@ def two():
 
 
 def test_one_thread_within_and_the_rest_afterwards_also_after_an_error(two):
-    with threads.one():
+    with torch_utils.one():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
 
-    @threads.one()
+    @torch_utils.one()
     def failing():
         """Kept."""
         assert torch.get_num_threads() == 1
@@ -32,6 +32,6 @@ def test_one_thread_within_and_the_rest_afterwards_also_after_an_error(two):
 
 
 def test_a_pool_whose_threads_are_alone_leaves_the_number_as_it_was(two):
-    with threads.pool(2, alone=True) as pool:
+    with torch_utils.pool(2, alone=True) as pool:
         assert list(pool.map(lambda _: torch.get_num_threads(), range(4))) == [1] * 4
         assert torch.get_num_threads() == 2

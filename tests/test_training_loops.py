@@ -1,10 +1,13 @@
-"""Twins of a plain PyTorch loop: the library's map where there is one, and floors where there is none."""
+"""Twins of a plain PyTorch loop: the library's map where there is one, and floors where there is
+none.
+"""
 
 import numpy as np
 import pytest
 import torch
 
-from netdyn_lib import descent, losses, tasks, training_loops
+from netdyn_lib.tasks import losses, tasks
+from netdyn_lib.training import gradient_descent, pytorch_loop
 
 RNG = np.random.default_rng(2)
 X, Y = torch.tensor(RNG.standard_normal((12, 4))), torch.tensor(RNG.integers(0, 3, 12))
@@ -12,32 +15,40 @@ LOSS = torch.nn.CrossEntropyLoss()
 
 
 def net(*between):
-    return torch.nn.Sequential(torch.nn.Linear(4, 5), *between, torch.nn.Tanh(), torch.nn.Linear(5, 3))
+    return torch.nn.Sequential(
+        torch.nn.Linear(4, 5), *between, torch.nn.Tanh(), torch.nn.Linear(5, 3)
+    )
 
 
 def follow(module, steps=15, **options):
-    return training_loops.twins(module, LOSS, X, Y, 0.5, steps, **options)
+    return pytorch_loop.twins(module, LOSS, X, Y, 0.5, steps, **options)
 
 
 def test_full_batch_is_the_librarys_map():
     """Distance and loss of descent.run from the same two starts."""
     found = follow(net(), radius=1e-4)
-    start = training_loops._drawn(net(), 0)
+    start = pytorch_loop._drawn(net(), 0)
     weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
     shift = torch.from_numpy(np.random.default_rng([0, 1]).uniform(-1, 1, len(weights)))
     task = tasks.custom("same", net(), losses.CrossEntropy(), X, Y)
     ball = torch.stack([weights, weights + 1e-4 * shift])[None]
-    record = descent.run(descent.GradientDescent(task, 0.5), ball, 15, observe=("mean_distance", "loss"))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 0.5), ball, 15, observe=("mean_distance", "loss")
+    )
     np.testing.assert_allclose(found.distance, record["mean_distance"][:, 0], rtol=1e-9)
     np.testing.assert_allclose(found.loss, record["loss"][:, 0], rtol=1e-9)
     np.testing.assert_array_equal(found.evaluated, found.loss)
 
 
 @pytest.mark.parametrize(
-    ("module", "batch"), [(net(), 4), (net(torch.nn.Dropout(0.3)), None), (net(torch.nn.BatchNorm1d(5)), 4)], ids=["batches", "dropout", "norm"]
+    ("module", "batch"),
+    [(net(), 4), (net(torch.nn.Dropout(0.3)), None), (net(torch.nn.BatchNorm1d(5)), 4)],
+    ids=["batches", "dropout", "norm"],
 )
 def test_other_noise_parts_twins_at_once(module, batch):
-    same, near, other = (follow(module, batch=batch, **more) for more in ({}, dict(radius=1e-8), dict(seeds=(0, 1))))
+    same, near, other = (
+        follow(module, batch=batch, **more) for more in ({}, dict(radius=1e-8), dict(seeds=(0, 1)))
+    )
     assert not same.distance.any()
     assert 0 < near.distance[1] < 1e-5
     assert other.distance[0] == 0 and other.distance[1] > 1e-3
@@ -46,18 +57,19 @@ def test_other_noise_parts_twins_at_once(module, batch):
 def test_a_full_batch_with_batch_normalisation_has_no_noise():
     other = follow(net(torch.nn.BatchNorm1d(5)), seeds=(0, 1))
     assert not other.distance.any()
-    assert abs(other.evaluated - other.loss).max() > 1e-3  # but what it remembers is not what it trains with
+    # but what it remembers is not what it trains with
+    assert abs(other.evaluated - other.loss).max() > 1e-3
 
 
 def test_looking_changes_nothing():
     """Weights are those of a loop that looks at no loss, dropout and running means included."""
     module = net(torch.nn.BatchNorm1d(5), torch.nn.Dropout(0.3))
     before = torch.random.get_rng_state()
-    start = training_loops._drawn(module, 0)
+    start = pytorch_loop._drawn(module, 0)
     weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
-    way = training_loops._train(start, weights, LOSS, X, Y, 0.1, 5, None, 3, torch.optim.SGD)[0]
+    way = pytorch_loop._train(start, weights, LOSS, X, Y, 0.1, 5, None, 3, torch.optim.SGD)[0]
     assert torch.equal(before, torch.random.get_rng_state())
-    plain = training_loops._drawn(module, 0)
+    plain = pytorch_loop._drawn(module, 0)
     torch.nn.utils.vector_to_parameters(way[0].clone(), plain.parameters())
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
     with torch.random.fork_rng(devices=[]):
@@ -66,10 +78,19 @@ def test_looking_changes_nothing():
             optimizer.zero_grad()
             LOSS(plain(X), Y).backward()
             optimizer.step()
-    torch.testing.assert_close(way[-1], torch.nn.utils.parameters_to_vector(plain.parameters()).detach(), atol=0, rtol=0)
+    torch.testing.assert_close(
+        way[-1], torch.nn.utils.parameters_to_vector(plain.parameters()).detach(), atol=0, rtol=0
+    )
 
 
-@pytest.mark.parametrize(("options", "message"), [(dict(seeds=(1,)), "1 seeds"), (dict(radius=-1.0), "radius = -1.0"), (dict(batch=40), "batch = 40")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(seeds=(1,)), "1 seeds"),
+        (dict(radius=-1.0), "radius = -1.0"),
+        (dict(batch=40), "batch = 40"),
+    ],
+)
 def test_what_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         follow(net(), **options)
@@ -78,11 +99,17 @@ def test_what_is_refused(options, message):
 def test_batch_statistics_without_memory_are_a_map():
     """What chapter 8 recommends: the library takes it, and trains it as PyTorch does."""
     module = torch.nn.Sequential(
-        *(torch.nn.Unflatten(1, (1, 2, 2)), torch.nn.Conv2d(1, 3, 2, padding=1), torch.nn.BatchNorm2d(3, track_running_stats=False)),
+        *(
+            torch.nn.Unflatten(1, (1, 2, 2)),
+            torch.nn.Conv2d(1, 3, 2, padding=1),
+            torch.nn.BatchNorm2d(3, track_running_stats=False),
+        ),
         *(torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 3)),
     )
     task = tasks.custom("taken", module, losses.CrossEntropy(), X, Y)
-    start = training_loops._drawn(module, 0)
+    start = pytorch_loop._drawn(module, 0)
     weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
-    record = descent.run(descent.GradientDescent(task, 0.5), weights[None], 15, observe=("loss",))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(task, 0.5), weights[None], 15, observe=("loss",)
+    )
     np.testing.assert_allclose(record["loss"][:, 0], follow(module).loss[:, 0], rtol=1e-9)

@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import twins
+from netdyn_lib.experiments import perturbation_growth
 
 EPSILON = 0.1
 TIMES = np.arange(0, 20_001, 200.0)
 TRUTH = {
-    "drift and walk": (4e-9, 2e-5), "walk": (5e-5,), "drift": (4e-9,), "straight line": (5e-5,), "power law": (3e-4, 0.35),
-    "exponential": (1e-3, 3e-4), "bounded walk": (1.0, 3000.0), "bounded drift": (1.0, 5000.0),
-}  # fmt: skip
+    "drift and walk": (4e-9, 2e-5),
+    "walk": (5e-5,),
+    "drift": (4e-9,),
+    "straight line": (5e-5,),
+    "power law": (3e-4, 0.35),
+    "exponential": (1e-3, 3e-4),
+    "bounded walk": (1.0, 3000.0),
+    "bounded drift": (1.0, 5000.0),
+}
 
 
 def noisy(law, seed, times=TIMES, sigma=0.02, rho=0.8, parameters=None):
@@ -18,19 +24,23 @@ def noisy(law, seed, times=TIMES, sigma=0.02, rho=0.8, parameters=None):
     rng, noise = np.random.default_rng(seed), np.zeros(len(times))
     for k in range(1, len(times)):
         noise[k] = rho * noise[k - 1] + sigma * np.sqrt(1 - rho**2) * rng.standard_normal()
-    return twins.LAWS[law].function(times, EPSILON, *(parameters or TRUTH[law])) * np.exp(noise)
+    return perturbation_growth.LAWS[law].function(
+        times, EPSILON, *(parameters or TRUTH[law])
+    ) * np.exp(noise)
 
 
 @pytest.mark.parametrize("law", TRUTH)
 def test_the_right_law_wins(law):
     """On most curves; on none another."""
-    winners = [twins.compare(TIMES, noisy(law, seed), EPSILON).winner for seed in range(4)]
+    winners = [
+        perturbation_growth.compare(TIMES, noisy(law, seed), EPSILON).winner for seed in range(4)
+    ]
     assert set(winners) <= {law, None} and winners.count(law) >= 3
 
 
 @pytest.mark.parametrize("law", TRUTH)
 def test_parameters_are_found_without_noise(law):
-    found = twins.compare(TIMES, noisy(law, 0, sigma=0.0), EPSILON)
+    found = perturbation_growth.compare(TIMES, noisy(law, 0, sigma=0.0), EPSILON)
     assert found.winner == law and law in found.reason
     fit = found.fits[law]
     np.testing.assert_allclose(list(fit.parameters.values()), TRUTH[law], rtol=1e-4)
@@ -39,7 +49,7 @@ def test_parameters_are_found_without_noise(law):
 
 
 def test_noise_is_found():
-    fit = twins.compare(TIMES, noisy("walk", 3), EPSILON, ["walk"]).fits["walk"]
+    fit = perturbation_growth.compare(TIMES, noisy("walk", 3), EPSILON, ["walk"]).fits["walk"]
     assert fit.sigma == pytest.approx(0.02, rel=0.5) and fit.rho == pytest.approx(0.8, abs=0.15)
 
 
@@ -47,45 +57,70 @@ def test_a_short_time_decides_nothing():
     """Over 300 steps of the same run all laws are straight."""
     times = np.linspace(0, 300, 31)
     for seed in range(3):
-        found = twins.compare(times, noisy("drift and walk", seed, times), EPSILON)
-        assert found.winner is None and len(found.standing) > 1 and found.reason.startswith("undecided: AICc of")
+        found = perturbation_growth.compare(times, noisy("drift and walk", seed, times), EPSILON)
+        assert (
+            found.winner is None
+            and len(found.standing) > 1
+            and found.reason.startswith("undecided: AICc of")
+        )
         assert "straight line" in found.standing
 
 
 def test_the_papers_law_holds_a_straight_line():
     v = 5e-5
-    both = twins.LAWS["drift and walk"].function(TIMES, EPSILON, v**2, 2 * EPSILON * v)
+    both = perturbation_growth.LAWS["drift and walk"].function(
+        TIMES, EPSILON, v**2, 2 * EPSILON * v
+    )
     np.testing.assert_allclose(both, EPSILON + v * TIMES, rtol=1e-14)
 
 
-@pytest.mark.parametrize("criteria, winner, standing", [
-    ({"walk": (0, 1.0), "drift": (6.1, 1.0)}, "walk", ("walk",)),
-    ({"walk": (0, 1.0), "drift": (5.9, 1.0)}, None, ("walk", "drift")),
-    ({"walk": (0, 1.6), "drift": (6.1, 1.0)}, None, ("walk",)),  # the criteria disagree
-    ({"walk": (0, 1.4), "drift": (6.1, 1.0)}, "walk", ("walk",)),
-    ({"drift and walk": (0, 1.0), "walk": (1.9, 1.0)}, "walk", ("walk",)),  # its own special case is enough
-    ({"drift and walk": (0, 1.0), "walk": (2.1, 1.0)}, None, ("drift and walk", "walk")),
-    ({"drift and walk": (0, 1.0), "walk": (6.1, 1.0)}, "drift and walk", ("drift and walk",)),
-    ({"drift and walk": (0, 1.0), "power law": (5, 1.0), "walk": (1, 1.0)}, "walk", ("walk",)),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "criteria, winner, standing",
+    [
+        ({"walk": (0, 1.0), "drift": (6.1, 1.0)}, "walk", ("walk",)),
+        ({"walk": (0, 1.0), "drift": (5.9, 1.0)}, None, ("walk", "drift")),
+        ({"walk": (0, 1.6), "drift": (6.1, 1.0)}, None, ("walk",)),  # the criteria disagree
+        ({"walk": (0, 1.4), "drift": (6.1, 1.0)}, "walk", ("walk",)),
+        # its own special case is enough
+        ({"drift and walk": (0, 1.0), "walk": (1.9, 1.0)}, "walk", ("walk",)),
+        ({"drift and walk": (0, 1.0), "walk": (2.1, 1.0)}, None, ("drift and walk", "walk")),
+        ({"drift and walk": (0, 1.0), "walk": (6.1, 1.0)}, "drift and walk", ("drift and walk",)),
+        ({"drift and walk": (0, 1.0), "power law": (5, 1.0), "walk": (1, 1.0)}, "walk", ("walk",)),
+    ],
+    ids=str,
+)
 def test_the_rule(criteria, winner, standing, monkeypatch):
-    monkeypatch.setattr(twins.fits, "_fit", lambda law, *_: twins.Fit(law, {}, *criteria[law], 0.0, 0.0, EPSILON))
-    found = twins.compare(TIMES, TIMES + 1, EPSILON, list(criteria))
+    monkeypatch.setattr(
+        perturbation_growth.fits,
+        "_fit",
+        lambda law, *_: perturbation_growth.Fit(law, {}, *criteria[law], 0.0, 0.0, EPSILON),
+    )
+    found = perturbation_growth.compare(TIMES, TIMES + 1, EPSILON, list(criteria))
     assert (found.winner, found.standing) == (winner, standing)
     assert found.reason.startswith("undecided") == (winner is None)
 
 
 def test_a_margin_decides_less():
     curve = noisy("drift and walk", 0)
-    assert twins.compare(TIMES, curve, EPSILON).winner == "drift and walk"
-    assert twins.compare(TIMES, curve, EPSILON, margin=1e4).winner != "drift and walk"
+    assert perturbation_growth.compare(TIMES, curve, EPSILON).winner == "drift and walk"
+    assert perturbation_growth.compare(TIMES, curve, EPSILON, margin=1e4).winner != "drift and walk"
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"times": TIMES[:9], "distance": TIMES[:9] + 1}, "8 positive times"), ({"distance": 0 * TIMES}, "not positive and finite"),
-    ({"distance": TIMES[:-1]}, "expected"), ({"epsilon": 0}, "epsilon = 0"), ({"laws": ["bad"]}, r"\['bad'\] unknown, known: drift and walk"),
-    ({"slack": 0.5}, "slack = 0.5"), ({"times": -TIMES}, "0 positive times"), ({"margin": 0}, "margin = 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"times": TIMES[:9], "distance": TIMES[:9] + 1}, "8 positive times"),
+        ({"distance": 0 * TIMES}, "not positive and finite"),
+        ({"distance": TIMES[:-1]}, "expected"),
+        ({"epsilon": 0}, "epsilon = 0"),
+        ({"laws": ["bad"]}, r"\['bad'\] unknown, known: drift and walk"),
+        ({"slack": 0.5}, "slack = 0.5"),
+        ({"times": -TIMES}, "0 positive times"),
+        ({"margin": 0}, "margin = 0"),
+    ],
+)
 def test_bad_input_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        twins.compare(**({"times": TIMES, "distance": TIMES + 1, "epsilon": EPSILON} | change))
+        perturbation_growth.compare(
+            **({"times": TIMES, "distance": TIMES + 1, "epsilon": EPSILON} | change)
+        )

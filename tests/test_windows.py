@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from netdyn_lib import bifurcations, kneading, maps, windows
-from netdyn_lib.maps import CUBIC, LOGISTIC
+from netdyn_lib.maps import bifurcations, kneading, one_dimensional, windows
+from netdyn_lib.maps.one_dimensional import CUBIC, LOGISTIC
 
 ONSET = 1.3022834627
 
@@ -17,7 +17,7 @@ def found():
 def settled(map, p, period, steps):
     """The last states of a critical orbit, longer than a period."""
     c = float(map.critical(p))
-    return maps.orbit(map, p, maps.orbit(map, p, c, 6000)[-1], steps)
+    return one_dimensional.orbit(map, p, one_dimensional.orbit(map, p, c, 6000)[-1], steps)
 
 
 def test_logistic_period_three():
@@ -45,12 +45,21 @@ def test_orbits_in_a_window_have_its_period(found):
     for k in range(len(found)):
         m = int(found.full_period[k])
         just_inside = found.opening[k] + 0.01 * (found.superstable[k] - found.opening[k])
-        for p in (just_inside, found.superstable[k], 0.99 * found.doubling[k] + 0.01 * found.opening[k]):
+        for p in (
+            just_inside,
+            found.superstable[k],
+            0.99 * found.doubling[k] + 0.01 * found.opening[k],
+        ):
             states = settled(CUBIC, p, m, 2 * m)
             returns = np.abs(states[1 : m + 1] - states[0])
             assert returns[-1] < 1e-6, (found.word[k], p)
             assert returns[:-1].min(initial=np.inf) > 1e-4, (found.word[k], p)
-            assert maps.lyapunov_exponent(CUBIC, p, float(states[0]), 0, 100 * m, batches=2).value < 0
+            assert (
+                one_dimensional.lyapunov_exponent(
+                    CUBIC, p, float(states[0]), 0, 100 * m, batches=2
+                ).value
+                < 0
+            )
 
 
 def test_the_cycle_is_gone_before_its_window_opens(found):
@@ -66,7 +75,7 @@ def test_the_crisis_lets_orbits_out_of_their_band(found, shift, confined):
         m, sign = int(found.period[k]), float(found.sign[k])
         p = found.closing[k] + shift * found.width[k]
         low, high = sorted(windows.critical_band(CUBIC, m, sign, p))
-        states = maps.orbit(CUBIC, p, float(CUBIC.critical(p)), 20_000 * m)[::m]
+        states = one_dimensional.orbit(CUBIC, p, float(CUBIC.critical(p)), 20_000 * m)[::m]
         states = states * sign ** np.arange(len(states))  # the orbit of c under F = s fᵐ
         inside = (states >= low - 1e-9) & (states <= high + 1e-9)
         assert inside.all() == confined, found.word[k]
@@ -82,7 +91,9 @@ def test_narrow_windows_are_those_of_a_parabola():
 def test_no_wide_window_is_left_out(found):
     every = windows.search(CUBIC, 7, ONSET, 2.0, narrowest=1e-12)
     assert set(every.word[every.width >= 1e-5]) == set(found.word)
-    words = sum(len(w) - kneading.is_double(w).sum() for w in (kneading.words(3, m) for m in range(2, 8)))
+    words = sum(
+        len(w) - kneading.is_double(w).sum() for w in (kneading.words(3, m) for m in range(2, 8))
+    )
     assert len(every) == words
 
 
@@ -93,13 +104,23 @@ def test_outermost_windows_are_apart_and_the_others_inside_them():
     assert np.all(found.opening[outer][order][1:] > found.closing[outer][order][:-1])
     assert 0 < (~outer).sum() < outer.sum()
     for k in np.flatnonzero(~outer):
-        assert np.any((found.opening[outer] < found.opening[k]) & (found.closing[k] < found.closing[outer]))
+        assert np.any(
+            (found.opening[outer] < found.opening[k]) & (found.closing[k] < found.closing[outer])
+        )
 
 
 def test_gaps_and_windows_fill_the_range():
     blank = np.zeros(2)
     made = windows.Windows(
-        blank, blank, blank, np.array([2.0, 5.0]), blank, blank, np.array([3.0, 6.0]), blank, np.array([True, True])
+        blank,
+        blank,
+        blank,
+        np.array([2.0, 5.0]),
+        blank,
+        blank,
+        np.array([3.0, 6.0]),
+        blank,
+        np.array([True, True]),
     )
     assert made.covered(0.0, 10.0) == pytest.approx(0.2)
     assert made.widest_gap(0.0, 10.0) == pytest.approx(0.4)
@@ -125,8 +146,16 @@ def test_magnified_diagram_follows_both_critical_points():
         ((1, ONSET, 2.0), ValueError, "longest = 1 must be a whole number >= 2"),
         ((3, -1.0, 2.0), ValueError, "learning rate η = -1.0 must be > 0"),
         ((3, 1.6, np.inf), ValueError, "learning rate η = inf must be > 0"),
-        ((3, ONSET, 2.0, 0.0), ValueError, "narrowest = 0.0 must be > 0: there are infinitely many"),
-        ((3, ONSET, 2.0, 0.5), ValueError, "no window of period <= 3 and width >= 0.5 between learning rate η"),
+        (
+            (3, ONSET, 2.0, 0.0),
+            ValueError,
+            "narrowest = 0.0 must be > 0: there are infinitely many",
+        ),
+        (
+            (3, ONSET, 2.0, 0.5),
+            ValueError,
+            "no window of period <= 3 and width >= 0.5 between learning rate η",
+        ),
         ((9, ONSET, 2.0, 1e-18), ArithmeticError, "raise `narrowest`"),
     ],
 )

@@ -16,10 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from netdyn_lib import blocked, curvature, descent, gradients, losses, lyapunov, minibatches, networks
-from netdyn_lib import optimizers, sweetspot, tasks
-from netdyn_lib.tangent import benettin, operators
-from netdyn_lib.tangent.frames import random_orthogonal
+from netdyn_lib.curvature import hessian as curvature
+from netdyn_lib.curvature import jacobian, optimizers
+from netdyn_lib.experiments import sweet_spot
+from netdyn_lib.lyapunov import benettin, growth_fits, tangent_maps
+from netdyn_lib.lyapunov.qr import random_orthogonal
+from netdyn_lib.tasks import gradients, losses, networks, tasks
+from netdyn_lib.training import blocked, gradient_descent, minibatches
 from tests.zoo import COUPLED, SAMPLES, ZOO, Net, vectors
 
 RATE = 0.3
@@ -82,7 +85,9 @@ def case(kind):
     dense = functools.cache(
         lambda k: each(lambda v: reference.curved(params[k], v), torch.eye(len(own)).double())
     )
-    return SimpleNamespace(dense=dense, task=task, params=params, vectors=vectors, reference=reference, one=one)
+    return SimpleNamespace(
+        dense=dense, task=task, params=params, vectors=vectors, reference=reference, one=one
+    )
 
 
 def close(found, expected, tolerance=1e-6):
@@ -111,7 +116,12 @@ def gradient(c):
 
 
 def twenty_steps(c):
-    record = descent.run(descent.GradientDescent(c.task, RATE), c.params, 20, observe=("loss", "test_accuracy"))
+    record = gradient_descent.run(
+        gradient_descent.GradientDescent(c.task, RATE),
+        c.params,
+        20,
+        observe=("loss", "test_accuracy"),
+    )
     paths = [c.reference.descend(w, 20) for w in c.params]
     close(record.final, torch.stack([path[-1] for path in paths]), 1e-9)
     close(record["loss"][:, 0], each(c.reference.loss, paths[0]), 1e-9)
@@ -124,12 +134,19 @@ def hessian(c):
 
 def hessian_vector(c):
     expected = each(c.reference.curved, c.params, c.vectors)
-    close(each(lambda w, v: curvature.hessian_vector_product(c.task.objective, w, v), c.params, c.vectors), expected)
+    close(
+        each(
+            lambda w, v: curvature.hessian_vector_product(c.task.objective, w, v),
+            c.params,
+            c.vectors,
+        ),
+        expected,
+    )
     close(each(lambda w, v: curvature.operator(c.task, w)(v), c.params, c.vectors), expected)
 
 
 def tangent_product(c):
-    following, moved = descent.GradientDescent(c.task, RATE).product(c.params, c.vectors)
+    following, moved = gradient_descent.GradientDescent(c.task, RATE).product(c.params, c.vectors)
     close(following, c.params - RATE * each(c.reference.gradient, c.params), 1e-9)
     close(moved, c.vectors - RATE * each(c.reference.curved, c.params, c.vectors))
 
@@ -145,7 +162,7 @@ def sharpness(c):
 def three_exponents(c):
     steps, start = 6, c.params[:1]
     frame = random_orthogonal(start.shape[1], 3)
-    advance = operators.of_descent(descent.GradientDescent(c.task, RATE))
+    advance = jacobian.of_descent(gradient_descent.GradientDescent(c.task, RATE))
     found = benettin.spectrum(advance, start, steps, frame=frame, at=(steps,)).exponents()[0]
     total = torch.zeros(3, dtype=torch.float64)
     for w in c.reference.descend(start[0], steps - 1):
@@ -156,11 +173,11 @@ def three_exponents(c):
 
 
 def probe(c):
-    found = sweetspot.probe(c.task, RATE, c.params, epochs=25)
+    found = sweet_spot.probe(c.task, RATE, c.params, epochs=25)
     balls = networks.perturbed(c.params, 1e-8, 1, 0)
     ends = [[c.reference.descend(w, 25) for w in ball] for ball in balls]
     distance = torch.stack([(copied - whole).abs().sum(1) for whole, copied in ends], 1)
-    fit = lyapunov.best_fit(distance.numpy(), 20)
+    fit = growth_fits.best_fit(distance.numpy(), 20)
     assert (found.count, found.kept, found.diverged) == (2, int(fit.kept().sum()), 0)
 
 
@@ -185,7 +202,9 @@ def adam(c):
 def tangent(method, c, step=1e-6):
     """The tangent map of an optimiser against central differences of its steps, along weights."""
     states = optimizers.run(method, c.params, 3).final
-    vectors = torch.cat([c.vectors, c.vectors.new_zeros(len(states), method.size - method.count)], 1)
+    vectors = torch.cat(
+        [c.vectors, c.vectors.new_zeros(len(states), method.size - method.count)], 1
+    )
     ahead, back = (method.step(states + sign * step * vectors) for sign in (1, -1))
     moved = method.product(states, vectors)[1][:, : method.parts * method.count]
     close(moved, ((ahead - back) / (2 * step))[:, : moved.shape[1]], 1e-5)
@@ -203,7 +222,7 @@ def preconditioned(c):
 
 def in_blocks(c):
     """Blocks of five samples: never where samples see each other, and the same numbers."""
-    record = descent.run(descent.GradientDescent(c.task, RATE), c.params, 5)
+    record = gradient_descent.run(gradient_descent.GradientDescent(c.task, RATE), c.params, 5)
     close(record.final, torch.stack([c.reference.descend(w, 5)[-1] for w in c.params]), 1e-9)
     product = curvature.TrainingHessian(c.task, block=5).at(c.params[0])
     close(product(c.vectors[0]), c.reference.curved(c.params[0], c.vectors[0]))
@@ -251,7 +270,9 @@ def test_a_slower_way_is_told_once():
 
 @pytest.mark.filterwarnings("ignore")
 def test_parts_that_begin_at_zero_hide_no_wrong_way():
-    """Double backward of weight norm is wrong, and shows in nothing while the layers above are zero."""
+    """Double backward of weight norm is wrong, and shows in nothing while the layers above are
+    zero.
+    """
     net = ZOO["weight norm"][0]()
     torch.nn.init.zeros_(net[2].weight)
     assert gradients.ways(made(net, vectors())).product == "central differences"
@@ -274,22 +295,30 @@ def test_gradients_that_do_not_add_up_are_not_taken_in_blocks(monkeypatch):
     """Rare tokens have larger gradients here, and what is rare depends on the batch."""
     monkeypatch.setattr(blocked, "_VALUES", 0)
     monkeypatch.setattr(blocked, "_LEAST", 5)
-    net = Net(lambda net, t: net.out(net.inner(t).mean(1)), inner=nn.Embedding(7, 4, scale_grad_by_freq=True), out=nn.Linear(4, 3))
+    net = Net(
+        lambda net, t: net.out(net.inner(t).mean(1)),
+        inner=nn.Embedding(7, 4, scale_grad_by_freq=True),
+        out=nn.Linear(4, 3),
+    )
     x, y = torch.randint(0, 7, (SAMPLES, 5)), torch.arange(SAMPLES) % 3
     reference, task = Reference(copy.deepcopy(net), x, y), made(net, x)
     start = task.network.own[None]
-    found = descent.run(descent.GradientDescent(task, RATE), start, 5).final[0]
+    found = gradient_descent.run(gradient_descent.GradientDescent(task, RATE), start, 5).final[0]
     close(found, reference.descend(start[0], 5)[-1], 1e-9)
 
 
 def test_a_gradient_of_no_loss_has_tangents_and_no_hessian():
     """The gradient takes no part in the detached factor, but changes with it."""
-    net = Net(lambda net, x: net.out(torch.tanh(net.one(x))) * net.one.weight.detach().norm(), one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    net = Net(
+        lambda net, x: net.out(torch.tanh(net.one(x))) * net.one.weight.detach().norm(),
+        one=nn.Linear(6, 4),
+        out=nn.Linear(4, 3),
+    )
     x = vectors()
     reference, task = Reference(copy.deepcopy(net), x, torch.arange(SAMPLES) % 3), made(net, x)
     w, v = task.network.own[None], torch.randn(1, task.network.count, dtype=torch.float64)
     with pytest.warns(UserWarning, match="it has no Hessian"):
-        moved = descent.GradientDescent(task, RATE).product(w, v)[1]
+        moved = gradient_descent.GradientDescent(task, RATE).product(w, v)[1]
     close(moved[0], v[0] - RATE * reference.curved(w[0], v[0]))
     for measure in (curvature.sharpness, curvature.hessians):
         with pytest.raises(ValueError, match="has no Hessian"):
@@ -301,13 +330,21 @@ def test_a_gradient_of_no_loss_has_tangents_and_no_hessian():
 def test_a_network_of_all_samples_at_once():
     """As on a graph: its samples are never parted."""
     adjacency = torch.rand(50, 50, dtype=torch.float64)
-    net = Net(lambda net, x: net.out(net.adjacency @ torch.tanh(net.one(x))), one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    net = Net(
+        lambda net, x: net.out(net.adjacency @ torch.tanh(net.one(x))),
+        one=nn.Linear(6, 4),
+        out=nn.Linear(4, 3),
+    )
     net.register_buffer("adjacency", adjacency)
     x = torch.randn(50, 6, dtype=torch.float64)
     reference, task = Reference(copy.deepcopy(net), x, torch.arange(50) % 3), made(net, x)
     start = task.network.own[None]
     assert task.network.coupled and gradients.ways(task).stacked
-    close(descent.run(descent.GradientDescent(task, 0.01), start, 5).final[0], reference.descend(start[0], 5, lambda ps: torch.optim.SGD(ps, lr=0.01))[-1], 1e-9)
+    close(
+        gradient_descent.run(gradient_descent.GradientDescent(task, 0.01), start, 5).final[0],
+        reference.descend(start[0], 5, lambda ps: torch.optim.SGD(ps, lr=0.01))[-1],
+        1e-9,
+    )
 
 
 def test_a_loss_that_vmap_cannot_follow():
@@ -317,7 +354,7 @@ def test_a_loss_that_vmap_cannot_follow():
     x, y = vectors(), torch.arange(SAMPLES) % 3
     task = made(nn.Linear(6, 3), x, y, loss)
     start = task.network.own[None]
-    record = descent.run(descent.GradientDescent(task, RATE), start, 3)
+    record = gradient_descent.run(gradient_descent.GradientDescent(task, RATE), start, 3)
     net = nn.Linear(6, 3).double()
     nn.utils.vector_to_parameters(start[0].clone(), net.parameters())
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
@@ -365,4 +402,6 @@ def test_a_derivative_from_outside_is_refused():
     """jvp(vmap(grad)) is silently wrong through layer norm."""
     c = case("layer norm")
     with pytest.raises(ValueError, match="take .product of GradientDescent"):
-        operators.of_map(descent.GradientDescent(c.task, RATE).step)(c.params, c.vectors[:, :, None])
+        tangent_maps.of_map(gradient_descent.GradientDescent(c.task, RATE).step)(
+            c.params, c.vectors[:, :, None]
+        )

@@ -72,13 +72,21 @@ def frozen():
 
 
 def with_buffer():
-    net = Net(lambda net, x: net.out(torch.tanh(net.one(x - net.mean))), one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    net = Net(
+        lambda net, x: net.out(torch.tanh(net.one(x - net.mean))),
+        one=nn.Linear(6, 4),
+        out=nn.Linear(4, 3),
+    )
     net.register_buffer("mean", torch.full((6,), 0.3))
     return net
 
 
 def recurrent(kind):
-    return Net(lambda net, x: net.out(net.inner(x)[0][:, -1]), inner=kind(3, 3, batch_first=True), out=nn.Linear(3, 3))
+    return Net(
+        lambda net, x: net.out(net.inner(x)[0][:, -1]),
+        inner=kind(3, 3, batch_first=True),
+        out=nn.Linear(3, 3),
+    )
 
 
 def lstm_cell():
@@ -102,7 +110,12 @@ def attention():
 
 def transformer():
     layer = nn.TransformerEncoderLayer(4, 2, 5, dropout=0.0, batch_first=True)
-    return Net(lambda net, x: net.out(net.inner(net.up(x)).mean(1)), up=nn.Linear(3, 4), inner=layer, out=nn.Linear(4, 3))
+    return Net(
+        lambda net, x: net.out(net.inner(net.up(x)).mean(1)),
+        up=nn.Linear(3, 4),
+        inner=layer,
+        out=nn.Linear(4, 3),
+    )
 
 
 def embedding(kind):
@@ -114,7 +127,11 @@ def embedding(kind):
 
 
 def bilinear():
-    return Net(lambda net, x: net.out(torch.tanh(net.inner(x, x))), inner=nn.Bilinear(6, 6, 4), out=nn.Linear(4, 3))
+    return Net(
+        lambda net, x: net.out(torch.tanh(net.inner(x, x))),
+        inner=nn.Bilinear(6, 6, 4),
+        out=nn.Linear(4, 3),
+    )
 
 
 def plain(function):
@@ -173,23 +190,67 @@ def normalised(layer):
 ZOO = {
     "linear": (lambda: nn.Linear(6, 3), vectors),
     "deep": (
-        lambda: Sequence(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 5), nn.Sigmoid(), nn.Linear(5, 4), nn.Softplus(), nn.Linear(4, 3)),
+        lambda: Sequence(
+            nn.Linear(6, 5),
+            nn.Tanh(),
+            nn.Linear(5, 5),
+            nn.Sigmoid(),
+            nn.Linear(5, 4),
+            nn.Softplus(),
+            nn.Linear(4, 3),
+        ),
         vectors,
     ),
     "relu": (lambda: Sequence(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)), vectors),
-    "gelu and silu": (lambda: Sequence(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 5), nn.SiLU(), nn.Linear(5, 3)), vectors),
+    "gelu and silu": (
+        lambda: Sequence(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 5), nn.SiLU(), nn.Linear(5, 3)),
+        vectors,
+    ),
     "prelu": (lambda: Sequence(nn.Linear(6, 4), nn.PReLU(), nn.Linear(4, 3)), vectors),
-    "convolution 1-d": (lambda: Sequence(nn.Conv1d(2, 3, 3), nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(9, 3)), signals),
-    "convolution 2-d": (lambda: Sequence(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)), images),
-    "convolution with stride": (lambda: Sequence(nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)), images),
+    "convolution 1-d": (
+        lambda: Sequence(
+            nn.Conv1d(2, 3, 3), nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(9, 3)
+        ),
+        signals,
+    ),
+    "convolution 2-d": (
+        lambda: Sequence(
+            nn.Conv2d(1, 2, 3), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)
+        ),
+        images,
+    ),
+    "convolution with stride": (
+        lambda: Sequence(
+            nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)
+        ),
+        images,
+    ),
     "residual": (residual, vectors),
     "layer norm": (lambda: normalised(nn.LayerNorm(6)), vectors),
     "group norm": (lambda: normalised(nn.GroupNorm(2, 6)), vectors),
     "rms norm": (lambda: normalised(nn.RMSNorm(6)), vectors),
-    "instance norm": (lambda: Sequence(nn.Conv1d(2, 3, 3), nn.InstanceNorm1d(3, affine=True), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)), signals),
-    "batch norm without memory": (lambda: normalised(nn.BatchNorm1d(6, track_running_stats=False)), vectors),
+    "instance norm": (
+        lambda: Sequence(
+            nn.Conv1d(2, 3, 3),
+            nn.InstanceNorm1d(3, affine=True),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(18, 3),
+        ),
+        signals,
+    ),
+    "batch norm without memory": (
+        lambda: normalised(nn.BatchNorm1d(6, track_running_stats=False)),
+        vectors,
+    ),
     "batch norm 2-d without memory": (
-        lambda: Sequence(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False), nn.Tanh(), nn.Flatten(), nn.Linear(32, 3)).eval(),
+        lambda: Sequence(
+            nn.Conv2d(1, 2, 3),
+            nn.BatchNorm2d(2, track_running_stats=False),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(32, 3),
+        ).eval(),
         images,
     ),
     "batch norm in eval": (lambda: normalised(nn.BatchNorm1d(6)).eval(), vectors),
@@ -206,13 +267,30 @@ ZOO = {
     "lstm cell": (lstm_cell, sequences),
     "attention": (attention, sequences),
     "transformer": (transformer, sequences),
-    "weight norm": (lambda: Sequence(parametrizations.weight_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3)), vectors),
+    "weight norm": (
+        lambda: Sequence(parametrizations.weight_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3)),
+        vectors,
+    ),
     "weight norm by hook": (old_weight_norm, vectors),
-    "spectral norm in eval": (lambda: Sequence(parametrizations.spectral_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3)).eval(), vectors),
+    "spectral norm in eval": (
+        lambda: Sequence(
+            parametrizations.spectral_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3)
+        ).eval(),
+        vectors,
+    ),
     "bilinear": (bilinear, vectors),
-    "softmax head": (lambda: Sequence(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3), nn.LogSoftmax(1)), vectors),
-    "single precision": (lambda: Sequence(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)).float(), vectors),
-    "dropout of nothing": (lambda: Sequence(nn.Linear(6, 5), nn.Dropout(0.0), nn.Tanh(), nn.Linear(5, 3)), vectors),
+    "softmax head": (
+        lambda: Sequence(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3), nn.LogSoftmax(1)),
+        vectors,
+    ),
+    "single precision": (
+        lambda: Sequence(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)).float(),
+        vectors,
+    ),
+    "dropout of nothing": (
+        lambda: Sequence(nn.Linear(6, 5), nn.Dropout(0.0), nn.Tanh(), nn.Linear(5, 3)),
+        vectors,
+    ),
     "branch on a value": (lambda: plain(branches), vectors),
     "writes in place": (lambda: plain(writes), vectors),
     "keeps its hidden values": (lambda: plain(keeps), vectors),

@@ -9,7 +9,7 @@
   const LONGEST = 64, SAME = 1e-9; // the longest period looked for, and how nearly an orbit has to return
   const STEPS = 100; // of the orbit drawn over time
 
-  // The same operations in the same order as netdyn_lib.maps.CUBIC, so that orbits agree to the last bit.
+  // The same operations in the same order as netdyn_lib.maps.one_dimensional.CUBIC, so that orbits agree to the last bit.
   const f = (w, eta) => w * (1 - eta * (w * w - 1));
   const slope = (w, eta) => 1 + eta - 3 * eta * w * w;
 

@@ -1,5 +1,8 @@
-"""Figures of the book, in one style: arrays in, ``Figure`` out.  Nothing else in the library imports Matplotlib."""
+"""Figures of the book, in one style: arrays in, ``Figure`` out.
 
-from ..extras import need
+Nothing else in the library imports Matplotlib.
+"""
+
+from ..validation import need
 
 need("netdyn_lib.figures", "book", "matplotlib", "seaborn")

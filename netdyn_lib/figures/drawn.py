@@ -12,7 +12,8 @@ from .naming import own_name
 
 
 def moved(artist, by=1.0, shift=0.0, lift=1.0):
-    """Say that ``artist`` is drawn beside its place, so that it hides no other: at x · ``by`` + ``shift`` and y · ``lift``; the artist.
+    """Say that ``artist`` is drawn beside its place, so that it hides no other: at x · ``by`` +
+    ``shift`` and y · ``lift``; the artist.
 
     The table behind its figure has x and y.
     """
@@ -34,8 +35,9 @@ def _in_place(thing, artist):
 class Thing:
     """One curve, cloud, band, set of bars or picture.
 
-    ``artist`` is what it looks like, ``name`` what it calls itself, ``kind`` as in :func:`netdyn_lib.figures.behind.table`, and ``columns`` its
-    values by their columns' names, arrays of one length.
+    ``artist`` is what it looks like, ``name`` what it calls itself, ``kind`` as in
+    :func:`netdyn_lib.figures.numbers.table`, and ``columns`` its values by their columns' names,
+    arrays of one length.
     """
 
     artist: object
@@ -48,14 +50,26 @@ class Thing:
 
 
 def things(axis):
-    """Yield the :class:`Thing` of all that an axis shows; what is hidden, or stands where no data do, is left out."""
+    """Yield the :class:`Thing` of all that an axis shows; what is hidden, or stands where no data
+    do, is left out.
+    """
     whole = [one for one in axis.containers if isinstance(one, BarContainer | ErrorbarContainer)]
     owned = {id(part) for one in whole for part in _flat(one) if part is not None}
-    names = {id(part): _named(one, part) for one in axis.containers for part in _flat(one) if part is not None}
+    names = {
+        id(part): _named(one, part)
+        for one in axis.containers
+        for part in _flat(one)
+        if part is not None
+    }
     for one in whole:
         found = _bars(one, one) if isinstance(one, BarContainer) else _estimates(one)
         yield from (_in_place(thing, one) for thing in found if thing.artist.get_visible())
-    for readers, artists in ((_line, axis.lines), (_collection, axis.collections), (_patch, axis.patches), (_image, axis.images)):
+    for readers, artists in (
+        (_line, axis.lines),
+        (_collection, axis.collections),
+        (_patch, axis.patches),
+        (_image, axis.images),
+    ):
         for artist in artists:
             if artist.get_visible() and id(artist) not in owned:
                 for thing in readers(axis, artist):
@@ -68,7 +82,11 @@ def axes(figure):
     for axis in figure.axes:
         if axis.get_visible() and axis.get_label() != "<colorbar>":
             yield axis
-            yield from (child for child in axis.child_axes if hasattr(child, "lines") and child.get_visible())
+            yield from (
+                child
+                for child in axis.child_axes
+                if hasattr(child, "lines") and child.get_visible()
+            )
 
 
 def _flat(container):
@@ -99,7 +117,13 @@ def _line(axis, line):
         return
     match _places(line.get_transform(), axis):
         case (True, True):
-            kind = "points" if dots else "stairs" if line.get_drawstyle().startswith("steps") else "line"
+            kind = (
+                "points"
+                if dots
+                else "stairs"
+                if line.get_drawstyle().startswith("steps")
+                else "line"
+            )
             yield Thing(line, "", kind, {"x": x, "y": y})
         case (False, True):
             yield Thing(line, "", "level", _blank(y=np.unique(y)))
@@ -126,13 +150,20 @@ def _straight(axis, line):
 
 
 def _estimates(container):
-    """Points with the ends of their intervals; the caps that matplotlib draws at the ends are no data."""
+    """Points with the ends of their intervals; the caps that matplotlib draws at the ends are no
+    data.
+    """
     data, _, bars = container.lines
     ends = {}
-    for bar, across in zip(bars, [False] * container.has_xerr + [True] * container.has_yerr, strict=True):
+    for bar, across in zip(
+        bars, [False] * container.has_xerr + [True] * container.has_yerr, strict=True
+    ):
         low, high = ("y_low", "y_high") if across else ("x_low", "x_high")
         # Not get_segments, which leaves out an end that is not finite, and with it the other.
-        pairs = [_numbers(path.vertices)[:, int(across)] if len(path.vertices) == 2 else (np.nan, np.nan) for path in bar.get_paths()]
+        pairs = [
+            _numbers(path.vertices)[:, int(across)] if len(path.vertices) == 2 else (np.nan, np.nan)
+            for path in bar.get_paths()
+        ]
         ends[low], ends[high] = np.array(pairs, dtype=float).reshape(-1, 2).T
     artist = bars[0] if data is None else data
     name = own_name(container) or own_name(artist)
@@ -174,15 +205,24 @@ def _polygons(part):
     bands, outlines = [], []
     for k, path in enumerate(part.get_paths()):
         at = np.asarray(path.vertices, dtype=float)
-        count = (len(at) - 3) // 2  # fill_between: a start, the lower edge, an end, the upper edge backwards, and the start again
+        # fill_between: a start, the lower edge, an end, the upper edge backwards, and the start
+        # again
+        count = (len(at) - 3) // 2
         low, high = at[1 : count + 1], at[count + 2 : 2 * count + 2][::-1]
         if count > 0 and len(at) == 2 * count + 3 and np.array_equal(low[:, 0], high[:, 0]):
-            bands.append({"part": np.full(count, k), "x": low[:, 0], "y": low[:, 1], "y2": high[:, 1]})
+            bands.append(
+                {"part": np.full(count, k), "x": low[:, 0], "y": low[:, 1], "y2": high[:, 1]}
+            )
         else:
             outlines.append({"part": np.full(len(at), k), "x": at[:, 0], "y": at[:, 1]})
     for kind, found in (("band", bands), ("outline", outlines)):
         if found:
-            yield Thing(part, "", kind, {name: np.concatenate([one[name] for one in found]) for name in found[0]})
+            yield Thing(
+                part,
+                "",
+                kind,
+                {name: np.concatenate([one[name] for one in found]) for name in found[0]},
+            )
 
 
 def _patch(axis, patch):
@@ -197,13 +237,20 @@ def _patch(axis, patch):
 
 
 def _rectangle(axis, patch):
-    x, y, right, top = patch.get_x(), patch.get_y(), patch.get_x() + patch.get_width(), patch.get_y() + patch.get_height()
+    x, y, right, top = (
+        patch.get_x(),
+        patch.get_y(),
+        patch.get_x() + patch.get_width(),
+        patch.get_y() + patch.get_height(),
+    )
     empty = np.array([np.nan])
     match _places(patch.get_data_transform(), axis):
         case (True, True):
             yield from _bars([patch], patch)
         case (True, False):
-            yield Thing(patch, "", "span", {"x": np.array([x]), "y": empty, "x2": np.array([right])})
+            yield Thing(
+                patch, "", "span", {"x": np.array([x]), "y": empty, "x2": np.array([right])}
+            )
         case (False, True):
             yield Thing(patch, "", "span", {"x": empty, "y": np.array([y]), "y2": np.array([top])})
 
@@ -212,13 +259,18 @@ def _bars(bars, named):
     patches = [patch for patch in bars if patch.get_visible()]
     if not patches:
         return
-    at = np.array([[p.get_x(), p.get_y(), p.get_width(), p.get_height()] for p in patches], dtype=float)
+    at = np.array(
+        [[p.get_x(), p.get_y(), p.get_width(), p.get_height()] for p in patches], dtype=float
+    )
     if getattr(bars, "orientation", "vertical") == "horizontal":
         columns = {"x": at[:, 0] + at[:, 2], "y": at[:, 1] + at[:, 3] / 2, "x2": at[:, 0]}
     else:
         columns = {"x": at[:, 0] + at[:, 2] / 2, "y": at[:, 1] + at[:, 3], "y2": at[:, 1]}
-    names = {name for patch in patches if (name := own_name(patch))}  # that of a histogram stands on one of its bars
-    yield Thing(patches[0], own_name(named) or (names.pop() if len(names) == 1 else ""), "bar", columns)
+    # that of a histogram stands on one of its bars
+    names = {name for patch in patches if (name := own_name(patch))}
+    yield Thing(
+        patches[0], own_name(named) or (names.pop() if len(names) == 1 else ""), "bar", columns
+    )
 
 
 def _image(axis, image):
@@ -234,4 +286,9 @@ def _image(axis, image):
     first, last = (top, bottom) if image.origin == "upper" else (bottom, top)
     x = left + (np.arange(columns) + 0.5) * (right - left) / columns
     y = first + (np.arange(rows) + 0.5) * (last - first) / rows
-    yield Thing(image, "", "image", {"x": np.tile(x, rows), "y": np.repeat(y, columns), "value": values.ravel()})
+    yield Thing(
+        image,
+        "",
+        "image",
+        {"x": np.tile(x, rows), "y": np.repeat(y, columns), "value": values.ravel()},
+    )

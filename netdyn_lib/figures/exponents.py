@@ -1,4 +1,6 @@
-"""Figures of exponential growth: distances with their windows, distributions of exponents, sharpness."""
+"""Figures of exponential growth: distances with their windows, distributions of exponents,
+sharpness.
+"""
 
 import numpy as np
 import seaborn as sns
@@ -7,7 +9,7 @@ from . import style
 from .drawn import moved
 from .style import MUTED, PALETTE
 
-# Colour, mark and label of each cause of netdyn_lib.agreement.
+# Colour, mark and label of each cause of netdyn_lib.lyapunov.linear_regime.
 _CAUSES = {
     "saturation": (PALETTE[1], "o", "saturated"),
     "rounding": (PALETTE[2], "^", "rounded"),
@@ -18,7 +20,8 @@ _RADII = (PALETTE[4], PALETTE[5], PALETTE[6], PALETTE[7])  # colours that no cau
 
 
 def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
-    """D's Fig. 7: one row for each initial condition; whole, early with the fitted window, late, and loss.
+    """D's Fig. 7: one row for each initial condition; whole, early with the fitted window, late,
+    and loss.
 
     ``distance`` (T, n, M), ``loss`` (T, n), ``fit`` a Fit of the n mean curves.
     """
@@ -27,18 +30,44 @@ def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
         for k, row in enumerate(axes):
             mean = distance[:, k].mean(1)
             for axis, part in zip(row, (slice(None), slice(0, zoom + 1))):
-                axis.plot(epochs[part], distance[part, k], color=MUTED, lw=0.5, alpha=0.7, label="_one copy")
-                axis.plot(epochs[part], mean[part], color="black", lw=1.2, label="_mean over copies")
-            row[2].plot(epochs[-tail:], mean[-tail:], "k.-", lw=0.6, ms=2, label="_mean over copies")
+                axis.plot(
+                    epochs[part],
+                    distance[part, k],
+                    color=MUTED,
+                    lw=0.5,
+                    alpha=0.7,
+                    label="_one copy",
+                )
+                axis.plot(
+                    epochs[part], mean[part], color="black", lw=1.2, label="_mean over copies"
+                )
+            row[2].plot(
+                epochs[-tail:], mean[-tail:], "k.-", lw=0.6, ms=2, label="_mean over copies"
+            )
             row[1].set_yscale("log")
             if fit.start[k] >= 0:
                 t = np.array([fit.start[k], fit.stop[k]])
-                row[1].plot(t, np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[1], ls=":", lw=2.5, label="_fit")
-                row[1].text(0.97, 0.08, f"$\\Lambda$ = {fit.slope[k]:.2f}", transform=row[1].transAxes, ha="right")
+                row[1].plot(
+                    t,
+                    np.exp(fit.intercept[k] + fit.slope[k] * t),
+                    color=PALETTE[1],
+                    ls=":",
+                    lw=2.5,
+                    label="_fit",
+                )
+                row[1].text(
+                    0.97,
+                    0.08,
+                    f"$\\Lambda$ = {fit.slope[k]:.2f}",
+                    transform=row[1].transAxes,
+                    ha="right",
+                )
             row[3].plot(epochs, loss[:, k], color=PALETTE[1], lw=0.8, label="_loss")
             row[3].set_yscale("log")
             row[0].set_ylabel("$d(t)$")
-        for axis, title in zip(axes[0], ("distance", f"first {zoom} epochs", f"last {tail} epochs", "loss $L$")):
+        for axis, title in zip(
+            axes[0], ("distance", f"first {zoom} epochs", f"last {tail} epochs", "loss $L$")
+        ):
             axis.set_title(title)
         for axis in axes[-1]:
             axis.set_xlabel("epoch $t$")
@@ -53,16 +82,32 @@ def distribution(slopes, kept, radii, summaries, paper=0.33):
     with style.figure(1, 2, height=2.8) as (fig, axes):
         left, right = axes[0]
         bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
-        left.hist([slopes[kept], slopes[~kept]], bins, stacked=True, color=[PALETTE[0], "#c8c8c8"], label=["kept", "discarded"])
+        left.hist(
+            [slopes[kept], slopes[~kept]],
+            bins,
+            stacked=True,
+            color=[PALETTE[0], "#c8c8c8"],
+            label=["kept", "discarded"],
+        )
         left.axvline(slopes[kept].mean(), color="black", lw=1.5, label="_mean of the kept")
         left.axvline(paper, color=PALETTE[1], ls="--", lw=1.5)
         left.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="initial conditions")
         left.legend()
         middle = np.array([s.exponent.estimate for s in summaries])
         spread = np.array([s.sd for s in summaries])
-        right.fill_between(radii, middle - spread, middle + spread, color=PALETTE[0], alpha=0.15, lw=0, label="± one sd")
+        right.fill_between(
+            radii,
+            middle - spread,
+            middle + spread,
+            color=PALETTE[0],
+            alpha=0.15,
+            lw=0,
+            label="± one sd",
+        )
         errors = np.abs(np.array([(s.exponent.low, s.exponent.high) for s in summaries]).T - middle)
-        right.errorbar(radii, middle, errors, fmt="o", color=PALETTE[0], capsize=2, label="mean, 95%")
+        right.errorbar(
+            radii, middle, errors, fmt="o", color=PALETTE[0], capsize=2, label="mean, 95%"
+        )
         right.axhline(paper, color=PALETTE[1], ls="--", lw=1.5, label="paper")
         right.set(xscale="log", xlabel="radius $\\epsilon$", ylabel="$\\lambda_{nMLE}$ (per epoch)")
         right.set_ylim(bottom=0)
@@ -103,7 +148,13 @@ def window_choices(epochs, distance, fits):
                 t = np.array([fit.start[k], fit.stop[k]])
                 lift = 10.0 ** (-0.35 * (j + 1))  # apart, so that windows do not hide each other
                 label = ("" if k == count - 1 else "_") + rule.replace("_", " ")
-                (line,) = axis.plot(t, lift * np.exp(fit.intercept[k] + fit.slope[k] * t), color=PALETTE[j], lw=2, label=label)
+                (line,) = axis.plot(
+                    t,
+                    lift * np.exp(fit.intercept[k] + fit.slope[k] * t),
+                    color=PALETTE[j],
+                    lw=2,
+                    label=label,
+                )
                 moved(line, lift=lift)
             axis.set_xlabel("epoch $t$")
         axes[0, 0].set_ylabel("mean distance $\\bar d(t)$")
@@ -113,10 +164,11 @@ def window_choices(epochs, distance, fits):
 
 
 def agreement(ball, tangent, cause, error, tolerance=0.1):
-    """Exponents of the same windows from ε-balls and from tangent vectors, and how far their curves are apart.
+    """Exponents of the same windows from ε-balls and from tangent vectors, and how far their curves
+    are apart.
 
     ``ball`` and ``tangent`` (n,); ``cause`` (n,) names what parts them within
-    the window.  ``error`` (T, m) is :func:`netdyn_lib.agreement.log_error`; where
+    the window.  ``error`` (T, m) is :func:`netdyn_lib.lyapunov.linear_regime.log_error`; where
     it is exactly zero, as at epoch 0, a logarithmic axis has no point.
     """
     with style.figure(1, 2, height=2.8) as (fig, axes):
@@ -126,11 +178,15 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
         for name, (colour, mark, label) in _CAUSES.items():
             these = cause == name
             if these.any():
-                left.plot(tangent[these], ball[these], mark, ms=3, alpha=0.6, color=colour, label=label)
+                left.plot(
+                    tangent[these], ball[these], mark, ms=3, alpha=0.6, color=colour, label=label
+                )
         left.set(xlabel="tangent exponent (per epoch)", ylabel="ε-ball exponent (per epoch)")
         left.legend(title="within the window", fontsize="x-small", title_fontsize="x-small")
         bands = np.percentile(np.abs(error), [50, 95], axis=1)
-        for band, name, colour in zip(bands, ("median", "95th percentile"), (PALETTE[0], PALETTE[1])):
+        for band, name, colour in zip(
+            bands, ("median", "95th percentile"), (PALETTE[0], PALETTE[1])
+        ):
             right.semilogy(np.where(band > 0, band, np.nan), color=colour, label=name)
         right.axhline(np.log1p(tolerance), color="black", ls="--", lw=1, label=f"{tolerance:.0%}")
         right.set(xlabel="epoch $t$", ylabel="$|\\ln(d/d_{\\mathrm{tangent}})|$")
@@ -142,8 +198,9 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
 def parting(found, radii):
     """When and at what distance copies leave their tangent vectors, and how many for which cause.
 
-    ``found`` is a :class:`~netdyn_lib.agreement.Agreement`; its copies at
-    ``radii`` are drawn one by one, and those at all but the outermost, which only serve as witnesses, counted.
+    ``found`` is a :class:`~netdyn_lib.lyapunov.linear_regime.Agreement`; its copies at ``radii``
+    are drawn one by one, and those at all but the outermost, which only serve as witnesses,
+    counted.
     """
     with style.figure(1, 2, height=2.9) as (fig, axes):
         left, right = axes[0]
@@ -152,12 +209,30 @@ def parting(found, radii):
             for name, (_, mark, _) in _CAUSES.items():
                 these = (found.cause[row] == name) & np.isfinite(found.epoch[row])
                 if these.any():
-                    left.plot(found.epoch[row, these], found.relative[row, these], mark, ms=3, alpha=0.6, color=colour, label=f"_ε = {radius:g}, {name}")
+                    left.plot(
+                        found.epoch[row, these],
+                        found.relative[row, these],
+                        mark,
+                        ms=3,
+                        alpha=0.6,
+                        color=colour,
+                        label=f"_ε = {radius:g}, {name}",
+                    )
             left.plot([], [], "o", ms=4, color=colour, label=f"ε = {radius:g}")
         left.axhline(2.0**-52, color="black", ls=":", lw=1)
-        left.text(0.98, 2.0**-52 * 1.6, "$2^{-52}$", transform=left.get_yaxis_transform(), ha="right")
-        left.set(xlabel="epoch of parting", ylabel="distance there / size of weights", yscale="log", ylim=(2.0**-54, 1e3))  # room for the key
-        left.legend(fontsize="x-small", loc="upper center", ncols=3, handletextpad=0.1, columnspacing=1)
+        left.text(
+            0.98, 2.0**-52 * 1.6, "$2^{-52}$", transform=left.get_yaxis_transform(), ha="right"
+        )
+        # room for the key
+        left.set(
+            xlabel="epoch of parting",
+            ylabel="distance there / size of weights",
+            yscale="log",
+            ylim=(2.0**-54, 1e3),
+        )
+        left.legend(
+            fontsize="x-small", loc="upper center", ncols=3, handletextpad=0.1, columnspacing=1
+        )
         inner = range(1, len(found.radii) - 1)
         base = np.zeros(len(inner))
         for name, (colour, _, _) in _CAUSES.items():
@@ -173,7 +248,9 @@ def parting(found, radii):
 
 
 def rates_over_time(stretches, intervals):
-    """Mean tangent growth rate in ``stretches`` of training, pairs of epochs, with an Interval for each."""
+    """Mean tangent growth rate in ``stretches`` of training, pairs of epochs, with an Interval for
+    each.
+    """
     middle = np.array([i.estimate for i in intervals])
     errors = np.abs(np.array([(i.low, i.high) for i in intervals]).T - middle)
     with style.figure(1, 1, height=2.6, width=5.2) as (fig, axes):
@@ -202,11 +279,20 @@ def sharpness(epochs, scaled, loss):
 
 
 def histograms(fits, kept, top=1.2):
-    """The distribution of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,) bool."""
+    """The distribution of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,)
+    bool.
+    """
     with style.figure(1, 1, height=2.6, width=5.4) as (fig, axes):
         axis = axes[0, 0]
         for k, (rule, fit) in enumerate(fits.items()):
-            sns.kdeplot(x=fit.slope[kept[rule]], ax=axis, color=PALETTE[k], cut=0, label=rule.replace("_", " "), clip=(0, top))
+            sns.kdeplot(
+                x=fit.slope[kept[rule]],
+                ax=axis,
+                color=PALETTE[k],
+                cut=0,
+                label=rule.replace("_", " "),
+                clip=(0, top),
+            )
         axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density", xlim=(0, top))
         axis.legend()
     return fig

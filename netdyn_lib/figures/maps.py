@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
-from netdyn_lib.figures import behind, style
+from . import numbers, style
 
 RIGHT, LEFT = style.PALETTE[0], style.PALETTE[1]  # orbits that start at w > 0 and at w < 0
 _BINS = 480
@@ -15,7 +15,7 @@ def bifurcation(diagram, marks, height=3.6):
 
     Parameters
     ----------
-    diagram : netdyn_lib.maps.Diagram
+    diagram : netdyn_lib.maps.one_dimensional.Diagram
     marks : dict of str to float
         Learning rates to mark, each with its label.
     """
@@ -34,19 +34,55 @@ def exponent(diagram, exponents, marks, known, start=0.4, low=-1.6, height=2.3):
     and exponents below ``low`` are cut off.
     """
     p, value = exponents.parameters, exponents.value
-    with style.figure(2, 1, height=height, sharex=True, height_ratios=(1, 1.15)) as (fig, ((top,), (bottom,))):
+    with style.figure(2, 1, height=height, sharex=True, height_ratios=(1, 1.15)) as (
+        fig,
+        ((top,), (bottom,)),
+    ):
         _draw(top, diagram)
         top.set(ylabel=r"weight $w$", xlim=(start, p[-1]))
         bottom.axhline(0, color="black", linewidth=0.8)
         shown = np.where(np.isnan(value), np.nan, np.maximum(value, low - 1))
         bottom.plot(p, shown, color=style.MUTED, linewidth=0.5, label="_exponent")
-        bottom.fill_between(p, 0, shown, where=shown > 0, color=style.PALETTE[1], alpha=0.8, linewidth=0, label="_positive")
-        bottom.fill_between(p, 0, shown, where=shown < 0, color=style.PALETTE[0], alpha=0.35, linewidth=0, label="_negative")
-        bottom.plot(*known, "o", color="black", markersize=4, clip_on=False, zorder=5, label=rf"_$\ln 3$ at $\eta$ = {known[0]:g}")
-        bottom.annotate(
-            rf"$\ln 3$ at $\eta={known[0]:.0f}$", known, (-6, 4), textcoords="offset points", ha="right", va="center"
+        bottom.fill_between(
+            p,
+            0,
+            shown,
+            where=shown > 0,
+            color=style.PALETTE[1],
+            alpha=0.8,
+            linewidth=0,
+            label="_positive",
         )
-        bottom.set(xlabel=r"learning rate $\eta$", ylabel=r"exponent $\lambda$ per step", ylim=(low, 1.3))
+        bottom.fill_between(
+            p,
+            0,
+            shown,
+            where=shown < 0,
+            color=style.PALETTE[0],
+            alpha=0.35,
+            linewidth=0,
+            label="_negative",
+        )
+        bottom.plot(
+            *known,
+            "o",
+            color="black",
+            markersize=4,
+            clip_on=False,
+            zorder=5,
+            label=rf"_$\ln 3$ at $\eta$ = {known[0]:g}",
+        )
+        bottom.annotate(
+            rf"$\ln 3$ at $\eta={known[0]:.0f}$",
+            known,
+            (-6, 4),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+        )
+        bottom.set(
+            xlabel=r"learning rate $\eta$", ylabel=r"exponent $\lambda$ per step", ylim=(low, 1.3)
+        )
         _mark(top, marks)
         _mark(bottom, marks, labels=False)
         style.letter((top, bottom))
@@ -59,7 +95,7 @@ def cobwebs(map, rates, early, late, columns=3):
 
     Parameters
     ----------
-    map : netdyn_lib.maps.Map
+    map : netdyn_lib.maps.one_dimensional.Map
         Drawn as a curve.
     rates : sequence of float
     early, late : sequences of arrays, shape (points, 2)
@@ -73,9 +109,19 @@ def cobwebs(map, rates, early, late, columns=3):
             axis.plot(w, map.f(w, rate), color="black", linewidth=1.1, label="_map")
             axis.plot(*first.T, color=style.PALETTE[5], linewidth=0.7, label="_first iterates")
             axis.plot(*last.T, color=style.PALETTE[1], linewidth=0.9, label="_last iterates")
-            axis.plot(*first[0], "o", color=style.PALETTE[0], markersize=3.5, zorder=5, label="_start")
-            axis.plot(*last[-1], "o", color=style.PALETTE[1], markersize=2.5, zorder=5, label="_end")
-            axis.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
+            axis.plot(
+                *first[0], "o", color=style.PALETTE[0], markersize=3.5, zorder=5, label="_start"
+            )
+            axis.plot(
+                *last[-1], "o", color=style.PALETTE[1], markersize=2.5, zorder=5, label="_end"
+            )
+            axis.set(
+                xlim=(-1.75, 1.75),
+                ylim=(-1.75, 1.75),
+                xticks=(-1, 0, 1),
+                yticks=(-1, 0, 1),
+                aspect="equal",
+            )
             axis.set_title(rf"$\eta = {rate:g}$")
         for axis in axes.flat[len(rates) :]:
             axis.set_visible(False)
@@ -93,7 +139,7 @@ def cascade(rows, limit, ratios):
         Points of the cascade by kind, such as superstable and doubling.
     limit : float
         Their accumulation point.
-    ratios : dict of str to netdyn_lib.cascades.Limit
+    ratios : dict of str to netdyn_lib.maps.cascades.Limit
         Estimates of Feigenbaum's ratio by kind.
     """
     with style.figure(1, 2, height=2.9) as (fig, ((left, right),)):
@@ -101,9 +147,19 @@ def cascade(rows, limit, ratios):
             left.semilogy(limit - points, marker + "-", markersize=4, label=kind)
             found = ratios[kind]
             level = 2 + np.arange(len(found.estimates))
-            right.errorbar(level, found.estimates, found.errors, fmt=marker + "-", markersize=4, capsize=2, label=kind)
+            right.errorbar(
+                level,
+                found.estimates,
+                found.errors,
+                fmt=marker + "-",
+                markersize=4,
+                capsize=2,
+                label=kind,
+            )
         best = min(ratios.values(), key=lambda found: found.error)
-        right.axhline(best.value, color=style.MUTED, linewidth=0.8, zorder=0, label="_best estimate")
+        right.axhline(
+            best.value, color=style.MUTED, linewidth=0.8, zorder=0, label="_best estimate"
+        )
         left.set(xlabel=r"level $k$ of the cascade", ylabel=r"distance $\eta_\infty-\eta_k$")
         right.set(xlabel=r"level $k$ of the cascade", ylabel=r"ratio $\delta_k$", ylim=(4.3, 4.8))
         for axis in (left, right):
@@ -111,7 +167,14 @@ def cascade(rows, limit, ratios):
         left.legend()
         inset = right.inset_axes((0.42, 0.14, 0.55, 0.4))
         for (kind, found), marker in zip(ratios.items(), "os", strict=False):
-            inset.semilogy(2 + np.arange(len(found.errors)), found.errors, marker + "-", markersize=3, linewidth=0.9, label=f"_{kind}")
+            inset.semilogy(
+                2 + np.arange(len(found.errors)),
+                found.errors,
+                marker + "-",
+                markersize=3,
+                linewidth=0.9,
+                label=f"_{kind}",
+            )
         inset.set_title(r"error of $\delta_k$", fontsize="small")
         inset.tick_params(labelsize="x-small")
         style.letter((left, right))
@@ -127,8 +190,22 @@ def window_widths(windows, low, high, labelled=10):
             (-1, style.PALETTE[1], "one symmetric cycle"),
         ):
             mine = windows.sign == sign
-            axis.vlines(windows.superstable[mine], floor, windows.width[mine], color=colour, linewidth=0.7, alpha=0.6)
-            axis.plot(windows.superstable[mine], windows.width[mine], "o", color=colour, markersize=2.8, label=name)
+            axis.vlines(
+                windows.superstable[mine],
+                floor,
+                windows.width[mine],
+                color=colour,
+                linewidth=0.7,
+                alpha=0.6,
+            )
+            axis.plot(
+                windows.superstable[mine],
+                windows.width[mine],
+                "o",
+                color=colour,
+                markersize=2.8,
+                label=name,
+            )
         for k in np.flatnonzero(windows.outermost)[:labelled]:
             axis.annotate(
                 str(windows.full_period[k]),
@@ -149,7 +226,7 @@ def window_zoom(diagrams, marks, height=2.7):
 
     Parameters
     ----------
-    diagrams : sequence of netdyn_lib.maps.Diagram
+    diagrams : sequence of netdyn_lib.maps.one_dimensional.Diagram
         Orbits of two critical points, at w > 0 and at w < 0.
     marks : sequence of dicts
         Learning rates to mark in each.
@@ -170,7 +247,7 @@ def self_affine(diagrams, ends, boxes, titles, height=2.8):
 
     Parameters
     ----------
-    diagrams : sequence of netdyn_lib.maps.Diagram
+    diagrams : sequence of netdyn_lib.maps.one_dimensional.Diagram
     ends : sequence of (float, float)
         For each the superstable and the closing learning rate, which are the
         left and the right edge of its panel.
@@ -179,7 +256,9 @@ def self_affine(diagrams, ends, boxes, titles, height=2.8):
     titles : sequence of str
     """
     with style.figure(1, len(diagrams), height=height) as (fig, axes):
-        for axis, diagram, (start, stop), box, title in zip(axes.flat, diagrams, ends, boxes, titles, strict=True):
+        for axis, diagram, (start, stop), box, title in zip(
+            axes.flat, diagrams, ends, boxes, titles, strict=True
+        ):
             room = 0.04 * (box[1] - box[0])
             box = (box[0] - room, box[1] + room)
             _draw(axis, diagram, (min(box), max(box)))
@@ -193,7 +272,9 @@ def self_affine(diagrams, ends, boxes, titles, height=2.8):
 
 
 def _draw(axis, diagram, box=None):
-    """Densities of the orbits, column by column, as one image; each sign of w₀ takes its colour's ink."""
+    """Densities of the orbits, column by column, as one image; each sign of w₀ takes its colour's
+    ink.
+    """
     p = diagram.parameters
     if box is None:
         span = np.nanmax(abs(diagram.states)) * 1.04
@@ -205,18 +286,24 @@ def _draw(axis, diagram, box=None):
     image = np.clip(1 - ink, 0, 1).transpose(1, 0, 2)
     half = (p[1] - p[0]) / 2
     extent = (p[0] - half, p[-1] + half, *box)
-    picture = axis.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="antialiased", zorder=0)
+    picture = axis.imshow(
+        image, origin="lower", aspect="auto", extent=extent, interpolation="antialiased", zorder=0
+    )
     seen = np.where((diagram.states >= box[0]) & (diagram.states <= box[1]), diagram.states, np.nan)
-    behind.stands_for(picture, p[None, :, None], seen)
+    numbers.stands_for(picture, p[None, :, None], seen)
 
 
 def _density(states, chosen, box):
-    """Ink from 0 to 1, shape (P, bins): a power of the share of visits, so that sparse bins still show."""
+    """Ink from 0 to 1, shape (P, bins): a power of the share of visits, so that sparse bins still
+    show.
+    """
     columns = states.shape[1]
     place = np.floor((states - box[0]) / (box[1] - box[0]) * _BINS)
     use = np.isfinite(place) & (place >= 0) & (place < _BINS) & chosen
     column = np.broadcast_to(np.arange(columns)[None, :, None], states.shape)[use]
-    visits = np.bincount(column * _BINS + place[use].astype(int), minlength=columns * _BINS).reshape(columns, _BINS)
+    visits = np.bincount(
+        column * _BINS + place[use].astype(int), minlength=columns * _BINS
+    ).reshape(columns, _BINS)
     share = visits / np.maximum(1, visits.sum(axis=1, keepdims=True))
     ink = np.minimum(1, (20 * share) ** 0.5)
     line = np.where(ink > 0.9, ink, 0)  # a cycle fills one bin: draw it three bins wide
@@ -227,7 +314,9 @@ def _density(states, chosen, box):
 
 def _mark(axis, marks, labels=True, size="small"):
     for label, place in marks.items():
-        axis.axvline(place, color="black", linewidth=0.7, linestyle=(0, (4, 3)), zorder=3, label=f"_{label}")
+        axis.axvline(
+            place, color="black", linewidth=0.7, linestyle=(0, (4, 3)), zorder=3, label=f"_{label}"
+        )
         if labels:
             axis.annotate(
                 label,

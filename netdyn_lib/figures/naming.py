@@ -1,6 +1,8 @@
-"""What a thing in a figure is called: by itself, by the container it belongs to, or by the entry of a legend that looks like it.
+"""What a thing in a figure is called: by itself, by the container it belongs to, or by the entry of
+a legend that looks like it.
 
-A label that begins with an underscore is shown by no legend; it names its curve in the table behind the figure.
+A label that begins with an underscore is shown by no legend; it names its curve in the table behind
+the figure.
 """
 
 import re
@@ -16,7 +18,9 @@ _AUTOMATIC = re.compile(r"_(child|container|line|collection|patch|image)?\d*|_no
 
 
 def own_name(artist):
-    """Its label, without the underscore that hides it from legends; empty where it has none but matplotlib's (``_child3``)."""
+    """Its label, without the underscore that hides it from legends; empty where it has none but
+    matplotlib's (``_child3``).
+    """
     name = str(artist.get_label() or "")
     return "" if name in _NOTHING or _AUTOMATIC.fullmatch(name) else name.removeprefix("_")
 
@@ -34,12 +38,16 @@ class Legends:
         self._of_figure = [entry for legend in figure.legends for entry in _entries(legend)]
 
     def name(self, axis, artist, guide=False):
-        """The entry that ``artist`` looks like, searched in the legend of its axis, then in those of the figure.
+        """The entry that ``artist`` looks like, searched in the legend of its axis, then in those
+        of the figure.
 
-        Colours have to agree, and dashes and markers where both have some.  Of a ``guide``, a line across an axis or a span, they have to be the same,
-        because guides borrow their colours.  Empty where no entry is left, or more than one: a name that may be wrong is worse than none.
+        Colours have to agree, and dashes and markers where both have some.  Of a ``guide``, a line
+        across an axis or a span, they have to be the same, because guides borrow their colours.
+        Empty where no entry is left, or more than one: a name that may be wrong is worse than none.
         """
-        return _fitting(artist, self._of_axis.get(axis, []), guide) or _fitting(artist, self._of_figure, guide)
+        return _fitting(artist, self._of_axis.get(axis, []), guide) or _fitting(
+            artist, self._of_figure, guide
+        )
 
 
 def _every(figure):
@@ -49,19 +57,36 @@ def _every(figure):
 
 
 def _entries(legend):
-    return [] if legend is None else [(text.get_text(), handle) for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True)]
+    return (
+        []
+        if legend is None
+        else [
+            (text.get_text(), handle)
+            for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True)
+        ]
+    )
 
 
 def _fitting(artist, entries, all_of_it):
     colour = _colour(artist)
     if colour is None:
         return ""
-    fits = [(name, handle) for name, handle in entries if (other := _colour(handle)) is not None and np.allclose(colour, other, atol=1e-3)]
+    fits = [
+        (name, handle)
+        for name, handle in entries
+        if (other := _colour(handle)) is not None and np.allclose(colour, other, atol=1e-3)
+    ]
     if all_of_it:
-        fits = [(name, one) for name, one in fits if isinstance(one, Patch) == isinstance(artist, Patch)]
+        fits = [
+            (name, one) for name, one in fits if isinstance(one, Patch) == isinstance(artist, Patch)
+        ]
     for what in (_dashes, _marker):
         mine = what(artist)
-        fits = [(name, one) for name, one in fits if what(one) == mine or (not all_of_it and None in (what(one), mine))]
+        fits = [
+            (name, one)
+            for name, one in fits
+            if what(one) == mine or (not all_of_it and None in (what(one), mine))
+        ]
         exactly = [(name, one) for name, one in fits if what(one) == mine]
         fits = exactly or fits
     texts = {name for name, _ in fits}
@@ -87,7 +112,8 @@ def _colour(artist):
 def _dashes(artist):
     """The pattern of a line, in line widths; None where none is drawn."""
     if isinstance(artist, Line2D) and artist.get_linestyle() not in _NOTHING:
-        offset, pattern = getattr(artist, "_unscaled_dash_pattern", (0, None))  # get_linestyle calls every pattern of one's own "--"
+        # get_linestyle calls every pattern of one's own "--"
+        offset, pattern = getattr(artist, "_unscaled_dash_pattern", (0, None))
         return (offset or 0, tuple(pattern or ()))
     return None
 

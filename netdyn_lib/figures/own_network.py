@@ -1,4 +1,6 @@
-"""Figures of chapter 8: exponents, edges and spectra of one's own network, and the floors that noise sets."""
+"""Figures of chapter 8: exponents, edges and spectra of one's own network, and the floors that
+noise sets.
+"""
 
 import numpy as np
 
@@ -8,17 +10,30 @@ from .style import MUTED, PALETTE
 
 
 def answer(record, fit, exponents):
-    """Is it chaotic?  Distances with the windows of their fits, losses, and leading exponents of the tangent map.
+    """Is it chaotic?  Distances with the windows of their fits, losses, and leading exponents of
+    the tangent map.
 
-    ``record`` holds ``mean_distance`` (T, n) and ``loss`` (T, n, 1 + M), ``fit`` is of the distances of those that never diverged, ``exponents`` (n', k) per epoch.
+    ``record`` holds ``mean_distance`` (T, n) and ``loss`` (T, n, 1 + M), ``fit`` is of the
+    distances of those that never diverged, ``exponents`` (n', k) per epoch.
     """
     with style.figure(1, 3, height=2.4) as (fig, ((distance, loss, spectrum),)):
-        distance.plot(record.epochs, record["mean_distance"], color=MUTED, lw=0.8, label="_one network")
+        distance.plot(
+            record.epochs, record["mean_distance"], color=MUTED, lw=0.8, label="_one network"
+        )
         for k in range(len(fit.start)):
             if fit.start[k] >= 0:
                 ends = np.array([fit.start[k], fit.stop[k]])
-                distance.plot(record.epochs[ends], np.exp(fit.intercept[k] + fit.slope[k] * ends), color=PALETTE[1], ls=":", lw=1.8, label="_fit")
-        loss.plot(record.epochs, record["loss"][..., 0], color=PALETTE[0], lw=0.8, label="_one network")
+                distance.plot(
+                    record.epochs[ends],
+                    np.exp(fit.intercept[k] + fit.slope[k] * ends),
+                    color=PALETTE[1],
+                    ls=":",
+                    lw=1.8,
+                    label="_fit",
+                )
+        loss.plot(
+            record.epochs, record["loss"][..., 0], color=PALETTE[0], lw=0.8, label="_one network"
+        )
         index = np.arange(1, exponents.shape[1] + 1)
         for k, line in enumerate(exponents):
             spectrum.plot(index, line, **look(k) | dict(lw=0.9, ms=3), label=f"_network {k + 1}")
@@ -31,11 +46,20 @@ def answer(record, fit, exponents):
 
 
 def edges(at, by_name):
-    """Sharpness in units of each method's threshold, median and range over networks; ``by_name``: name → (T, n) at epochs ``at``."""
+    """Sharpness in units of each method's threshold, median and range over networks; ``by_name``:
+    name → (T, n) at epochs ``at``.
+    """
     with style.figure(1, 1, height=2.6) as (fig, ((axis,),)):
         for k, (name, values) in enumerate(by_name.items()):
             axis.plot(at, np.nanmedian(values, 1), **look(k), label=name)
-            axis.fill_between(at, np.nanmin(values, 1), np.nanmax(values, 1), color=look(k)["color"], alpha=0.15, lw=0)
+            axis.fill_between(
+                at,
+                np.nanmin(values, 1),
+                np.nanmax(values, 1),
+                color=look(k)["color"],
+                alpha=0.15,
+                lw=0,
+            )
         axis.axhline(1, color="black", lw=0.8, ls=(0, (4, 3)), label="_threshold")
         axis.set(xlabel="epoch", ylabel="sharpness / threshold", ylim=(0, None))
         fig.legend(loc="outside lower center", ncols=3)
@@ -43,9 +67,11 @@ def edges(at, by_name):
 
 
 def methods(growth, exponents):
-    """Distance of copies beside a tangent vector's length, a panel for each method, and the leading exponents of all.
+    """Distance of copies beside a tangent vector's length, a panel for each method, and the leading
+    exponents of all.
 
-    ``growth``: name → (epochs (T,), ln d(t)/d(0) (T,), ln of the tangent vector's length (T,)); ``exponents``: name → (k,).
+    ``growth``: name → (epochs (T,), ln d(t)/d(0) (T,), ln of the tangent vector's length (T,));
+    ``exponents``: name → (k,).
     """
     copies, vector = dict(color=PALETTE[0], lw=1.6), dict(color=PALETTE[1], ls="--", lw=1.4)
     with style.figure(1, len(growth) + 1, height=2.4) as (fig, axes):
@@ -60,12 +86,15 @@ def methods(growth, exponents):
             last.plot(np.arange(1, len(values) + 1), values, **looks[name])
         last.axhline(0, color=MUTED, lw=0.8)
         last.set(xlabel="index $i$", ylabel=r"$\lambda_i$ per epoch")
-        key(fig, [("perturbed copy", copies), ("tangent vector", vector), *looks.items()], columns=4)
+        key(
+            fig, [("perturbed copy", copies), ("tangent vector", vector), *looks.items()], columns=4
+        )
     return fig
 
 
 def floors(panels, radius):
-    """Distance of two trainings under the same noise and under other noise; ``panels``: name → (same, other), each (T,).
+    """Distance of two trainings under the same noise and under other noise; ``panels``: name →
+    (same, other), each (T,).
 
     Distances of zero are not drawn: a logarithmic axis has no place for them.
     """
@@ -76,7 +105,13 @@ def floors(panels, radius):
                 axis.plot(np.arange(len(values)), np.where(values > 0, values, np.nan), **looks)
             axis.set(title=name, xlabel="step", yscale="log")
         axes[0, 0].set_ylabel("$d(t)$")
-        key(fig, [(rf"$\epsilon$ = {radius:g}, same noise", same), (r"$\epsilon$ = 0, other noise", other)])
+        key(
+            fig,
+            [
+                (rf"$\epsilon$ = {radius:g}, same noise", same),
+                (r"$\epsilon$ = 0, other noise", other),
+            ],
+        )
     return fig
 
 

@@ -5,8 +5,8 @@ from matplotlib import colormaps
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from netdyn_lib.figures import style
-from netdyn_lib.phases import KINDS, kinds
+from ..series.phases import KINDS, kinds
+from . import style
 
 FIXED, IRREGULAR, PERIOD3, OTHER = (style.PALETTE[k] for k in (0, 1, 2, 4))
 #: Colour of each of the ``KINDS``.
@@ -49,7 +49,16 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
     with style.figure(2, len(titles), height=height, sharex=True) as (fig, axes):
         for k, title in enumerate(titles):
             for axis, values in zip(axes[:, k], (loss, norm), strict=True):
-                axis.plot(values[:, k], ".", markersize=1.5, color="black", alpha=0.5, rasterized=True, mew=0, label="_one network")
+                axis.plot(
+                    values[:, k],
+                    ".",
+                    markersize=1.5,
+                    color="black",
+                    alpha=0.5,
+                    rasterized=True,
+                    mew=0,
+                    label="_one network",
+                )
                 strip(axis, labels[:, k], block)
             axes[0, k].set_title(title, pad=9, fontsize="small")
             axes[0, k].set_title(chr(ord("a") + k), pad=9, loc="left", fontweight="bold")
@@ -97,7 +106,9 @@ def raster(labels, kappa, order, block=60, height=4.0):
             extent=extent,
             interpolation="none",
         )
-        fig.colorbar(image, ax=right, ticks=np.arange(1, top + 1), label=r"$\kappa = 1 + |h|^2$", pad=0.02)
+        fig.colorbar(
+            image, ax=right, ticks=np.arange(1, top + 1), label=r"$\kappa = 1 + |h|^2$", pad=0.02
+        )
         left.set(xlabel="epoch", ylabel="trajectory")
         right.set(xlabel="epoch")
         style.letter((left, right))
@@ -106,7 +117,8 @@ def raster(labels, kappa, order, block=60, height=4.0):
 
 
 def bands(block, width, gap, narrowing):
-    """One periodic block, and the widths of bands and gaps between them against the epoch (D, footnote 3).
+    """One periodic block, and the widths of bands and gaps between them against the epoch (D,
+    footnote 3).
 
     Parameters
     ----------
@@ -118,13 +130,23 @@ def bands(block, width, gap, narrowing):
     narrowing : float
         Power of the epoch to draw beside the widths.
     """
-    with style.figure(1, 3, height=2.6, width_ratios=(1, 1, 1.25)) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, height=2.6, width_ratios=(1, 1, 1.25)) as (
+        fig,
+        ((first, second, third),),
+    ):
         steps = np.arange(len(block))
         epochs = (np.arange(width.shape[1]) + 0.5) * len(block)
         first.plot(steps, block, color=style.MUTED, linewidth=0.4, label="_training")
         for k, colour in enumerate((0, 4, 3)):
             visits = block[k::3]
-            first.plot(steps[k::3], visits, ".", color=style.PALETTE[colour], markersize=4, label=f"_every third epoch from {k}")
+            first.plot(
+                steps[k::3],
+                visits,
+                ".",
+                color=style.PALETTE[colour],
+                markersize=4,
+                label=f"_every third epoch from {k}",
+            )
             unit = np.ptp(visits) or 1.0
             second.plot(
                 steps[k::3],
@@ -153,7 +175,9 @@ def bands(block, width, gap, narrowing):
             linewidth=0.9,
             label=f"slope ${narrowing:.0f}$",
         )
-        third.axhspan(1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0, label="_widths that D reports")
+        third.axhspan(
+            1e-7, 1e-5, color=style.MUTED, alpha=0.25, linewidth=0, label="_widths that D reports"
+        )
         third.set(xlabel="epoch", ylabel="width or distance in loss", ylim=(1e-9, 1e4))
         third.set_yticks(10.0 ** np.arange(-9, 2, 2))
         third.legend(fontsize="x-small", loc="upper right", ncols=2)
@@ -177,10 +201,34 @@ def weights(series, labels, names, moment, steps, block=60):
     with style.figure(count, 2, height=1.25, sharex="col", width_ratios=(1.6, 1)) as (fig, axes):
         for k, name in enumerate(names):
             left, right = axes[k]
-            left.plot(series[:, k], ".", markersize=1.5, color=style.PALETTE[k], alpha=0.6, mew=0, rasterized=True, label=f"_{name}")
+            left.plot(
+                series[:, k],
+                ".",
+                markersize=1.5,
+                color=style.PALETTE[k],
+                alpha=0.6,
+                mew=0,
+                rasterized=True,
+                label=f"_{name}",
+            )
             strip(left, labels[:, k], block, height=0.06)
-            left.axvspan(near[0], near[-1], color=style.MUTED, alpha=0.35, linewidth=0, label="_stretch drawn beside")
-            right.plot(near, series[near, k], ".-", markersize=2, linewidth=0.3, color=style.PALETTE[k], label=f"_{name}")
+            left.axvspan(
+                near[0],
+                near[-1],
+                color=style.MUTED,
+                alpha=0.35,
+                linewidth=0,
+                label="_stretch drawn beside",
+            )
+            right.plot(
+                near,
+                series[near, k],
+                ".-",
+                markersize=2,
+                linewidth=0.3,
+                color=style.PALETTE[k],
+                label=f"_{name}",
+            )
             right.axvline(moment, color="black", linewidth=0.7, linestyle=":")
             left.set_ylabel(name)
         for axis in axes[-1]:

@@ -13,12 +13,13 @@ _COLOURS = {"ideal": IDEAL, "middle": MIDDLE, "failed": FAILED}
 def outcomes(by_name):
     """Final losses of each ensemble, coloured by outcome, with the shares above.
 
-    Losses below 1e-3 are drawn there.  Runs that diverged have no loss, and appear in the shares alone.
+    Losses below 1e-3 are drawn there.  Runs that diverged have no loss, and appear in the shares
+    alone.
 
     Parameters
     ----------
     by_name : dict
-        Ensemble → (final losses (n,), :class:`netdyn_lib.prediction.Outcomes`).
+        Ensemble → (final losses (n,), :class:`netdyn_lib.statistics.classification.Outcomes`).
     """
     with style.figure(1, len(by_name), height=2.5, sharey=True) as (fig, axes):
         for axis, (name, (losses, found)) in zip(axes[0], by_name.items()):
@@ -26,7 +27,11 @@ def outcomes(by_name):
             low = np.clip(np.min(finite, initial=1.0), 1e-3, None)
             edges = np.geomspace(low, np.max(finite, initial=200) * 1.01, 45)
             for kind, colour in _COLOURS.items():
-                axis.hist(np.clip(losses[getattr(found, kind) & np.isfinite(losses)], low, None), edges, color=colour)
+                axis.hist(
+                    np.clip(losses[getattr(found, kind) & np.isfinite(losses)], low, None),
+                    edges,
+                    color=colour,
+                )
             lines = [f"{k} {share:.2f}" for k, share in found.shares.items()]
             axis.set_title("\n".join([_title(name), *lines]), fontsize="small")
             axis.set(xscale="log", xlabel="final loss")
@@ -36,7 +41,8 @@ def outcomes(by_name):
 
 
 def courses(by_name, directions=(1, 2, 5, 9)):
-    """Finite-time exponents over time, of ideal and of failed runs: median and the middle half of those that have not diverged.
+    """Finite-time exponents over time, of ideal and of failed runs: median and the middle half of
+    those that have not diverged.
 
     Parameters
     ----------
@@ -45,7 +51,10 @@ def courses(by_name, directions=(1, 2, 5, 9)):
     directions : sequence of int
         Which exponents, from 1, a row each.
     """
-    with style.figure(len(directions), len(by_name), height=1.45, sharex=True, sharey="row") as (fig, axes):
+    with style.figure(len(directions), len(by_name), height=1.45, sharex=True, sharey="row") as (
+        fig,
+        axes,
+    ):
         for column, (name, (times, exponents, found)) in enumerate(by_name.items()):
             for row, direction in enumerate(directions):
                 axis = axes[row, column]
@@ -55,8 +64,16 @@ def courses(by_name, directions=(1, 2, 5, 9)):
                     if chosen.shape[1] == 0:
                         continue
                     some = ~np.isnan(chosen).all(1)
-                    low, middle, high = np.nanpercentile(chosen[some], (25, 50, 75), axis=1, method="nearest")  # no mean of −∞ and a number
-                    axis.plot(times[some], middle, color=_COLOURS[kind], ls="-" if kind == "ideal" else "--")
+                    # no mean of −∞ and a number
+                    low, middle, high = np.nanpercentile(
+                        chosen[some], (25, 50, 75), axis=1, method="nearest"
+                    )
+                    axis.plot(
+                        times[some],
+                        middle,
+                        color=_COLOURS[kind],
+                        ls="-" if kind == "ideal" else "--",
+                    )
                     axis.fill_between(times[some], low, high, color=_COLOURS[kind], alpha=0.2, lw=0)
                 axis.set(xscale="log", yscale="symlog")
                 if column == 0:
@@ -80,7 +97,10 @@ def tangencies(by_name, labels, bins=30):
         Names of the k pairs, a row each.
     """
     edges = np.linspace(0, 90, bins + 1)
-    with style.figure(len(labels), len(by_name), height=1.1, sharex=True, sharey="row") as (fig, axes):
+    with style.figure(len(labels), len(by_name), height=1.1, sharex=True, sharey="row") as (
+        fig,
+        axes,
+    ):
         for column, (name, (angles, found)) in enumerate(by_name.items()):
             for row, label in enumerate(labels):
                 axis = axes[row, column]
@@ -88,7 +108,12 @@ def tangencies(by_name, labels, bins=30):
                     degrees = np.degrees(angles[getattr(found, kind), row])
                     degrees = degrees[np.isfinite(degrees)]
                     if len(degrees):
-                        axis.stairs(np.histogram(degrees, edges)[0] / len(degrees), edges, color=_COLOURS[kind], ls="-" if kind == "ideal" else "--")
+                        axis.stairs(
+                            np.histogram(degrees, edges)[0] / len(degrees),
+                            edges,
+                            color=_COLOURS[kind],
+                            ls="-" if kind == "ideal" else "--",
+                        )
                     axis.set_yticks([])
                 if column == 0:
                     axis.set_ylabel(label)
@@ -101,12 +126,13 @@ def tangencies(by_name, labels, bins=30):
 
 
 def areas(by_name, predictors, early=None, bands=True):
-    """Area under the curve of some predictors over time: ensembles side by side, a row for each outcome.
+    """Area under the curve of some predictors over time: ensembles side by side, a row for each
+    outcome.
 
     Parameters
     ----------
     by_name : dict
-        Ensemble → table as from :func:`netdyn_lib.outcomes.predicting.table`.
+        Ensemble → table as from :func:`netdyn_lib.experiments.outcome_prediction.predicting.table`.
     predictors : sequence of str
         At most seven.
     early : float, optional
@@ -122,7 +148,9 @@ def areas(by_name, predictors, early=None, bands=True):
                 axis = axes[row, column]
                 axis.axhline(0.5, color=MUTED, lw=0.8)
                 if early is not None:
-                    axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)), label=f"_t = {early:g}")
+                    axis.axvline(
+                        early, color="black", lw=0.8, ls=(0, (4, 3)), label=f"_t = {early:g}"
+                    )
                 part = table["auc"].sel(outcome=outcome)
                 if not np.isfinite(part.values).any():
                     say(axis, "too few runs")
@@ -131,7 +159,9 @@ def areas(by_name, predictors, early=None, bands=True):
                     middle, low, high = part.sel(predictor=predictor).values.T
                     axis.plot(times, middle, label=predictor, **look(k) | dict(ms=2.6))
                     if bands:
-                        axis.fill_between(times, low, high, color=look(k)["color"], alpha=0.12, lw=0)
+                        axis.fill_between(
+                            times, low, high, color=look(k)["color"], alpha=0.12, lw=0
+                        )
                 axis.set(xscale="log", ylim=(0.35, 1.02))
                 if row == 0:
                     axis.set_title(_title(name), fontsize="small")
@@ -146,14 +176,21 @@ def areas(by_name, predictors, early=None, bands=True):
 def savings(by_name):
     """Share of epochs saved by stopping early on each rule at equal best loss, with intervals.
 
-    ``by_name``: ensemble → :class:`netdyn_lib.early_stopping.Comparison`.
+    ``by_name``: ensemble → :class:`netdyn_lib.statistics.early_stopping.Comparison`.
     """
     with style.figure(1, len(by_name), height=2.3, sharey=True, sharex=True) as (fig, axes):
         for axis, (name, found) in zip(axes[0], by_name.items()):
             rules = list(found.rules)
             for k, rule in enumerate(rules):
                 middle, low, high = found.rules[rule].saved
-                axis.plot((low, high), (-k, -k), color=look(k)["color"], lw=1.2, label=f"_{rule}, interval")  # a percentile interval may lie beside the estimate
+                # a percentile interval may lie beside the estimate
+                axis.plot(
+                    (low, high),
+                    (-k, -k),
+                    color=look(k)["color"],
+                    lw=1.2,
+                    label=f"_{rule}, interval",
+                )
                 axis.plot(middle, -k, **look(k) | dict(ls=""), label=f"_{rule}")
             axis.set_yticks(-np.arange(len(rules)), rules)
             axis.axvline(0, color=MUTED, lw=0.8)
@@ -163,14 +200,17 @@ def savings(by_name):
 
 
 def savings_over_time(by_name, early=None, bottom=-0.1):
-    """Share of epochs saved against the time of the decision: a panel for each ensemble, a line with its interval for each rule.
+    """Share of epochs saved against the time of the decision: a panel for each ensemble, a line
+    with its interval for each rule.
 
     Lines go below the panel where the work for a score costs more than stopping saves.
 
     Parameters
     ----------
     by_name : dict
-        Ensemble → dataset as from :func:`netdyn_lib.outcomes.predicting.savings_over_time`, all of the same rules, at most seven.
+        Ensemble → dataset as from
+        :func:`netdyn_lib.experiments.outcome_prediction.predicting.savings_over_time`, all of the
+        same rules, at most seven.
     early : float, optional
         A time to mark.
     bottom : float

@@ -8,7 +8,13 @@ from .drawn import moved
 from .style import MUTED, PALETTE
 
 RATE = r"learning rate $\eta$"
-_LOOKS = list(zip(PALETTE[:7], "osD^vPX", ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 2)))))
+_LOOKS = list(
+    zip(
+        PALETTE[:7],
+        "osD^vPX",
+        ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 2))),
+    )
+)
 
 
 def look(k):
@@ -18,13 +24,20 @@ def look(k):
 
 
 def with_intervals(axis, x, intervals, by=1.0, shift=0.0, **options):
-    """Draw k Intervals against ``x`` (k,) with their bars; NaN is left out, as is a bar without ends.
+    """Draw k Intervals against ``x`` (k,) with their bars; NaN is left out, as is a bar without
+    ends.
 
     They stand at ``x * by + shift``, beside others; the table behind the figure has ``x``.
     """
     middle, low, high = np.array([tuple(i) for i in intervals], dtype=float).reshape(-1, 3).T
     errors = np.maximum(np.array([middle - low, high - middle]), 0)  # keeps NaN
-    moved(axis.errorbar(np.asarray(x) * by + shift, middle, errors, **dict(capsize=2, elinewidth=0.9) | options), by, shift)
+    moved(
+        axis.errorbar(
+            np.asarray(x) * by + shift, middle, errors, **dict(capsize=2, elinewidth=0.9) | options
+        ),
+        by,
+        shift,
+    )
 
 
 def rate_axis(axis, rates):
@@ -35,7 +48,9 @@ def rate_axis(axis, rates):
 
 
 def log_epochs(axis, name):
-    """A logarithmic y axis of epochs with a name, between round numbers, labelled in full; to be called after drawing."""
+    """A logarithmic y axis of epochs with a name, between round numbers, labelled in full; to be
+    called after drawing.
+    """
     axis.set(yscale="log", ylabel=name)
     low, high = axis.get_ylim()
     steps = 10.0 ** np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 2)
@@ -60,9 +75,17 @@ def key(fig, entries, columns=3):
 
 
 def vertical(axis, rate, name="", told=True):
-    """A vertical line at a learning rate, its name above the axis; with ``told`` false only in the table behind the figure."""
+    """A vertical line at a learning rate, its name above the axis; with ``told`` false only in the
+    table behind the figure.
+    """
     axis.axvline(rate, color="black", lw=0.8, ls=(0, (4, 3)), zorder=1, label=f"_{name}")
-    above = dict(xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="bottom", fontsize="small")
+    above = dict(
+        xycoords=("data", "axes fraction"),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize="small",
+    )
     if told:
         axis.annotate(name, (rate, 1), (0, 2), **above)
 
@@ -73,13 +96,19 @@ def against_rate(axis, by_label, what, band=False):
         aside, intervals = shift(j, len(by_label)), getattr(found, what)
         if band:
             middle = np.array([i.estimate for i in intervals])
-            looks = dict(color=look(j)["color"], alpha=0.13, lw=0, label=f"_{label}, one standard deviation")
-            area = axis.fill_between(found.rates * aside, middle - found.sd, middle + found.sd, **looks)
+            looks = dict(
+                color=look(j)["color"], alpha=0.13, lw=0, label=f"_{label}, one standard deviation"
+            )
+            area = axis.fill_between(
+                found.rates * aside, middle - found.sd, middle + found.sd, **looks
+            )
             moved(area, aside)
         with_intervals(axis, found.rates, intervals, aside, label=label, **look(j))
     rate_axis(axis, np.concatenate([found.rates for found in by_label.values()]))
 
 
 def shift(j, count):
-    """Factor by which the j-th of several series moves right, so that markers do not hide each other."""
+    """Factor by which the j-th of several series moves right, so that markers do not hide each
+    other.
+    """
     return 1.12 ** (j / count)

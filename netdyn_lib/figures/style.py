@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
-from . import behind, vector
+from . import numbers, vector
 
 #: Okabe and Ito's colours, told apart by readers with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -25,14 +25,23 @@ def figure(rows=1, columns=1, height=2.6, width=WIDTH, **options):
     ``axes`` is always a (rows, columns) array; ``height`` is that of one row,
     in inches.  Other options go to :func:`matplotlib.pyplot.subplots`.
     """
-    with sns.axes_style("ticks"), sns.plotting_context("paper", font_scale=1.05), plt.rc_context(RC):
+    with (
+        sns.axes_style("ticks"),
+        sns.plotting_context("paper", font_scale=1.05),
+        plt.rc_context(RC),
+    ):
         fig, axes = plt.subplots(
-            rows, columns, figsize=(width, rows * height), squeeze=False, layout="constrained", **options
+            rows,
+            columns,
+            figsize=(width, rows * height),
+            squeeze=False,
+            layout="constrained",
+            **options,
         )
         yield fig, axes
         for axis in np.ravel(axes):
             sns.despine(ax=axis, right=not axis.yaxis.get_ticks_position() == "right")
-        behind.hand_on(fig)
+        numbers.hand_on(fig)
         vector.hand_on(fig)
         plt.close(fig)
 

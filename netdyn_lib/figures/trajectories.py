@@ -35,11 +35,18 @@ def trained_networks(network, weights, loss, shown):
             _draw_network(top, matrices, 3.2 * k, scale)
             top.text(3.2 * k + 1, -0.62, f"$t$ = {shown[k]:,}", ha="center", va="top")
         for k in range(len(layers) - 1):
-            top.annotate("", (3.2 * k + 2.85, 0), (3.2 * k + 2.35, 0), arrowprops={"arrowstyle": "->", "color": MUTED})
+            top.annotate(
+                "",
+                (3.2 * k + 2.85, 0),
+                (3.2 * k + 2.35, 0),
+                arrowprops={"arrowstyle": "->", "color": MUTED},
+            )
         top.set_axis_off()
         top.set_ylim(-0.8, 0.6)
         below.plot(loss, color=LOSS, label="_loss")
-        below.plot(shown, loss[list(shown)], "o", color=PALETTE[0], zorder=3, label="_networks drawn")
+        below.plot(
+            shown, loss[list(shown)], "o", color=PALETTE[0], zorder=3, label="_networks drawn"
+        )
         below.set(xlabel="epoch $t$", ylabel="training loss $L$")
         below.set_ylim(bottom=0)
     return fig
@@ -53,13 +60,31 @@ def _draw_network(axis, weights, left, scale):
             w = matrix[unit, source]
             colour = PALETTE[0] if w > 0 else PALETTE[1]
             ends = [spots[layer][source], spots[layer + 1][unit]]
-            axis.plot([left + layer, left + layer + 1], ends, color=colour, lw=2.5 * abs(w) / scale, alpha=0.7, label=f"_weight {w:.3g}")
+            axis.plot(
+                [left + layer, left + layer + 1],
+                ends,
+                color=colour,
+                lw=2.5 * abs(w) / scale,
+                alpha=0.7,
+                label=f"_weight {w:.3g}",
+            )
     for layer, y in enumerate(spots):
-        axis.plot(np.full(len(y), left + layer), y, "o", color="white", mec="black", ms=5, zorder=3, label="_units")
+        axis.plot(
+            np.full(len(y), left + layer),
+            y,
+            "o",
+            color="white",
+            mec="black",
+            ms=5,
+            zorder=3,
+            label="_units",
+        )
 
 
 def flowers(split, wrong, wrong_test):
-    """D's Fig. 2: all samples in two planes of features, crosses where a network is wrong, (N,) bool for training and test."""
+    """D's Fig. 2: all samples in two planes of features, crosses where a network is wrong, (N,)
+    bool for training and test.
+    """
     x = np.concatenate([split.x.cpu(), split.x_test.cpu()])
     y = np.concatenate([split.y.cpu(), split.y_test.cpu()])
     wrong = np.concatenate([wrong, wrong_test])
@@ -67,8 +92,18 @@ def flowers(split, wrong, wrong_test):
         for axis, (i, j) in zip(axes[0], ((0, 1), (2, 3))):
             for k, name in enumerate(split.classes):
                 right, missed = (y == k) & ~wrong, (y == k) & wrong
-                axis.plot(x[right, i], x[right, j], "o", ms=4, alpha=0.75, color=PALETTE[k], label=name)
-                axis.plot(x[missed, i], x[missed, j], "x", ms=8, mew=2, color=PALETTE[k], label=f"_{name}, misclassified")
+                axis.plot(
+                    x[right, i], x[right, j], "o", ms=4, alpha=0.75, color=PALETTE[k], label=name
+                )
+                axis.plot(
+                    x[missed, i],
+                    x[missed, j],
+                    "x",
+                    ms=8,
+                    mew=2,
+                    color=PALETTE[k],
+                    label=f"_{name}, misclassified",
+                )
             axis.set(xlabel=f"{split.features[i]} (cm)", ylabel=f"{split.features[j]} (cm)")
         axes[0, 0].plot([], [], "x", color="black", mew=2, label="misclassified")
         axes[0, 0].legend(loc="upper right", handletextpad=0.1)
@@ -86,9 +121,18 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None, colum
     with style.figure(-(-count // columns), columns, height=2.1, sharex=True) as (fig, axes):
         for k, axis in enumerate(axes.flat[:count]):
             axis.plot(epochs, distance[:, k], color=MUTED, lw=0.6, alpha=0.7, label="_one copy")
-            axis.plot(epochs, distance[:, k].mean(1), color="black", lw=1.6, label="_mean over copies")
+            axis.plot(
+                epochs, distance[:, k].mean(1), color="black", lw=1.6, label="_mean over copies"
+            )
             if frozen is not None:
-                axis.plot(epochs, frozen[:, k], color=PALETTE[0], ls=":", lw=1.8, label="_prediction with the Hessian frozen")
+                axis.plot(
+                    epochs,
+                    frozen[:, k],
+                    color=PALETTE[0],
+                    ls=":",
+                    lw=1.8,
+                    label="_prediction with the Hessian frozen",
+                )
             if logarithmic:
                 axis.set_yscale("log")
             else:
@@ -104,7 +148,8 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None, colum
 
 
 def radii(epochs, by_radius):
-    """D's Fig. 4 in one scale: mean distance over ε for each ε, and their deviation from the curve of the second ε.
+    """D's Fig. 4 in one scale: mean distance over ε for each ε, and their deviation from the curve
+    of the second ε.
 
     ``by_radius`` maps ε to distances (T, M).
     """
@@ -114,10 +159,22 @@ def radii(epochs, by_radius):
         left, right = axes[0]
         for k, (radius, curve) in enumerate(scaled.items()):
             label = f"$\\epsilon = 10^{{{np.log10(radius):.0f}}}$"
-            left.plot(epochs, by_radius[radius] / radius, color=PALETTE[k], lw=0.4, alpha=0.35, label=f"_one copy, {label}")
+            left.plot(
+                epochs,
+                by_radius[radius] / radius,
+                color=PALETTE[k],
+                lw=0.4,
+                alpha=0.35,
+                label=f"_one copy, {label}",
+            )
             left.plot(epochs, curve, color=PALETTE[k], lw=2.4 - 0.5 * k, label=label)
             if radius != reference:
-                right.semilogy(epochs[1:], np.abs(curve / scaled[reference] - 1)[1:], color=PALETTE[k], label=f"_{label}")
+                right.semilogy(
+                    epochs[1:],
+                    np.abs(curve / scaled[reference] - 1)[1:],
+                    color=PALETTE[k],
+                    label=f"_{label}",
+                )
         left.set(xlabel="epoch $t$", ylabel="$d(t)/\\epsilon$")
         left.set_ylim(bottom=0)
         right.set(xlabel="epoch $t$", ylabel="relative deviation")
@@ -127,7 +184,9 @@ def radii(epochs, by_radius):
 
 
 def weights(network, importance, displacement, path):
-    """D's Fig. 5: importance of the first layer's weights, and displacement against path; all are (P,)."""
+    """D's Fig. 5: importance of the first layer's weights, and displacement against path; all are
+    (P,).
+    """
     importance = network.unpack(torch.as_tensor(importance))[0][0].numpy()  # (units, inputs)
     is_weight = network.is_weight
     with style.figure(1, 2, height=3.0, width_ratios=(1, 1.25)) as (fig, axes):
@@ -171,8 +230,21 @@ def multipliers(values, band=1e-3):
     ordered = np.sort(values, 1)
     with style.figure(1, 2, height=2.6) as (fig, axes):
         left, right = axes[0]
-        left.plot(range(1, ordered.shape[1] + 1), ordered.T, color=MUTED, lw=0.5, alpha=0.5, label="_one network")
-        left.plot(range(1, ordered.shape[1] + 1), np.median(ordered, 0), color="black", lw=2, label="_median")
+        left.plot(
+            range(1, ordered.shape[1] + 1),
+            ordered.T,
+            color=MUTED,
+            lw=0.5,
+            alpha=0.5,
+            label="_one network",
+        )
+        left.plot(
+            range(1, ordered.shape[1] + 1),
+            np.median(ordered, 0),
+            color="black",
+            lw=2,
+            label="_median",
+        )
         left.axhline(1, color=PALETTE[0], lw=1, ls=":")
         left.set(xlabel="direction, sorted", ylabel="eigenvalue of $I - \\eta H$")
         below, above = (values < 1 - band).sum(1), (values > 1 + band).sum(1)
@@ -200,7 +272,9 @@ def learning_curves(epochs, train, test):
 
 
 def share_against_rate(rates, shares, paper_rates=()):
-    """A share with its interval against η; ``shares`` is a list of Intervals, ``paper_rates`` are marked."""
+    """A share with its interval against η; ``shares`` is a list of Intervals, ``paper_rates`` are
+    marked.
+    """
     with style.figure(1, 1, height=2.6, width=4.8) as (fig, axes):
         axis = axes[0, 0]
         middle = np.array([s.estimate for s in shares])
@@ -208,26 +282,37 @@ def share_against_rate(rates, shares, paper_rates=()):
         axis.errorbar(rates, middle, errors, fmt="o-", color=PALETTE[0], capsize=2)
         for rate in paper_rates:
             axis.axvline(rate, color=MUTED, lw=1, ls=":", label="_rate of an experiment")
-        axis.set(xscale="log", ylim=(-0.04, 1.04), xlabel="learning rate $\\eta$", ylabel="share with monotonic loss")
+        axis.set(
+            xscale="log",
+            ylim=(-0.04, 1.04),
+            xlabel="learning rate $\\eta$",
+            ylabel="share with monotonic loss",
+        )
     return fig
 
 
 def decays(epochs, curves):
-    """Distance relative to its start, median and 5–95% band over networks: ``curves`` maps weight decay λ to (T, n)."""
+    """Distance relative to its start, median and 5–95% band over networks: ``curves`` maps weight
+    decay λ to (T, n).
+    """
     with style.figure(1, 1, height=2.8, width=5.2) as (fig, axes):
         axis = axes[0, 0]
         for k, (decay, values) in enumerate(curves.items()):
             values = values / values[:1]
             low, high = np.percentile(values, [5, 95], axis=1)
             axis.fill_between(epochs, low, high, color=PALETTE[k], alpha=0.12, lw=0)
-            axis.semilogy(epochs, np.median(values, axis=1), color=PALETTE[k], label=f"$\\lambda$ = {decay:g}")
+            axis.semilogy(
+                epochs, np.median(values, axis=1), color=PALETTE[k], label=f"$\\lambda$ = {decay:g}"
+            )
         axis.set(xlabel="epoch $t$", ylabel="$\\bar d(t)/\\bar d(0)$")
         axis.legend(loc="best")
     return fig
 
 
 def spread(values, xlabel, reference=None, bins=30):
-    """A histogram of one positive number for each network, with its median, and a marked reference value."""
+    """A histogram of one positive number for each network, with its median, and a marked reference
+    value.
+    """
     with style.figure(1, 1, height=2.4, width=4.8) as (fig, axes):
         axis = axes[0, 0]
         sns.histplot(x=values, bins=bins, color=PALETTE[0], log_scale=True, ax=axis)

@@ -1,15 +1,17 @@
-"""Figures of twins: how they part along H's directions, between which bounds and by which law, and what the length of a perturbation does.
+"""Figures of twins: how they part along H's directions, between which bounds and by which law, and
+what the length of a perturbation does.
 
-``data`` and ``sizes`` are datasets of :mod:`netdyn_lib.twins.experiment`.  A colour is a direction, the same in every figure.
+``data`` and ``sizes`` are datasets of :mod:`netdyn_lib.experiments.perturbation_growth.experiment`.
+A colour is a direction, the same in every figure.
 """
 
 import matplotlib as mpl
 import numpy as np
 
-from ..arms.measures import TAIL
-from ..student import student
-from ..twins import measures
-from ..twins.experiment import EXPECTED
+from ..experiments.perturbation_growth import measures
+from ..experiments.perturbation_growth.experiment import EXPECTED
+from ..experiments.pruning_ablation.measures import TAIL
+from ..statistics.student import student
 from . import style
 from .rates import key, look, say, with_intervals
 from .style import MUTED
@@ -20,7 +22,8 @@ _PAPERS = "drift and walk"
 
 
 def divergence(data, log=False):
-    """Distance of twins to the reference over training by direction, as H's Fig. 3a: mean over networks, and their range.
+    """Distance of twins to the reference over training by direction, as H's Fig. 3a: mean over
+    networks, and their range.
 
     Twins that overflowed are left out.  ``log``: a logarithmic axis of distance.
     """
@@ -33,7 +36,10 @@ def divergence(data, log=False):
 
 
 def bounds(data):
-    """Distances between the limits ε e^{λ_N t} and ε e^{λ_1 t} up to the horizon, as H's Fig. 3b: means over networks, and ranges."""
+    """Distances between the limits ε e^{λ_N t} and ε e^{λ_1 t} up to the horizon, as H's Fig.
+
+    3b: means over networks, and ranges.
+    """
     epsilon = data.attrs["epsilon"]
     with style.figure(height=2.8, width=0.8 * style.WIDTH) as (fig, axes):
         axis, marks = axes[0, 0], [0, *data["mark"].values]
@@ -42,17 +48,33 @@ def bounds(data):
         for name, label in (("log_top", "_upper bound"), ("log_bottom", "_lower bound")):
             logs = np.pad(data[name].values, ((0, 0), (1, 0)))  # both are ε at t = 0
             axis.plot(marks, epsilon * np.exp(logs.mean(0)), **_BOUND, lw=1.5, label=label)
-            axis.fill_between(marks, epsilon * np.exp(logs.min(0)), epsilon * np.exp(logs.max(0)), color=MUTED, alpha=0.2, lw=0, label=label)
+            axis.fill_between(
+                marks,
+                epsilon * np.exp(logs.min(0)),
+                epsilon * np.exp(logs.max(0)),
+                color=MUTED,
+                alpha=0.2,
+                lw=0,
+                label=label,
+            )
         axis.set(xlabel="step", ylabel=_DISTANCE, yscale="log")
         key(fig, [*_entries(), ("bounds", _BOUND)])
     return fig
 
 
 def fits(data, network=0):
-    """The curves of one network, each with H's law, as fitted by AICc and by least squares, and with the best of the others by AICc."""
-    found = {direction: comparison for one, direction, comparison in measures.compared(data) if one == network}
+    """The curves of one network, each with H's law, as fitted by AICc and by least squares, and
+    with the best of the others by AICc.
+    """
+    found = {
+        direction: comparison
+        for one, direction, comparison in measures.compared(data)
+        if one == network
+    }
     if not found:
-        raise ValueError(f"network = {network}: the data hold {', '.join(map(str, data['network'].values))}")
+        raise ValueError(
+            f"network = {network}: the data hold {', '.join(map(str, data['network'].values))}"
+        )
     with style.figure(2, 3, height=2.2) as (fig, axes):
         for k, direction in enumerate(EXPECTED):
             axis, curve = axes.flat[k], data["distance"].sel(network=network, direction=direction)
@@ -66,24 +88,51 @@ def fits(data, network=0):
             axis.plot(steps, curve, **look(k) | dict(ls="", ms=3), label="_measured")
             axis.plot(steps, known[_PAPERS](steps), color="black")
             axis.plot(steps, known[rival](steps), color=style.PALETTE[1], ls="--")
-            axis.plot(steps, measures.least_squares(steps, curve.values, data.attrs["epsilon"])[0], color=MUTED, ls=":")
+            axis.plot(
+                steps,
+                measures.least_squares(steps, curve.values, data.attrs["epsilon"])[0],
+                color=MUTED,
+                ls=":",
+            )
             axis.set_title(f"{direction}\nrival: {rival}", fontsize="small")
         axes.flat[-1].set_visible(False)
-        rest = [("best other law", dict(color=style.PALETTE[1], ls="--")), ("drift and walk, least squares", dict(color=MUTED, ls=":"))]
+        rest = [
+            ("best other law", dict(color=style.PALETTE[1], ls="--")),
+            ("drift and walk, least squares", dict(color=MUTED, ls=":")),
+        ]
         key(fig, [(_PAPERS, dict(color="black")), *rest])
     return fig
 
 
 def sizes(sizes, tail=TAIL):
-    """Test accuracy at the end against the length of the perturbation, intervals over networks; the reference's as a line and a band."""
-    final, plain = measures.ends(sizes["test_accuracy"], tail), student(measures.ends(sizes["reference_accuracy"], tail).values)
+    """Test accuracy at the end against the length of the perturbation, intervals over networks; the
+    reference's as a line and a band.
+    """
+    final, plain = (
+        measures.ends(sizes["test_accuracy"], tail),
+        student(measures.ends(sizes["reference_accuracy"], tail).values),
+    )
     with style.figure(height=2.6, width=0.7 * style.WIDTH) as (fig, axes):
         axis, epsilon = axes[0, 0], sizes["epsilon"].values
-        with_intervals(axis, epsilon, [student(final.sel(epsilon=e).values) for e in epsilon], **look(0))
+        with_intervals(
+            axis, epsilon, [student(final.sel(epsilon=e).values) for e in epsilon], **look(0)
+        )
         axis.axhline(plain.estimate, color=MUTED, lw=1, zorder=1)
         if not np.isnan(plain.low):
-            axis.axhspan(plain.low, plain.high, color=MUTED, alpha=0.2, lw=0, zorder=0, label="_reference, its interval")
-        axis.set(xscale="log", xlabel=r"length of the perturbation $\varepsilon$", ylabel="final test accuracy")
+            axis.axhspan(
+                plain.low,
+                plain.high,
+                color=MUTED,
+                alpha=0.2,
+                lw=0,
+                zorder=0,
+                label="_reference, its interval",
+            )
+        axis.set(
+            xscale="log",
+            xlabel=r"length of the perturbation $\varepsilon$",
+            ylabel="final test accuracy",
+        )
         key(fig, [("twin", look(0)), ("reference", dict(color=MUTED))])
     return fig
 
@@ -113,7 +162,10 @@ def shape(sizes, most=0.1):
 
 
 def _entries():
-    return [(direction, {name: look(k)[name] for name in ("color", "ls")}) for k, direction in enumerate(EXPECTED)]
+    return [
+        (direction, {name: look(k)[name] for name in ("color", "ls")})
+        for k, direction in enumerate(EXPECTED)
+    ]
 
 
 def _known(values):
@@ -125,4 +177,11 @@ def _band(axis, values, k):
     """Mean over networks of (network, step), and their range."""
     values, looks = _known(values), look(k)
     axis.plot(values["step"], values.mean("network"), color=looks["color"], ls=looks["ls"])
-    axis.fill_between(values["step"], values.min("network"), values.max("network"), color=looks["color"], alpha=0.15, lw=0)
+    axis.fill_between(
+        values["step"],
+        values.min("network"),
+        values.max("network"),
+        color=looks["color"],
+        alpha=0.15,
+        lw=0,
+    )

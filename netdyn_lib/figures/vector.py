@@ -1,4 +1,6 @@
-"""A figure as a vector drawing, which a notebook keeps beside its picture where the pipeline asks for it."""
+"""A figure as a vector drawing, which a notebook keeps beside its picture where the pipeline asks
+for it.
+"""
 
 import io
 import os
@@ -9,10 +11,12 @@ from matplotlib.lines import Line2D
 
 from .packing import packed
 
-#: Under which a figure hands its drawing to a notebook that is executed with ``ASKED`` in its environment.
+#: Under which a figure hands its drawing to a notebook that is executed with ``ASKED`` in its
+#: environment.
 MIME = "application/vnd.netdyn.vector"
 ASKED = "NETDYN_VECTOR"
-#: Points of one artist up to which each is drawn as a shape of its own; more become a picture within the drawing.
+#: Points of one artist up to which each is drawn as a shape of its own; more become a picture
+#: within the drawing.
 SHAPES = 2_000
 #: Dots per inch of such a picture.
 DPI = 300
@@ -42,8 +46,11 @@ def of(figure):
     try:
         with plt.rc_context(_RC):
             text = io.StringIO()
-            # A date would make every run's file another one; the margins are those of the notebook's picture.
-            figure.savefig(text, format="svg", dpi=DPI, bbox_inches="tight", metadata={"Date": None})
+            # A date would make every run's file another one; the margins are those of the
+            # notebook's picture.
+            figure.savefig(
+                text, format="svg", dpi=DPI, bbox_inches="tight", metadata={"Date": None}
+            )
     finally:
         for artist in dense:
             artist.set_rasterized(False)
@@ -54,11 +61,16 @@ def _dense(artist):
     """Whether an artist draws more markers than a vector drawing should hold."""
     if isinstance(artist, PathCollection):
         return len(artist.get_offsets()) > SHAPES
-    return isinstance(artist, Line2D) and artist.get_marker() not in ("None", "none", None, "", " ") and len(artist.get_xdata()) > SHAPES
+    return (
+        isinstance(artist, Line2D)
+        and artist.get_marker() not in ("None", "none", None, "", " ")
+        and len(artist.get_xdata()) > SHAPES
+    )
 
 
 def hand_on(figure):
-    """Let a notebook that shows the figure keep its drawing too, where ``ASKED`` is set; nothing otherwise.
+    """Let a notebook that shows the figure keep its drawing too, where ``ASKED`` is set; nothing
+    otherwise.
 
     What the figure already hands on besides stays.
     """

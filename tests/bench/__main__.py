@@ -1,7 +1,8 @@
 """All of it, or some parts: ``python -m tests.bench [--only iris,series] [--keep]``.
 
-Rows are printed as they come and written to ``_build/bench/cpu.json``, those of some parts to ``_build/bench/parts.json``; ``--keep`` also
-writes them where the book shows them, if no part failed and none was left out.  A part that fails is told, and the others go on.
+Rows are printed as they come and written to ``_build/bench/cpu.json``, those of some parts to
+``_build/bench/parts.json``; ``--keep`` also writes them where the book shows them, if no part
+failed and none was left out.  A part that fails is told, and the others go on.
 """
 
 import argparse
@@ -15,27 +16,52 @@ from pathlib import Path
 
 import torch
 
-from netdyn_lib import benchmarks, machine
+from netdyn_lib.experiments import benchmarks
+from netdyn_lib.results import provenance
 
 from . import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("iris", "tangents", "pruning", "images", "convolutions", "sharpness", "window_fits", "series", "growth")
+PARTS = (
+    "iris",
+    "tangents",
+    "pruning",
+    "images",
+    "convolutions",
+    "sharpness",
+    "window_fits",
+    "series",
+    "growth",
+)
 KEPT = ROOT / "book" / "results" / "bench"
 
 
 def main(argv=None):
-    words = argparse.ArgumentParser(prog="python -m tests.bench", description="Speed and memory of the engine, beside rivals of the same run.")
-    words.add_argument("--only", default="", help=f"parts, such as iris,series; of {', '.join(PARTS)}")
-    words.add_argument("--keep", action="store_true", help=f"write the results to {KEPT.relative_to(ROOT)} too, for the book; of all parts only")
+    words = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Speed and memory of the engine, beside rivals of the same run.",
+    )
+    words.add_argument(
+        "--only", default="", help=f"parts, such as iris,series; of {', '.join(PARTS)}"
+    )
+    words.add_argument(
+        "--keep",
+        action="store_true",
+        help=f"write the results to {KEPT.relative_to(ROOT)} too, for the book; of all parts only",
+    )
     words = words.parse_args(argv)
     chosen = words.only.split(",") if words.only else PARTS
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"unknown parts: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
     if words.keep and set(chosen) != set(PARTS):
-        sys.exit("--keep is for a run of all parts, so that the rows of a file were measured together")
-    about = machine.describe()
-    print(f"PyTorch {torch.__version__}, {about['cpu_capability']}, {about['processor']}, {about['cores']} cores", flush=True)
+        sys.exit(
+            "--keep is for a run of all parts, so that the rows of a file were measured together"
+        )
+    about = provenance.describe()
+    print(
+        f"PyTorch {torch.__version__}, {about['cpu_capability']}, {about['processor']}, {about['cores']} cores",
+        flush=True,
+    )
     rows, growths, begin, cores = [], [], time.perf_counter(), torch.get_num_threads()
 
     def keep(found):
@@ -44,7 +70,11 @@ def main(argv=None):
         save()
 
     def save():
-        more = {"commit": machine.commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), "duration_s": time.perf_counter() - begin}
+        more = {
+            "commit": provenance.commit(),
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "duration_s": time.perf_counter() - begin,
+        }
         benchmarks.save(path, benchmarks.Results(about | more, tuple(rows), tuple(growths)))
 
     path = ROOT / "_build" / "bench" / ("parts.json" if words.only else "cpu.json")
@@ -66,7 +96,15 @@ def main(argv=None):
     save()
     print(f"written: {path.relative_to(ROOT)}")
     if failed:
-        sys.exit("\n".join(("not all was measured, and nothing is kept for the book" * words.keep or "not all was measured", *failed)))
+        sys.exit(
+            "\n".join(
+                (
+                    "not all was measured, and nothing is kept for the book" * words.keep
+                    or "not all was measured",
+                    *failed,
+                )
+            )
+        )
     if words.keep:
         KEPT.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, KEPT / path.name)

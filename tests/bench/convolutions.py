@@ -1,13 +1,15 @@
 """An ensemble of small convolutional networks beside the same one after another, and beside JAX.
 
-The book's 8 and 16 kernels of 3 × 3, on 1,000 images, 12 networks (2 groups of a reference and 5 copies), 2 epochs at η = 0.1, float64.
+The book's 8 and 16 kernels of 3 × 3, on 1,000 images, 12 networks (2 groups of a reference and 5
+copies), 2 epochs at η = 0.1, float64.
 """
 
 import numpy as np
 import torch
 
-from netdyn_lib import descent, losses, networks, tasks
-from netdyn_lib.benchmarks import Row
+from netdyn_lib.experiments.benchmarks import Row
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import gradient_descent
 
 from . import jax_rival, profiles
 from .images import at_hand
@@ -18,18 +20,23 @@ GOAL, GOAL_JAX = 5, 1.0
 
 
 def problem(samples=SAMPLES):
-    """The task, and what it is in words; without MNIST on random images, for which the work is the same."""
+    """The task, and what it is in words; without MNIST on random images, for which the work is the
+    same.
+    """
     if at_hand() is not None:
         return tasks.get("mnist-cnn", samples=samples), f"{samples:,} images of MNIST"
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(samples, 784)), torch.from_numpy(rng.integers(0, 10, samples))
-    return tasks.custom("cnn", tasks.recipe("mnist-cnn").architecture(), losses.CrossEntropy(), x, y, std=0.1), f"{samples:,} random images"
+    return tasks.custom(
+        "cnn", tasks.recipe("mnist-cnn").architecture(), losses.CrossEntropy(), x, y, std=0.1
+    ), f"{samples:,} random images"
 
 
 def module(task, params):
     """One network as an ordinary ``nn.Module``."""
     network = tasks.recipe("mnist-cnn").network().double()
-    torch.nn.utils.vector_to_parameters(params.clone(), network.parameters())  # which lends the module its memory
+    # which lends the module its memory
+    torch.nn.utils.vector_to_parameters(params.clone(), network.parameters())
     return network
 
 
@@ -49,7 +56,9 @@ def loop(task, groups, epochs=EPOCHS):
 
 def engine(task, groups, epochs=EPOCHS):
     """The same by the engine."""
-    return descent.run(descent.GradientDescent(task, RATE), groups, epochs, observe=("distance",)).final
+    return gradient_descent.run(
+        gradient_descent.GradientDescent(task, RATE), groups, epochs, observe=("distance",)
+    ).final
 
 
 def main(keep=print):
@@ -58,7 +67,9 @@ def main(keep=print):
     calls = {"ours": lambda: engine(task, groups), "loop": lambda: loop(task, groups)}
     jax = jax_rival.get()
     if jax is not None:
-        function = jax_rival.descent(jax, jax_rival.convolutional(jax, 28), task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
+        function = jax_rival.descent(
+            jax, jax_rival.convolutional(jax, 28), task.x.numpy(), task.y.numpy(), RATE, EPOCHS
+        )
         ready, compile_seconds = jax_rival.compiled(jax, function, groups.numpy())
         calls["jax"] = lambda: ready(groups.numpy())
     seconds, found = beside(calls, ROUNDS)
@@ -66,9 +77,41 @@ def main(keep=print):
     per = {who: [1e3 * s / number for s in values] for who, values in seconds.items()}
     work = f"Convolutional network, {GROUPS} × {1 + COPIES} networks, {name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
     limit = profiles.limit(task, groups[:1], 1)
-    differs = agree(float((found["ours"] - found["loop"]).abs().max()), 1e-9, "weights of convolutional networks")
-    keep(Row(work, "one nn.Module after another", per["ours"], per["loop"], "ms a network-epoch", GOAL, accuracy=f"weights differ by at most {differs:.0e}", group="images", limit=limit))
+    differs = agree(
+        float((found["ours"] - found["loop"]).abs().max()),
+        1e-9,
+        "weights of convolutional networks",
+    )
+    keep(
+        Row(
+            work,
+            "one nn.Module after another",
+            per["ours"],
+            per["loop"],
+            "ms a network-epoch",
+            GOAL,
+            accuracy=f"weights differ by at most {differs:.0e}",
+            group="images",
+            limit=limit,
+        )
+    )
     if jax is not None:
-        differs = agree(float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max()), 1e-9, "weights of convolutional networks in JAX")
+        differs = agree(
+            float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max()),
+            1e-9,
+            "weights of convolutional networks in JAX",
+        )
         said = f"weights differ by at most {differs:.0e}; JAX compiled for {compile_seconds:.1f} s, not counted"
-        keep(Row(work, "JAX, vmap and scan under jit", per["ours"], per["jax"], "ms a network-epoch", GOAL_JAX, accuracy=said, group="images", limit=limit))
+        keep(
+            Row(
+                work,
+                "JAX, vmap and scan under jit",
+                per["ours"],
+                per["jax"],
+                "ms a network-epoch",
+                GOAL_JAX,
+                accuracy=said,
+                group="images",
+                limit=limit,
+            )
+        )

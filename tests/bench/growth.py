@@ -1,6 +1,8 @@
-"""Time and memory as one quantity of the work grows, each size in a process of its own; and one and two processes of a cluster.
+"""Time and memory as one quantity of the work grows, each size in a process of its own; and one and
+two processes of a cluster.
 
-``point`` is what such a process runs: a warm-up on the smallest size, the peak of memory begun anew, the work some times.
+``point`` is what such a process runs: a warm-up on the smallest size, the peak of memory begun
+anew, the work some times.
 """
 
 import tempfile
@@ -11,10 +13,12 @@ import numpy as np
 import torch
 from distributed import LocalCluster
 
-from netdyn_lib import descent, losses, machine, networks, tasks
-from netdyn_lib.benchmarks import Growth, Row
-from netdyn_lib.sweeps import grid
-from netdyn_lib.sweeps.running import run
+from netdyn_lib.experiments.benchmarks import Growth, Row
+from netdyn_lib.experiments.learning_rate_sweep import grid
+from netdyn_lib.experiments.learning_rate_sweep.running import run
+from netdyn_lib.results import provenance
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import gradient_descent
 
 from .measuring import alone, begin_peak, peak, timed
 
@@ -27,22 +31,29 @@ WIDTHS = (6, 20, 64, 200, 640)
 
 def _iris(count, epochs):
     task = tasks.get("iris")
-    gd, start = descent.GradientDescent(task, 1.0), task.initial(count)
+    gd, start = gradient_descent.GradientDescent(task, 1.0), task.initial(count)
 
     def work():
-        for _ in descent.stream(gd, start, epochs, observe=("loss", "norm")):
+        for _ in gradient_descent.stream(gd, start, epochs, observe=("loss", "norm")):
             pass
 
     return work
 
 
 def _images(samples, width, epochs=2):
-    """6 networks 784-``width``-10 on random images, dense ones: no product is left out, so that samples are alike."""
+    """6 networks 784-``width``-10 on random images, dense ones: no product is left out, so that
+    samples are alike.
+    """
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(samples, 784)), torch.from_numpy(rng.integers(0, 10, samples))
-    task = tasks.custom("images", networks.MLP((784, width, 10), "tanh"), losses.CrossEntropy(), x, y)
-    gd, groups = descent.GradientDescent(task, 1.0), networks.perturbed(task.initial(1), 1e-8, 5)
-    return lambda: descent.run(gd, groups, epochs, observe=("distance",))
+    task = tasks.custom(
+        "images", networks.MLP((784, width, 10), "tanh"), losses.CrossEntropy(), x, y
+    )
+    gd, groups = (
+        gradient_descent.GradientDescent(task, 1.0),
+        networks.perturbed(task.initial(1), 1e-8, 5),
+    )
+    return lambda: gradient_descent.run(gd, groups, epochs, observe=("distance",))
 
 
 #: Quantity → what it is in words, the sizes, the work at a size, and in what the sizes are told.
@@ -50,7 +61,12 @@ QUANTITIES = {
     "networks": ("Iris 4-10-3, 200 epochs", NETWORKS, lambda n: _iris(n, 200), lambda n: n),
     "epochs": ("Iris 4-10-3, 60 networks, streamed", EPOCHS, lambda n: _iris(60, n), lambda n: n),
     "samples": ("784-64-10, 6 networks, 2 epochs", SAMPLES, lambda n: _images(n, 64), lambda n: n),
-    "parameters": ("784-h-10, 6 networks, 2,000 samples, 2 epochs", WIDTHS, lambda n: _images(2000, n), lambda n: 785 * n + 10 * (n + 1)),
+    "parameters": (
+        "784-h-10, 6 networks, 2,000 samples, 2 epochs",
+        WIDTHS,
+        lambda n: _images(2000, n),
+        lambda n: 785 * n + 10 * (n + 1),
+    ),
 }
 
 
@@ -65,9 +81,12 @@ def point(quantity, size):
 
 
 def growth(quantity):
-    """The :class:`~netdyn_lib.benchmarks.Growth` of one quantity."""
+    """The :class:`~netdyn_lib.experiments.benchmarks.Growth` of one quantity."""
     what, sizes, _, told = QUANTITIES[quantity]
-    found = [alone("growth", f"point({quantity!r}, {size})", MALLOC_MMAP_THRESHOLD_="65536") for size in sizes]
+    found = [
+        alone("growth", f"point({quantity!r}, {size})", MALLOC_MMAP_THRESHOLD_="65536")
+        for size in sizes
+    ]
     seconds, before, top = zip(*found)
     memory = tuple(max(0.0, t - b) for b, t in zip(before, top))
     return Growth(what, quantity, tuple(told(size) for size in sizes), seconds, memory)
@@ -76,22 +95,43 @@ def growth(quantity):
 def cluster(workers, folder):
     """A Dask cluster of so many worker processes on this machine."""
     return LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-        protocol="tcp", host="127.0.0.1", local_directory=folder, silence_logs=50,
-    )  # fmt: skip
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        protocol="tcp",
+        host="127.0.0.1",
+        local_directory=folder,
+        silence_logs=50,
+    )
 
 
 def clusters(rounds=3):
-    """A sweep of digits on one and on two worker processes of a Dask cluster on this machine, in turn; seconds (R,) of each."""
+    """A sweep of digits on one and on two worker processes of a Dask cluster on this machine, in
+    turn; seconds (R,) of each.
+    """
     seconds = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as folder, dask.config.set({"distributed.admin.log-format": "%(message)s"}):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        dask.config.set({"distributed.admin.log-format": "%(message)s"}),
+    ):
         with cluster(1, folder) as one, cluster(2, folder) as two:
             for k in range(rounds + 1):  # the first warms the workers up
                 for count, found in ((1, one), (2, two)):
-                    sweep = grid.Sweep("bench", "digits", (0.5, 1.0, 2.0, 5.0), 4, 5, epochs=100, block=1, seed=k)
-                    took, done = timed(lambda: run(sweep, Path(folder) / f"store-{count}-{k}", scheduler=found.scheduler_address))
+                    sweep = grid.Sweep(
+                        "bench", "digits", (0.5, 1.0, 2.0, 5.0), 4, 5, epochs=100, block=1, seed=k
+                    )
+                    took, done = timed(
+                        lambda: run(
+                            sweep,
+                            Path(folder) / f"store-{count}-{k}",
+                            scheduler=found.scheduler_address,
+                        )
+                    )
                     if done.missing or done.computed != 16:
-                        raise RuntimeError(f"the cluster computed {done.computed} of 16 shards: {done.stopped}")
+                        raise RuntimeError(
+                            f"the cluster computed {done.computed} of 16 shards: {done.stopped}"
+                        )
                     if k:
                         seconds[count].append(took)
     return seconds
@@ -102,8 +142,17 @@ def main(keep=print):
         found = growth(quantity)
         keep(found)
         print(f"  time grows as {quantity} to the power {found.exponent()}", flush=True)
-    if machine.describe()["cores"] < 2:
+    if provenance.describe()["cores"] < 2:
         print("one core: two processes of a cluster are not measured")
         return
     seconds = clusters()
-    keep(Row("Sweep of digits, 16 shards, two worker processes", "one worker process", tuple(seconds[2]), tuple(seconds[1]), "s", group="cluster"))
+    keep(
+        Row(
+            "Sweep of digits, 16 shards, two worker processes",
+            "one worker process",
+            tuple(seconds[2]),
+            tuple(seconds[1]),
+            "s",
+            group="cluster",
+        )
+    )

@@ -7,8 +7,8 @@ read at every epoch through torchvision's ``ToTensor`` and a ``DataLoader``.  It
 is timed on a sample, one network for one epoch in each round, and once more
 with the batch kept in memory: so much of the ratio is not the reading.
 
-The engine's arithmetic, in double and in single precision, is also set against the rate at which this machine
-multiplies large matrices of that type, measured in the same rounds.
+The engine's arithmetic, in double and in single precision, is also set against the rate at which
+this machine multiplies large matrices of that type, measured in the same rounds.
 """
 
 import os
@@ -21,9 +21,10 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-from netdyn_lib import archives, descent, networks, steppers, tasks
-from netdyn_lib.benchmarks import Row
-from netdyn_lib.sweeps import grid, measuring
+from netdyn_lib.experiments.benchmarks import Row
+from netdyn_lib.experiments.learning_rate_sweep import grid, measuring
+from netdyn_lib.tasks import archives, networks, tasks
+from netdyn_lib.training import gradient_descent, steppers
 
 from . import jax_rival, profiles
 from .measuring import agree, alone, begin_peak, beside, counts_of_threads, peak, timed
@@ -63,7 +64,9 @@ def reader(images, labels):
 
 
 def loop(network, params, batches, epochs):
-    """Losses (T,), weights (T + 1, P) of one network by the plain loop; ``batches`` is iterated at every epoch."""
+    """Losses (T,), weights (T + 1, P) of one network by the plain loop; ``batches`` is iterated at
+    every epoch.
+    """
     module = network.module(params)
     optimiser = torch.optim.SGD(module.parameters(), lr=RATE)
     criterion = torch.nn.CrossEntropyLoss()
@@ -87,7 +90,13 @@ def flat(module):
 
 def engine(task, groups, epochs, threads, observe=("distance",)):
     """The same by the engine, for the whole ensemble."""
-    return descent.run(descent.GradientDescent(task, RATE), groups, epochs, observe=observe, workers=threads)
+    return gradient_descent.run(
+        gradient_descent.GradientDescent(task, RATE),
+        groups,
+        epochs,
+        observe=observe,
+        workers=threads,
+    )
 
 
 def disagreement(record, losses, path):
@@ -99,7 +108,8 @@ def disagreement(record, losses, path):
 
 
 def operations(inputs, hidden, outputs, samples):
-    """Additions and multiplications in the products of one epoch of one network with one hidden layer.
+    """Additions and multiplications in the products of one epoch of one network with one hidden
+    layer.
 
     Two of them for each weight and sample, in a layer's output, in its gradient
     and, but for the first layer, in what goes back to the layer below; a bias
@@ -109,7 +119,9 @@ def operations(inputs, hidden, outputs, samples):
 
 
 def product_rate(dtype=torch.float64):
-    """Operations per second of a product of large matrices of a floating type, the best of a few, with PyTorch's threads."""
+    """Operations per second of a product of large matrices of a floating type, the best of a few,
+    with PyTorch's threads.
+    """
     a, b = torch.rand(2, SIDE, SIDE, dtype=dtype)
     best = min(timed(torch.mm, a, b)[0] for _ in range(TRIES))
     return 2 * SIDE**3 / best
@@ -133,7 +145,9 @@ def speed(task, groups, reading, threads, keep):
         with double():
             times["reading"].append(timed(loop, task.network, start, reading, 1)[0])
             times["resident"].append(timed(loop, task.network, start, resident, 1)[0])
-    shares_ = share_rows(task, groups, threads, times["engine"], rates, profiles.limit(task, groups[:1], 1))
+    shares_ = share_rows(
+        task, groups, threads, times["engine"], rates, profiles.limit(task, groups[:1], 1)
+    )
     for row in (*speed_rows(task, groups, threads, times, same), *shares_):
         keep(row)
 
@@ -146,11 +160,29 @@ def work_of(task, groups, threads):
 
 
 def speed_rows(task, groups, threads, times, same):
-    """Rows of the authors' way, its batch read at every epoch, and kept in memory; ``times`` are seconds a network-epoch over rounds."""
+    """Rows of the authors' way, its batch read at every epoch, and kept in memory; ``times`` are
+    seconds a network-epoch over rounds.
+    """
     work, goal = work_of(task, groups, threads), GOAL if threads == 2 else None
     read = "the authors' way: one network at a time, DataLoader every epoch"
-    yield Row(work, read, times["engine"], times["reading"], "s a network-epoch", goal, accuracy=same, group="images")
-    yield Row(work, "the same loop, its batch kept in memory", times["engine"], times["resident"], "s a network-epoch", group="images")
+    yield Row(
+        work,
+        read,
+        times["engine"],
+        times["reading"],
+        "s a network-epoch",
+        goal,
+        accuracy=same,
+        group="images",
+    )
+    yield Row(
+        work,
+        "the same loop, its batch kept in memory",
+        times["engine"],
+        times["resident"],
+        "s a network-epoch",
+        group="images",
+    )
 
 
 def mean_inputs(task):
@@ -162,26 +194,51 @@ def mean_inputs(task):
 
 
 def share_rows(task, groups, threads, seconds, rates, limit=""):
-    """The engine's share of the matrix-product rate, by the operations that it does and by those that all pixels would need."""
+    """The engine's share of the matrix-product rate, by the operations that it does and by those
+    that all pixels would need.
+    """
     inputs, hidden, outputs = task.network.sizes
     used = mean_inputs(task)
     rival = f"products of {SIDE} × {SIDE} matrices"
-    for n, goal, what in ((used, GOAL_SHARE, f"the {used:.0f} inputs used on average"), (inputs, None, f"all {inputs} inputs, as if zeros were multiplied")):
+    for n, goal, what in (
+        (used, GOAL_SHARE, f"the {used:.0f} inputs used on average"),
+        (inputs, None, f"all {inputs} inputs, as if zeros were multiplied"),
+    ):
         done = operations(n, hidden, outputs, len(task.x)) / np.array(seconds) / 1e9
         said = limit if goal else ""
-        yield Row(f"{work_of(task, groups, threads)}; {what}", rival, done, np.array(rates) / 1e9, "Gflop/s", goal, rate=True, group="images", limit=said)
+        yield Row(
+            f"{work_of(task, groups, threads)}; {what}",
+            rival,
+            done,
+            np.array(rates) / 1e9,
+            "Gflop/s",
+            goal,
+            rate=True,
+            group="images",
+            limit=said,
+        )
 
 
 def shares(task, conditions, dtype, epochs, keep):
-    """The share of the matrix-product rate of a floating type, of few networks or hundreds, with all cores."""
+    """The share of the matrix-product rate of a floating type, of few networks or hundreds, with
+    all cores.
+    """
     threads = torch.get_num_threads()
-    task, groups = task.to(dtype=dtype), networks.perturbed(task.initial(conditions), RESOLVED, COPIES)
+    task, groups = (
+        task.to(dtype=dtype),
+        networks.perturbed(task.initial(conditions), RESOLVED, COPIES),
+    )
     engine(task, groups[:1], 1, threads)  # lays out the samples, once for all
     rates, seconds = [], []
     for _ in range(ROUNDS):
         rates.append(product_rate(dtype))
-        seconds.append(timed(engine, task, groups, epochs, threads)[0] / (groups.shape[0] * groups.shape[1] * epochs))
-    for row in share_rows(task, groups, threads, seconds, rates, profiles.limit(task, groups[:1], 1)):
+        seconds.append(
+            timed(engine, task, groups, epochs, threads)[0]
+            / (groups.shape[0] * groups.shape[1] * epochs)
+        )
+    for row in share_rows(
+        task, groups, threads, seconds, rates, profiles.limit(task, groups[:1], 1)
+    ):
         keep(row)
 
 
@@ -194,16 +251,38 @@ def against_jax(task, groups, keep):
     forward = jax_rival.mlp(jax, task.network.sizes, task.network.activation.name)
     function = jax_rival.descent(jax, forward, task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
     call, compiling = jax_rival.compiled(jax, function, groups.numpy())
-    seconds, found = beside({"ours": lambda: engine(task, groups, EPOCHS, threads), "jax": lambda: np.asarray(call(groups.numpy())[1])}, ROUNDS)
+    seconds, found = beside(
+        {
+            "ours": lambda: engine(task, groups, EPOCHS, threads),
+            "jax": lambda: np.asarray(call(groups.numpy())[1]),
+        },
+        ROUNDS,
+    )
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     ours, theirs = ([s / number for s in seconds[who]] for who in ("ours", "jax"))
-    differs = agree(np.abs(found["jax"] - found["ours"].final.numpy()).max(), 1e-8, "weights on MNIST")
+    differs = agree(
+        np.abs(found["jax"] - found["ours"].final.numpy()).max(), 1e-8, "weights on MNIST"
+    )
     about = f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled for {compiling:.1f} s, not counted; only ours leaves out zero inputs"
-    keep(Row(work_of(task, groups, threads), "JAX, vmap and scan under jit", ours, theirs, "s a network-epoch", GOAL_JAX, accuracy=about, group="images", limit=profiles.limit(task, groups[:1], 1)))
+    keep(
+        Row(
+            work_of(task, groups, threads),
+            "JAX, vmap and scan under jit",
+            ours,
+            theirs,
+            "s a network-epoch",
+            GOAL_JAX,
+            accuracy=about,
+            group="images",
+            limit=profiles.limit(task, groups[:1], 1),
+        )
+    )
 
 
 def shard_memory():
-    """Run by itself in a fresh process: measure one shard, print the memory before it and the peak, in MiB."""
+    """Run by itself in a fresh process: measure one shard, print the memory before it and the peak,
+    in MiB.
+    """
     before = begin_peak()
     sweep = grid.Sweep("bench", TASK, (RATE,), CONDITIONS, COPIES, epochs=EPOCHS, block=CONDITIONS)
     measuring.measure(tasks.get(TASK), sweep, sweep.shards()[0])
@@ -231,7 +310,9 @@ def at_hand():
 
 
 def small(samples=6000):
-    """A task of one hidden layer on so many images of MNIST, and its name; on all digits of scikit-learn where MNIST is not at hand."""
+    """A task of one hidden layer on so many images of MNIST, and its name; on all digits of
+    scikit-learn where MNIST is not at hand.
+    """
     if at_hand() is None:
         task = tasks.get("digits")
         print("in its place: the digits of scikit-learn", flush=True)
@@ -249,7 +330,11 @@ def main(keep=print):
     reading = reader(held.x, held.y)
     for threads in counts_of_threads():
         speed(task, groups, reading, threads, keep)
-    for conditions, dtype, epochs in ((CONDITIONS, torch.float32, EPOCHS), (LARGE, torch.float64, 1), (LARGE, torch.float32, 1)):
+    for conditions, dtype, epochs in (
+        (CONDITIONS, torch.float32, EPOCHS),
+        (LARGE, torch.float64, 1),
+        (LARGE, torch.float32, 1),
+    ):
         shares(task, conditions, dtype, epochs, keep)
     against_jax(task, groups, keep)
     report_memory()

@@ -12,8 +12,9 @@ import sys
 import numpy as np
 import torch
 
-from netdyn_lib import descent, networks, tasks
-from netdyn_lib.benchmarks import Row
+from netdyn_lib.experiments.benchmarks import Row
+from netdyn_lib.tasks import networks, tasks
+from netdyn_lib.training import gradient_descent
 
 from . import jax_rival, profiles
 from .measuring import agree, alone, begin_peak, beside, counts_of_threads, peak, timed
@@ -37,7 +38,9 @@ def loop(task, groups):
             criterion = torch.nn.CrossEntropyLoss()
             path = []
             for _ in range(EPOCHS):
-                path.append(torch.nn.utils.parameters_to_vector(module.parameters()).detach().clone())
+                path.append(
+                    torch.nn.utils.parameters_to_vector(module.parameters()).detach().clone()
+                )
                 optimiser.zero_grad()
                 criterion(module(task.x), task.y).backward()
                 optimiser.step()
@@ -48,8 +51,11 @@ def loop(task, groups):
 
 def engine(task, groups, threads):
     """The same distances, by the engine."""
-    gd = descent.GradientDescent(task, RATE)
-    return descent.run(gd, groups, EPOCHS, observe=("distance",), workers=threads)["distance"][:EPOCHS]  # as many steps as the rivals take
+    gd = gradient_descent.GradientDescent(task, RATE)
+    # as many steps as the rivals take
+    return gradient_descent.run(gd, groups, EPOCHS, observe=("distance",), workers=threads)[
+        "distance"
+    ][:EPOCHS]
 
 
 def speed(threads, keep):
@@ -68,7 +74,17 @@ def speed(threads, keep):
         theirs.append(seconds / (SAMPLE * step) * 1e6)
         error = max(error, difference(distances[:, rows], plain))
     limit = profiles.alone(lambda: engine(task, groups[:60], 1))
-    keep(row(threads, "one nn.Module after another, torch.optim.SGD", ours, theirs, GOAL, said(error), limit))
+    keep(
+        row(
+            threads,
+            "one nn.Module after another, torch.optim.SGD",
+            ours,
+            theirs,
+            GOAL,
+            said(error),
+            limit,
+        )
+    )
 
 
 def against_jax(keep):
@@ -82,16 +98,42 @@ def against_jax(keep):
     forward = jax_rival.mlp(jax, task.network.sizes, task.network.activation.name)
     function = jax_rival.descent(jax, forward, task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
     call, compiling = jax_rival.compiled(jax, function, groups.numpy())
-    seconds, found = beside({"ours": lambda: engine(task, groups, threads), "jax": lambda: np.asarray(call(groups.numpy())[0])}, ROUNDS)
+    seconds, found = beside(
+        {
+            "ours": lambda: engine(task, groups, threads),
+            "jax": lambda: np.asarray(call(groups.numpy())[0]),
+        },
+        ROUNDS,
+    )
     number = CONDITIONS * groups.shape[1] * EPOCHS
     ours, theirs = ([1e6 * s / number for s in seconds[who]] for who in ("ours", "jax"))
     about = f"{said(difference(found['ours'], found['jax']))}; JAX compiled for {compiling:.1f} s, not counted"
-    keep(row(threads, "JAX, vmap and scan under jit", ours, theirs, GOAL_JAX, about, profiles.limit(task, groups[:17], EPOCHS)))
+    keep(
+        row(
+            threads,
+            "JAX, vmap and scan under jit",
+            ours,
+            theirs,
+            GOAL_JAX,
+            about,
+            profiles.limit(task, groups[:17], EPOCHS),
+        )
+    )
 
 
 def row(threads, rival, ours, theirs, goal, accuracy, limit=""):
     work = f"Iris 4-10-3, {CONDITIONS * (1 + COPIES):,} networks × {EPOCHS} epochs, {threads} thread{'s' * (threads > 1)}"
-    return Row(work, rival, ours, theirs, "µs a network-step", goal, accuracy=accuracy, group="Iris", limit=limit)
+    return Row(
+        work,
+        rival,
+        ours,
+        theirs,
+        "µs a network-step",
+        goal,
+        accuracy=accuracy,
+        group="Iris",
+        limit=limit,
+    )
 
 
 def difference(distances, others):
@@ -99,7 +141,9 @@ def difference(distances, others):
 
     It may do so long before d is large, along a direction in which d has next to nothing.
     """
-    return agree(float(np.abs(np.log(distances[:FIRST] / others[:FIRST])).max()), 1e-3, "distances on Iris")
+    return agree(
+        float(np.abs(np.log(distances[:FIRST] / others[:FIRST])).max()), 1e-3, "distances on Iris"
+    )
 
 
 def said(error):
@@ -107,17 +151,19 @@ def said(error):
 
 
 def memory(epochs, hoard=False):
-    """Run by itself in a fresh process: follow 120 networks, print the memory after set-up and the peak, in MiB.
+    """Run by itself in a fresh process: follow 120 networks, print the memory after set-up and the
+    peak, in MiB.
 
     ``hoard`` keeps every network's parameters at every epoch, as a script
     does that appends states to a list.
     """
     task = tasks.get("iris")
     groups = networks.perturbed(task.initial(20), 1e-8, COPIES)
-    gd = descent.GradientDescent(task, RATE)
+    gd = gradient_descent.GradientDescent(task, RATE)
     observe = ("distance", "loss", "norm", "mean_distance") + hoard * ("weights",)
     kept = []
-    follow(gd, groups, 100, observe, kept.append if hoard else None)  # so that set-up includes what is made once
+    # so that set-up includes what is made once
+    follow(gd, groups, 100, observe, kept.append if hoard else None)
     before = begin_peak()
     follow(gd, groups, epochs, observe, kept.append if hoard else None)
     print(before, peak())
@@ -125,7 +171,7 @@ def memory(epochs, hoard=False):
 
 def follow(gd, groups, epochs, observe, keep=None):
     largest = np.zeros(groups.shape[0])
-    for block, _ in descent.stream(gd, groups, epochs, observe=observe):
+    for block, _ in gradient_descent.stream(gd, groups, epochs, observe=observe):
         largest = np.maximum(largest, block.values["mean_distance"].max(0))
         if keep:
             keep(block)
@@ -146,9 +192,13 @@ def report_memory(lengths=(1000, 10_000)):
     for epochs in lengths:
         before, top = measured(epochs)
         increments.append(top - before)
-        print(f"stream of 120 networks, {epochs:6,} epochs: peak {top:.0f} MiB, {top - before:.1f} MiB over {before:.0f} after set-up")
+        print(
+            f"stream of 120 networks, {epochs:6,} epochs: peak {top:.0f} MiB, {top - before:.1f} MiB over {before:.0f} after set-up"
+        )
     if increments[-1] - increments[0] > MOST_GROWTH:
-        sys.exit(f"memory grows with the number of epochs: by {increments[-1] - increments[0]:.0f} MiB")
+        sys.exit(
+            f"memory grows with the number of epochs: by {increments[-1] - increments[0]:.0f} MiB"
+        )
 
 
 def main(keep=print):

@@ -1,4 +1,6 @@
-"""The same descent in JAX: ``vmap`` over networks, ``scan`` over epochs, ``jit`` over all of it; its compilation is timed apart."""
+"""The same descent in JAX: ``vmap`` over networks, ``scan`` over epochs, ``jit`` over all of it;
+its compilation is timed apart.
+"""
 
 from . import rivals
 
@@ -14,7 +16,9 @@ def get():
 
 
 def mlp(jax, sizes, activation):
-    """Output (N, C) of an MLP as a function of (P,) parameters in our order, those of a unit together, and inputs (N, d)."""
+    """Output (N, C) of an MLP as a function of (P,) parameters in our order, those of a unit
+    together, and inputs (N, d).
+    """
     bend = getattr(jax.nn, _ACTIVATIONS[activation])
 
     def forward(params, x):
@@ -31,7 +35,9 @@ def mlp(jax, sizes, activation):
 
 
 def convolutional(jax, side):
-    """Output (N, 10) of the book's small convolutional network, parameters (P,) in PyTorch's order, inputs (N, side²)."""
+    """Output (N, 10) of the book's small convolutional network, parameters (P,) in PyTorch's order,
+    inputs (N, side²).
+    """
     shapes = [(8, 1, 3, 3), (8,), (16, 8, 3, 3), (16,), (10, 16 * (side // 4) ** 2), (10,)]
 
     def forward(params, x):
@@ -44,16 +50,22 @@ def convolutional(jax, side):
             start += size
         x = x.reshape(-1, 1, side, side)
         for kernel, bias in (parts[0:2], parts[2:4]):
-            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW"))
+            x = jax.lax.conv_general_dilated(
+                x, kernel, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW", "NCHW")
+            )
             x = jax.nn.relu(x + bias[:, None, None])
-            x = jax.lax.reduce_window(x, -jax.numpy.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+            x = jax.lax.reduce_window(
+                x, -jax.numpy.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID"
+            )
         return x.reshape(len(x), -1) @ parts[4].T + parts[5]
 
     return forward
 
 
 def descent(jax, forward, x, y, rate, epochs):
-    """A compiled function of groups (n, 1 + M, P): distances (T, n, M) of the copies from their reference, and the weights at the end."""
+    """A compiled function of groups (n, 1 + M, P): distances (T, n, M) of the copies from their
+    reference, and the weights at the end.
+    """
     numpy = jax.numpy
     x, y = numpy.asarray(x), numpy.asarray(y)
 

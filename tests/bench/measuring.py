@@ -20,7 +20,8 @@ def timed(function, *arguments):
 
 
 def beside(calls, rounds, warm=True):
-    """Seconds of several calls in turn, a tuple of (R,) for each name of the dict ``calls``, and what each returned last.
+    """Seconds of several calls in turn, a tuple of (R,) for each name of the dict ``calls``, and
+    what each returned last.
 
     Each is called once before, untimed, unless ``warm`` is false.
     """
@@ -41,7 +42,9 @@ def counts_of_threads():
 
 
 def agree(difference, bound, what):
-    """The difference; RuntimeError where it is beyond the bound, or NaN: what does something else is no rival."""
+    """The difference; RuntimeError where it is beyond the bound, or NaN: what does something else
+    is no rival.
+    """
     if not difference <= bound:
         raise RuntimeError(f"{what}: the results differ by {difference:.1e}, more than {bound:g}")
     return difference
@@ -74,13 +77,24 @@ def peak():
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (20 if sys.platform == "darwin" else 10)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (
+            20 if sys.platform == "darwin" else 10
+        )
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 def alone(module, call, **environment):
-    """The numbers that a call prints which runs in a process of its own; ``module`` is one of this package."""
+    """The numbers that a call prints which runs in a process of its own; ``module`` is one of this
+    package.
+    """
     command = [sys.executable, "-c", f"from tests.bench import {module}; {module}.{call}"]
     here = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=here, env=os.environ | environment)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=here,
+        env=os.environ | environment,
+    )
     return tuple(float(word) for word in done.stdout.split())

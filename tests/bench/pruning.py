@@ -1,4 +1,5 @@
-"""The spectrum of a mini-batch at H's network, descent that prunes by it, and a Hessian–vector product against a gradient.
+"""The spectrum of a mini-batch at H's network, descent that prunes by it, and a Hessian–vector
+product against a gradient.
 
 256-20-10 ReLU, 5,350 parameters, batches of 8, γ = 0.001, on USPS; without it on
 random images, for which the work is the same.  The dense rival is
@@ -11,24 +12,26 @@ from unittest import mock
 import numpy as np
 import torch
 
-from netdyn_lib import archives, curvature, data, gradients, initialisations, losses, low_rank, minibatches, networks, pruning, tasks
-from netdyn_lib.benchmarks import Row
-from netdyn_lib.pruning.tangents import PrunedDescent
-from netdyn_lib.tangent import stochastic
+from netdyn_lib.curvature import batch_hessian, hessian, jacobian, pruning
+from netdyn_lib.curvature.pruning.tangents import PrunedDescent
+from netdyn_lib.experiments.benchmarks import Row
+from netdyn_lib.tasks import archives, datasets, gradients, initialisations, losses, networks, tasks
+from netdyn_lib.training import minibatches
 
 from .measuring import agree, beside, spread, timed
 
 SIZES, BATCH, RATE = (256, 20, 10), 8, 0.001
 STEPS, ROUNDS, REPEATS = 40, 5, 20
 COUNT = 20  # exponents
-GOAL, MOST_PRODUCT = 500, 3  # times as fast as the dense spectrum; gradients that a product may take
+# times as fast as the dense spectrum; gradients that a product may take
+GOAL, MOST_PRODUCT = 500, 3
 
 
 def problem():
     """The task and one network as PyTorch draws it."""
     with mock.patch.dict(os.environ, NETDYN_OFFLINE="1"):
         try:
-            held = data.get("usps")
+            held = datasets.get("usps")
             x, y = held.x, held.y
         except archives.MissingData:
             print("USPS is not at hand: random images, and times of the same work")
@@ -41,13 +44,18 @@ def problem():
 def repeated(function, *arguments):
     """Seconds of a call in each of some rounds, (R,)."""
     function(*arguments)
-    return np.array([timed(lambda: [function(*arguments) for _ in range(REPEATS)])[0] / REPEATS for _ in range(ROUNDS)])
+    return np.array(
+        [
+            timed(lambda: [function(*arguments) for _ in range(REPEATS)])[0] / REPEATS
+            for _ in range(ROUNDS)
+        ]
+    )
 
 
 def spectra(task, params, keep, goal=GOAL):
     part = minibatches.part(task, next(minibatches.order(len(task.x), BATCH)))
-    ours = repeated(low_rank.spectrum, part, params[0])
-    found = low_rank.spectrum(part, params[0])
+    ours = repeated(batch_hessian.spectrum, part, params[0])
+    found = batch_hessian.spectrum(part, params[0])
     square = torch.randn(len(found.values), len(found.values), dtype=torch.float64)
     alone = repeated(torch.linalg.eigh, square + square.T)
     print(
@@ -57,57 +65,116 @@ def spectra(task, params, keep, goal=GOAL):
     )
     # The whole of 5,350 parameters takes tens of seconds: once.
     rounds = ROUNDS if found.size < 2000 else 1
-    theirs, dense = zip(*(timed(lambda: torch.linalg.eigh(curvature.hessians(part.objective, params)[0])[0].numpy()) for _ in range(rounds)))
+    theirs, dense = zip(
+        *(
+            timed(lambda: torch.linalg.eigh(hessian.hessians(part.objective, params)[0])[0].numpy())
+            for _ in range(rounds)
+        )
+    )
     dense = dense[0]
     known = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
     kind = "" if isinstance(task.network, networks.MLP) else "convolutional network, "
     work = f"Spectrum of a batch of {BATCH}, {kind}{found.size:,} parameters, 1 thread"
     said = f"eigenvalues differ by at most {agree(np.abs(known - dense).max(), 1e-9, 'spectra of a batch'):.0e}"
     mine = ours if rounds > 1 else [np.median(ours)]
-    keep(Row(work, "the whole Hessian, forward over reverse, and its eigh", 1e3 * np.array(mine), 1e3 * np.array(theirs), "ms", goal, accuracy=said, group="batches"))
+    keep(
+        Row(
+            work,
+            "the whole Hessian, forward over reverse, and its eigh",
+            1e3 * np.array(mine),
+            1e3 * np.array(theirs),
+            "ms",
+            goal,
+            accuracy=said,
+            group="batches",
+        )
+    )
 
 
 def convolutional(task):
-    """The book's small convolutional network on the same images, and one network as PyTorch draws it."""
+    """The book's small convolutional network on the same images, and one network as PyTorch draws
+    it.
+    """
     found = tasks.custom("usps-cnn", tasks.recipe("usps-cnn").network(), task.loss, task.x, task.y)
     return found, initialisations.initial(found.network, 1, 0, "pytorch")
 
 
 def descents(task, params, keep):
     calls = {
-        rule: lambda rule=rule: pruning.run(task, params, RATE, BATCH, STEPS, rule, every=1000, progress=False)
+        rule: lambda rule=rule: pruning.run(
+            task, params, RATE, BATCH, STEPS, rule, every=1000, progress=False
+        )
         for rule in ("none", "negative", "random-same")
     }
     rates = {rule: STEPS / np.array(seconds) for rule, seconds in beside(calls, ROUNDS)[0].items()}
     for rule in ("negative", "random-same"):
         work = f"Descent, batches of {BATCH}, {task.network.count:,} parameters, pruned by the rule {rule}, 1 thread"
-        keep(Row(work, "without pruning", rates[rule], rates["none"], "steps a second", rate=True, group="batches"))
+        keep(
+            Row(
+                work,
+                "without pruning",
+                rates[rule],
+                rates["none"],
+                "steps a second",
+                rate=True,
+                group="batches",
+            )
+        )
 
 
 def tangents(task, params):
     ways = {
-        "mini-batches": (stochastic.StochasticDescent(task, RATE, BATCH), STEPS),
-        "mini-batches with momentum": (stochastic.StochasticDescent(task, RATE, BATCH, 0, 0.9), STEPS),
+        "mini-batches": (jacobian.StochasticDescent(task, RATE, BATCH), STEPS),
+        "mini-batches with momentum": (
+            jacobian.StochasticDescent(task, RATE, BATCH, 0, 0.9),
+            STEPS,
+        ),
         "pruned, its true derivative": (PrunedDescent(task, RATE, BATCH, "negative"), 3),
     }
     for name, (advance, steps) in ways.items():
-        stochastic.spectrum(advance, params, 1, COUNT, progress=False)
-        times = [timed(lambda: stochastic.spectrum(advance, params, steps, COUNT, progress=False))[0] for _ in range(ROUNDS)]
-        print(f"leading {COUNT} exponents by QR, {name}: {spread(1e3 * np.array(times) / steps)} ms a step", flush=True)
+        jacobian.spectrum(advance, params, 1, COUNT, progress=False)
+        times = [
+            timed(lambda: jacobian.spectrum(advance, params, steps, COUNT, progress=False))[0]
+            for _ in range(ROUNDS)
+        ]
+        print(
+            f"leading {COUNT} exponents by QR, {name}: {spread(1e3 * np.array(times) / steps)} ms a step",
+            flush=True,
+        )
 
 
 def products(task, params, keep):
-    for name, part in ((f"{len(task.x):,} samples", task), (f"{BATCH} samples", minibatches.part(task, torch.arange(BATCH)))):
+    for name, part in (
+        (f"{len(task.x):,} samples", task),
+        (f"{BATCH} samples", minibatches.part(task, torch.arange(BATCH))),
+    ):
         gradient = gradients.of(part)
         v = torch.randn_like(params)
-        calls = {"ours": lambda: [gradient.product(params, v) for _ in range(REPEATS)], "theirs": lambda: [gradient(params) for _ in range(REPEATS)]}
-        ours, theirs = (np.array(seconds) / REPEATS for seconds in beside(calls, ROUNDS)[0].values())
+        calls = {
+            "ours": lambda: [gradient.product(params, v) for _ in range(REPEATS)],
+            "theirs": lambda: [gradient(params) for _ in range(REPEATS)],
+        }
+        ours, theirs = (
+            np.array(seconds) / REPEATS for seconds in beside(calls, ROUNDS)[0].values()
+        )
         # How many gradients a product takes: the ratio of times the other way round.
         work = f"Hessian–vector product with its gradient, {name}, 1 thread"
-        keep(Row(work, "one gradient", 1e3 * ours, 1e3 * theirs, "ms", 1 / MOST_PRODUCT if part is task else None, group="batches"))
+        keep(
+            Row(
+                work,
+                "one gradient",
+                1e3 * ours,
+                1e3 * theirs,
+                "ms",
+                1 / MOST_PRODUCT if part is task else None,
+                group="batches",
+            )
+        )
         point = gradient.at(params)
         calls["ours"] = lambda: [point.product(v) for _ in range(REPEATS)]
-        ours, theirs = (np.array(seconds) / REPEATS for seconds in beside(calls, ROUNDS)[0].values())
+        ours, theirs = (
+            np.array(seconds) / REPEATS for seconds in beside(calls, ROUNDS)[0].values()
+        )
         work = f"One more Hessian–vector product at the same weights, {name}, 1 thread"
         keep(Row(work, "one gradient", 1e3 * ours, 1e3 * theirs, "ms", group="batches"))
 

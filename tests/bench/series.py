@@ -1,8 +1,11 @@
-"""Kantz's exponent of series of 20,000 beside nolds' ``lyap_r`` (Rosenstein), on maps whose exponents are known.
+"""Kantz's exponent of series of 20,000 beside nolds' ``lyap_r`` (Rosenstein), on maps whose
+exponents are known.
 
-Both embed in the same dimension with the same Theiler window, take every point as a reference, follow as many neighbours and fit the same steps by
-least squares: n = 1 to 6, before nearest neighbours of so long a series have grown to its size.  nolds has one neighbour; what ours finds with 10, its
-default, which start farther apart and so reach the size of the attractor sooner, and what nolds finds by its defaults is told beside.
+Both embed in the same dimension with the same Theiler window, take every point as a reference,
+follow as many neighbours and fit the same steps by least squares: n = 1 to 6, before nearest
+neighbours of so long a series have grown to its size.  nolds has one neighbour; what ours finds
+with 10, its default, which start farther apart and so reach the size of the attractor sooner, and
+what nolds finds by its defaults is told beside.
 """
 
 import math
@@ -10,8 +13,8 @@ import warnings
 
 import numpy as np
 
-from netdyn_lib import kantz
-from netdyn_lib.benchmarks import Row
+from netdyn_lib.experiments.benchmarks import Row
+from netdyn_lib.series import kantz
 
 from . import rivals
 from .measuring import agree, timed
@@ -43,13 +46,30 @@ MAPS = (("logistic map, r = 4", logistic, math.log(2), 1), ("Hénon map", henon,
 
 def ours(series, dimension, neighbours=1):
     """Mean slope over all points as references."""
-    found = kantz.divergence(series, references=len(series), dimension=dimension, neighbours=neighbours, theiler=THEILER, steps=LAST)
+    found = kantz.divergence(
+        series,
+        references=len(series),
+        dimension=dimension,
+        neighbours=neighbours,
+        theiler=THEILER,
+        steps=LAST,
+    )
     return float(np.nanmean(kantz.expansion(found.log_curves, FIRST, LAST).slope))
 
 
 def theirs(nolds, series, dimension):
     """The slope by nolds, over the same steps."""
-    return float(nolds.lyap_r(series, emb_dim=dimension, lag=1, min_tsep=THEILER, trajectory_len=LAST + 1, fit="poly", fit_offset=FIRST))
+    return float(
+        nolds.lyap_r(
+            series,
+            emb_dim=dimension,
+            lag=1,
+            min_tsep=THEILER,
+            trajectory_len=LAST + 1,
+            fit="poly",
+            fit_offset=FIRST,
+        )
+    )
 
 
 def main(keep=print):
@@ -63,7 +83,10 @@ def main(keep=print):
         ours(series[:2000], dimension)
         theirs(nolds, series[:2000], dimension)
         for _ in range(ROUNDS):
-            for who, call in (("ours", lambda: ours(series, dimension)), ("theirs", lambda: theirs(nolds, series, dimension))):
+            for who, call in (
+                ("ours", lambda: ours(series, dimension)),
+                ("theirs", lambda: theirs(nolds, series, dimension)),
+            ):
                 took, values[who] = timed(call)
                 seconds[who].append(took)
         agree(abs(values["ours"] - known), 0.05, name)

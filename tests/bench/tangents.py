@@ -1,4 +1,5 @@
-"""Tangent dynamics of many tiny networks: closed-form Hessians, exponents and covariant vectors of whole ensembles.
+"""Tangent dynamics of many tiny networks: closed-form Hessians, exponents and covariant vectors of
+whole ensembles.
 
 1,000 networks 2-2-1 learn 100 points, y ∝ ((x₁ + x₂)/√2)², at η = 0.001.  The
 Hessian's rival is ``torch.func.hessian`` under ``vmap``, on the same stack.
@@ -11,15 +12,18 @@ import numpy as np
 import torch
 from torch.func import hessian, vmap
 
-from netdyn_lib import closed_form, descent, losses, networks, tasks
-from netdyn_lib.benchmarks import Row
-from netdyn_lib.tangent import benettin, covariant, operators
+from netdyn_lib.curvature import closed_form, jacobian
+from netdyn_lib.experiments.benchmarks import Row
+from netdyn_lib.lyapunov import benettin, covariant
+from netdyn_lib.tasks import losses, networks, tasks
+from netdyn_lib.training import gradient_descent
 
 from . import profiles
 from .measuring import agree, alone, begin_peak, peak, timed
 
 NETWORKS, SAMPLES, RATE = 1000, 100, 0.001
-STEPS, FUTURE, EVERY = 1000, 100, 10  # steps in all, those of them that only the future of vectors needs, between vectors kept
+# steps in all, those of them that only the future of vectors needs, between vectors kept
+STEPS, FUTURE, EVERY = 1000, 100, 10
 SAMPLE = 1  # networks in one pass of the rival that takes one at a time
 HESSIAN_ROUNDS, ROUNDS = 9, 3
 GOAL_HESSIAN, GOAL_ENSEMBLE = 10, 50  # times as fast
@@ -30,7 +34,9 @@ def regression(activation):
     x = np.random.default_rng(0).uniform(-1, 1, (SAMPLES, 2))
     y = x.sum(1) ** 2 / 2
     y *= np.sqrt(400 / np.square(y - y.mean()).sum())
-    return tasks.custom("2-2-1", networks.MLP((2, 2, 1), activation), losses.HalfSquaredError(), x, torch.tensor(y))
+    return tasks.custom(
+        "2-2-1", networks.MLP((2, 2, 1), activation), losses.HalfSquaredError(), x, torch.tensor(y)
+    )
 
 
 def hessians(activation, keep):
@@ -46,15 +52,30 @@ def hessians(activation, keep):
     work = f"Gradient and Hessian, {NETWORKS:,} networks 2-2-1, {activation}, 1 thread"
     ours, theirs = ([1e6 * s / NETWORKS for s in values] for values in (ours, theirs))
     said = f"entries differ by at most {difference:.0e} of the largest"
-    keep(Row(work, "torch.func.hessian under vmap", ours, theirs, "µs a network", GOAL_HESSIAN, accuracy=said, group="tangent"))
+    keep(
+        Row(
+            work,
+            "torch.func.hessian under vmap",
+            ours,
+            theirs,
+            "µs a network",
+            GOAL_HESSIAN,
+            accuracy=said,
+            group="tangent",
+        )
+    )
 
 
 def dynamics(task, params, steps):
-    """Exponents (n, P) over ``steps``, and growth (T, n, P) along covariant vectors with some future at each of their times."""
-    advance = operators.of_descent(descent.GradientDescent(task, RATE))
+    """Exponents (n, P) over ``steps``, and growth (T, n, P) along covariant vectors with some
+    future at each of their times.
+    """
+    advance = jacobian.of_descent(gradient_descent.GradientDescent(task, RATE))
     last = steps - min(FUTURE, steps // 2)
     exponents = benettin.spectrum(advance, params, steps, at=[steps], progress=False).exponents()
-    found = covariant.vectors(advance, params, 0, last, backward=steps - last, at=range(0, last + 1, EVERY), keep=False)
+    found = covariant.vectors(
+        advance, params, 0, last, backward=steps - last, at=range(0, last + 1, EVERY), keep=False
+    )
     return exponents, found.growth, found.residuals
 
 
@@ -67,18 +88,40 @@ def ensembles(activation, keep):
         seconds, (exponents, _, residuals) = timed(dynamics, task, params, STEPS)
         ours.append(seconds / (NETWORKS * STEPS) * 1e6)
         rows = range(k * SAMPLE, (k + 1) * SAMPLE)
-        seconds, single = timed(lambda rows: [dynamics(task, params[row : row + 1], STEPS) for row in rows], rows)
+        seconds, single = timed(
+            lambda rows: [dynamics(task, params[row : row + 1], STEPS) for row in rows], rows
+        )
         theirs.append(seconds / (SAMPLE * STEPS) * 1e6)
-        error = max(error, *(agree(float(np.abs(exponents[row] - one[0][0]).max()), 1e-6, "exponents") for row, one in zip(rows, single)))
+        error = max(
+            error,
+            *(
+                agree(float(np.abs(exponents[row] - one[0][0]).max()), 1e-6, "exponents")
+                for row, one in zip(rows, single)
+            ),
+        )
     work = f"Exponents and covariant vectors, {NETWORKS:,} networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
     said = f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)"
     limit = profiles.alone(lambda: dynamics(task, params, STEPS // 10))
     rival = f"one network at a time ({ROUNDS * SAMPLE} of them)"
-    keep(Row(work, rival, ours, theirs, "µs a network-step", GOAL_ENSEMBLE, accuracy=said, group="tangent", limit=limit))
+    keep(
+        Row(
+            work,
+            rival,
+            ours,
+            theirs,
+            "µs a network-step",
+            GOAL_ENSEMBLE,
+            accuracy=said,
+            group="tangent",
+            limit=limit,
+        )
+    )
 
 
 def memory(count, steps):
-    """Run by itself in a fresh process: print the memory after set-up and the peak, in MiB, of :func:`dynamics`."""
+    """Run by itself in a fresh process: print the memory after set-up and the peak, in MiB, of
+    :func:`dynamics`.
+    """
     torch.set_num_threads(1)
     task = regression("tanh")
     params = task.initial(count)
@@ -90,7 +133,10 @@ def memory(count, steps):
 
 def report_memory():
     before, top = alone("tangents", f"memory({NETWORKS}, {STEPS})")
-    print(f"{NETWORKS:,} networks, {STEPS:,} steps: peak {top:.0f} MiB, {top - before:.0f} MiB over {before:.0f} after set-up", flush=True)
+    print(
+        f"{NETWORKS:,} networks, {STEPS:,} steps: peak {top:.0f} MiB, {top - before:.0f} MiB over {before:.0f} after set-up",
+        flush=True,
+    )
 
 
 def main(keep=print):

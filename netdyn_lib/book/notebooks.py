@@ -1,0 +1,223 @@
+"""A notebook as data: its source, parameters, identifiers and provenance."""
+
+import ast
+import base64
+import copy
+import hashlib
+import zlib
+
+import jupytext
+import nbformat
+
+from ..figures import packing
+from ..results import reading
+from . import forms
+from .project import PipelineError
+
+PARAMETERS = "parameters"
+INJECTED = "injected-parameters"
+
+
+def read_source(path):
+    """Read a percent script as a notebook with stable cell ids and no outputs.
+
+    A cell's id is a hash of its kind, its text and how often the same text
+    came before, so that a change in one cell changes no other id.
+
+    Raises
+    ------
+    PipelineError
+        For a file that is no such script.
+    """
+    with forms.told():
+        reading.text(path)
+    try:
+        nb = jupytext.read(path, fmt="py:percent")
+        nbformat.validate(nb)
+    except Exception as error:  # the header is YAML, the options of a cell are read in several ways
+        what = " ".join(str(error).split())[:200]
+        why = "is its header, or the options of a cell, malformed?"
+        raise PipelineError(f"{path} is no script in cells: {what}: {why}") from None
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    seen = {}
+    for cell in nb.cells:
+        text = f"{cell.cell_type}\n{cell.source}"
+        seen[text] = seen.get(text, 0) + 1
+        cell.id = hashlib.sha256(f"{text}\n{seen[text]}".encode()).hexdigest()[:12]
+    nb.metadata.setdefault(
+        "kernelspec", {"display_name": "Python 3", "language": "python", "name": "python3"}
+    )
+    return nb
+
+
+def tags(cell):
+    """Tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+def defaults(nb, name="notebook"):
+    """Default values in the cell tagged ``parameters``.
+
+    Raises
+    ------
+    PipelineError
+        When there is not exactly one such cell, it assigns anything but plain
+        values, or it lacks one of profile, device and seed.
+    """
+    cells = [cell for cell in nb.cells if PARAMETERS in tags(cell)]
+    if len(cells) != 1:
+        raise PipelineError(
+            f"{name}: {len(cells)} cells carry the tag {PARAMETERS!r}; there must be exactly one"
+        )
+    values = {}
+    with forms.told(name):
+        body = ast.parse(cells[0].source, f"the {PARAMETERS} cell").body
+    for statement in body:
+        try:
+            (target,) = statement.targets
+            values[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, TypeError, ValueError):
+            line = ast.unparse(statement)
+            raise PipelineError(
+                f"{name}: the {PARAMETERS} cell holds {line!r}, not a plain value"
+            ) from None
+    missing = [key for key in ("profile", "device", "seed") if key not in values]
+    if missing:
+        raise PipelineError(f"{name}: the {PARAMETERS} cell lacks {', '.join(missing)}")
+    return values
+
+
+def tidy(nb):
+    """Hide papermill's injected cell, drop its timestamps and paths, count cells from 1; in place."""
+    nb.metadata.pop("papermill", None)
+    count = 0
+    for cell in nb.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if INJECTED in tags(cell):
+            cell.id = INJECTED
+            cell.metadata.tags = [INJECTED, "remove-cell"]
+        if cell.cell_type == "code":
+            count += INJECTED not in tags(cell)
+            cell.execution_count = count
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = count
+    return nb
+
+
+def lift(nb, mime, name):
+    """Move one kind of data from the outputs of each cell to ``cell.metadata.netdyn[name]``, where
+    nbval does not compare it; in place.
+    """
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            found = output.get("data", {}).pop(mime, None)
+            if found is not None:
+                cell.metadata.setdefault("netdyn", {})[name] = found
+    return nb
+
+
+def without(nb, mime):
+    """A copy of the notebook whose outputs lack one kind of data."""
+    nb = copy.deepcopy(nb)
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(mime, None)
+    return nb
+
+
+def figures(nb):
+    """Figure cells: ``(cell, name, caption, alt)`` for each cell that declares a figure."""
+    found = []
+    for cell in nb.cells:
+        meta = cell.metadata.get("mystnb", {})
+        if "figure" in meta:
+            figure = meta["figure"]
+            found.append(
+                (
+                    cell,
+                    figure.get("name", ""),
+                    figure.get("caption", ""),
+                    meta.get("image", {}).get("alt", ""),
+                )
+            )
+    return found
+
+
+def picture(cell, name):
+    """The picture that a figure's cell shows, as PNG.
+
+    Raises
+    ------
+    PipelineError
+        Where there is none.
+    """
+    found = [
+        output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})
+    ]
+    if not found:
+        raise PipelineError(f"{name} has no picture: was it executed?")
+    try:
+        return base64.b64decode(found[0])
+    except ValueError as error:
+        what = f"the picture of {name} is damaged ({error})"
+        raise PipelineError(f"{what}: execute the notebook again") from None
+
+
+def unpacked(letters, name):
+    """What :func:`netdyn_lib.figures.packing.packed` packed; PipelineError where it is damaged."""
+    try:
+        return packing.unpacked(letters)
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        what = f"the data kept with the figure are damaged ({error})"
+        raise PipelineError(f"{name}: {what}: execute the notebook again") from None
+
+
+def read(path):
+    """Read an ``.ipynb``.
+
+    Raises
+    ------
+    PipelineError
+        For a file that is no notebook of this format; it names the cell.
+    """
+    with forms.told():
+        text = reading.text(path)
+        found = reading.parsed_json(text, path)
+    version = found.get("nbformat") if isinstance(found, dict) else None
+    if version != 4:
+        what = "no nbformat" if version is None else f"nbformat {version!r}, not 4"
+        raise PipelineError(f"{path} is no notebook: it has {what}")
+    try:
+        nbformat.validate(found)
+        return nbformat.reads(text, as_version=4)
+    except (nbformat.ValidationError, AttributeError, KeyError, TypeError) as error:
+        place = list(getattr(error, "absolute_path", ()))
+        where = f", cell {place[1] + 1}" if place[:1] == ["cells"] and len(place) > 1 else ""
+        why = str(error).strip().splitlines()[0][:200]
+        what = f"{path}{where} is no notebook: {why}"
+        raise PipelineError(f"{what}: was it changed by hand, or merged?") from None
+
+
+def executed(path):
+    """Read an ``.ipynb`` that this pipeline executed, with all that it says of its run.
+
+    Raises
+    ------
+    PipelineError
+        As :func:`read`, and where it does not say how it was executed, or what
+        its cells hold is not what this pipeline writes.
+    """
+    nb = read(path)
+    if "netdyn" not in nb.metadata:
+        raise PipelineError(
+            f"{path} does not say how it was executed: it was not written by this pipeline"
+        )
+    return forms.fit(nb, forms.NOTEBOOK, path)
+
+
+def dumps(nb):
+    """A notebook as text, valid and newline-terminated."""
+    nbformat.validate(nb)
+    return nbformat.writes(nb).rstrip("\n") + "\n"

@@ -1,0 +1,1 @@
+"""Hessians and Jacobians of descent: products, spectra, sharpness, batches, pruned descent."""

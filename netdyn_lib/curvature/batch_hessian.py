@@ -1,0 +1,252 @@
+"""The exact spectrum of a mini-batch's Hessian, from the few dimensions in which it acts.
+
+The loss of B samples depends on the first layer's weights W only through W x̃_b,
+x̃_b the input with a 1 appended for the bias.  With X̃ᵀ = Q R, Q of r ≤ B
+orthonormal columns, it is a function of W Q: the loss of a network whose inputs
+are the columns of R.  So with S = (I_units ⊗ Q) ⊕ I of all deeper parameters,
+
+    H = S H_small Sᵀ,    SᵀS = I,
+
+the eigenvalues of H are those of H_small, its eigenvectors S u, and all others
+are exactly 0.  The gradient is S g_small: it has no part outside.  Only the first
+layer is confined; what a deeper one sees changes with the weights below it.
+
+H_small is M of :mod:`netdyn_lib.curvature.batch_frames`.  With one hidden layer some of its m
+dimensions are known not to be curved, before anything is solved: M = T M' Tᵀ, M' of m' ≤ m
+(:mod:`netdyn_lib.curvature.narrowing`).  Spectra are solved in those m'.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import vmap
+
+from ..tasks.derivatives import directional
+from ..tasks.networks import ACTIVATIONS, MLP
+from ..validation import double, floats
+from . import batch_frames, linear_heads, narrowing
+from . import hessian as curvature
+from .batch_frames import Range
+from .eigensystems import LowRank, LowRankHessian, eigh
+
+#: Parameters up to which a network that is no MLP has a spectrum.
+DENSE = 6000
+
+
+@dataclass(frozen=True)
+class Local(Range):
+    """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m,
+    m), ``params`` W (P,).
+
+    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.curvature.narrowing` or
+    :mod:`netdyn_lib.curvature.linear_heads`, where the network has them.
+    """
+
+    function: Callable
+    params: torch.Tensor
+    frame: torch.Tensor
+    units: int
+    size: int
+    order: torch.Tensor | None = None
+    narrow: Callable | None = None
+
+    @torch.no_grad()
+    def hessian(self):
+        """The :class:`LowRankHessian` at W."""
+        return LowRankHessian(
+            self.function(self.restrict(self.params)), self.frame, self.units, self.size, self.order
+        )
+
+    @torch.no_grad()
+    def spectrum(self):
+        """The :class:`LowRank` at W, solved in m' dimensions where ``narrow`` gives M' and T."""
+        if self.narrow is None:
+            return self.hessian().solved()
+        matrix, directions = self.narrow(self.restrict(self.params))
+        return LowRank(*eigh(matrix), self.frame, self.units, self.size, self.order, directions)
+
+    @torch.no_grad()
+    def changes(self, directions):
+        """Derivatives of M along ``directions`` (k, P) of W, third derivatives of the loss: (k, m,
+        m), symmetric.
+
+        At a ReLU's kink those from one side.  Where many directions make large tensors, call with
+        few.
+        """
+        point = self.restrict(self.params)
+        return vmap(lambda v: directional(self.function, point, v)[1])(self.restrict(directions))
+
+
+@torch.no_grad()
+def spectrum(task, params, x=None, y=None):
+    """Spectrum of the Hessian of the loss of a mini-batch at one network, without weight decay.
+
+    Parameters
+    ----------
+    task : Task
+        Or anything that has its ``network`` and ``loss``.  For an MLP the way is the module's, for
+        a network that ends in a linear layer that of :mod:`netdyn_lib.curvature.linear_heads`, of
+        at most 2p + C r dimensions, p the parameters below; any other has its Hessian formed whole.
+        Both up to :data:`DENSE` parameters.
+    params : torch.Tensor
+        (P,).
+    x, y : torch.Tensor, optional
+        The batch, (B, …) and (B,) or (B, C); the task's training samples where not given.
+
+    Returns
+    -------
+    LowRank
+        Of m' ≤ m = units · r + deeper parameters, r the rank of the inputs with a 1 appended: 8 ·
+        20 + 210 = 370 for 8 samples and the 5,350 parameters of 256-20-10; m' is 349 of these with
+        cross-entropy, and with a ReLU some 260 early in training and 315 late.
+
+    Raises
+    ------
+    ValueError
+        For parameters that are not (P,), or not finite; for a module of too many parameters.
+    FloatingPointError
+        Where the Hessian overflows.
+    """
+    return around(task, params, x, y).spectrum()
+
+
+def hessian(task, params, x=None, y=None):
+    """The Hessian itself, a :class:`LowRankHessian`, not yet solved for its spectrum; otherwise as
+    :func:`spectrum`.
+
+    Its numbers may be infinite or NaN where the loss overflows.
+    """
+    return around(task, params, x, y).hessian()
+
+
+def around(task, params, x=None, y=None):
+    """What the Hessian is a function of, at and around ``params``, a :class:`Local`; otherwise as
+    :func:`spectrum`.
+    """
+    network, loss = task.network, task.loss
+    x, y = (task.x, task.y) if x is None else (x, y)
+    double(x, "spectra")
+    params = floats(params)
+    if params.shape != (network.count,):
+        raise ValueError(
+            f"params of shape {tuple(params.shape)}: expected ({network.count},), one network"
+        )
+    if not bool(params.isfinite().all()):
+        raise ValueError("parameters are not finite: the network diverged, and has no Hessian")
+    if isinstance(network, MLP):
+        frame, inputs = batch_frames.frame_of(x)
+        narrow = narrowing.matrix_of(network, loss, inputs, y)
+        return Local(
+            batch_frames.matrix_of(network, loss, inputs, y),
+            params,
+            frame,
+            network.shapes[0][0],
+            network.count,
+            narrow=narrow,
+        )
+    if network.count > DENSE:
+        raise ValueError(
+            f"{network!r}: its Hessian takes memory as their square, and is formed for at most {DENSE:,} parameters; an MLP has no such bound"
+        )
+    narrow = linear_heads.matrix_of(network, loss, x, y)
+    whole = curvature.dense_hessian(lambda p: loss.value(network.forward(p, x), y))
+    return Local(whole, params, params.new_ones(1, 1), 0, network.count, narrow=narrow)
+
+
+@dataclass(frozen=True)
+class AgainstDense:
+    """The low-rank spectrum of a batch beside that of its whole Hessian: ``dimensions`` m' of
+    ``size`` P; the largest difference of eigenvalues, ``apart``, and of the Hessians themselves,
+    ``matrix_apart``, both in units of the largest eigenvalue's magnitude.
+    """
+
+    dimensions: int
+    size: int
+    apart: float
+    matrix_apart: float
+
+    def __str__(self):
+        return (
+            f"{self.dimensions} of {self.size:,} dimensions; eigenvalues apart by {self.apart:.0e} of the largest, "
+            f"Hessians by {self.matrix_apart:.0e}"
+        )
+
+
+def against_dense(task, params, x=None, y=None):
+    """:class:`AgainstDense` of one network (P,), by automatic differentiation of the whole; for
+    small ones.  Raises as :func:`spectrum`.
+    """
+    x, y = (task.x, task.y) if x is None else (x, y)
+    found = spectrum(task, params, x, y)
+    if found.size > DENSE:
+        raise ValueError(
+            f"{found.size:,} parameters: the Hessian is formed whole, for at most {DENSE:,}"
+        )
+    whole = curvature.dense_hessian(lambda p: task.loss.value(task.network.forward(p, x), y))(
+        params
+    )
+    values = torch.linalg.eigvalsh(whole).cpu().numpy()
+    scale = np.abs(values).max() or 1.0
+    mine = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
+    formed = found.product(torch.eye(found.size).to(params))
+    apart = float(np.abs(mine - values).max() / scale), float((formed - whole).abs().max() / scale)
+    return AgainstDense(len(found.values), found.size, *apart)
+
+
+def of_matrix(hessian):
+    """:class:`LowRank` of a dense Hessian (P, P): m = P.
+
+    Raises FloatingPointError where it is not finite.
+    """
+    return _whole(hessian).solved()
+
+
+def _whole(hessian):
+    return LowRankHessian(
+        hessian.detach().to(torch.float64),
+        hessian.new_ones(1, 1, dtype=torch.float64),
+        0,
+        len(hessian),
+    )
+
+
+def of_module(module, loss, x, y):
+    """The same for a plain :class:`torch.nn.Sequential`, its parameters in the module's own order.
+
+    ``module`` is of ``Linear`` layers with one kind of ``Sigmoid``, ``Tanh`` or
+    ``ReLU`` between them, after ``Flatten`` where there is one; ``loss`` a
+    ``CrossEntropy`` or ``HalfSquaredError``; ``x`` (B, …) and ``y`` the batch.
+    Computed in float64.  Raises ValueError for another module; as :func:`spectrum`.
+    """
+    parts = [
+        part
+        for part in (module if isinstance(module, nn.Sequential) else [module])
+        if not isinstance(part, nn.Flatten)
+    ]
+    layers, between = parts[::2], parts[1::2]
+    kinds = {type(part) for part in between}
+    names = [name for name, known in ACTIVATIONS.items() if known.module in kinds]
+    plain = all(isinstance(part, nn.Linear) and part.bias is not None for part in layers)
+    if not plain or len(parts) % 2 == 0 or len(kinds) != len(names) or len(names) > 1:
+        raise ValueError(
+            f"{type(module).__name__} is no plain perceptron (Linear, activation, …, Linear, with biases): take of_matrix"
+        )
+    network = MLP([layers[0].in_features, *(layer.out_features for layer in layers)], *names)
+    values = [tensor.detach().to(torch.float64) for tensor in module.parameters()]
+    places = torch.arange(network.count, device=values[0].device).split([v.numel() for v in values])
+    places = [place.view(value.shape) for place, value in zip(places, values)]
+    order = torch.cat(
+        [torch.cat([w, b[:, None]], 1).flatten() for w, b in zip(places[::2], places[1::2])]
+    )
+    flat = torch.cat([value.flatten() for value in values])
+    found = spectrum(_Scored(network, loss), flat[order], x.to(torch.float64), y)
+    return replace(found, order=order)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    network: MLP
+    loss: object

@@ -1,0 +1,1 @@
+"""The papers' experiments at the papers' sizes, run in pieces, kept, published."""

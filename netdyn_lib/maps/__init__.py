@@ -1,0 +1,1 @@
+"""One-dimensional maps: orbits, bifurcations, periodic windows, cascades."""

@@ -1,0 +1,1 @@
+"""What is kept on disk: the store, tables of published results, provenance, the papers' claims."""

@@ -1,0 +1,122 @@
+"""Labelled datasets on disk: one archive of :mod:`netdyn_lib.results.store` each, NumPy arrays and
+JSON, no pickle.
+
+The archive holds an array for each variable and each coordinate; its metadata the dimensions of the
+variables, ``dims``, and the ``attributes``.  What has no dimensions there is a coordinate along the
+dimension of its name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from . import reading, sources, store
+
+
+def write(path, data, exact=()):
+    """Write a dataset to ``path``, whole or not at all; the path.
+
+    Parameters
+    ----------
+    path : path-like
+    data : xarray.Dataset
+        Variables of numbers or text; coordinates along the dimension of their name; attributes that
+        JSON can state exactly.
+    exact : sequence of str
+        Variables kept in double precision.  The others become single: 6e-8 of each number is lost,
+        what is beyond 3e38 is infinite and what is below 1e-45 zero.  Coordinates are kept as they
+        are.
+
+    Raises
+    ------
+    ValueError
+        For a coordinate that is not along the dimension of its name, a name in ``exact`` that is no
+        variable, or NaN in an attribute.
+    TypeError
+        For an attribute that is no plain number, text, list or dict, as NumPy's numbers.
+    netdyn_lib.results.store.StoreError
+        Where it cannot be written.
+    """
+    strange = [name for name, values in data.coords.items() if values.dims != (name,)]
+    if strange:
+        raise ValueError(
+            f"coordinates {strange}: each must be along the dimension of its name; make them variables with reset_coords"
+        )
+    unknown = [name for name in exact if name not in data.data_vars]
+    if unknown:
+        raise ValueError(
+            f"exact = {unknown}: no variables of the data, which are {', '.join(map(str, data.data_vars))}"
+        )
+    arrays = {name: _plain(values.values, name in exact) for name, values in data.data_vars.items()}
+    arrays |= {name: _plain(values.values, True) for name, values in data.coords.items()}
+    meta = dict(
+        dims={name: list(values.dims) for name, values in data.data_vars.items()},
+        attributes=dict(data.attrs),
+    )
+    return store.write_archive(path, arrays, meta)
+
+
+def read(path):
+    """The dataset at ``path``; its floating-point numbers are in double precision.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is none.
+    netdyn_lib.results.store.DamagedShard
+        For a file that is damaged.
+    """
+    arrays, meta = store.read_archive(path)
+    arrays = {
+        name: values.astype(float) if values.dtype.kind == "f" else values
+        for name, values in arrays.items()
+    }
+    with reading.of_kind(path, "labelled dataset"):
+        variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
+        return xr.Dataset(variables, arrays, meta["attributes"])
+
+
+def _plain(values, exact):
+    """An array that an archive can hold."""
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
+        return values.astype(str)
+    if values.dtype == np.float64 and not exact:
+        with np.errstate(over="ignore", under="ignore"):
+            return values.astype(np.float32)
+    return values
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Published datasets of one kind: the files ``book/results/FOLDER/NAME.npz``, in double
+    precision where ``exact``, else in single.
+    """
+
+    folder: str
+    exact: bool = False
+
+    def publish(self, data, name, root=None):
+        """Write a dataset to ``NAME.npz``; its path.
+
+        ``root`` is the folder where it is another than the book's.  Raises
+        :class:`netdyn_lib.results.store.StoreError` where it cannot be written; otherwise as
+        :func:`write`.
+        """
+        exact = tuple(data.data_vars) if self.exact else ()
+        return write(store.published(self._root(root), name), data, exact=exact)
+
+    def published(self, root=None):
+        """All that is published, name → dataset, with its provenance among the attributes; none
+        where there is no such folder.
+
+        ``root`` is the folder where it is another than the book's.  Raises
+        :class:`netdyn_lib.results.store.DamagedShard` for a damaged file.
+        """
+        root = self._root(root)
+        paths = {name: store.published(root, name) for name in store.published_names(root)}
+        return {name: sources.published_in(read(path), path) for name, path in paths.items()}
+
+    def _root(self, root):
+        return Path(root or Path(__file__).resolve().parents[2] / "book" / "results" / self.folder)

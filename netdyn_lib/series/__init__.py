@@ -1,0 +1,1 @@
+"""Scalar time series: autocorrelation, Kantz's exponent, phases, switching."""

@@ -1,0 +1,1 @@
+"""Intervals, classifiers and their curves, laws of growth."""

@@ -1,0 +1,1 @@
+"""What is learned: data, networks, losses, and their gradients; together, a task."""

@@ -1,0 +1,292 @@
+"""The gradient-descent map W ↦ W − η∇L(W) of whole ensembles, iterated and observed.
+
+    record = run(GradientDescent(task, learning_rate=1.0), params, epochs=200, observe=("loss",
+    "distance"))
+
+What is observed is handed on as the epochs pass, so memory holds the ensemble
+and the requested observables, never a trajectory.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from .. import torch_utils
+from ..tasks import gradients
+from ..torch_utils import quiet
+from ..validation import floats, real, whole
+from .ensembles import Simulation
+
+_BLOCK = 100  # epochs between hand-overs of a stream
+
+
+class GradientDescent:
+    """Full-batch gradient descent with constant learning rate, no momentum.
+
+    W(t + 1) = W(t) − η (∇L(W(t)) + λ W(t))
+
+    Parameters
+    ----------
+    task : Task
+    learning_rate : float or sequence of float
+        η, a number for all, or a sequence of one for each initial condition, (n,).
+    weight_decay : float, optional
+        λ of the penalty (λ/2)‖W‖² over all parameters; by default the task's own.
+
+    Raises
+    ------
+    ValueError
+        For η that is not positive and finite, or λ that is negative or not finite.
+    """
+
+    def __init__(self, task, learning_rate, weight_decay=None):
+        weight_decay = getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay
+        if not 0 <= real(weight_decay) < math.inf:
+            raise ValueError(f"weight_decay = {weight_decay}: must be zero or positive, and finite")
+        self.task = task
+        self.learning_rate = _positive_rates(learning_rate)
+        self.weight_decay = float(weight_decay)
+        self._pure = None
+
+    def rates(self, count, device=None):
+        """η of each of ``count`` initial conditions, (n,).
+
+        Raises ValueError where the numbers disagree.
+        """
+        rates = self.learning_rate.to(device or self.task.x.device)
+        if rates.dim() and len(rates) != count:
+            raise ValueError(
+                f"{len(rates)} learning rates for {count} initial conditions: give a number for all, or a sequence of one for each"
+            )
+        return rates.expand(count)
+
+    def step(self, params, rates=None, rows=None):
+        """The map itself: (E, P) from ``params`` (E, P), out of place and differentiable.
+
+        ``rates`` (E,) overrides the learning rates; ``rows`` as for :meth:`product`.
+        """
+        rates = self._row_rates(params, rows) if rates is None else rates
+        return params - rates[:, None] * (self._gradient(params) + self.weight_decay * params)
+
+    def product(self, params, vectors, rows=None):
+        """Map and tangent map together: (F(W), J(W) v), J = I − η(H + λ), each (E, P) for
+        ``params``, ``vectors`` (E, P).
+
+        Row e is initial condition e, unless ``rows``, a
+        :class:`~netdyn_lib.lyapunov.Rows`, says which it is: each has its own η.
+        """
+        rates = self._row_rates(params, rows)[:, None]
+        gradient, along = self._gradient.product(params, vectors)
+        step = params - rates * (gradient + self.weight_decay * params)
+        return step, vectors - rates * (along + self.weight_decay * vectors)
+
+    @property
+    def _gradient(self):
+        if self._pure is None:
+            self._pure = gradients.of(self.task)
+        return self._pure
+
+    def _row_rates(self, params, rows):
+        if rows is None:
+            return self.rates(len(params), params.device)
+        return self.rates(rows.count, params.device)[rows.index]
+
+
+def _positive_rates(learning_rate):
+    """η as float64, a scalar or (n,)."""
+    rates = floats(learning_rate, "cpu", "learning_rate")
+    if rates.dim() > 1 or rates.numel() == 0:
+        raise ValueError(
+            f"learning_rate of shape {tuple(rates.shape)}: η must be positive and finite, a number or a sequence (n,)"
+        )
+    for k, rate in enumerate(rates.reshape(-1).tolist()):
+        if not (rate > 0 and math.isfinite(rate)):
+            entry = f"learning_rate[{k}]" if rates.dim() else "learning_rate"
+            if rate <= 0:
+                cause = "descent would stand still" if rate == 0 else "descent would climb the loss"
+            else:
+                cause = "where it was computed, something overflowed or was divided by zero"
+            raise ValueError(f"{entry} = {rate}: η must be positive and finite ({cause})")
+    return rates
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run observed.
+
+    ``epochs`` (T,) are the observed epochs; ``record["loss"]`` is the
+    observable over them, (T, n) or (T, n, 1 + M); ``final`` the parameters
+    after the last epoch, shaped as the run's start, on the processor;
+    ``diverged_at``, (n,) or (n, 1 + M), the first epoch at which a network's
+    parameters were no longer finite, −1 for never.  Observations from that
+    epoch on are NaN; ``record["mean_distance"][:, record.alive]`` leaves them out.
+    """
+
+    epochs: np.ndarray
+    values: dict
+    final: torch.Tensor
+    diverged_at: np.ndarray
+
+    @property
+    def alive(self):
+        """Which initial conditions never diverged, nor any of their copies; (n,) bool."""
+        return (self.diverged_at < 0).reshape(len(self.diverged_at), -1).all(1)
+
+    def __getitem__(self, name):
+        if name not in self.values:
+            raise KeyError(f"{name!r} was not observed; observed: {', '.join(self.values)}")
+        return self.values[name]
+
+    def by_rate(self, name, count):
+        """An observable of :func:`each_rate`'s ensemble at ``count`` rates: (T, k, n, …)."""
+        values = self[name]
+        return values.reshape(len(values), count, -1, *values.shape[2:])
+
+
+def stream(
+    descent,
+    start,
+    epochs,
+    observe=("loss",),
+    every=1,
+    workers=None,
+    chunk=None,
+    progress=None,
+    *,
+    at=None,
+    stop=None,
+):
+    """Iterate an ensemble and yield its observations block by block.
+
+    Memory does not grow with the number of epochs: a block holds at most 101
+    observations.  Stretches of 100 epochs in which nothing is to be observed
+    yield no block.  Parameters and errors as for :func:`run`.
+
+    Yields
+    ------
+    tuple of Block, Simulation
+    """
+    epochs = whole(epochs, "epochs")
+    every = whole(every, "every", 1)
+    simulation = Simulation(
+        descent, start, observe, every, workers, chunk, _chosen(at, every, epochs), stop
+    )
+    return _blocks(simulation, epochs, progress)
+
+
+def _chosen(at, every, epochs):
+    """The epochs to observe as a set, or None for every so many."""
+    if at is None:
+        return None
+    if every != 1:
+        raise ValueError(
+            f"at and every = {every}: give the epochs to observe, or how many apart they are, not both"
+        )
+    chosen = frozenset(
+        whole(t, "epoch in at", 0, epochs, cause="the epochs of the run")
+        for t in np.ravel(at).tolist()
+    )
+    if not chosen:
+        raise ValueError("at names no epoch: nothing would be observed")
+    return chosen
+
+
+def _blocks(simulation, epochs, progress):
+    bar = tqdm(total=epochs, unit="epoch", disable=quiet(progress), leave=False)
+    alone = simulation.descent.task.x.device.type == "cpu"
+    with bar, torch_utils.pool(simulation.workers, alone) as pool:
+        remaining = epochs
+        while True:
+            count = min(_BLOCK, remaining)
+            remaining -= count
+            try:
+                block = simulation.advance(count, pool, last=remaining == 0)
+            except BaseException:  # an interrupt, too: leaving the pool waits for its threads
+                simulation.abandon()
+                raise
+            if block is not None:
+                yield block, simulation
+            bar.update(count)
+            if remaining == 0:
+                return
+
+
+def run(
+    descent,
+    start,
+    epochs,
+    observe=("loss",),
+    every=1,
+    workers=None,
+    chunk=None,
+    progress=None,
+    *,
+    at=None,
+    stop=None,
+):
+    """Iterate an ensemble and keep what was observed.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+    start : torch.Tensor
+        (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies; taken
+        in the task's floating type.
+    epochs : int
+        Steps taken.
+    observe : sequence of str or callable
+        ``"loss"``, ``"accuracy"``, ``"test_accuracy"``, ``"norm"``,
+        ``"distance"``, ``"mean_distance"``, ``"weights"``, ``"displacement"``,
+        ``"path_length"``, or functions of an
+        :class:`~netdyn_lib.training.observables.Snapshot`.
+    every : int
+        Observe at epochs 0, ``every``, 2 ``every``, …; the last one only where
+        ``epochs`` is a multiple.
+    workers, chunk : int, optional
+        See :class:`~netdyn_lib.training.ensembles.Simulation`.
+    progress : bool, optional
+        Show a progress bar; by default on a terminal only.
+    at : sequence of int, optional
+        The epochs to observe, in place of ``every``; taken in order, each once.
+    stop : callable, optional
+        Asked before every epoch; where it answers true, the run is given up
+        with :class:`~netdyn_lib.torch_utils.Stopped`.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    ValueError
+        As :class:`~netdyn_lib.training.ensembles.Simulation`; for ``epochs`` that is no
+        whole number of at least 0; for ``at`` with no epoch, or one that is no
+        whole number from 0 to ``epochs``, or together with ``every``.
+    """
+    blocks = []
+    for block, simulation in stream(
+        descent, start, epochs, observe, every, workers, chunk, progress, at=at, stop=stop
+    ):
+        blocks.append(block)
+    times = np.concatenate([b.epochs for b in blocks])
+    values = {k: np.concatenate([b.values[k] for b in blocks]) for k in blocks[0].values}
+    diverged = simulation.diverged_at
+    return Record(
+        times, values, simulation.params.cpu(), diverged[:, 0] if np.ndim(start) == 2 else diverged
+    )
+
+
+def each_rate(start, rates):
+    """The same ensemble at several learning rates, to advance as one batch.
+
+    Returns the ensemble (k n, …) and its learning rates (k n,) for ``start``
+    (n, …) and k ``rates``, rate by rate; :meth:`Record.by_rate` splits what is
+    observed.  Raises ValueError for rates that are not (k,), positive and finite.
+    """
+    rates = _positive_rates(rates)
+    if not rates.dim():
+        raise ValueError(f"rates = {rates.item()}: give a sequence of learning rates, (k,)")
+    return torch.cat([start] * len(rates)), rates.repeat_interleave(len(start))
