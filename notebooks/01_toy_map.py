@@ -33,7 +33,7 @@ from myst_nb import glue
 
 from netdyn_lib.experiments import sizes as profiles
 from netdyn_lib.figures import maps as figures
-from netdyn_lib.maps import bifurcations, cascades, kneading, one_dimensional, windows
+from netdyn_lib.maps import bifurcations, cascades, one_dimensional, windows
 from netdyn_lib.results import claims
 
 # %% [markdown]
@@ -294,7 +294,7 @@ bands += [
 figures.self_affine(copies, ends, bands, ("one minimum", "period 3", "period 4"))
 
 # %%
-widest = kneading.parse(found.word[0])
+widest = bifurcations.parse(found.word[0])
 inside = cascades.cascade(cubic, sizes.window_cascade, found.opening[0], found.closing[0], widest)
 inside_ratio = cascades.feigenbaum(inside.doubling, inside.doubling_error)
 

@@ -39,7 +39,7 @@ from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import claims
 from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import networks, tasks
-from netdyn_lib.training import gradient_descent, judgements, observables, relaxation
+from netdyn_lib.training import gradient_descent, judgements, observables
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -99,7 +99,7 @@ references = gradient_descent.run(slow, start, size.epochs, observe=("loss",))
 travelled = gradient_descent.run(
     slow, start, size.epochs, observe=("displacement", "path_length"), at=(size.epochs,)
 )
-monotone = intervals.share_interval(relaxation.non_increasing(references["loss"]))
+monotone = intervals.share_interval(observables.non_increasing(references["loss"]))
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-monotone", monotone.estimate, display=False)
@@ -131,7 +131,7 @@ draw.distances(distance.epochs, distance["distance"], distance["loss"][..., 0])
 # %%
 fans = networks.perturbed(start[: size.fans], size.radius, size.copies, seed=seed)
 fan = gradient_descent.run(slow, fans, size.epochs, observe=("distance", "mean_distance"), every=5)
-turning = intervals.share_interval(relaxation.turns(fan["mean_distance"]))
+turning = intervals.share_interval(observables.turns(fan["mean_distance"]))
 rising = intervals.share_interval(
     judgements.larger_at(fan.epochs, fan["mean_distance"], size.epochs, size.half)
 )
@@ -356,7 +356,7 @@ scan = gradient_descent.run(
     gradient_descent.GradientDescent(task, rates), grid, size.rate_epochs, observe=("loss",)
 )
 by_rate = scan.by_rate("loss", len(size.rates)).swapaxes(0, 1)
-monotone_share = [intervals.share_interval(relaxation.non_increasing(loss)) for loss in by_rate]
+monotone_share = [intervals.share_interval(observables.non_increasing(loss)) for loss in by_rate]
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-rate-epochs", float(size.rate_epochs), display=False)

@@ -37,7 +37,7 @@ from netdyn_lib.results import claims
 from netdyn_lib.series import phases
 from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import networks, tasks
-from netdyn_lib.training import gradient_descent, judgements, observables, relaxation
+from netdyn_lib.training import gradient_descent, judgements, observables
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -452,14 +452,14 @@ draw.rates_over_time(stretches, rates)
 # Distances above zigzag with period two, and sharpness may do so too; it is therefore taken as the mean of two successive epochs.
 
 # %%
-times = relaxation.log_epochs(size.sharp_last, size.sharp_times, include=(size.half, size.epochs))
-pairs = relaxation.with_successors(times)
+times = observables.log_epochs(size.sharp_last, size.sharp_times, include=(size.half, size.epochs))
+pairs = observables.with_successors(times)
 watched = gradient_descent.run(
     edge, start[: size.sharp_networks], size.sharp_epochs, observe=("weights", "loss"), at=pairs
 )
 sharp = hessian.along(task.objective, watched["weights"], device=task.x.device)
-scaled = relaxation.two_epoch_mean(pairs, hessian.in_edge_units(sharp, size.learning_rate), times)
-loss = relaxation.two_epoch_mean(pairs, watched["loss"], times)
+scaled = observables.two_epoch_mean(pairs, hessian.in_edge_units(sharp, size.learning_rate), times)
+loss = observables.two_epoch_mean(pairs, watched["loss"], times)
 
 # %%
 at_edge = intervals.share_interval(

@@ -34,16 +34,16 @@
 import pandas as pd
 from myst_nb import glue
 
-from netdyn_lib.experiments import ageing, forecast, reduced, saturation
+from netdyn_lib.experiments import saturation
 from netdyn_lib.experiments import sizes as profiles
 from netdyn_lib.figures import phases as strips
 from netdyn_lib.figures import saturation as mechanism
 from netdyn_lib.figures import series as draw
 from netdyn_lib.results import claims
-from netdyn_lib.series import autocorrelation, bands, kantz, phases, switching
+from netdyn_lib.series import autocorrelation, kantz, phases
 from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import networks, tasks
-from netdyn_lib.training import gradient_descent, trajectories
+from netdyn_lib.training import gradient_descent
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -61,7 +61,7 @@ sizes = profiles.sizes("04_iris_eta5", profile)
 task = tasks.get("iris", device)
 descend = gradient_descent.GradientDescent(task, sizes.learning_rate)
 start = task.initial(sizes.conditions, seed=seed, device=device)
-runs = trajectories.follow(
+runs = gradient_descent.follow(
     descend, start, sizes.epochs, sizes.block, ("loss", "norm", saturation.mean_logits)
 )
 loss = runs["loss"]
@@ -112,9 +112,9 @@ strips.trajectories(
 
 # %%
 both = intervals.share_interval(phases.has(labels, 3, skip) & phases.has(labels, 0, skip))
-onsets, ends = switching.switches(labels[skip:])
+onsets, ends = phases.switches(labels[skip:])
 returns = intervals.share_interval((onsets + ends).sum(0) >= 2)
-settled, left = switching.settled(loss, labels, below=reduced.GUESSING, block=sizes.block)
+settled, left = phases.settled(loss, labels, below=saturation.GUESSING, block=sizes.block)
 jumps = intervals.share_interval(left[settled])
 periodic = labels > 1
 period3 = intervals.clustered_interval(labels[periodic] == 3, phases.members(periodic), seed=seed)
@@ -142,7 +142,7 @@ glue("eta5-jumps", 100 * jumps.estimate, display=False)
 # Footnote 3 of D says that the period is not exact: the loss visits three regions, about $10^{-6}$ wide and of order 1 apart, and decays within each.
 
 # %%
-visited = bands.measure(loss, labels, 3, sizes.block)
+visited = phases.measure(loss, labels, 3, sizes.block)
 width = intervals.clustered_interval(visited.width, visited.member, intervals.median, seed=seed)
 apart = intervals.clustered_interval(visited.gap >= 10**-0.5, visited.member, seed=seed)
 decay = intervals.clustered_interval(visited.decaying, visited.member, seed=seed)
@@ -284,10 +284,10 @@ glue("eta5-from-zero", from_zero.slope, display=False)
 # %%
 followed = gradient_descent.run(descend, start[[b]], sizes.epochs, ("weights",))["weights"][:, 0]
 moves = phases.classify(followed, sizes.block, sizes.tolerance, scale="widest")
-intermittent, constant = switching.intermittent(moves, skip), (moves[skip:] == 1).all(0)
+intermittent, constant = phases.intermittent(moves, skip), (moves[skip:] == 1).all(0)
 into = saturation.outer_units(task)
-three = switching.most_intermittent(moves, into, skip=skip)
-together = switching.coincidence(moves[skip:, three], seed=seed)
+three = phases.most_intermittent(moves, into, skip=skip)
+together = phases.coincidence(moves[skip:, three], seed=seed)
 
 # %% [markdown]
 # The paper does not say which three weights it shows.
@@ -295,7 +295,7 @@ together = switching.coincidence(moves[skip:, three], seed=seed)
 
 # %%
 names = [task.network.layout[k] for k in three]
-leaves = switching.departure(followed[:, three], opens - sizes.block, 3, sizes.tolerance)
+leaves = phases.departure(followed[:, three], opens - sizes.block, 3, sizes.tolerance)
 moment = int(leaves.min())
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Three intermittent weights of trajectory b (compare Fig 12 of D): the whole training, and on the right the epochs around the onset of the irregular episode, which the dotted line marks.", "name": "fig-eta5-weights"}, "image": {"alt": "Three rows. On the left each weight keeps to bands for the first half of the training and then wanders in a cloud; on the right all three leave their period-3 rhythm at the same epoch."}}
@@ -307,8 +307,8 @@ alternating = phases.first(
 )
 many = gradient_descent.run(descend, start[alternating], sizes.epochs, ("weights",))["weights"]
 many_moves = phases.classify(many, sizes.block, sizes.tolerance, scale="widest")
-few = intervals.bootstrap_interval(switching.intermittent(many_moves, skip).mean(-1), seed=seed)
-pooled = switching.pooled_coincidence(many_moves, into, skip=skip)
+few = intervals.bootstrap_interval(phases.intermittent(many_moves, skip).mean(-1), seed=seed)
+pooled = phases.pooled_coincidence(many_moves, into, skip=skip)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-intermittent", float(intermittent.sum()), display=False)
@@ -346,7 +346,7 @@ glue("eta5-lag", float(leaves.max() - leaves.min()), display=False)
 
 # %%
 state = saturation.measure(task, runs.states)
-target = forecast.class_frequencies(task)
+target = saturation.class_frequencies(task)
 steady = state.undisturbed()
 kappa = state.settled_kappa()[:-1]
 late = phases.part(labels, skip)
@@ -400,11 +400,11 @@ glue("eta5-directions", 100 * float(directions[:2].sum()), display=False)
 # ## The map by itself
 
 # %%
-picture = reduced.bifurcation(0.5, 60, sizes.gains, target, sizes.starts, seed=seed)
+picture = saturation.bifurcation(0.5, 60, sizes.gains, target, sizes.starts, seed=seed)
 seen = saturation.by_kappa(loss, state, skip, block=sizes.block)
 seen = {sizes.learning_rate * k: values for k, values in seen.items()}
 marks = {f"κ={k}": sizes.learning_rate * k for k in range(1, 12)}
-critical = reduced.critical_gain(target)
+critical = saturation.critical_gain(target)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-critical", critical, display=False)
@@ -424,14 +424,15 @@ mechanism.diagram(picture.gains, picture.losses, picture.exponents, marks, seen,
 
 # %%
 basin = {
-    k: reduced.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side) for k in (1, 2, 3)
+    k: saturation.basins(sizes.learning_rate * k, target, edge=10, side=sizes.side)
+    for k in (1, 2, 3)
 }
-spots = saturation.by_kappa(reduced.plane(runs["mean_logits"]), state, skip, block=sizes.block)
+spots = saturation.by_kappa(saturation.plane(runs["mean_logits"]), state, skip, block=sizes.block)
 orbits = [points[:, :: sizes.side // 2 + 1].reshape(-1, 2) for _, points in basin.values()]
 networks_at = [spots[k][:, ::7].reshape(-1, 2) for k in basin]
 resting_chaos = late & steady & (kappa == 2) & (labels == 0)
 hops = autocorrelation.alternation(
-    phases.blocks_of(reduced.plane(runs["mean_logits"]), resting_chaos)[..., 0]
+    phases.blocks_of(saturation.plane(runs["mean_logits"]), resting_chaos)[..., 0]
 )
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -458,10 +459,10 @@ mechanism.portrait(
 
 # %%
 span = range(len(labels))
-mapped = forecast.from_blocks(task, runs, sizes.learning_rate, sizes.horizon, span)
+mapped = saturation.from_blocks(task, runs, sizes.learning_rate, sizes.horizon, span)
 some = span[skip :: sizes.frozen_every]
-frozen = forecast.from_blocks(
-    task, runs, sizes.learning_rate, sizes.horizon, some, forecast.predict_frozen
+frozen = saturation.from_blocks(
+    task, runs, sizes.learning_rate, sizes.horizon, some, saturation.predict_frozen
 )
 tested = phases.part(labels, skip, half)
 of_kind = {"fixed": labels == 1, "period 3": labels == 3, "irregular": labels == 0}
@@ -519,7 +520,7 @@ glue("eta5-persist", 100 * float((labels[:-1] == labels[1:])[tested[1:]].mean())
 ahead = []
 for epoch in sizes.horizons:
     k = epoch // sizes.block
-    far = forecast.predict(task, runs.states[k, half:], sizes.learning_rate, sizes.epochs - epoch)
+    far = saturation.predict(task, runs.states[k, half:], sizes.learning_rate, sizes.epochs - epoch)
     last = phases.classify(far, sizes.block, sizes.tolerance, scale=mapped.range[half:])[-1]
     ahead.append(
         (
@@ -551,8 +552,8 @@ cloud = networks.perturbed(
 )
 spread = gradient_descent.run(descend, cloud, end, (saturation.logit_distance,))["logit_distance"]
 logits, gain = state.logits[calm_chaos], sizes.learning_rate * state.kappa[calm_chaos]
-short, _ = reduced.exponent(logits, gain, target, steps=end - begin, transient=begin)
-long, _ = reduced.exponent(logits, gain, target, steps=10_000, transient=1000)
+short, _ = saturation.exponent(logits, gain, target, steps=end - begin, transient=begin)
+long, _ = saturation.exponent(logits, gain, target, steps=10_000, transient=1000)
 
 # %%
 exponents = {
@@ -595,7 +596,7 @@ for m in sizes.dimensions:
 even = tasks.get("iris-balanced", device)
 even_start = even.initial(sizes.balanced, seed=seed, device=device)
 even_descend = gradient_descent.GradientDescent(even, sizes.learning_rate)
-even_runs = trajectories.follow(
+even_runs = gradient_descent.follow(
     even_descend, even_start, sizes.epochs, sizes.block, ("loss", saturation.mean_logits)
 )
 even_labels = phases.classify(even_runs["loss"], sizes.block, sizes.tolerance)
@@ -637,10 +638,10 @@ glue("eta5-uneven-logit", 100 * bars["40/41/39, logit"].get(3, 0.0), display=Fal
 
 # %%
 openness = state.openness()[:, 1:]
-rows = ageing.approach(state, quiet=20)
+rows = saturation.approach(state, quiet=20)
 before = intervals.quantiles(rows[:, :-1])
 left_over = [(20.5 - k) * sizes.block for k in range(20)]  # the switch lies within the block
-rate = ageing.rate(state.switched.sum(-1), sizes.block, seed=seed)
+rate = saturation.rate(state.switched.sum(-1), sizes.block, seed=seed)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-ageing", rate.slope, display=False)

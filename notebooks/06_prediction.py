@@ -27,17 +27,11 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib.experiments import (
-    intermittent,
-    leading_exponents,
-    neutral_directions,
-    sizes,
-    spectra,
-)
+from netdyn_lib.experiments import neutral_directions, sizes, spectra
 from netdyn_lib.experiments.outcome_prediction import measures, published, results
 from netdyn_lib.figures import prediction as draw
 from netdyn_lib.figures import tangent as draw_tangent
-from netdyn_lib.results import claims, provenance, sources
+from netdyn_lib.results import claims, provenance
 from netdyn_lib.tasks import tasks
 from netdyn_lib.training import gradient_descent
 
@@ -129,7 +123,7 @@ results.signs(known, (size.early, 0.2)).round(2)
 # with $q_i$ the columns of $Q(t)$ and $e_i$ the eigenvectors of $J(t)$ by descending $|$multiplier$|$. Where multipliers coincide single vectors are not determined; those are missing from the figures below. To the classifier a missing angle is a value of its own, and it tells something: with ReLU it means a unit that is off. *Degeneracy*, how many angles are missing, therefore stands among the rivals.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Angle between pairs of far-future covariant vectors at t = 0.2, of ideal (blue) and failed runs (orange, dashed): the pairs in which S see tangencies. Published ensembles where there are any.", "name": "fig-prediction-tangencies"}, "image": {"alt": "Twenty-four small histograms, six pairs by four ensembles, over angles from 0 to 90 degrees. Distributions are broad, some with spikes near 70 or 90 degrees; failed and ideal runs differ pair by pair, without a common direction."}}
-sources.shown(draw.tangencies(results.angles(known, measures.PAIRS, 0.2), measures.PAIRS), known)
+provenance.shown(draw.tangencies(results.angles(known, measures.PAIRS, 0.2), measures.PAIRS), known)
 
 # %% tags=["nbval-ignore-output"]
 results.tangencies(known, 0.2).round(3)
@@ -177,7 +171,7 @@ draw.areas(
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "As the figure before, for 8,000 networks each where they are published: with singular values and degeneracy in place of growth and vectors 5 to 8.", "name": "fig-prediction-auc-paper"}, "image": {"alt": "Eight panels with narrow intervals. With tanh the Hessian and singular values or the weights lead at first and the weights from 0.05 on; with ReLU weights, Hessian and vectors lie above exponents and loss at most times. All meet near one at t = 1."}}
-sources.shown(
+provenance.shown(
     draw.areas(
         scores,
         ("loss", "degeneracy", "weights", "Hessian", "exponents", "singular values", "vectors"),
@@ -187,7 +181,7 @@ sources.shown(
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The indicators left out of the figure before, with the weights for comparison: the gradient's norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which S see ideal runs.", "name": "fig-prediction-auc-others"}, "image": {"alt": "Eight panels. With tanh the weights lie above all three others at most times; with ReLU growth rates and vectors 5 to 8 are close to them or above, and the gradient's norm below."}}
-sources.shown(
+provenance.shown(
     draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), scores
 )
 
@@ -241,7 +235,7 @@ results.beyond_rivals(scores, "ideal")
 # ## What leaks
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Vectors and growth rates with a frozen future, beside those of Ginelli's method, which know the steps to come; published ensembles where there are any.", "name": "fig-prediction-leak"}, "image": {"alt": "Eight panels. At early times the far-future vectors lie above the frozen-future ones in most panels, least with ReLU from N(0, 1)."}}
-sources.shown(
+provenance.shown(
     draw.areas(
         scores,
         ("vectors", "vectors, far future", "growth", "growth, far future", "loss"),
@@ -279,7 +273,7 @@ results.savings_table(saved)
 stopping = results.stopping(papers, here, size.group, size.risk, size.resamples, seed)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of all epochs saved against the time of the decision; bands are 95% intervals; dashed, t = 0.015. Published ensembles where there are any.", "name": "fig-prediction-stopping"}, "image": {"alt": "Four panels. With tanh most rules save between a half and three quarters at all early times, and the raw loss least with Glorot's weights; with ReLU the loss rises to 0.7 at t = 0.2, above all others. Exponents and vectors fall at late times, when their Hessians cost more than stopping saves."}}
-sources.shown(draw.savings_over_time(stopping, size.early), stopping)
+provenance.shown(draw.savings_over_time(stopping, size.early), stopping)
 
 # %% tags=["nbval-ignore-output"]
 results.savings_at(stopping, size.early)
@@ -338,7 +332,7 @@ spectra.table(exponents, directions, size.within)
 # %%
 rhythm = sizes.sizes("04_iris_eta5", profile)
 switching = gradient_descent.GradientDescent(iris, rhythm.learning_rate)
-blocks = intermittent.look(
+blocks = neutral_directions.look(
     switching,
     iris.initial(size.phase_networks, seed),
     size.phase_epochs,
@@ -377,7 +371,7 @@ print("kinds of which there is no block:", blocks.absent or "none")
 # Were the top eigenvector of the Hessian to stay where it is, the first exponent would be $\ln|1 - \eta\,\lambda_{\max}|$.
 
 # %%
-digits = leading_exponents.along_training(
+digits = spectra.along_training(
     tasks.get("digits"),
     size.leading_rates,
     size.leading_networks,
@@ -385,13 +379,13 @@ digits = leading_exponents.along_training(
     seed=seed,
     progress=False,
 )
-mnist = leading_exponents.published()
+mnist = spectra.published()
 
 # %% tags=["nbval-ignore-output"]
-print(leading_exponents.notes({"digits": digits} | mnist))
+print(spectra.notes({"digits": digits} | mnist))
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Above: the three largest exponents in successive stretches of training, mean over networks (in the first stretch the frame still turns), and what the sharpness at the stretch's end would give if directions stood still (grey, dotted); below: sharpness times η/2. Digits, computed here; MNIST, its first 6,000 images, published, where there is any. The middle rates are those of fastest training in chapter 5.", "name": "fig-prediction-leading"}, "image": {"alt": "At the lowest rate of either task exponents are near zero. At the middle rates the first starts near a half per epoch and falls with the sharpness. At the highest the first stays positive, and sharpness jumps about."}}
-sources.shown(draw_tangent.leading({"digits": digits} | mnist), digits, mnist)
+provenance.shown(draw_tangent.leading({"digits": digits} | mnist), digits, mnist)
 
 # %% [markdown]
 # Sharpness above $2/\eta$ does not by itself make the leading exponent positive: MNIST at $\eta = 2.5$ starts well above it, and its exponents are near zero.

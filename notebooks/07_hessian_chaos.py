@@ -29,20 +29,14 @@
 # %%
 from myst_nb import glue
 
-from netdyn_lib.curvature import batch_hessian, batch_noise, contributions
-from netdyn_lib.experiments import (
-    perturbation_growth,
-    pruning_exponents,
-    sgd_spectra,
-    sgd_subspaces,
-    sizes,
-)
+from netdyn_lib.curvature import batch_hessian, batch_noise
+from netdyn_lib.experiments import perturbation_growth, pruning_exponents, sgd_spectra, sizes
 from netdyn_lib.experiments.perturbation_growth import experiment, measures
 from netdyn_lib.experiments.pruning_ablation import judging, published, results
 from netdyn_lib.figures import arms as draw
 from netdyn_lib.figures import hessian as draw_hessian
 from netdyn_lib.figures import twins as draw_twins
-from netdyn_lib.results import claims, provenance, sources
+from netdyn_lib.results import claims, provenance
 from netdyn_lib.tasks import networks, tasks
 
 # %% tags=["parameters"]
@@ -130,7 +124,7 @@ draw.curves(here)
 # And over the 40 epochs of H's Fig. 1, published. Arms that are missing here and in the figures below are not published yet; the end of the chapter lists them.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 1: test accuracy and test loss over 40 epochs without pruning and with each set of directions pruned from the start. Published arms where there are any, else those computed here.", "name": "fig-arms-sets"}, "image": {"alt": "Two panels. Without pruning accuracy rises at once to above nine tenths. The other arms lie below it, the one without negative directions lowest."}}
-sources.shown(
+provenance.shown(
     draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic"))), known
 )
 
@@ -161,7 +155,7 @@ for name, arm in (
 # Taking out directions does two things to a gradient: it turns it, and it shortens it. A shorter gradient is a lower learning rate, and a network that learns more slowly is not one that cannot learn.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Length of the gradient that pruning leaves, in units of the whole.", "name": "fig-arms-kept"}, "image": {"alt": "Kept length over training, one curve for each arm, between zero and one; without negative directions less is left than without positive ones late in training."}}
-sources.shown(
+provenance.shown(
     draw.kept(
         known, results.there(known, ("negative", "positive", "random-same", "random-same-positive"))
     ),
@@ -169,7 +163,7 @@ sources.shown(
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The controls: arms that prune negative directions, as many random ones, and each with the gradient's length restored.", "name": "fig-arms-controls"}, "image": {"alt": "Two panels, test accuracy and test loss over training, of up to six arms."}}
-sources.shown(
+provenance.shown(
     draw.curves(
         known,
         results.there(
@@ -180,7 +174,7 @@ sources.shown(
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end that each arm costs, in pairs: the same networks, the same batches; mean and 95% interval over networks (Student's t).", "name": "fig-arms-differences"}, "image": {"alt": "A row for each arm with a point and a bar; the zero line is training without pruning."}}
-sources.shown(draw.differences(results.costs(known)), known)
+provenance.shown(draw.differences(results.costs(known)), known)
 
 # %% [markdown]
 # The length is not what is missing: with it restored at each step, networks without negative directions end at {glue:text}`hessian-negative-norm:.3f`, those without as many random ones at {glue:text}`hessian-random-same-norm:.3f` ({numref}`fig-arms-controls`).
@@ -194,10 +188,10 @@ sources.shown(draw.differences(results.costs(known)), known)
 # Rates were added at the upper end while accuracy still rose there; where a curve below still rises at its largest rate, a larger one may do better, and the row of the scorecard says so.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the learning rate; dashed, H's. Published arms where there are any.", "name": "fig-arms-rates"}, "image": {"alt": "Test accuracy against learning rate on a logarithmic axis, without pruning and with negative or positive directions pruned, with intervals."}}
-sources.shown(draw.rates(results.rates(known), mark=size.learning_rate), known)
+provenance.shown(draw.rates(results.rates(known), mark=size.learning_rate), known)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Negative directions pruned at several learning rates, at the largest also all chaotic ones, beside training without pruning at the smallest and the largest of them. Published arms where there are any.", "name": "fig-arms-retuned"}, "image": {"alt": "Two panels over 40 epochs. With negative directions pruned, test accuracy rests on plateaus below a third and leaves them the earlier the larger the learning rate; at 0.1 it joins the curve without pruning."}}
-sources.shown(
+provenance.shown(
     draw.curves(
         known,
         results.there(
@@ -238,7 +232,7 @@ glue("hessian-retuned-edge", 100 * results.above_edge(known, "negative-at-0.1"),
 # How many of the negative directions does it take? Below, only the ten largest are pruned, or any ten of them; and all of them where descent has momentum 0.9.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Ten of the negative directions pruned, the largest or any, and all of them with momentum. Published.", "name": "fig-arms-fewer"}, "image": {"alt": "Two panels, test accuracy and test loss over training: without pruning, with all negative directions pruned and with ten of them, and the first two with momentum."}}
-sources.shown(
+provenance.shown(
     draw.curves(
         known,
         results.there(
@@ -276,7 +270,7 @@ for name in (
 # And without batches: the same number of steps, each of all samples. Such a run has the gradient's noise taken out in place of its negative directions.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Descent by batches of 8 and by all samples at once, as many steps of the same length, without pruning; and by batches with negative directions pruned. Arms that are not published yet are missing.", "name": "fig-arms-full-batch"}, "image": {"alt": "Two panels, test accuracy and test loss over training: the curves of batches and of all samples, and that of batches with negative directions pruned."}}
-sources.shown(
+provenance.shown(
     draw.curves(known, results.there(known, ("none", "none-full-batch", "negative"))), known
 )
 
@@ -292,7 +286,7 @@ for name in ("none", "negative"):
 # H's second network is convolutional: here four kernels of 3×3 pixels with padding and ReLU (40 parameters), 3×3 max-pooling, and a linear layer (1,010). H's code has some 1,160 parameters, and the paper does not list them layer by layer.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The convolutional network over 40 epochs, without pruning and with each set pruned. Published.", "name": "fig-arms-convolutional"}, "image": {"alt": "Two panels, test accuracy and test loss of the convolutional network over training, a curve for each set of directions pruned."}}
-sources.shown(draw.curves(small_network), small_network)
+provenance.shown(draw.curves(small_network), small_network)
 
 # %% [markdown]
 # Without negative directions it ends at {glue:text}`hessian-convolutional-negative:.3f`, without pruning at {glue:text}`hessian-convolutional-none:.3f`, at H's learning rate; the perceptron at {glue:text}`hessian-negative:.3f` and {glue:text}`hessian-none:.3f`.
@@ -308,7 +302,7 @@ results.elsewhere(papers)
 # H's Fig. 2 lets networks with sigmoid units, which learn more slowly, train for a while before pruning begins.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 2: sigmoid units, chaotic directions pruned from the step marked on. Published arms; without these, the arms computed here.", "name": "fig-arms-onset"}, "image": {"alt": "Two panels over 40 epochs: test accuracy and test loss without pruning, with pruning from the start, and from steps 2,000, 5,000 and 10,000, marked by dashed lines."}}
-sources.shown(
+provenance.shown(
     draw.curves(
         results.judged(here, papers, "usps-sigmoid"),
         onsets=results.onsets(results.judged(here, papers, "usps-sigmoid")),
@@ -322,12 +316,12 @@ sources.shown(
 # How many eigenvalues are positive and negative, and where does the gradient lie?
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set pruned.", "name": "fig-arms-counts"}, "image": {"alt": "Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred each, over training."}}
-sources.shown(
+provenance.shown(
     draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same"))), known
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive and negative eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive and negative directions over training."}}
-sources.shown(
+provenance.shown(
     draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same"))),
     known,
 )
@@ -342,7 +336,7 @@ sources.shown(
 # %%
 states = results.states(task, size.times, size.learning_rate, size.batch, seed)
 parts = {
-    step: contributions.measure(task, params, size.learning_rate, size.batch, size.batches, seed)
+    step: batch_noise.measure(task, params, size.learning_rate, size.batch, size.batches, seed)
     for step, params in states.items()
 }
 
@@ -350,7 +344,7 @@ parts = {
 draw.contributions(parts)
 
 # %% tags=["nbval-ignore-output"]
-contributions.table(parts)
+batch_noise.contribution_table(parts)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 middle = parts[size.middle]
@@ -450,7 +444,7 @@ spectrum = sgd_spectra.over_time(
 whole = sgd_spectra.published().get("digits-small", spectrum)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10: all 610 exponents over [0, t] (left), and the extreme ones over time (right), mean over networks and range; published where there are any.", "name": "fig-spectra"}, "image": {"alt": "Left, spectra against the index: positive at the left end, a long plateau at zero, negative at the right end; the later, the closer to zero. Right, the largest and smallest exponents over time."}}
-sources.shown(draw_hessian.exponents(whole), whole)
+provenance.shown(draw_hessian.exponents(whole), whole)
 
 # %% tags=["nbval-ignore-output"]
 sgd_spectra.extremes(whole)
@@ -487,7 +481,7 @@ sgd_spectra.extremes(leading)
 # ### Do the subspaces stand still?
 
 # %%
-spans = sgd_subspaces.overlaps(
+spans = sgd_spectra.overlaps(
     little,
     0,
     size.learning_rate,
@@ -497,7 +491,7 @@ spans = sgd_subspaces.overlaps(
     seed,
     interval=size.interval,
 )
-of_batch = sgd_subspaces.of_hessian(
+of_batch = sgd_spectra.of_hessian(
     little, 0, size.learning_rate, size.batch, size.lag_times, size.lag, seed
 )
 
@@ -538,10 +532,10 @@ apart = published_twins.get("usps", pairs)
 print(experiment.notes({"here": pairs} | published_twins))
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3a: distance of twins to the reference, by the direction of the perturbation; mean over networks and range. Published where there are any.", "name": "fig-twins"}, "image": {"alt": "Distance over 40 epochs for five directions. All rise from 0.1, quickly at first and then ever more slowly; top and chaotic lie highest."}}
-sources.shown(draw_twins.divergence(apart), apart)
+provenance.shown(draw_twins.divergence(apart), apart)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3b: distances between the bounds from the largest and the smallest exponent, up to the time for which directions were found.", "name": "fig-twin-bounds"}, "image": {"alt": "Distances on a logarithmic axis between two grey curves that part from the value 0.1."}}
-sources.shown(draw_twins.bounds(apart), apart)
+provenance.shown(draw_twins.bounds(apart), apart)
 
 # %% [markdown]
 # The bounds hold for infinitesimal perturbations, and there they are theorems. Where a distance at $\varepsilon = 0.1$ is above the upper one, the perturbation has left the range in which the map between twins is linear.
@@ -553,7 +547,7 @@ sources.shown(draw_twins.bounds(apart), apart)
 # A good $R^2$ decides nothing, so laws are compared by a corrected information criterion with correlated noise, and on the last third of the time, held out.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One network's twins: distance, H's law as fitted by least squares and by likelihood, and the best of its rivals. The likelihood takes residuals to be correlated, so its curves may run beside the points.", "name": "fig-twin-fits"}, "image": {"alt": "Five panels, one for each direction, with a curve of distances and fitted laws."}}
-sources.shown(draw_twins.fits(apart), apart)
+provenance.shown(draw_twins.fits(apart), apart)
 
 # %% tags=["nbval-ignore-output"]
 measures.laws(apart).round(3)
@@ -602,16 +596,16 @@ known_lengths, known_smooth = (
 )
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "ReLU: distance in units of the perturbation, for perturbations of several lengths in one direction, mean over networks.", "name": "fig-twin-shape"}, "image": {"alt": "Curves of d over epsilon on a logarithmic axis. The smallest perturbations share one curve near 1; some of those between jump up by orders of magnitude, in steps."}}
-sources.shown(draw_twins.shape(known_lengths), known_lengths)
+provenance.shown(draw_twins.shape(known_lengths), known_lengths)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The same with sigmoid units.", "name": "fig-twin-shape-sigmoid"}, "image": {"alt": "Curves of d over epsilon for all perturbations lie on each other."}}
-sources.shown(draw_twins.shape(known_smooth), known_smooth)
+provenance.shown(draw_twins.shape(known_smooth), known_smooth)
 
 # %% tags=["nbval-ignore-output"]
 measures.departures({"ReLU": known_lengths, "sigmoid": known_smooth}, size.linear)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the length of the perturbation; grey, the reference.", "name": "fig-twin-sizes"}, "image": {"alt": "Accuracy against the length of the perturbation on a logarithmic axis: level with the reference up to lengths of several units, lower at the right end."}}
-sources.shown(draw_twins.sizes(known_lengths), known_lengths)
+provenance.shown(draw_twins.sizes(known_lengths), known_lengths)
 
 # %% [markdown]
 # ### How far apart are two networks?
@@ -670,7 +664,9 @@ card.measure("H-theorem", *pruning_exponents.expands(growth), saw=pruning_expone
 card.measure("H-exponents-start", *sgd_spectra.largest_early(whole), saw=seen, source=whole)
 card.measure("H-exponents-decay", *sgd_spectra.decay(whole), saw=seen, source=whole)
 card.measure("H-exponents-sign", *sgd_spectra.never_below_zero(whole), saw=seen, source=whole)
-card.measure("H-stabilise", sgd_subspaces.last(spans, "chaotic"), saw=sgd_subspaces.saw(spans))
+card.measure(
+    "H-stabilise", sgd_spectra.last(spans, "chaotic"), saw=sgd_spectra.saw_subspaces(spans)
+)
 
 # %%
 followed = measures.saw(apart)

@@ -35,7 +35,7 @@ from netdyn_lib.figures import own_network as draw
 from netdyn_lib.figures import sweetspot as draw_search
 from netdyn_lib.lyapunov import benettin, growth_fits
 from netdyn_lib.statistics import intervals
-from netdyn_lib.tasks import datasets, gradients, losses, networks, own_losses, tasks
+from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import gradient_descent, pytorch_loop
 
 # %% tags=["parameters"]
@@ -158,10 +158,10 @@ def huber(output, labels):
     return (clipped * (error - clipped / 2)).sum(1)
 
 
-robust = tasks.custom("robust", Small(), own_losses.PerSample(huber), x, y, std=size.std).to(
+robust = tasks.custom("robust", Small(), losses.PerSample(huber), x, y, std=size.std).to(
     torch_utils.resolve(device)
 )
-smoothed = own_losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"))
+smoothed = losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"))
 smooth = tasks.custom("smooth", Small(), smoothed, x, y).to(torch_utils.resolve(device))
 
 # %% [markdown]

@@ -27,7 +27,7 @@ from myst_nb import glue
 
 from netdyn_lib.experiments import benchmarks, cost_model, sizes
 from netdyn_lib.figures import performance as draw
-from netdyn_lib.results import sources
+from netdyn_lib.results import provenance
 
 # %% tags=["parameters"]
 profile = "laptop"
@@ -69,7 +69,7 @@ benchmarks.tables(known).drop(columns="what limits it")
 benchmarks.tables(known, "missed")
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Times as fast as the rival, by work: median over rounds, and range where it is wider than the mark. An upright stroke is the goal; disks met theirs, open squares missed it, diamonds had none. Read from the published measurements.", "name": "fig-performance-ratios"}, "image": {"alt": "A row for each work with a mark on a logarithmic axis from below one to above a thousand, a vertical line at one, and strokes at the goals."}}
-sources.shown(draw.ratios(known), known)
+provenance.shown(draw.ratios(known), known)
 
 # %% [markdown]
 # In {numref}`fig-performance-ratios`, left of 1 a rival is faster. Two kinds of rows lie there by their nature: a Hessian product is set against a single gradient, and where it computes the gradient as well it takes at least two of them,
@@ -86,7 +86,7 @@ sources.shown(draw.ratios(known), known)
 # Full-batch training of a perceptron is almost nothing but matrix products. How fast this machine multiplies large matrices is measured in the same rounds, and the share of that rate that descent reaches is a number that no rival's clumsiness can flatter.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Operations per second of descent on MNIST as a share of those of large matrix products. With the inputs that are used, the operations that are done; with all inputs, those that would have to be done if pixels that are zero were multiplied. Read from the published measurements.", "name": "fig-performance-shares"}, "image": {"alt": "A row for each ensemble and number of threads, a mark on a linear axis that begins at zero, and a vertical line at one, the rate of large matrix products."}}
-sources.shown(draw.shares(known), known)
+provenance.shown(draw.shares(known), known)
 
 # %% [markdown]
 # Rows for *all* inputs may pass 1 ({numref}`fig-performance-shares`): samples with alike zeros go through the network together, and what is zero for all of a block is left out, exactly.
@@ -97,7 +97,7 @@ sources.shown(draw.shares(known), known)
 # Work that is twice as large should take twice as long, and no more memory than its data do. Each size was measured in a process of its own; memory is the peak above what was in use before the work.
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Time and memory against the number of networks, epochs, samples and parameters; the line is the power that fits, dashes are growth in proportion. Read from the published measurements.", "name": "fig-performance-growth"}, "image": {"alt": "Two rows of panels on logarithmic axes. Times lie on straight lines close to the dashed ones; memory rises with networks, samples and parameters."}}
-sources.shown(draw.growth(known), known)
+provenance.shown(draw.growth(known), known)
 
 # %% tags=["nbval-ignore-output"]
 benchmarks.tables(known, "exponents")
@@ -176,7 +176,7 @@ glue("performance-states", cost_model.amount(cost_model.states(sweep)), display=
 glue("performance-spare", float(whole.operations / whole.least), display=False)
 
 # %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines are the memories of the devices. (b) Hours against the number of devices, if memory sufficed, at the measured rate where there is one and else at the maker's nominal peak, which is not measured.", "name": "fig-performance-plans"}, "image": {"alt": "Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of every device. Right, lines for the sweep that fall in proportion to the number of devices, and level ones for the exponents of one network."}}
-sources.shown(
+provenance.shown(
     draw.plans(cost_model.over_devices(cost_model.one_of_each(costs), size.most_devices)), known
 )
 

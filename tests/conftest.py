@@ -9,9 +9,9 @@ import torch
 from netdyn_lib.book import site
 from netdyn_lib.book.project import Project
 from netdyn_lib.experiments import saturation
-from netdyn_lib.results import locks
+from netdyn_lib.results import store
 from netdyn_lib.tasks import tasks
-from netdyn_lib.training import gradient_descent, trajectories
+from netdyn_lib.training import gradient_descent
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +26,14 @@ def html(testrun_uid):
     folder = project.build / "test-site"
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / "built-in-run"
-    fd, locked = locks.open_locked(folder / "lock", wait=True)
+    fd, locked = store.open_locked(folder / "lock", wait=True)
     try:
         if not built.exists() or built.read_text(encoding="utf-8") != testrun_uid:
             built.unlink(missing_ok=True)
             site.build_committed(project, folder)
             built.write_text(testrun_uid, encoding="utf-8")
     finally:
-        locks.unlock(fd) if locked else os.close(fd)
+        store.unlock(fd) if locked else os.close(fd)
     return folder / "html"
 
 
@@ -55,7 +55,7 @@ def saturated(iris):
 
 @pytest.fixture(scope="session")
 def runs(iris):
-    return trajectories.follow(
+    return gradient_descent.follow(
         gradient_descent.GradientDescent(iris, 5.0),
         iris.initial(12, seed=3),
         600,

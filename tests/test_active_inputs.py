@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib.training import active_inputs
+from netdyn_lib.training import blocked
 
 
 def rows(groups):
@@ -16,10 +16,10 @@ def test_samples_of_one_kind_come_together():
     """
     kinds = np.kron(np.eye(2, dtype=bool), np.ones((1, 3), dtype=bool))  # inputs 0 to 2, or 3 to 5
     active = kinds[np.arange(20) % 2]
-    found = active_inputs.groups(active, 5)
+    found = blocked.groups(active, 5)
     assert all(len({row % 2 for row in group}) == 1 and len(group) == 5 for group in rows(found))
-    assert active_inputs.mean_union(active, found) == 3
-    assert active_inputs.mean_union(active, [np.arange(20)]) == 6
+    assert blocked.mean_union(active, found) == 3
+    assert blocked.mean_union(active, [np.arange(20)]) == 6
 
 
 def test_each_step_takes_what_adds_least_then_what_has_most():
@@ -29,22 +29,22 @@ def test_each_step_takes_what_adds_least_then_what_has_most():
     )
     # 0 has the fewest; 1 and 4 add one input each and have two, 1 comes first; 3 adds one, as does
     # 4, and has more.
-    assert rows(active_inputs.groups(active, 3)) == [[0, 1, 3], [2, 4]]
-    assert rows(active_inputs.groups(active, 4)) == [[0, 1, 3, 4], [2]]  # then 4 adds nothing
+    assert rows(blocked.groups(active, 3)) == [[0, 1, 3], [2, 4]]
+    assert rows(blocked.groups(active, 4)) == [[0, 1, 3, 4], [2]]  # then 4 adds nothing
 
 
 @pytest.mark.parametrize("length", [1, 7, 40, 100])
 def test_every_sample_is_in_one_group(length, monkeypatch):
     active = np.random.default_rng(0).random((101, 30)) < np.linspace(0, 0.6, 30)
     for most in (1000, 33):
-        monkeypatch.setattr(active_inputs, "_TOGETHER", most)
-        found = active_inputs.groups(active, length)
+        monkeypatch.setattr(blocked, "_TOGETHER", most)
+        found = blocked.groups(active, length)
         assert sorted(np.concatenate(found).tolist()) == list(range(101))
         assert max(map(len, found)) <= length and all(
             group.tolist() == sorted(group) for group in found
         )
-        assert rows(found) == rows(active_inputs.groups(active.copy(), length))
-    assert active_inputs.mean_union(active, [np.arange(101)]) == active.any(0).sum()
+        assert rows(found) == rows(blocked.groups(active.copy(), length))
+    assert blocked.mean_union(active, [np.arange(101)]) == active.any(0).sum()
 
 
 def test_groups_need_fewer_inputs_than_lots(monkeypatch):
@@ -57,15 +57,15 @@ def test_groups_need_fewer_inputs_than_lots(monkeypatch):
         picture[i : i + 3, j : j + 3] = True
     active = pictures.reshape(400, -1)
     lots = np.split(np.arange(400), 16)
-    assert active_inputs.mean_union(
-        active, active_inputs.groups(active, 25)
-    ) < 0.5 * active_inputs.mean_union(active, lots)
+    assert blocked.mean_union(active, blocked.groups(active, 25)) < 0.5 * blocked.mean_union(
+        active, lots
+    )
 
 
 def test_nothing_to_group():
-    assert active_inputs.groups(np.zeros((0, 4), dtype=bool), 3) == []
-    assert rows(active_inputs.groups(np.zeros((4, 0), dtype=bool), 3)) == [[0, 1, 2], [3]]
-    assert rows(active_inputs.groups(np.zeros((4, 3), dtype=bool), 3)) == [[0, 1, 2], [3]]
+    assert blocked.groups(np.zeros((0, 4), dtype=bool), 3) == []
+    assert rows(blocked.groups(np.zeros((4, 0), dtype=bool), 3)) == [[0, 1, 2], [3]]
+    assert rows(blocked.groups(np.zeros((4, 3), dtype=bool), 3)) == [[0, 1, 2], [3]]
 
 
 @pytest.mark.parametrize(
@@ -78,4 +78,4 @@ def test_nothing_to_group():
 )
 def test_bad_input(active, length, match):
     with pytest.raises(ValueError, match=match):
-        active_inputs.groups(active, length)
+        blocked.groups(active, length)

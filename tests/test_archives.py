@@ -11,16 +11,16 @@ import types
 import numpy as np
 import pytest
 
-from netdyn_lib.tasks import archives
+from netdyn_lib.tasks import datasets
 
 SMALL = {
-    "mnist": dataclasses.replace(archives._SETS["mnist"], train=10, test=4, shape=(3, 3)),
+    "mnist": dataclasses.replace(datasets._SETS["mnist"], train=10, test=4, shape=(3, 3)),
     "cifar10": dataclasses.replace(
-        archives._SETS["cifar10"], train=20, test=8, shape=(2, 2, 3), head=3
+        datasets._SETS["cifar10"], train=20, test=8, shape=(2, 2, 3), head=3
     ),
-    "usps": dataclasses.replace(archives._SETS["usps"], train=6, test=5, shape=(2, 2)),
+    "usps": dataclasses.replace(datasets._SETS["usps"], train=6, test=5, shape=(2, 2)),
     "fashion-mnist": dataclasses.replace(
-        archives._SETS["fashion-mnist"], train=10, test=4, shape=(3, 3)
+        datasets._SETS["fashion-mnist"], train=10, test=4, shape=(3, 3)
     ),
 }
 
@@ -53,7 +53,7 @@ class Torchvision:
 
     def __init__(self, name, failure=None):
         self.calls, self.timeouts = 0, []
-        setattr(self, archives._SETS[name].dataset, self.dataset)
+        setattr(self, datasets._SETS[name].dataset, self.dataset)
         self.name, self.failure = name, failure
 
     def dataset(self, root, train, download):
@@ -69,16 +69,16 @@ class Torchvision:
 def small(monkeypatch, tmp_path):
     """Sets of a few images without known checksums, empty folders, and no way out."""
     for name, known in SMALL.items():
-        monkeypatch.setitem(archives._SETS, name, known)
-    monkeypatch.setattr(archives, "_SUMS", {})
-    monkeypatch.setattr(archives, "_FAILED", {})
+        monkeypatch.setitem(datasets._SETS, name, known)
+    monkeypatch.setattr(datasets, "_SUMS", {})
+    monkeypatch.setattr(datasets, "_FAILED", {})
     monkeypatch.setenv("NETDYN_DATA", str(tmp_path / "given"))
     monkeypatch.setenv("NETDYN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("NETDYN_OFFLINE", raising=False)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)  # an import of it fails
-    archives._load.cache_clear()
+    datasets._load.cache_clear()
     yield tmp_path
-    archives._load.cache_clear()
+    datasets._load.cache_clear()
 
 
 def network(monkeypatch, name, failure=None):
@@ -90,22 +90,22 @@ def network(monkeypatch, name, failure=None):
 @pytest.mark.parametrize("name", SMALL)
 def test_the_folder_comes_first_then_the_cache_then_the_download(small, monkeypatch, name):
     fake = network(monkeypatch, name)
-    assert not archives.available(name)
+    assert not datasets.available(name)
     lay(small / "given", name, seed=1)
     lay(small / "cache", name, seed=2)
-    given = archives.load(name)
+    given = datasets.load(name)
     assert (
-        archives.available(name) and given.origin == "NETDYN_DATA" and archives.load(name) is given
+        datasets.available(name) and given.origin == "NETDYN_DATA" and datasets.load(name) is given
     )
     assert np.array_equal(given.x, images(name, True, 1)[0]) and np.array_equal(
         given.y_test, images(name, False, 1)[1]
     )
     assert given.x.dtype == np.uint8 and given.y.dtype == np.int64 and not given.x.flags.writeable
     monkeypatch.delenv("NETDYN_DATA")
-    cached = archives.load(name)
+    cached = datasets.load(name)
     assert cached.origin == "cache" and cached.checksum != given.checksum and fake.calls == 0
     monkeypatch.setenv("NETDYN_CACHE", str(small / "new"))
-    fetched = archives.load(name)
+    fetched = datasets.load(name)
     assert fetched.origin == "torchvision download" and fake.calls == 2
     assert np.array_equal(fetched.x, images(name, True)[0]) and np.array_equal(
         fetched.y, images(name, True)[1]
@@ -116,28 +116,28 @@ def test_the_folder_comes_first_then_the_cache_then_the_download(small, monkeypa
 @pytest.mark.parametrize("name", SMALL)
 def test_a_set_is_downloaded_once(small, monkeypatch, name):
     network(monkeypatch, name)
-    fetched = archives.load(name)
-    archives._load.cache_clear()
+    fetched = datasets.load(name)
+    datasets._load.cache_clear()
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
-    again = archives.load(name)
+    again = datasets.load(name)
     assert again.origin == "cache" and again.checksum == fetched.checksum
     assert not list((small / "cache").glob("download-*"))
 
 
 def test_part_of_the_test_set_says_so(small):
     lay(small / "given", "cifar10", "test_first_1000.npz")
-    held = archives.load("cifar10")
+    held = datasets.load("cifar10")
     assert held.x_test.shape == (3, 2, 2, 3) and held.full_test == 8
     x, y = images("cifar10", False)
     np.savez(small / "given" / "cifar10" / "test.npz", x=x, y=y)
-    archives._load.cache_clear()
-    assert len(archives.load("cifar10").x_test) == 8
+    datasets._load.cache_clear()
+    assert len(datasets.load("cifar10").x_test) == 8
 
 
 def test_a_missing_set_names_every_source(small, monkeypatch):
     (small / "given").mkdir()
-    with pytest.raises(archives.MissingData) as caught:
-        archives.load("mnist")
+    with pytest.raises(datasets.MissingData) as caught:
+        datasets.load("mnist")
     said = str(caught.value)
     assert isinstance(caught.value, FileNotFoundError)
     assert (
@@ -152,10 +152,10 @@ def test_a_missing_set_names_every_source(small, monkeypatch):
     monkeypatch.delenv("NETDYN_DATA")
     lay(small / "cache", "cifar10")[2].unlink()
     with pytest.raises(
-        archives.MissingData, match=r"(?s)NETDYN_DATA: not set.*cache: no file cifar10/train_3.npz"
+        datasets.MissingData, match=r"(?s)NETDYN_DATA: not set.*cache: no file cifar10/train_3.npz"
     ):
-        archives.load("cifar10")
-    assert not archives.available("cifar10")
+        datasets.load("cifar10")
+    assert not datasets.available("cifar10")
 
 
 def test_a_failed_download_is_not_tried_again(small, monkeypatch):
@@ -165,8 +165,8 @@ def test_a_failed_download_is_not_tried_again(small, monkeypatch):
         "OSError: network is unreachable\n",
         *[r"unreachable \(not tried again in this process\)"] * 20,
     ):
-        with pytest.raises(archives.MissingData, match=told):
-            archives.load("usps")
+        with pytest.raises(datasets.MissingData, match=told):
+            datasets.load("usps")
     assert fake.calls == 1
     assert 0 < fake.timeouts[0] <= 10 and socket.getdefaulttimeout() == before
     assert not list((small / "cache").iterdir())
@@ -175,11 +175,11 @@ def test_a_failed_download_is_not_tried_again(small, monkeypatch):
 def test_offline_nothing_is_downloaded(small, monkeypatch):
     fake = network(monkeypatch, "mnist")
     monkeypatch.setenv("NETDYN_OFFLINE", "1")
-    with pytest.raises(archives.MissingData, match="left out, since NETDYN_OFFLINE is set"):
-        archives.load("mnist")
+    with pytest.raises(datasets.MissingData, match="left out, since NETDYN_OFFLINE is set"):
+        datasets.load("mnist")
     assert fake.calls == 0
     monkeypatch.setenv("NETDYN_OFFLINE", "0")
-    assert archives.load("mnist").origin == "torchvision download"
+    assert datasets.load("mnist").origin == "torchvision download"
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
@@ -192,9 +192,9 @@ def test_truncated_and_strange_files_are_damaged(small, monkeypatch, name):
     for content in (whole[: len(whole) // 2], b"", b"<html>not found</html>", bytes(flipped)):
         path.write_bytes(content)
         with pytest.raises(
-            archives.DamagedData, match=rf"{path.name} cannot be read as .npz \(\w+: "
+            datasets.DamagedData, match=rf"{path.name} cannot be read as .npz \(\w+: "
         ):
-            archives.load(name)
+            datasets.load(name)
     assert fake.calls == 0, "a damaged file is not passed over"
 
 
@@ -226,14 +226,14 @@ def test_wrong_arrays_are_damaged(small, change, match):
     (path,) = lay(small / "given", "mnist")
     held = {key: value for key, value in {**np.load(path), **change}.items() if value is not None}
     np.savez(path, **held)
-    with pytest.raises(archives.DamagedData, match=match):
-        archives.load("mnist")
+    with pytest.raises(datasets.DamagedData, match=match):
+        datasets.load("mnist")
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_changed_pixel_is_found_by_its_checksum(small, monkeypatch, name):
     network(monkeypatch, name)
-    archives.load(name)  # now in the cache; USPS and Fashion-MNIST with their own digest
+    datasets.load(name)  # now in the cache; USPS and Fashion-MNIST with their own digest
     part = "" if name != "cifar10" else " of the first 3 images"
     path = {"cifar10": small / "cache" / "cifar10" / "test.npz"}.get(
         name, small / "cache" / f"{name}.npz"
@@ -242,18 +242,18 @@ def test_a_changed_pixel_is_found_by_its_checksum(small, monkeypatch, name):
     arrays = [
         held[key] for key in ("x_train", "y_train", "x_test", "y_test", "x", "y") if key in held
     ]
-    known = archives.digest(*(a[: 3 if part else None].astype(np.uint8) for a in arrays))
+    known = datasets.digest(*(a[: 3 if part else None].astype(np.uint8) for a in arrays))
     monkeypatch.setitem(
-        archives._SUMS, {"cifar10": "cifar10/test_first_1000.npz"}.get(name, path.name), known
+        datasets._SUMS, {"cifar10": "cifar10/test_first_1000.npz"}.get(name, path.name), known
     )
-    archives._load.cache_clear()
-    assert archives.load(name).origin == "cache"
+    datasets._load.cache_clear()
+    assert datasets.load(name).origin == "cache"
     arrays[0][1, 1, 1] ^= 1
     np.savez(path, **held)
-    archives._load.cache_clear()
-    with pytest.raises(archives.DamagedData) as caught:
-        archives.load(name)
-    found = archives.digest(*(a[: 3 if part else None].astype(np.uint8) for a in arrays))
+    datasets._load.cache_clear()
+    with pytest.raises(datasets.DamagedData) as caught:
+        datasets.load(name)
+    found = datasets.digest(*(a[: 3 if part else None].astype(np.uint8) for a in arrays))
     assert f"{path} is damaged: SHA-256 of its arrays{part} is {found}, expected {known}" in str(
         caught.value
     )
@@ -261,16 +261,16 @@ def test_a_changed_pixel_is_found_by_its_checksum(small, monkeypatch, name):
 
 def test_a_download_of_other_images_is_refused(small, monkeypatch):
     network(monkeypatch, "mnist")
-    monkeypatch.setitem(archives._SUMS, "mnist.npz", "0" * 64)
+    monkeypatch.setitem(datasets._SUMS, "mnist.npz", "0" * 64)
     with pytest.raises(
-        archives.DamagedData, match="mnist.npz, as torchvision downloaded it, is damaged"
+        datasets.DamagedData, match="mnist.npz, as torchvision downloaded it, is damaged"
     ):
-        archives.load("mnist")
-    assert not archives.available("mnist")
+        datasets.load("mnist")
+    assert not datasets.available("mnist")
 
 
 def test_unknown_sets_are_refused():
-    for function in (archives.load, archives.available, archives.about):
+    for function in (datasets.load, datasets.available, datasets.about):
         with pytest.raises(ValueError, match="unknown image set 'svhn'; known: mnist, "):
             function("svhn")
 
@@ -278,14 +278,14 @@ def test_unknown_sets_are_refused():
 def test_a_digest_tells_type_shape_and_order():
     a = np.arange(6, dtype=np.uint8)
     assert (
-        archives.digest(a)
-        == archives.digest(a.copy())
+        datasets.digest(a)
+        == datasets.digest(a.copy())
         == hashlib.sha256(b"uint8 (6,)\n" + a.tobytes()).hexdigest()
     )
     square = a.reshape(2, 3)
-    assert archives.digest(square) == archives.digest(np.asfortranarray(square))
+    assert datasets.digest(square) == datasets.digest(np.asfortranarray(square))
     others = (a.astype(np.int8), square, square.T, a[::-1])
-    assert len({archives.digest(a), *map(archives.digest, others)}) == 5
+    assert len({datasets.digest(a), *map(datasets.digest, others)}) == 5
 
 
 def test_torchvision_is_imported_only_to_download():
@@ -294,15 +294,15 @@ def test_torchvision_is_imported_only_to_download():
 
 
 def needs(name):
-    here = archives.available(name)
+    here = datasets.available(name)
     return pytest.mark.skipif(
-        not here, reason=f"{archives.about(name).title} is not at hand: set NETDYN_DATA"
+        not here, reason=f"{datasets.about(name).title} is not at hand: set NETDYN_DATA"
     )
 
 
 @needs("mnist")
 def test_mnist_is_the_published_one():
-    held, found = archives.load("mnist"), []
+    held, found = datasets.load("mnist"), []
     for array in (held.x, held.y, held.x_test, held.y_test):
         magic = 2051 if array.ndim == 3 else 2049
         head = struct.pack(f">{1 + array.ndim}i", magic, *array.shape)
@@ -313,25 +313,25 @@ def test_mnist_is_the_published_one():
         "2646ac647ad5339dbf082846283269ea",
         "27ae3e4e09519cfbb04c329615203637",
     ]
-    assert held.checksum == archives._SUMS["mnist.npz"]
+    assert held.checksum == datasets._SUMS["mnist.npz"]
 
 
 @needs("cifar10")
 def test_cifar10_has_its_checksums():
-    held = archives.load("cifar10")
+    held = datasets.load("cifar10")
     assert held.x.shape == (50_000, 32, 32, 3) and held.full_test == 10_000
     assert np.bincount(held.y).tolist() == [5000] * 10
-    first = archives.digest(held.x_test[:1000], held.y_test[:1000].astype(np.uint8))
-    assert first == archives._SUMS["cifar10/test_first_1000.npz"]
+    first = datasets.digest(held.x_test[:1000], held.y_test[:1000].astype(np.uint8))
+    assert first == datasets._SUMS["cifar10/test_first_1000.npz"]
 
 
 @needs("usps")
 def test_usps_has_its_split():
-    held = archives.load("usps")
+    held = datasets.load("usps")
     assert held.x.shape == (7291, 16, 16) and held.x_test.shape == (2007, 16, 16)
 
 
 @needs("fashion-mnist")
 def test_fashion_mnist_has_its_split():
-    held = archives.load("fashion-mnist")
+    held = datasets.load("fashion-mnist")
     assert held.x.shape == (60_000, 28, 28) and np.bincount(held.y).tolist() == [6000] * 10

@@ -7,7 +7,7 @@ import pytest
 
 from netdyn_lib.experiments.pruning_ablation import __main__ as command
 from netdyn_lib.experiments.pruning_ablation import arm, published, running
-from netdyn_lib.tasks import archives, tasks
+from netdyn_lib.tasks import datasets, tasks
 from tests.small_arms import TASK, small
 
 NAMES = (f"{TASK}/none", f"{TASK}/negative", "digits-usps/none")
@@ -70,7 +70,7 @@ def test_names_are_arms_or_tasks_in_the_order_given(run):
 
 def test_tasks_whose_data_are_not_at_hand_are_left_out_and_named(run, monkeypatch):
     monkeypatch.setattr(command.arm, "tasks", lambda profile: (TASK, "fashion"))
-    monkeypatch.setattr(archives, "available", lambda name: False)
+    monkeypatch.setattr(datasets, "available", lambda name: False)
     status, out, err = run("list")
     assert status == 0 and f"{NAMES[0]}: 0 of 2" in out and "fashion" not in out
     assert (
@@ -149,7 +149,7 @@ def test_a_store_that_cannot_be_written_is_one_error(book, tmp_path, capsys):
     assert "was not written" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [archives.MissingData("none"), archives.DamagedData("damaged")])
+@pytest.mark.parametrize("error", [datasets.MissingData("none"), datasets.DamagedData("damaged")])
 def test_data_that_cannot_be_had_are_an_error_of_their_task_alone(run, monkeypatch, error):
     get = tasks.get
 

@@ -16,9 +16,9 @@ from netdyn_lib.experiments import sizes
 from netdyn_lib.experiments.learning_rate_sweep.published import Unchecked
 from netdyn_lib.experiments.pruning_ablation import published, results, running
 from netdyn_lib.experiments.pruning_ablation.arm import Arm
-from netdyn_lib.results import npz
+from netdyn_lib.results import store
 from netdyn_lib.results.store import DamagedShard
-from netdyn_lib.tasks import archives
+from netdyn_lib.tasks import datasets
 from tests.small_arms import OBSERVED, TASK, small, synthetic
 
 ARMS = [
@@ -50,8 +50,8 @@ def root(stored, tmp_path):
 
 def alter(root, name, change):
     path = root / f"{TASK}.npz"
-    arrays, meta = npz.read_archive(path)
-    npz.write_archive(path, arrays | {name: change(arrays[name])}, meta)
+    arrays, meta = store.read_archive(path)
+    store.write_archive(path, arrays | {name: change(arrays[name])}, meta)
 
 
 def test_publishers_at_once_lose_nothing(stored, tmp_path, monkeypatch):
@@ -162,7 +162,7 @@ def test_every_task_is_checked_and_what_has_no_data_is_named(root, monkeypatch):
     assert check.agrees and check.task == TASK
 
     def missing(*_):
-        raise archives.MissingData("none")
+        raise datasets.MissingData("none")
 
     monkeypatch.setattr(published.tasks, "get", missing)
     assert published.check_all("x", 2, root) == [Unchecked(TASK)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from netdyn_lib.experiments.pruning_ablation import arm, results, running
-from netdyn_lib.tasks import archives, losses, networks, tasks
+from netdyn_lib.tasks import datasets, losses, networks, tasks
 from tests.small_arms import TASK, small, synthetic
 from tests.test_arms_judging import known
 
@@ -49,12 +49,12 @@ def test_helpers_do_the_work_of_the_command_line_and_are_ended(tmp_path):
 
 
 def test_without_the_images_another_task_stands_in(monkeypatch):
-    monkeypatch.setattr(archives, "available", lambda name: False)
+    monkeypatch.setattr(datasets, "available", lambda name: False)
     assert (
         results.live_task("usps") == "digits-usps"
         and results.live_task("digits-usps") == "digits-usps"
     )
-    monkeypatch.setattr(archives, "available", lambda name: True)
+    monkeypatch.setattr(datasets, "available", lambda name: True)
     assert results.live_task("usps") == "usps"
     assert (
         set(results.STAND_IN) | set(results.STAND_IN.values()) <= set(tasks.names())

@@ -6,7 +6,7 @@ import torch
 
 from netdyn_lib.tasks import tasks
 from netdyn_lib.torch_utils import Stopped
-from netdyn_lib.training import arrivals, gradient_descent
+from netdyn_lib.training import gradient_descent
 from netdyn_lib.training.observables import first_hit
 
 COUNT, CAP = 8, 120
@@ -30,7 +30,7 @@ def record(task, start):
 
 
 def search(task, start, target=0.8, cap=CAP, sustained=20, rate=1.0, **options):
-    return arrivals.search(
+    return gradient_descent.search(
         gradient_descent.GradientDescent(task, rate), start, target, cap, sustained, **options
     )
 
@@ -54,7 +54,7 @@ def test_arrivals_are_those_of_the_whole_curve(task, start, record, target, sust
 @pytest.mark.parametrize("stretch", [1, 7, 50, 1000])
 def test_the_length_of_a_stretch_does_not_matter(task, start, monkeypatch, stretch):
     whole = search(task, start)
-    monkeypatch.setattr(arrivals, "_STRETCH", stretch)
+    monkeypatch.setattr(gradient_descent, "_STRETCH", stretch)
     part = search(task, start)
     np.testing.assert_array_equal(part.first, whole.first)
     np.testing.assert_array_equal(part.sustained, whole.sustained)

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from netdyn_lib.series import bands
+from netdyn_lib.series import phases
 from tests.examples import cycle
 
 
 def test_bands_are_measured():
     decay = np.exp(-np.arange(60) / 20)
     series = np.tile([1.0, 5.0, 3.0], 20) + np.tile([1e-3, -1e-3, 2e-3], 20) * decay
-    found = bands.measure(series[:, None], np.array([[3]]))
+    found = phases.measure(series[:, None], np.array([[3]]))
     span = 1 - np.exp(-57 / 20)
     assert found.width[0] == pytest.approx(
         1e-3 * np.array([span, 2 * span * np.exp(-2 / 20), span * np.exp(-1 / 20)])
@@ -28,12 +28,12 @@ def test_bands_that_narrow_as_a_power_give_the_power():
     series = (cycle(3, block)[None] + 0.1 * ramp).ravel()
     both = np.stack([series, series], axis=1)
     for unit in (1.0, 1e-15):
-        found = bands.measure(unit * both, np.full((blocks, 2), 3)).narrowing(skip=5)
+        found = phases.measure(unit * both, np.full((blocks, 2), 3)).narrowing(skip=5)
         assert found.estimate == pytest.approx(-2, abs=0.01)
 
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="no block has period 3"):
-        bands.measure(np.ones((60, 1)), np.array([[1]]))
+        phases.measure(np.ones((60, 1)), np.array([[1]]))
     with pytest.raises(ValueError, match="period 7 must"):
-        bands.measure(np.ones((60, 1)), np.array([[7]]), 7)
+        phases.measure(np.ones((60, 1)), np.array([[7]]), 7)

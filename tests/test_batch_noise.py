@@ -42,7 +42,7 @@ def test_mini_batches_against_the_full_batch():
     whole = hessian.hessians(task.objective, params[None])[0]
     found = batch_noise.compare(task, params, 0.1, 4, 3, seed=1, start=2)
     for k in range(3):
-        part = minibatches.part(task, torch.tensor(minibatches.at(23, 4, k + 2, 1)))
+        part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, 4, k + 2, 1)))
         spectrum = batch_hessian.spectrum(part, params)
         negative = spectrum.classes(0.1).negative
         vectors = spectrum.dense_vectors()[:, torch.from_numpy(negative)]

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from netdyn_lib.experiments import benchmarks
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import provenance
-from netdyn_lib.tasks import archives, losses, networks, tasks
+from netdyn_lib.tasks import datasets, losses, networks, tasks
 from netdyn_lib.training import blocked
 from tests.bench import __main__ as bench
 from tests.bench import convolutions, growth, images, iris, measuring, rivals, series, window_fits
@@ -158,7 +158,7 @@ def test_without_mnist_that_part_is_skipped_by_name(monkeypatch, tmp_path, capsy
     monkeypatch.setenv("NETDYN_DATA", str(tmp_path))
     monkeypatch.setenv("NETDYN_CACHE", str(tmp_path))
     monkeypatch.setattr(
-        archives, "_download", lambda *_: pytest.fail("nothing is to be downloaded")
+        datasets, "_download", lambda *_: pytest.fail("nothing is to be downloaded")
     )
     monkeypatch.setattr(images, "speed", lambda *_: pytest.fail("nothing is to be measured"))
     images.main()

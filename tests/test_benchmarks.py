@@ -7,7 +7,7 @@ import pytest
 
 from netdyn_lib.experiments import benchmarks
 from netdyn_lib.experiments.benchmarks import Growth, Results, Row
-from netdyn_lib.results import sources, store
+from netdyn_lib.results import provenance, store
 
 
 def row(**changed):
@@ -204,10 +204,10 @@ def test_what_is_published_says_where(tmp_path, results):
         benchmarks.published(root)
     benchmarks.save(root / "cpu.json", results)
     found = benchmarks.published(root)
-    assert found == {"cpu": results} and sources.of(found) == ("bench/cpu.json",)
-    assert sources.of(results) == (sources.HERE,)
+    assert found == {"cpu": results} and provenance.of(found) == ("bench/cpu.json",)
+    assert provenance.of(results) == (provenance.HERE,)
     benchmarks.save(root / "gpu.json", results)
-    assert list(benchmarks.published(root)) == ["cpu", "gpu"] and sources.of(
+    assert list(benchmarks.published(root)) == ["cpu", "gpu"] and provenance.of(
         benchmarks.published(root)
     ) == ("bench/cpu.json", "bench/gpu.json")
     assert benchmarks.load(root / "cpu.json").published_in is None

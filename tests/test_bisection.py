@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from netdyn_lib.experiments.bisection import bisect
+from netdyn_lib.experiments.sweet_spot import bisect
 
 
 def counted(share):

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from netdyn_lib.curvature import blocked_hessian
+from netdyn_lib.curvature import hessian as blocked_hessian
 from netdyn_lib.curvature import hessian as curvature
 from netdyn_lib.tasks import gradients, losses, tasks
 from netdyn_lib.training import blocked

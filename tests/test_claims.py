@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from netdyn_lib.results import claims, sources
+from netdyn_lib.results import claims, provenance
 from netdyn_lib.statistics import intervals
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -228,7 +228,7 @@ def test_a_verdict_is_decisive_where_the_whole_interval_shares_it(card):
 
 
 def test_a_measurement_says_where_its_numbers_come_from(card):
-    published = sources.published_in(xr.Dataset(), Path("results/arms/usps.npz"))
+    published = provenance.published_in(xr.Dataset(), Path("results/arms/usps.npz"))
     assert entered(card, "A", 1.0).row()["source"] == "computed here"
     assert (
         entered(card, "A", 1.0, source=[published, xr.Dataset()]).row()["source"]

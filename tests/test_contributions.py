@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.curvature import batch_hessian, contributions, pruning
+from netdyn_lib.curvature import batch_hessian, batch_noise, pruning
 from netdyn_lib.tasks import gradients, tasks
 from netdyn_lib.training import minibatches
 
@@ -18,7 +18,7 @@ def task():
 
 @pytest.fixture(scope="module")
 def found(task):
-    return contributions.measure(task, task.initial(1)[0], 1e-3, 8, 20)  # all batches of one epoch
+    return batch_noise.measure(task, task.initial(1)[0], 1e-3, 8, 20)  # all batches of one epoch
 
 
 def test_parts_add_up_and_their_mean_is_the_squared_gradient(task, found):
@@ -39,7 +39,7 @@ def test_a_share_is_what_pruning_takes_from_the_fall_of_the_loss(task, found):
     for rule in ("none", "negative", "positive"):
         fall = 0.0
         for k in range(20):
-            part = minibatches.part(task, torch.tensor(minibatches.at(160, 8, k)))
+            part = minibatches.batch_task(task, torch.tensor(minibatches.at(160, 8, k)))
             fall += float(
                 task.objective(params)
                 - task.objective(pruning.step(part, params, part.x, part.y, rate, rule))
@@ -52,14 +52,14 @@ def test_a_share_is_what_pruning_takes_from_the_fall_of_the_loss(task, found):
 
 
 def test_a_full_batch_contributes_what_it_holds(task):
-    found = contributions.measure(task, task.initial(1)[0], 1e-3, 160, 1)
+    found = batch_noise.measure(task, task.initial(1)[0], 1e-3, 160, 1)
     np.testing.assert_allclose(found.descent / found.whole[:, None], found.length, atol=1e-10)
     assert np.isnan(found.shares()["negative"].low)
 
 
 def test_random_directions_take_their_number(task, found):
     known = batch_hessian.spectrum(
-        minibatches.part(task, torch.tensor(minibatches.at(160, 8, 0))), task.initial(1)[0]
+        minibatches.batch_task(task, torch.tensor(minibatches.at(160, 8, 0))), task.initial(1)[0]
     ).classes(1e-3)
     assert found.dimensions[0].tolist() == [
         known.negative.sum(),
@@ -72,7 +72,7 @@ def test_random_directions_take_their_number(task, found):
 
 
 def test_the_table_has_a_row_for_each_time_and_class(found):
-    table = contributions.table({0: found, 10: found})
+    table = batch_noise.contribution_table({0: found, 10: found})
     assert list(table.index) == [
         (0, "negative"),
         (0, "positive"),
@@ -83,4 +83,4 @@ def test_the_table_has_a_row_for_each_time_and_class(found):
         f"{found.shares()['negative'].estimate:.2f} ("
     )
     with pytest.raises(ValueError, match="count = 0"):
-        contributions.measure(tasks.get("iris"), tasks.get("iris").initial(1)[0], 1.0, 8, 0)
+        batch_noise.measure(tasks.get("iris"), tasks.get("iris").initial(1)[0], 1.0, 8, 0)

@@ -8,14 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib.tasks import gradients, losses, networks, own_losses, tasks
-from netdyn_lib.training import (
-    blocked,
-    convolutional_steppers,
-    convolutions,
-    gradient_descent,
-    steppers,
-)
+from netdyn_lib.tasks import gradients, losses, networks, tasks
+from netdyn_lib.training import blocked, convolutional_steppers, gradient_descent, steppers
 
 
 def conv(*channels, kernel=3, padding=0, **rest):
@@ -123,7 +117,7 @@ ARCHITECTURES = {
 LOSSES = [
     losses.CrossEntropy(),
     losses.HalfSquaredError(),
-    own_losses.PerSample(nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none")),
+    losses.PerSample(nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none")),
 ]
 
 
@@ -385,7 +379,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_modules_go_the_general_way(name):
     task = problem(OTHERS[name], 12)
-    assert convolutions.layers(task) is None
+    assert convolutional_steppers.layers(task) is None
     stepper = steppers.of(task)
     assert type(stepper) is (
         steppers.ModuleStepper if name == "no convolution" else blocked.BlockedModuleStepper
@@ -415,22 +409,25 @@ def test_other_losses_devices_and_networks_go_the_general_way():
             losses.CrossEntropy().weight,
         )
 
-    assert convolutions.layers(tasks.custom("bare", task.network, Bare(), task.x, task.y)) is None
-    assert convolutions.layers(tasks.get("iris")) is None
+    assert (
+        convolutional_steppers.layers(tasks.custom("bare", task.network, Bare(), task.x, task.y))
+        is None
+    )
+    assert convolutional_steppers.layers(tasks.get("iris")) is None
 
     class Shifted(networks.ModuleNetwork):
         def forward(self, params, x):
             return super().forward(params, x) + 1
 
     assert (
-        convolutions.layers(
+        convolutional_steppers.layers(
             tasks.custom(
                 "own", Shifted(nn.Sequential(*ARCHITECTURES["two"])), task.loss, task.x, task.y
             )
         )
         is None
     )
-    assert convolutions.layers(task) is not None
+    assert convolutional_steppers.layers(task) is not None
 
 
 def test_a_nonlinearity_may_be_used_twice():
@@ -449,7 +446,7 @@ def test_the_books_networks_are_of_this_kind(name):
 
 
 def test_blocks_are_alike_and_as_large_as_their_values_allow():
-    found = convolutions.layers(problem(ARCHITECTURES["two"], 12))
+    found = convolutional_steppers.layers(problem(ARCHITECTURES["two"], 12))
     each = sum(layer.values for layer in found)
     largest = convolutional_steppers.size(found, 10**6)
     assert (

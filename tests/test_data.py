@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.tasks import archives, datasets
+from netdyn_lib.tasks import datasets
 
 
 def needs(name):
-    here = archives.available(name)
+    here = datasets.available(name)
     return pytest.mark.skipif(
-        not here, reason=f"{archives.about(name).title} is not at hand: set NETDYN_DATA"
+        not here, reason=f"{datasets.about(name).title} is not at hand: set NETDYN_DATA"
     )
 
 
@@ -22,17 +22,17 @@ def images(monkeypatch):
     rng = np.random.default_rng(0)
 
     def load(name):
-        shape = archives.about(name).shape
+        shape = datasets.about(name).shape
         x, x_test = (rng.integers(0, 256, (n, *shape), dtype=np.uint8) for n in (6, 4))
         held.append(
-            archives.Archive(name, x, np.arange(6), x_test, np.arange(4), "cache", "abc", 9)
+            datasets.Archive(name, x, np.arange(6), x_test, np.arange(4), "cache", "abc", 9)
         )
         for array in (x, x_test):
             array.setflags(write=False)
         return held[-1]
 
     held = []
-    monkeypatch.setattr(archives, "load", load)
+    monkeypatch.setattr(datasets, "load", load)
     return held
 
 
@@ -100,7 +100,7 @@ def test_missing_images_are_an_error(monkeypatch, tmp_path):
     for variable in ("NETDYN_DATA", "NETDYN_CACHE"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.setenv("NETDYN_OFFLINE", "1")
-    with pytest.raises(archives.MissingData, match="USPS"):
+    with pytest.raises(datasets.MissingData, match="USPS"):
         datasets.get("usps", samples=5)
 
 

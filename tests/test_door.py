@@ -16,9 +16,9 @@ from torch.utils.checkpoint import checkpoint
 
 from netdyn_lib import validation
 from netdyn_lib.curvature import optimizers
-from netdyn_lib.experiments import bisection, sweet_spot
+from netdyn_lib.experiments import sweet_spot
 from netdyn_lib.lyapunov import qr
-from netdyn_lib.tasks import datasets, initialisations, losses, networks, own_losses, probe, tasks
+from netdyn_lib.tasks import datasets, losses, networks, probe, tasks
 from netdyn_lib.training import gradient_descent, minibatches, observables, steppers
 
 DRAW = torch.Generator().manual_seed(0)
@@ -459,7 +459,7 @@ MISFITS = {
     "no loss": (Net, dict(loss="cross-entropy"), "expected a loss such as"),
     "mean for each sample": (
         Net,
-        dict(loss=own_losses.PerSample(nn.CrossEntropyLoss())),
+        dict(loss=losses.PerSample(nn.CrossEntropyLoss())),
         "expected one loss for each sample",
     ),
     "each for a mean": (
@@ -491,7 +491,7 @@ MISFITS = {
     ),
     "pairs of samples": (
         Net,
-        dict(loss=own_losses.PerSample(lambda z, y: (z.sum(1) - z.sum(1).mean()) ** 2)),
+        dict(loss=losses.PerSample(lambda z, y: (z.sum(1) - z.sum(1).mean()) ** 2)),
         "depends on other samples",
     ),
     "half a loss": (
@@ -698,7 +698,7 @@ def test_a_share_of_the_samples_is_a_share_of_a_separable_loss():
     y = torch.arange(1000) % 10 // 9 * 2
     z = torch.randn(1000, 3, dtype=torch.float64, generator=DRAW)
     for loss in (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(weight=WEIGHTS, reduction="sum")):
-        taken = own_losses.taken(loss, y, 3)
+        taken = losses.taken(loss, y, 3)
         assert taken.separable
         parts = sum(
             taken.weight(1000) / taken.weight(len(b)) * taken.value(a, b)
@@ -707,7 +707,7 @@ def test_a_share_of_the_samples_is_a_share_of_a_separable_loss():
         torch.testing.assert_close(parts, taken.value(z, y))
     rare = torch.zeros(100_000, dtype=torch.int64)
     rare[77_777] = 2  # a single sample that weighs more
-    assert not own_losses.taken(nn.CrossEntropyLoss(weight=WEIGHTS), rare, 3).separable
+    assert not losses.taken(nn.CrossEntropyLoss(weight=WEIGHTS), rare, 3).separable
 
 
 @pytest.mark.parametrize(
@@ -737,8 +737,8 @@ def test_one_number_for_each_sample_meets_its_own_output(loss, y):
     "loss",
     [
         nn.CrossEntropyLoss(weight=WEIGHTS),
-        own_losses.PerSample(nn.CrossEntropyLoss(weight=WEIGHTS, reduction="none")),
-        own_losses.PerSample(
+        losses.PerSample(nn.CrossEntropyLoss(weight=WEIGHTS, reduction="none")),
+        losses.PerSample(
             functools.partial(F.cross_entropy, weight=WEIGHTS.double(), reduction="none")
         ),
     ],
@@ -752,7 +752,7 @@ def test_class_weights_follow_precision_and_are_copied(loss):
     )
     value = (
         value.mean()
-        if isinstance(loss, own_losses.PerSample)
+        if isinstance(loss, losses.PerSample)
         else value.sum() / WEIGHTS.double()[Y].sum()
     )
     torch.testing.assert_close(task.objective(params), value)
@@ -824,10 +824,10 @@ def test_positive_numbers_are_checked_as_such(value):
     [
         (minibatches.momentum, "momentum"),
         (lambda v: optimizers.Adam(tasks.get("iris"), 0.1, betas=(v, 0.9)), "beta1"),
-        (lambda v: bisection.bisect(lambda rate: 1.0, 0.1, level=v), "level"),
-        (lambda v: bisection.bisect(lambda rate: 1.0, 0.1, tolerance=v), "tolerance"),
+        (lambda v: sweet_spot.bisect(lambda rate: 1.0, 0.1, level=v), "level"),
+        (lambda v: sweet_spot.bisect(lambda rate: 1.0, 0.1, tolerance=v), "tolerance"),
         (lambda v: qr.random_orthogonal(3, seed=v), "seed"),
-        (lambda v: initialisations.initial(networks.MLP((2, 1)), 1, v, "pytorch"), "seed"),
+        (lambda v: networks.initial_parameters(networks.MLP((2, 1)), 1, v, "pytorch"), "seed"),
         (lambda v: datasets.ridge(samples=v), "samples"),
         (lambda v: datasets.digits(test=v), "test"),
     ],

@@ -162,7 +162,7 @@ def test_a_score_learned_by_heart_saves_nothing_when_cross_fitted():
     failed = loss > np.median(loss)
     honest = classification.cross_fitted(noise, failed, train, test, "gaussian")
     heart = honest.copy()
-    heart[train] = classification.scores(
+    heart[train] = classification.log_odds(
         np.r_[noise, noise], np.r_[failed, failed], train, train + 800, "gaussian"
     )
     found = early_stopping.savings(

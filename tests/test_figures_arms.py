@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from netdyn_lib.curvature import contributions
+from netdyn_lib.curvature import batch_noise
 from netdyn_lib.figures import arms as figures
 from netdyn_lib.statistics.intervals import Interval
 from netdyn_lib.tasks import tasks
@@ -112,9 +112,7 @@ def test_ends_against_learning_rates():
 
 def test_contributions_are_points_with_intervals_over_training():
     task = tasks.get("digits-small", samples=80, test_samples=20)
-    by_step = {
-        step: contributions.measure(task, task.initial(1)[0], 1e-3, 8, 5) for step in (0, 100)
-    }
+    by_step = {step: batch_noise.measure(task, task.initial(1)[0], 1e-3, 8, 5) for step in (0, 100)}
     (axis,) = figures.contributions(by_step).axes
     heights = [container[0].get_ydata() for container in axis.containers]
     found = by_step[0]

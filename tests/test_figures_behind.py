@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from netdyn_lib.figures import numbers, packing, style
-from netdyn_lib.results import sources
+from netdyn_lib.results import provenance
 
 
 def opened(figure):
@@ -91,7 +91,9 @@ def test_axes_that_share_a_scale_under_two_names_keep_their_own():
 def test_published_numbers_say_in_which_file_they_are():
     figure = drawn(lambda axis: axis.plot([1], [2]))
     assert "# computed here" in numbers.csv(figure).splitlines()
-    sources.shown(figure, sources.published_in(xr.Dataset(), Path("book/results/arms/usps.npz")))
+    provenance.shown(
+        figure, provenance.published_in(xr.Dataset(), Path("book/results/arms/usps.npz"))
+    )
     assert "# published in arms/usps.npz" in numbers.csv(figure).splitlines()
 
 
@@ -222,7 +224,7 @@ def test_a_notebook_gets_them_where_it_asks(monkeypatch):
     monkeypatch.setenv(numbers.ASKED, "1")
     figure = drawn(lambda axis: axis.plot([1], [2]))
     letters = figure._repr_mimebundle_()[numbers.MIME]
-    assert figure._repr_mimebundle_()[sources.MIME] == [sources.HERE]
+    assert figure._repr_mimebundle_()[provenance.MIME] == [provenance.HERE]
     assert packing.unpacked(letters) == numbers.csv(figure) and letters == packing.packed(
         numbers.csv(figure)
     )

@@ -7,7 +7,7 @@ from netdyn_lib.experiments import cost_model
 from netdyn_lib.experiments.benchmarks import Growth, Results, Row
 from netdyn_lib.figures import numbers
 from netdyn_lib.figures import performance as figures
-from netdyn_lib.results import sources
+from netdyn_lib.results import provenance
 from tests.examples import labelled
 
 SIZES = np.array([10.0, 30.0, 100.0, 300.0])
@@ -164,4 +164,6 @@ def test_every_curve_has_a_name_in_the_table_behind(found):
 
 
 def test_a_figure_names_the_file_of_its_measurements(found):
-    assert sources.of_figure(sources.shown(figures.ratios(found), found)) == ("bench/cpu.json",)
+    assert provenance.of_figure(provenance.shown(figures.ratios(found), found)) == (
+        "bench/cpu.json",
+    )

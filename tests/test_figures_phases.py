@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import to_rgba
 
 from netdyn_lib.figures import phases as figures
-from netdyn_lib.series import bands
+from netdyn_lib.series import phases
 from tests.examples import LABELS, LOSS, labelled
 
 
@@ -24,7 +24,7 @@ def test_phases_are_drawn_in_the_order_given():
 
 
 def test_bands_and_weights():
-    found = bands.measure(LOSS, LABELS)
+    found = phases.measure(LOSS, LABELS)
     width = found.by_age(found.width.max(1) + 1e-6, 4)
     assert len(labelled(figures.bands(LOSS[:60, 1], width, found.by_age(found.gap, 4), -2))) == 3
     axes = labelled(figures.weights(LOSS[:, 1:], LABELS[:, 1:], ["u", "v"], 100, 30))

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from netdyn_lib.experiments.rivals import Comparison, Row
-from netdyn_lib.experiments.sweet_spot import Probe, SweetSpot
+from netdyn_lib.experiments.sweet_spot import Comparison, Probe, Row, SweetSpot
 from netdyn_lib.figures import rates
 from netdyn_lib.figures import sweetspot as figures
 from netdyn_lib.statistics.intervals import Interval, share_interval

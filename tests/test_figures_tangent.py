@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from netdyn_lib.experiments.intermittent import Blocks
-from netdyn_lib.experiments.neutral_directions import Directions
+from netdyn_lib.experiments.neutral_directions import Blocks, Directions
 from netdyn_lib.experiments.spectra import Stretches
 from netdyn_lib.figures import tangent as figures
 from tests.examples import labelled

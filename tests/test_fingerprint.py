@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from netdyn_lib.results import fingerprint
-from netdyn_lib.results.fingerprint import closure, code, imported
+from netdyn_lib.results import provenance
+from netdyn_lib.results.provenance import closure, code, imported
 
 LIBRARY = {
     "__init__.py": "",
@@ -166,12 +166,12 @@ def test_every_version_of_python_gives_the_same_fingerprint(package):
 
 def test_what_each_module_behind_a_source_does(package):
     source = "from package import top\n"
-    found = fingerprint.behind(source, package)
+    found = provenance.behind(source, package)
     assert list(found) == ["deep", "deep.bottom", "middle", "side", "top"]
     assert found["side"] == code(["side"], package)[:12]
     (package / "side.py").write_text("import json, numpy.linalg\nx = 22\n")
     (package / "top.py").write_text('"""A docstring."""\nfrom . import middle\n')
-    again = fingerprint.behind(source, package)
+    again = provenance.behind(source, package)
     assert [name for name in found if again[name] != found[name]] == ["side"]
 
 
@@ -185,4 +185,4 @@ def test_the_library_itself():
     )
     names = closure(["ensembles"])
     assert {"ensembles", "steppers", "checks"} <= set(names) and "figures" not in names
-    assert len(code(names)) == 24 and code(names) == code(names, fingerprint.LIBRARY)
+    assert len(code(names)) == 24 and code(names) == code(names, provenance.LIBRARY)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.experiments import forecast, reduced, saturation
+from netdyn_lib.experiments import saturation
 from netdyn_lib.series import phases
 from netdyn_lib.tasks import tasks
-from netdyn_lib.training import gradient_descent, trajectories
+from netdyn_lib.training import gradient_descent
 
 
 def test_the_map_is_the_descent_of_a_saturated_network(iris, saturated):
@@ -15,7 +15,7 @@ def test_the_map_is_the_descent_of_a_saturated_network(iris, saturated):
     record = gradient_descent.run(
         gradient_descent.GradientDescent(iris, rate), saturated, 20, ("loss",)
     )
-    for model in (forecast.predict, forecast.predict_frozen):
+    for model in (saturation.predict, saturation.predict_frozen):
         assert model(iris, saturated, rate, 20) == pytest.approx(record["loss"], rel=1e-6)
 
 
@@ -24,8 +24,8 @@ def test_one_step_of_the_map_is_one_step_of_the_network(iris, saturated):
         gradient_descent.GradientDescent(iris, 5.0), saturated, 1, (saturation.mean_logits,)
     )
     before, after = record["mean_logits"]
-    target = forecast.class_frequencies(iris)
-    assert reduced.step(before, 5.0 * np.arange(1, 7), target) == pytest.approx(after, abs=1e-12)
+    target = saturation.class_frequencies(iris)
+    assert saturation.step(before, 5.0 * np.arange(1, 7), target) == pytest.approx(after, abs=1e-12)
 
 
 def test_frozen_features_are_descent_of_the_outer_layer(iris):
@@ -33,7 +33,7 @@ def test_frozen_features_are_descent_of_the_outer_layer(iris):
     outer = params.clone().requires_grad_()
     for expected in range(4):
         loss = sum(iris.objective(p) for p in outer)
-        got = forecast.predict_frozen(iris, params, 0.7, 3)[expected].sum()
+        got = saturation.predict_frozen(iris, params, 0.7, 3)[expected].sum()
         assert got == pytest.approx(float(loss.detach()), rel=1e-12)
         (grad,) = torch.autograd.grad(loss, outer)
         with torch.no_grad():
@@ -41,17 +41,17 @@ def test_frozen_features_are_descent_of_the_outer_layer(iris):
 
 
 def test_frequencies_are_counted(iris):
-    assert forecast.class_frequencies(iris) * 120 == pytest.approx([40, 41, 39])
-    assert forecast.class_frequencies(tasks.get("iris-balanced")) * 120 == pytest.approx(
+    assert saturation.class_frequencies(iris) * 120 == pytest.approx([40, 41, 39])
+    assert saturation.class_frequencies(tasks.get("iris-balanced")) * 120 == pytest.approx(
         [40, 40, 40]
     )
 
 
 def test_a_forecast_of_saturated_networks_is_right(iris, saturated):
-    runs = trajectories.follow(
+    runs = gradient_descent.follow(
         gradient_descent.GradientDescent(iris, 5.0), saturated[:4], 180, observe=("loss",)
     )
-    found = forecast.from_blocks(iris, runs, 5.0, 60, [0, 1, 2])
+    found = saturation.from_blocks(iris, runs, 5.0, 60, [0, 1, 2])
     assert found.error[:20].max() < 1e-6
     # The one chaotic network multiplies its rounding by e^(0.24 n), far below the tolerance within
     # a block.
@@ -63,6 +63,6 @@ def test_a_forecast_of_saturated_networks_is_right(iris, saturated):
 
 def test_horizons_outside_the_trajectories_are_refused(iris, runs):
     with pytest.raises(ValueError, match="horizon of 30 from epoch 0"):
-        forecast.from_blocks(iris, runs, 5.0, 30, [0])
+        saturation.from_blocks(iris, runs, 5.0, 30, [0])
     with pytest.raises(ValueError, match="horizon of 60 from epoch 600"):
-        forecast.from_blocks(iris, runs, 5.0, 60, [10])
+        saturation.from_blocks(iris, runs, 5.0, 60, [10])

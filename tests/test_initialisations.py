@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib.tasks import initialisations, networks, tasks
+from netdyn_lib.tasks import networks, tasks
 
 NETWORK = networks.MLP((16, 9, 4), "tanh")
 MODULE = networks.ModuleNetwork(
@@ -19,21 +19,21 @@ MODULE = networks.ModuleNetwork(
 
 def test_normal_is_that_of_the_networks():
     assert torch.equal(
-        initialisations.initial(NETWORK, 4, 3, std=0.5, start=2),
+        networks.initial_parameters(NETWORK, 4, 3, std=0.5, start=2),
         networks.initial(NETWORK, 4, 3, 0.5, 2),
     )
 
 
-@pytest.mark.parametrize("scheme", initialisations.SCHEMES)
+@pytest.mark.parametrize("scheme", networks.SCHEMES)
 @pytest.mark.parametrize("network", [NETWORK, MODULE])
 def test_each_initial_condition_has_its_own_stream(scheme, network):
-    whole = initialisations.initial(network, 6, 1, scheme)
-    assert torch.equal(whole[4:], initialisations.initial(network, 2, 1, scheme, start=4))
+    whole = networks.initial_parameters(network, 6, 1, scheme)
+    assert torch.equal(whole[4:], networks.initial_parameters(network, 2, 1, scheme, start=4))
     assert not torch.equal(whole[0], whole[1])
 
 
 def test_normal_all_draws_biases_too():
-    drawn = initialisations.initial(NETWORK, 2000, scheme="normal-all", std=2.0)
+    drawn = networks.initial_parameters(NETWORK, 2000, scheme="normal-all", std=2.0)
     assert drawn.std(0).min() > 1.8
     assert drawn.std(0).max() < 2.2
 
@@ -41,11 +41,11 @@ def test_normal_all_draws_biases_too():
 @pytest.mark.parametrize("network", [NETWORK, MODULE])
 def test_glorot_and_pytorch_have_the_widths_of_the_layers(network):
     weight = torch.as_tensor(network.is_weight)
-    glorot = initialisations.initial(network, 500, scheme="glorot")
+    glorot = networks.initial_parameters(network, 500, scheme="glorot")
     assert (glorot[:, ~weight] == 0).all()
     first = math.sqrt(6 / (16 + 9)) if network is NETWORK else math.sqrt(6 / (9 + 27))
     assert 0.98 * first < glorot[:, 0].abs().max() <= first
-    default = initialisations.initial(network, 500, scheme="pytorch")
+    default = networks.initial_parameters(network, 500, scheme="pytorch")
     bound = 1 / 4 if network is NETWORK else 1 / 3
     assert 0.98 * bound < default[:, 0].abs().max() <= bound
     assert default[:, ~weight].abs().max() > 0
@@ -93,10 +93,10 @@ BUILT = {
 @pytest.mark.parametrize("build", BUILT.values(), ids=BUILT)
 def test_pytorch_is_what_pytorch_draws_at_construction(build):
     network, state = networks.ModuleNetwork(build()), torch.get_rng_state()
-    drawn = initialisations.initial(network, 3, 5, "pytorch")
+    drawn = networks.initial_parameters(network, 3, 5, "pytorch")
     assert torch.equal(state, torch.get_rng_state())
-    assert torch.equal(drawn[1:], initialisations.initial(network, 2, 5, "pytorch", start=1))
-    single = initialisations.initial(network.to("cpu", torch.float32), 3, 5, "pytorch")
+    assert torch.equal(drawn[1:], networks.initial_parameters(network, 2, 5, "pytorch", start=1))
+    single = networks.initial_parameters(network.to("cpu", torch.float32), 3, 5, "pytorch")
     assert torch.equal(drawn, single)
     for index, row in enumerate(drawn):
         seed = np.random.default_rng([5, index, 0]).integers(2**63)
@@ -115,22 +115,22 @@ def test_pytorch_is_what_pytorch_draws_at_construction(build):
 def test_pytorch_is_what_a_layer_of_pytorch_draws():
     layer = networks.ModuleNetwork(nn.Linear(25, 400))
     drawn = torch.cat([p.detach().flatten() for p in nn.Linear(25, 400).parameters()]).double()
-    assert initialisations.half_widths(layer, "pytorch") == pytest.approx(0.2)
+    assert networks.half_widths(layer, "pytorch") == pytest.approx(0.2)
     assert drawn.abs().max() == pytest.approx(0.2, rel=1e-3)
 
 
 def test_what_is_refused():
     with pytest.raises(ValueError, match="unknown initialisation 'he'; known: normal"):
-        initialisations.initial(NETWORK, 1, scheme="he")
+        networks.initial_parameters(NETWORK, 1, scheme="he")
     with pytest.raises(ValueError, match="no weight beside it"):
-        initialisations.initial(networks.ModuleNetwork(nn.LayerNorm(3)), 1, scheme="glorot")
+        networks.initial_parameters(networks.ModuleNetwork(nn.LayerNorm(3)), 1, scheme="glorot")
     bare = nn.ParameterList([torch.ones(2, 2)])
     with pytest.raises(ValueError, match="no part of ParameterList draws its parameters"):
-        initialisations.initial(networks.ModuleNetwork(bare), 1, scheme="pytorch")
+        networks.initial_parameters(networks.ModuleNetwork(bare), 1, scheme="pytorch")
     half = nn.Linear(3, 2)
     half.scale = nn.Parameter(torch.ones(2))
     with pytest.raises(ValueError, match="Linear draws its parameters but not 'scale'"):
-        initialisations.initial(networks.ModuleNetwork(half), 1, scheme="pytorch")
+        networks.initial_parameters(networks.ModuleNetwork(half), 1, scheme="pytorch")
 
 
 def test_the_ridge_tasks_are_the_papers_small_networks():

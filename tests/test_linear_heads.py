@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib.curvature import batch_hessian, hessian, linear_heads, pruning
+from netdyn_lib.curvature import batch_frames, batch_hessian, hessian, pruning
 from netdyn_lib.tasks import gradients, losses, networks, tasks
 
 CROSS, SQUARES = losses.CrossEntropy(), losses.HalfSquaredError()
@@ -173,7 +173,7 @@ def hooked():
 def test_others_have_their_hessian_formed_whole(module):
     network = networks.ModuleNetwork(module)
     assert (
-        linear_heads.matrix_of(
+        batch_frames.linear_head_matrix(
             network, CROSS, torch.zeros(2, 36), torch.zeros(2, dtype=torch.int64)
         )
         is None
@@ -219,7 +219,7 @@ def test_a_forward_of_ones_own_is_not_passed_over():
         part = place(module)
         part.forward = type(part).forward.__get__(part)
         assert (
-            linear_heads.matrix_of(
+            batch_frames.linear_head_matrix(
                 networks.ModuleNetwork(module),
                 CROSS,
                 torch.zeros(2, 36),

@@ -10,7 +10,7 @@ from torch.func import grad, hessian
 
 from netdyn_lib.curvature import batch_frames, batch_hessian
 from netdyn_lib.curvature import hessian as curvature
-from netdyn_lib.tasks import initialisations, losses, networks, tasks
+from netdyn_lib.tasks import losses, networks, tasks
 
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -42,7 +42,7 @@ def batch_of(task, scheme="pytorch"):
     """One network, its dense Hessian (P, P) and gradient (P,) by torch.func, and the low-rank
     spectrum.
     """
-    params = initialisations.initial(task.network, 1, 0, scheme)[0]
+    params = networks.initial_parameters(task.network, 1, 0, scheme)[0]
     return (
         params,
         hessian(task.objective)(params),
@@ -139,7 +139,7 @@ def test_the_papers_network_has_370_dimensions():
     """
     rng = np.random.default_rng(0)
     task = task_of((256, 20, 10), "relu", x=rng.uniform(size=(8, 256)))
-    params = initialisations.initial(task.network, 1, 0, "pytorch")[0]
+    params = networks.initial_parameters(task.network, 1, 0, "pytorch")[0]
     found = batch_hessian.spectrum(task, params)
     count = len(found.values)
     assert (found.size, len(found.basis), found.frame.shape) == (

@@ -36,8 +36,10 @@ def test_seeds_differ():
 def test_a_part_of_a_task_has_the_loss_of_its_samples():
     iris = tasks.get("iris")
     params, index = iris.initial(1)[0], torch.tensor([3, 77, 5])
-    part = minibatches.part(iris, index)
-    one_by_one = [minibatches.part(iris, index[k : k + 1]).objective(params) for k in range(3)]
+    part = minibatches.batch_task(iris, index)
+    one_by_one = [
+        minibatches.batch_task(iris, index[k : k + 1]).objective(params) for k in range(3)
+    ]
     assert float(part.objective(params)) == pytest.approx(float(sum(one_by_one)) / 3)
     assert len(part.x) == 3 and torch.equal(part.x_test, iris.x_test)
 

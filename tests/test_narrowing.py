@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.curvature import batch_frames, batch_hessian, narrowing, pruning
+from netdyn_lib.curvature import batch_frames, batch_hessian, pruning
 from netdyn_lib.curvature.pruning.tangents import derivative
-from netdyn_lib.tasks import gradients, initialisations, losses, networks, tasks
+from netdyn_lib.tasks import gradients, losses, networks, tasks
 from netdyn_lib.training import minibatches
 
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
@@ -30,7 +30,7 @@ def weights(task, **biases):
     """One network; ``b2=−9`` sets the bias of hidden unit 2, which turns it on or off for all
     samples.
     """
-    params = initialisations.initial(task.network, 1, 0, "pytorch")[0]
+    params = networks.initial_parameters(task.network, 1, 0, "pytorch")[0]
     inputs = task.network.sizes[0]
     for name, value in biases.items():
         params[int(name[1:]) * (inputs + 1) + inputs] = value
@@ -175,7 +175,7 @@ def test_other_depths_are_solved_whole(sizes):
     task = task_of("relu", sizes=sizes)
     found = batch_hessian.spectrum(task, weights(task))
     assert found.narrowing is None and len(found.values) == len(found.basis)
-    assert narrowing.matrix_of(task.network, task.loss, task.x.T, task.y) is None
+    assert batch_frames.narrowed_matrix(task.network, task.loss, task.x.T, task.y) is None
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda l: l.name)
@@ -198,7 +198,7 @@ def test_pruned_gradients_of_a_run_are_those_of_all_dimensions(activation, rule)
     task = task_of(activation, sizes=(40, 9, 5), samples=64)
     params, lengths = weights(task), []
     for _, index in zip(range(50), minibatches.order(64, 6)):
-        part = minibatches.part(task, torch.from_numpy(index))
+        part = minibatches.batch_task(task, torch.from_numpy(index))
         gradient = gradients.of(part)(params[None])[0]
         whole, narrow = (
             pruning.pruned(gradient, found, RATE, rule) for found in both(part, params)

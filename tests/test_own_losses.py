@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from netdyn_lib.curvature import batch_hessian
 from netdyn_lib.curvature import hessian as curvature
-from netdyn_lib.tasks import losses, networks, own_losses, tasks
+from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.training import gradient_descent
 
 RNG = np.random.default_rng(0)
@@ -15,8 +15,8 @@ OUTPUT = torch.tensor(RNG.standard_normal((2, 3, 7)))  # (E, C, N)
 LABELS = torch.tensor(RNG.integers(0, 3, 7))
 NUMBERS = torch.tensor(RNG.standard_normal((7, 3)))
 
-ENTROPY = own_losses.PerSample(torch.nn.CrossEntropyLoss(reduction="none"))
-SMOOTHED = own_losses.PerSample(
+ENTROPY = losses.PerSample(torch.nn.CrossEntropyLoss(reduction="none"))
+SMOOTHED = losses.PerSample(
     torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"), name="smoothed"
 )
 
@@ -25,7 +25,7 @@ def halved(z, y):
     return 0.5 * (z - y).square().sum(1)
 
 
-SQUARED = own_losses.PerSample(halved, labels=False)
+SQUARED = losses.PerSample(halved, labels=False)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_numbers_may_be_columns():
     task = tasks.custom(
         "line",
         networks.MLP((1, 1)),
-        own_losses.PerSample(halved, labels=False),
+        losses.PerSample(halved, labels=False),
         np.zeros((4, 1)),
         np.arange(4.0),
     )
@@ -109,7 +109,7 @@ def test_numbers_may_be_columns():
 @pytest.mark.parametrize("function", [torch.nn.CrossEntropyLoss(), lambda z, y: z.square()])
 def test_what_is_not_one_loss_for_each_sample_is_refused(function):
     with pytest.raises(ValueError, match="expected one loss for each sample"):
-        own_losses.PerSample(function).value(OUTPUT[0].T, LABELS)
+        losses.PerSample(function).value(OUTPUT[0].T, LABELS)
 
 
 def test_targets_are_checked():

@@ -17,8 +17,8 @@ from netdyn_lib.book import execute, notebooks, pages, pair, scorecard, site
 from netdyn_lib.book import project as project_module
 from netdyn_lib.book.project import PipelineError, Project, replace_folder, write_whole
 from netdyn_lib.experiments import benchmarks
-from netdyn_lib.results import claims, locks
-from netdyn_lib.results.fingerprint import imported
+from netdyn_lib.results import claims, store
+from netdyn_lib.results.provenance import imported
 
 HEADER = """# ---
 # jupyter:
@@ -702,7 +702,7 @@ def says_that_it_waits(root, name):
     return "another process builds a site in" in (root / f"{name}.log").read_text()
 
 
-@pytest.mark.skipif(locks.fcntl is None, reason="needs locks on files")
+@pytest.mark.skipif(store.fcntl is None, reason="needs locks on files")
 def test_a_second_build_waits_for_the_first(site_project, builder):
     root = site_project.root
     first = builder("first")
@@ -720,7 +720,7 @@ def test_a_second_build_waits_for_the_first(site_project, builder):
     assert not says_that_it_waits(root, "first")
 
 
-@pytest.mark.skipif(locks.fcntl is None, reason="needs locks on files")
+@pytest.mark.skipif(store.fcntl is None, reason="needs locks on files")
 def test_what_a_killed_build_started_is_waited_for(site_project, builder):
     """Sphinx goes on for its minute, in the folder that the next build would empty."""
     root = site_project.root

@@ -15,7 +15,7 @@ from netdyn_lib.book import beneath, notebooks
 from netdyn_lib.book.project import Project
 from netdyn_lib.experiments import sizes
 from netdyn_lib.figures import packing
-from netdyn_lib.results import sources
+from netdyn_lib.results import provenance
 
 RUN = {
     "profile": "laptop",
@@ -71,13 +71,13 @@ def test_the_cell_comes_after_its_figure_and_says_how_it_was_run(tmp_path):
     "found, words",
     [
         (None, None),
-        ([sources.HERE], None),
+        ([provenance.HERE], None),
         (
             ["arms/usps.npz"],
             "Drawn from published results, `arms/usps.npz` (see {doc}`the table of files <../book/published>`); the run below evaluates them.",
         ),
         (
-            [sources.HERE, "a.npz", "b.npz"],
+            [provenance.HERE, "a.npz", "b.npz"],
             "Partly drawn from published results, `a.npz`, `b.npz` (see {doc}`the table of files <../book/published>`); the rest, and what is made of them, was",
         ),
     ],

@@ -13,7 +13,7 @@ from myst_parser.parsers.docutils_ import Parser
 
 from netdyn_lib.book import beneath, citing, foreign, pages
 from netdyn_lib.experiments import benchmarks
-from netdyn_lib.results import claims, npz
+from netdyn_lib.results import claims, store
 
 BAD = "<script>alert(1)</script> &\"' | `x` $y$ [z](javascript:1) *a* {{b}} {math}`c` <!-- \\"
 RUN = {
@@ -83,7 +83,7 @@ def results(folder):
         "leading": {"attributes": about},
     }
     for name, meta in kinds.items():
-        npz.write_archive(folder / "kinds" / f"{name}.npz", {"x": [1.0]}, meta)
+        store.write_archive(folder / "kinds" / f"{name}.npz", {"x": [1.0]}, meta)
     row = benchmarks.Row("w", "r", (1.0,), (2.0,), "s")
     benchmarks.save(
         folder / "bench" / "cpu.json",

@@ -13,9 +13,9 @@ import pytest
 from netdyn_lib.book import __main__ as pipeline
 from netdyn_lib.book import notebooks, site
 from netdyn_lib.book.project import PipelineError, write_whole
-from netdyn_lib.experiments import failures, jobs
+from netdyn_lib.experiments import jobs
 from netdyn_lib.experiments.learning_rate_sweep import published
-from netdyn_lib.results import npz, reading
+from netdyn_lib.results import reading, store
 
 from .test_pipeline import HEADER, built, measured, project, site_project, whole  # noqa: F401
 
@@ -54,7 +54,7 @@ def within(change):
 
 
 def archive(meta):
-    return lambda path: npz.write_archive(path, {"x": [1.0]}, meta)
+    return lambda path: store.write_archive(path, {"x": [1.0]}, meta)
 
 
 def measure(value):
@@ -214,7 +214,7 @@ def test_a_malformed_file_is_one_line(broken, capsys, verb, file, change, said):
     }
     assert pipeline.main(["--root", str(broken.root), verb, *more.get(verb, ())]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("ERROR: ") and err.count("\n") == 1 and failures.SWITCH not in err
+    assert err.startswith("ERROR: ") and err.count("\n") == 1 and jobs.SWITCH not in err
     assert re.search(said, err), err
     assert whole(broken.build / "html") == before
 
@@ -248,14 +248,14 @@ def test_the_last_handler_tells_type_message_and_place(monkeypatch, capsys, run)
         raise LookupError("of\nthree")
 
     monkeypatch.setattr(pipeline, "_call", work)
-    monkeypatch.delenv(failures.SWITCH, raising=False)
+    monkeypatch.delenv(jobs.SWITCH, raising=False)
     assert run(work) == 1
     err = capsys.readouterr().err
     assert re.fullmatch(
         r"ERROR: LookupError: of three, in test_pipeline_malformed.py, line \d+ \(NETDYN_TRACEBACK=1 .*\)\n",
         err,
     )
-    monkeypatch.setenv(failures.SWITCH, "1")
+    monkeypatch.setenv(jobs.SWITCH, "1")
     assert run(work) == 1
     err = capsys.readouterr().err
     assert (
@@ -341,9 +341,9 @@ def test_lines_end_as_on_any_system(tmp_path):
     ],
 )
 def test_a_published_sweep_of_another_kind_is_named(tmp_path, change, said):
-    arrays, meta = npz.read_archive(published.path_of("cifar10-few"))
+    arrays, meta = store.read_archive(published.path_of("cifar10-few"))
     change(arrays, meta)
-    npz.write_archive(tmp_path / "digits.npz", arrays, meta)
+    store.write_archive(tmp_path / "digits.npz", arrays, meta)
     with pytest.raises(reading.Unreadable, match=said):
         published.load("digits", tmp_path)
 
@@ -365,14 +365,14 @@ def test_a_store_of_another_kind_is_named(tmp_path, name):
     if name == "campaign":
         one = campaign.get(campaign.names()[0])
         keys, load = (
-            [npz.key(outcomes.identity(one, *rows)) for rows in one.blocks()],
+            [store.key(outcomes.identity(one, *rows)) for rows in one.blocks()],
             outcomes.load,
         )
     else:
         one = [arm.get("digits-usps/none")]
         keys, load = [piece.key for piece in arms.pieces(one)], arms.load
     for key in keys:
-        npz.write_archive(tmp_path / f"{key}.npz", {"x": [1.0]}, {"key": key})
+        store.write_archive(tmp_path / f"{key}.npz", {"x": [1.0]}, {"key": key})
     with pytest.raises(
         reading.Unreadable, match=f"{tmp_path} is no store of such (blocks|networks) .it has no '"
     ):

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.naive_bayes import CategoricalNB, GaussianNB
 
 from netdyn_lib.statistics import classification
-from netdyn_lib.statistics.roc import auc, auc_interval
+from netdyn_lib.statistics.classification import auc, auc_interval
 
 NAN, INF = np.nan, np.inf
 
@@ -57,7 +57,7 @@ def test_gaussian_scores_are_scikit_learns_on_standardised_features():
     scaled = (x - x[train].mean(0)) / x[train].std(0)
     joint = GaussianNB().fit(scaled[train], labels[train]).predict_joint_log_proba(scaled[test])
     inside = ((x[test] >= x[train].min(0)) & (x[test] <= x[train].max(0))).all(1)
-    got = classification.scores(x * [1e-9, 1.0, 1e9], labels, train, test, "gaussian")
+    got = classification.log_odds(x * [1e-9, 1.0, 1e9], labels, train, test, "gaussian")
     assert got[inside] == pytest.approx((joint[:, 1] - joint[:, 0])[inside], rel=1e-7, abs=1e-7)
     assert 0.98 < inside.mean() < 1
 
@@ -72,7 +72,7 @@ def test_binned_scores_are_scikit_learns_of_the_same_bins():
         )
     codes = np.stack(codes, axis=1)
     joint = CategoricalNB().fit(codes[train], labels[train]).predict_joint_log_proba(codes[test])
-    assert classification.scores(x, labels, train, test, "binned", 8) == pytest.approx(
+    assert classification.log_odds(x, labels, train, test, "binned", 8) == pytest.approx(
         joint[:, 1] - joint[:, 0], abs=1e-10
     )
 
@@ -82,7 +82,7 @@ def test_the_score_of_two_normal_classes_reaches_their_area(method):
     x, labels, train, test = two_classes(20000, 4, 0.5)
     # The sum of 4 independent features of shift 0.5 is the likelihood ratio: Φ(√4 · 0.5/√2).
     assert auc(
-        labels[test], classification.scores(x, labels, train, test, method)
+        labels[test], classification.log_odds(x, labels, train, test, method)
     ) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.012)
 
 
@@ -90,7 +90,7 @@ def test_the_score_of_two_normal_classes_reaches_their_area(method):
 def test_log_odds_are_calibrated(method):
     x, labels, train, test = two_classes(40000, 1, 1.0)
     truth = np.log(0.3 / 0.7) + x[test, 0] - 0.5
-    got = classification.scores(x, labels, train, test, method, bins=100)
+    got = classification.log_odds(x, labels, train, test, method, bins=100)
     middle = np.abs(x[test, 0]) < 1.5
     assert np.sqrt(np.mean((got - truth)[middle] ** 2)) < (0.25 if method == "binned" else 0.1)
 
@@ -99,8 +99,8 @@ def test_log_odds_are_calibrated(method):
 def test_rank_methods_do_not_change_under_increasing_functions(method):
     x, labels, train, test = two_classes()
     assert np.array_equal(
-        classification.scores(x, labels, train, test, method),
-        classification.scores(np.exp(20 * x), labels, train, test, method),
+        classification.log_odds(x, labels, train, test, method),
+        classification.log_odds(np.exp(20 * x), labels, train, test, method),
     )
 
 
@@ -108,7 +108,7 @@ def test_the_binned_score_sees_what_is_not_monotone():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, 4000)
     labels, halves = np.abs(x) < 0.5, classification.split(4000, 0)
-    assert auc(labels[halves[1]], classification.scores(x, labels, *halves, "binned", 20)) > 0.97
+    assert auc(labels[halves[1]], classification.log_odds(x, labels, *halves, "binned", 20)) > 0.97
     assert 0.4 < auc(labels[halves[1]], x[halves[1]]) < 0.6
 
 
@@ -118,11 +118,11 @@ def test_a_constant_feature_is_no_evidence(method, value):
     x, labels, train, test = two_classes(400, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        prior = classification.scores(np.full(400, value), labels, train, test, method)
-        more = classification.scores(np.c_[x, np.full(400, value)], labels, train, test, method)
+        prior = classification.log_odds(np.full(400, value), labels, train, test, method)
+        more = classification.log_odds(np.c_[x, np.full(400, value)], labels, train, test, method)
     assert auc(labels[test], prior) == 0.5
     assert prior == pytest.approx(np.log(labels[train].sum() / (~labels[train]).sum()))
-    assert more == pytest.approx(classification.scores(x, labels, train, test, method), abs=1e-12)
+    assert more == pytest.approx(classification.log_odds(x, labels, train, test, method), abs=1e-12)
 
 
 @pytest.mark.parametrize("method", classification.METHODS)
@@ -132,7 +132,7 @@ def test_missing_numbers_are_counted(method):
     missing = rng.random(8000) < np.where(labels, 0.6, 0.2)
     x = np.where(missing, NAN, rng.normal(size=8000))
     train, test = classification.split(8000, 1)
-    got = classification.scores(x, labels, train, test, method)
+    got = classification.log_odds(x, labels, train, test, method)
     assert np.isfinite(got).all()
     assert got[missing[test]] == pytest.approx(np.log(0.6 / 0.2), abs=0.15)
     assert np.median(got[~missing[test]]) == pytest.approx(np.log(0.4 / 0.8), abs=0.2)
@@ -142,12 +142,12 @@ def test_missing_numbers_are_counted(method):
 def test_a_missing_number_that_training_never_saw_is_no_evidence(method):
     x, labels, train, test = two_classes(400, 2)
     x[test[0]] = NAN
-    assert classification.scores(x, labels, train, test, method)[0] == pytest.approx(
+    assert classification.log_odds(x, labels, train, test, method)[0] == pytest.approx(
         np.log(labels[train].sum() / (~labels[train]).sum())
     )
     x[test[0], 1] = 0.3
-    assert classification.scores(x, labels, train, test, method)[0] == pytest.approx(
-        classification.scores(x[:, 1], labels, train, test, method)[0]
+    assert classification.log_odds(x, labels, train, test, method)[0] == pytest.approx(
+        classification.log_odds(x[:, 1], labels, train, test, method)[0]
     )
 
 
@@ -155,22 +155,22 @@ def test_a_missing_number_that_training_never_saw_is_no_evidence(method):
 def test_infinities_are_beyond_every_number(method):
     x, labels, train, test = two_classes(2000, 1)
     x[test[:4], 0] = INF, x[train].max(), -INF, x[train].min()
-    got = classification.scores(x, labels, train, test, method)
+    got = classification.log_odds(x, labels, train, test, method)
     assert got[0] == pytest.approx(got[1], abs=0.3) and got[2] == pytest.approx(got[3], abs=0.3)
     assert got[0] > got[2] + 1
     x[labels & (np.arange(2000) % 3 == 0)] = INF
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        got = classification.scores(x, labels, train, test, method)
+        got = classification.log_odds(x, labels, train, test, method)
     assert np.isfinite(got).all() and auc(labels[test], got) > 0.8
 
 
 def test_below_the_least_of_many_ties_is_in_their_bin():
     x, labels, train, test = two_classes(2000, 1)
     x = np.maximum(x, 0.5)
-    tied = classification.scores(x, labels, train, test)[x[test, 0] == 0.5]
+    tied = classification.log_odds(x, labels, train, test)[x[test, 0] == 0.5]
     x[test[0]] = -3.0
-    assert classification.scores(x, labels, train, test)[0] == tied[0] < np.log(0.3 / 0.7)
+    assert classification.log_odds(x, labels, train, test)[0] == tied[0] < np.log(0.3 / 0.7)
 
 
 @pytest.mark.parametrize(("most", "few"), [(0.0, 1.0), (1.0, 0.0), (-INF, 0.0), (0.0, INF)])
@@ -182,7 +182,7 @@ def test_few_values_beside_a_tied_extreme_are_seen(most, few):
     labels = rng.random(8000) < 0.5
     x = np.where(rng.random(8000) < np.where(labels, 0.08, 0.02), few, most)
     train, test = classification.split(8000, 2)
-    got = classification.scores(x, labels, train, test)
+    got = classification.log_odds(x, labels, train, test)
     assert got[x[test] == few] == pytest.approx(np.log(0.08 / 0.02), abs=0.4)
     assert got[x[test] == most] == pytest.approx(np.log(0.92 / 0.98), abs=0.1)
     assert auc(labels[test], got) == auc(labels[test], x[test] == few)
@@ -197,7 +197,7 @@ def test_few_values_on_either_side_of_a_tied_middle_are_seen():
     x[side & (x > 0)] += 5  # what is above the tie is one bin
     labels = np.where(x == 0, labels, x > 0)
     train, test = classification.split(8000, 3)
-    got = classification.scores(x, labels, train, test)
+    got = classification.log_odds(x, labels, train, test)
     assert (
         got[x[test] > 0].min() > 3
         and got[x[test] < 0].max() < -3
@@ -211,7 +211,7 @@ def test_bins_are_no_more_than_asked_for_whatever_is_tied():
     for share in (0.05, 0.3, 0.8, 0.97):
         x = np.where(rng.random(2000) < share, rng.integers(0, 3, 2000), rng.normal(size=2000))
         labels, halves = rng.random(2000) < 0.5, classification.split(2000, 4)
-        assert len(np.unique(classification.scores(x, labels, *halves, bins=10))) <= 10
+        assert len(np.unique(classification.log_odds(x, labels, *halves, bins=10))) <= 10
 
 
 @pytest.mark.parametrize("method", classification.METHODS)
@@ -221,7 +221,7 @@ def test_huge_numbers_do_not_overflow(method):
     x[3::7] = -1e308
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isfinite(classification.scores(x, labels, train, test, method)).all()
+        assert np.isfinite(classification.log_odds(x, labels, train, test, method)).all()
 
 
 @pytest.mark.parametrize("method", classification.METHODS)
@@ -233,9 +233,11 @@ def test_noise_is_learned_by_heart_and_forgotten_on_the_test(method):
         classification.split(600, 5),
     )
     # The same rows again under other numbers: a test on the training rows.
-    again = classification.scores(np.r_[x, x], np.r_[labels, labels], train, train + 600, method)
+    again = classification.log_odds(np.r_[x, x], np.r_[labels, labels], train, train + 600, method)
     assert auc(labels[train], again) > 0.7
-    assert 0.5 in auc_interval(labels[test], classification.scores(x, labels, train, test, method))
+    assert 0.5 in auc_interval(
+        labels[test], classification.log_odds(x, labels, train, test, method)
+    )
 
 
 @pytest.mark.parametrize("method", classification.METHODS)
@@ -248,7 +250,7 @@ def test_cross_fitted_scores_never_saw_their_row(method):
     )
     got = classification.cross_fitted(x, labels, train, test, method)
     assert np.isnan(got[600:]).all() and np.isfinite(got[:600]).all()
-    assert np.array_equal(got[test], classification.scores(x, labels, train, test, method))
+    assert np.array_equal(got[test], classification.log_odds(x, labels, train, test, method))
     assert 0.5 in auc_interval(labels[train], got[train])
 
 
@@ -266,7 +268,7 @@ def test_bad_input_is_refused():
         ),
     ]:
         with pytest.raises(ValueError, match=match):
-            classification.scores(
+            classification.log_odds(
                 **{**dict(features=x, labels=labels, train=train, test=test), **wrong}
             )
     for wrong, match in [

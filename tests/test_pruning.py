@@ -150,7 +150,7 @@ def test_random_subspaces_do_not_depend_on_the_signs_of_eigenvectors(quadratic):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_a_pruned_gradient_is_orthogonal_to_what_was_pruned_and_whole_outside(activation):
-    task = minibatches.part(small(activation), torch.arange(2))
+    task = minibatches.batch_task(small(activation), torch.arange(2))
     params = task.initial(1)[0]
     gradient = torch.func.grad(task.objective)(params)
     found = batch_hessian.spectrum(task, params)
@@ -305,7 +305,7 @@ def test_what_a_run_observes():
     start = task.initial(2)
     record = pruning.run(task, start, rate, 4, 6, "negative", every=6, workers=1)
     index = next(minibatches.order(23, 4))
-    part = minibatches.part(task, torch.from_numpy(index))
+    part = minibatches.batch_task(task, torch.from_numpy(index))
     dense = hessian.hessians(part.objective, start)
     for k in range(2):
         values, gradient = (

@@ -31,7 +31,7 @@ def small(activation="tanh", sizes=(5, 4, 3)):
 
 
 def batch_of(activation="tanh", sizes=(5, 4, 3)):
-    task = minibatches.part(small(activation, sizes), torch.arange(3))
+    task = minibatches.batch_task(small(activation, sizes), torch.arange(3))
     return task, 0.5 * task.initial(1)[0]
 
 
@@ -164,7 +164,7 @@ def test_pruned_descent_of_a_network_expands_where_a_fixed_projector_does_not():
     sizes = []
     for advance in (true, fixed):
         following, images = advance(states, frame)
-        part = minibatches.part(task, torch.tensor(minibatches.at(23, 3, 0)))
+        part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, 3, 0)))
         torch.testing.assert_close(
             following[0, :-1],
             pruning.step(task, params[0], part.x, part.y, RATE, "chaotic"),

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from netdyn_lib.statistics import classification, roc
+from netdyn_lib.statistics import classification
 
 NAN, INF = np.nan, np.inf
 
@@ -30,12 +30,12 @@ def delong_error(labels, scores):
 
 def test_known_areas():
     labels = np.array([False, False, True, True])
-    assert roc.auc(labels, [1, 2, 3, 4]) == 1.0
-    assert roc.auc(labels, [4, 3, 2, 1]) == 0.0
-    assert roc.auc(labels, [7, 7, 7, 7]) == 0.5
-    assert roc.auc(labels, [1, 3, 2, 4]) == 0.75
-    assert roc.auc(labels, [1, 3, 3, INF]) == 0.875
-    assert roc.auc(labels, [-INF, -INF, 0, 0]) == 1.0
+    assert classification.auc(labels, [1, 2, 3, 4]) == 1.0
+    assert classification.auc(labels, [4, 3, 2, 1]) == 0.0
+    assert classification.auc(labels, [7, 7, 7, 7]) == 0.5
+    assert classification.auc(labels, [1, 3, 2, 4]) == 0.75
+    assert classification.auc(labels, [1, 3, 3, INF]) == 0.875
+    assert classification.auc(labels, [-INF, -INF, 0, 0]) == 1.0
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
@@ -43,27 +43,35 @@ def test_curve_and_area_are_scikit_learns(decimals):
     labels, scores = binormal(500, 0.7, 1)
     scores = scores.round(decimals)
     false_positive, true_positive, _ = roc_curve(labels, scores, drop_intermediate=False)
-    got = roc.roc(labels, scores)
+    got = classification.roc(labels, scores)
     assert got[0] == pytest.approx(false_positive) and got[1] == pytest.approx(true_positive)
-    assert roc.auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-14)
-    assert roc.auc(labels, scores) == pytest.approx(np.trapezoid(got[1], got[0]), abs=1e-14)
+    assert classification.auc(labels, scores) == pytest.approx(
+        roc_auc_score(labels, scores), abs=1e-14
+    )
+    assert classification.auc(labels, scores) == pytest.approx(
+        np.trapezoid(got[1], got[0]), abs=1e-14
+    )
 
 
 def test_the_area_does_not_change_under_increasing_functions_and_turns_with_the_sign():
     labels, scores = binormal(300, 0.7, 2)
-    assert roc.auc(labels, np.exp(5 * scores)) == roc.auc(labels, scores)
-    assert roc.auc(labels, -scores) == pytest.approx(1 - roc.auc(labels, scores), abs=1e-15)
-    assert roc.auc(~labels, scores) == pytest.approx(1 - roc.auc(labels, scores), abs=1e-15)
+    assert classification.auc(labels, np.exp(5 * scores)) == classification.auc(labels, scores)
+    assert classification.auc(labels, -scores) == pytest.approx(
+        1 - classification.auc(labels, scores), abs=1e-15
+    )
+    assert classification.auc(~labels, scores) == pytest.approx(
+        1 - classification.auc(labels, scores), abs=1e-15
+    )
 
 
 def test_the_binormal_area_and_its_error():
     labels, scores = binormal(3000, 0.8, 3)
-    found = roc.auc_interval(labels, scores)
+    found = classification.auc_interval(labels, scores)
     error = delong_error(labels, scores)
-    assert found.estimate == roc.auc(labels, scores)
+    assert found.estimate == classification.auc(labels, scores)
     assert abs(found.estimate - norm.cdf(0.8 / np.sqrt(2))) < 3 * error
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.1)
-    half = roc.auc_interval(labels, scores, level=0.5)
+    half = classification.auc_interval(labels, scores, level=0.5)
     assert (half.high - half.low) / 2 == pytest.approx(0.674 * error, rel=0.15)
 
 
@@ -79,18 +87,18 @@ def test_the_interval_covers_also_with_ties():
     hits = []
     for seed in range(300):
         labels, scores = binormal(120, 1.0, seed)
-        hits.append(truth in roc.auc_interval(labels, scores.round(), resamples=300))
+        hits.append(truth in classification.auc_interval(labels, scores.round(), resamples=300))
     assert 0.90 <= np.mean(hits) <= 0.985
 
 
 def test_perfect_and_constant_scores_have_intervals_of_a_point():
     labels = np.arange(40) < 15
-    assert tuple(roc.auc_interval(labels, labels)) == (1.0, 1.0, 1.0)
-    assert tuple(roc.auc_interval(labels, np.zeros(40))) == (0.5, 0.5, 0.5)
+    assert tuple(classification.auc_interval(labels, labels)) == (1.0, 1.0, 1.0)
+    assert tuple(classification.auc_interval(labels, np.zeros(40))) == (0.5, 0.5, 0.5)
 
 
 def test_four_rows_in_a_class_have_no_interval():
-    found = roc.auc_interval(np.arange(90) < 4, np.arange(90.0))
+    found = classification.auc_interval(np.arange(90) < 4, np.arange(90.0))
     assert found.estimate == 0 and np.isnan([found.low, found.high]).all()
 
 
@@ -103,10 +111,10 @@ def test_pairs_share_their_resamples():
         "near": base + 0.1 * rng.normal(size=900),
         "noise": rng.normal(size=900),
     }
-    found = roc.paired(labels, scores, ("base", "noise"))
+    found = classification.paired(labels, scores, ("base", "noise"))
     apart = found.difference["base"]
     assert tuple(apart["same"]) == (0.0, 0.0, 0.0)
-    assert tuple(found.auc["base"]) == tuple(roc.auc_interval(labels, base))
+    assert tuple(found.auc["base"]) == tuple(classification.auc_interval(labels, base))
     assert apart["near"].high - apart["near"].low < 0.3 * (
         found.auc["base"].high - found.auc["base"].low
     )
@@ -117,7 +125,7 @@ def test_pairs_share_their_resamples():
     assert (
         list(found.difference) == ["base", "noise"]
         and "base" not in apart
-        and roc.paired(labels, scores).difference == {}
+        and classification.paired(labels, scores).difference == {}
     )
     back = found.difference["noise"]["base"]
     assert (back.estimate, back.low, back.high) == (
@@ -130,21 +138,25 @@ def test_pairs_share_their_resamples():
 def test_resampling_is_fast_repeatable_and_independent_of_its_blocks(monkeypatch):
     labels, scores = binormal(4000, 0.5, 5)
     start = time.process_time()
-    found = roc.auc_interval(labels, scores, resamples=1000, seed=7)
+    found = classification.auc_interval(labels, scores, resamples=1000, seed=7)
     assert time.process_time() - start < 3
-    assert tuple(found) == tuple(roc.auc_interval(labels, scores, resamples=1000, seed=7))
-    assert tuple(found) != tuple(roc.auc_interval(labels, scores, resamples=1000, seed=8))
-    monkeypatch.setattr(roc, "_VALUES", 1)
+    assert tuple(found) == tuple(
+        classification.auc_interval(labels, scores, resamples=1000, seed=7)
+    )
+    assert tuple(found) != tuple(
+        classification.auc_interval(labels, scores, resamples=1000, seed=8)
+    )
+    monkeypatch.setattr(classification, "_VALUES", 1)
     few = binormal(30, 0.5, 5)
-    assert roc.auc_interval(*few, resamples=50).low < roc.auc(*few)
+    assert classification.auc_interval(*few, resamples=50).low < classification.auc(*few)
 
 
 def test_percentiles_keep_infinities_in_order():
     draws = np.r_[np.arange(90.0), np.full(10, INF)]
-    found = roc.percentile_interval(45, draws, 0.9)
+    found = classification.percentile_interval(45, draws, 0.9)
     assert (found.low, found.high) == (5.0, INF)
-    assert np.isnan(roc.percentile_interval(45, np.r_[draws, NAN]).low)
-    found = roc.percentile_interval(0, np.random.default_rng(0).normal(size=200_000))
+    assert np.isnan(classification.percentile_interval(45, np.r_[draws, NAN]).low)
+    found = classification.percentile_interval(0, np.random.default_rng(0).normal(size=200_000))
     assert (found.low, found.high) == pytest.approx((-1.96, 1.96), abs=0.02)
 
 
@@ -155,7 +167,7 @@ def test_prediction_over_time_grows_with_the_signal():
     signal = rng.normal(size=(4, n, 2)) + (shifts[:, None] * labels)[:, :, None] / np.sqrt(2)
     features = {"signal": signal, "noise": rng.normal(size=(4, n))}
     train, test = classification.split(n, 8, strata=labels)
-    found = roc.over_time(
+    found = classification.over_time(
         labels, features, train, test, "gaussian", baselines=("noise", "signal"), resamples=200
     )
     assert found.auc["signal"].estimate == pytest.approx(norm.cdf(shifts / np.sqrt(2)), abs=0.035)
@@ -172,9 +184,9 @@ def test_prediction_over_time_grows_with_the_signal():
     np.testing.assert_array_equal(found.difference["signal"]["noise"].low, -apart["signal"].high)
     assert found.reasons == ("",) * 4
     assert found.rows.tolist() == [[labels[test].sum(), (~labels[test]).sum()]] * 4
-    alone = roc.auc_interval(
+    alone = classification.auc_interval(
         labels[test],
-        classification.scores(signal[2], labels, train, test, "gaussian"),
+        classification.log_odds(signal[2], labels, train, test, "gaussian"),
         resamples=200,
     )
     assert tuple(x[2] for x in found.auc["signal"]) == tuple(alone)
@@ -188,7 +200,7 @@ def test_decided_runs_are_left_out_and_too_few_give_nan_with_a_reason():
     undecided[1, 16:] = ~labels[16:]
     undecided[2] = False
     train, test = classification.split(200, 9, strata=labels)
-    found = roc.over_time(
+    found = classification.over_time(
         labels, features, train, test, undecided=undecided, least=10, resamples=20
     )
     assert found.auc["leak"].estimate[0] == 1.0
@@ -206,22 +218,24 @@ def test_decided_runs_are_left_out_and_too_few_give_nan_with_a_reason():
 def test_bad_input_is_refused():
     labels = np.array([True, False])
     for scores, match in [([1.0, NAN], "score NaN in row 1"), ([1.0], r"shape \(1,\)")]:
-        for function in (roc.roc, roc.auc, roc.auc_interval):
+        for function in (classification.roc, classification.auc, classification.auc_interval):
             with pytest.raises(ValueError, match=match):
                 function(labels, scores)
     with pytest.raises(ValueError, match="all 2 rows are in one class"):
-        roc.auc([True, True], [1, 2])
+        classification.auc([True, True], [1, 2])
     with pytest.raises(ValueError, match="true or false"):
-        roc.auc([0.5, 1], [1, 2])
+        classification.auc([0.5, 1], [1, 2])
     with pytest.raises(ValueError, match="level 95"):
-        roc.auc_interval(labels, [1, 2], level=95)
+        classification.auc_interval(labels, [1, 2], level=95)
     with pytest.raises(ValueError, match="resamples = 0"):
-        roc.auc_interval(labels, [1, 2], resamples=0)
+        classification.auc_interval(labels, [1, 2], resamples=0)
     with pytest.raises(ValueError, match="baseline 'loss' has no scores; there are 'norm'"):
-        roc.paired(labels, {"norm": [1, 2]}, ("norm", "loss"))
+        classification.paired(labels, {"norm": [1, 2]}, ("norm", "loss"))
     for function in (
-        lambda: roc.paired(labels, {"loss": [1, 2]}, "loss"),
-        lambda: roc.over_time(labels, {"loss": np.zeros((1, 2))}, [0], [1], baselines="loss"),
+        lambda: classification.paired(labels, {"loss": [1, 2]}, "loss"),
+        lambda: classification.over_time(
+            labels, {"loss": np.zeros((1, 2))}, [0], [1], baselines="loss"
+        ),
     ):
         with pytest.raises(ValueError, match="baselines = 'loss': expected a sequence of names"):
             function()
@@ -231,6 +245,8 @@ def test_bad_input_is_refused():
         {"a": np.zeros((3, 2)), "b": np.zeros((4, 2))},
     ):
         with pytest.raises(ValueError, match="expected .T, n, f. each"):
-            roc.over_time(labels, features, [0], [1])
+            classification.over_time(labels, features, [0], [1])
     with pytest.raises(ValueError, match="expected .3, 2. and bool"):
-        roc.over_time(labels, {"a": np.zeros((3, 2))}, [0], [1], undecided=np.ones(2, dtype=bool))
+        classification.over_time(
+            labels, {"a": np.zeros((3, 2))}, [0], [1], undecided=np.ones(2, dtype=bool)
+        )

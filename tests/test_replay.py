@@ -8,7 +8,7 @@ from netdyn_lib.curvature import pruning
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.torch_utils import Stopped
 from netdyn_lib.training import minibatches
-from netdyn_lib.training.replay import Reference
+from netdyn_lib.training.minibatches import Reference
 
 RATE, BATCH, STEPS = 0.3, 4, 40
 LOSS = losses.CrossEntropy()

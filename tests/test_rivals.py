@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netdyn_lib.curvature import hessian
-from netdyn_lib.experiments import rivals, sweet_spot
+from netdyn_lib.experiments import sweet_spot
 from netdyn_lib.tasks import tasks
 
 
@@ -18,19 +18,19 @@ OPTIONS = dict(cap=200, target=0.8, sustained=5)
 
 @pytest.fixture(scope="module")
 def grid(iris):
-    return rivals.log_grid(iris, rates=(1.0, 0.01, 0.1), **OPTIONS)
+    return sweet_spot.log_grid(iris, rates=(1.0, 0.01, 0.1), **OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def comparison(iris, grid):
     spot = sweet_spot.SweetSpot(2.0, 1.0, 2.0, 0.9, (), 4000, True, True, "")
-    return rivals.compare(
+    return sweet_spot.compare(
         iris, {"spot": spot, "grid": grid, "plain": 0.05}, "plain", conditions=6, **OPTIONS
     )
 
 
 def test_the_grid_takes_the_first_to_arrive(iris, grid):
-    taken = rivals.arrival(iris, [0.01, 0.1, 1.0], iris.initial(1), **OPTIONS)[:, 0]
+    taken = sweet_spot.arrival(iris, [0.01, 0.1, 1.0], iris.initial(1), **OPTIONS)[:, 0]
     k = int(np.nanargmin(taken))
     assert grid.learning_rate == [0.01, 0.1, 1.0][k]
     assert grid.cost_epochs == 3 * (taken[k] + 4)
@@ -42,23 +42,23 @@ def test_a_grid_on_which_none_arrives(iris):
         ValueError,
         match="none of 2 networks at η from 0.0001 to 0.001 holds the target accuracy 0.9 for 20 epochs by epoch 5",
     ):
-        rivals.log_grid(iris, rates=(1e-4, 1e-3), cap=5)
+        sweet_spot.log_grid(iris, rates=(1e-4, 1e-3), cap=5)
 
 
 def test_the_edge_of_stability_at_initialisation(iris):
-    found = rivals.from_sharpness(iris, conditions=3, tolerance=1e-8)
+    found = sweet_spot.from_sharpness(iris, conditions=3, tolerance=1e-8)
     sharp = hessian.sharpness(iris.objective, iris.initial(3))
     assert found.learning_rate == pytest.approx(2 / np.median(sharp), rel=1e-6)
     products = int(found.reason.split(";")[1].split()[0])
-    assert found.cost_epochs == rivals.PRODUCT * products > 0
-    later = rivals.from_sharpness(iris, conditions=3, after=10, rate=0.1)
+    assert found.cost_epochs == sweet_spot.PRODUCT * products > 0
+    later = sweet_spot.from_sharpness(iris, conditions=3, after=10, rate=0.1)
     assert later.learning_rate != found.learning_rate and "at epoch 10" in later.reason
-    assert (later.cost_epochs - 30) % rivals.PRODUCT == 0
+    assert (later.cost_epochs - 30) % sweet_spot.PRODUCT == 0
 
 
 def test_epochs_before_sharpness_need_a_rate(iris):
     with pytest.raises(ValueError, match="after = 10: give the rate"):
-        rivals.from_sharpness(iris, after=10)
+        sweet_spot.from_sharpness(iris, after=10)
 
 
 def test_a_comparison_sets_costs_against_what_is_saved(comparison):
@@ -83,14 +83,14 @@ def test_a_comparison_sets_costs_against_what_is_saved(comparison):
 
 
 def test_fresh_initial_conditions_are_not_those_of_the_search(iris, comparison):
-    fresh = rivals.arrival(iris, [0.05], iris.initial(6, start=10_000), **OPTIONS)[0]
+    fresh = sweet_spot.arrival(iris, [0.05], iris.initial(6, start=10_000), **OPTIONS)[0]
     np.testing.assert_array_equal(comparison.arrivals["plain"], fresh)
 
 
 def test_arrival_is_independent_of_the_rates_beside_it(iris):
     start = iris.initial(3)
-    both = rivals.arrival(iris, [0.05, 0.5], start, **OPTIONS)
-    np.testing.assert_array_equal(both[1], rivals.arrival(iris, [0.5], start, **OPTIONS)[0])
+    both = sweet_spot.arrival(iris, [0.05, 0.5], start, **OPTIONS)
+    np.testing.assert_array_equal(both[1], sweet_spot.arrival(iris, [0.5], start, **OPTIONS)[0])
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_arrival_is_independent_of_the_rates_beside_it(iris):
     [(100, 20, 10.0), (0, 30, 0.0), (0, 40, math.inf), (100, 30, math.inf), (100, 40, math.inf)],
 )
 def test_break_even(cost, each, expected):
-    assert rivals.break_even(cost, each, 0, 30) == expected
+    assert sweet_spot.break_even(cost, each, 0, 30) == expected
 
 
 def test_wrong_comparisons(iris):
     with pytest.raises(ValueError, match="default 'x' is no candidate; candidates: 'a'"):
-        rivals.compare(iris, {"a": 0.1}, "x")
+        sweet_spot.compare(iris, {"a": 0.1}, "x")
     with pytest.raises(ValueError, match="conditions = 1"):
-        rivals.compare(iris, {"a": 0.1}, "a", conditions=1)
+        sweet_spot.compare(iris, {"a": 0.1}, "a", conditions=1)

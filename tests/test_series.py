@@ -5,7 +5,7 @@ import pytest
 
 from netdyn_lib.series import autocorrelation, kantz
 from netdyn_lib.statistics import intervals
-from netdyn_lib.statistics.student import student
+from netdyn_lib.statistics.intervals import student
 
 
 def autoregressive(phi, steps, seed):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib.results import locks, store
+from netdyn_lib.results import store
 from netdyn_lib.results.store import (
     DamagedShard,
     Store,
@@ -26,7 +26,7 @@ from netdyn_lib.results.store import (
     read_archive,
     write_archive,
 )
-from netdyn_lib.tasks import archives
+from netdyn_lib.tasks import datasets
 
 ROOT = Path(__file__).resolve().parents[1]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
@@ -461,7 +461,7 @@ def test_writers_at_once_leave_one_of_their_files_whole(tmp_path):
 
 def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
     young, old = tmp_path / ".a.7.0123abcd-1.partial", tmp_path / ".b.7.0123abcd-1.partial"
-    ours = tmp_path / f".c.7.{locks.HOST}-1.partial"
+    ours = tmp_path / f".c.7.{store.HOST}-1.partial"
 
     def lay():
         for path in (young, old, ours):
@@ -472,7 +472,7 @@ def test_partial_files_of_elsewhere_are_swept_by_age(tmp_path, monkeypatch):
     Store(tmp_path)
     assert partials(tmp_path) == [young.name]
     lay()
-    monkeypatch.setattr(locks, "fcntl", None)
+    monkeypatch.setattr(store, "fcntl", None)
     Store(tmp_path)
     assert partials(tmp_path) == [young.name, ours.name]
 
@@ -536,26 +536,26 @@ def test_a_shard_written_meanwhile_is_not_claimed(tmp_path):
         assert not mine
     # Of locks that killed processes left, opening takes those whose shard is there: to
     # try another's would, for a moment, refuse it to a process that claims it just then.
-    locks = [tmp_path / "locks" / name for name in ("a.lock", "b.lock")]
-    for lock in locks:
+    store = [tmp_path / "locks" / name for name in ("a.lock", "b.lock")]
+    for lock in store:
         lock.touch()
     opened = Store(tmp_path)
-    assert [lock.exists() for lock in locks] == [False, True]
+    assert [lock.exists() for lock in store] == [False, True]
     with opened.claim("b") as mine:
         assert mine
     assert list((tmp_path / "locks").iterdir()) == []
 
 
 def test_a_claim_is_not_of_a_file_that_its_owner_just_removed(tmp_path, monkeypatch):
-    shards, lock = Store(tmp_path), locks.lock
+    shards, lock = Store(tmp_path), store.lock
 
     def late(fd, wait=False):
         # Between the opening of the file and its lock, who had it ends and removes it.
-        monkeypatch.setattr(locks, "lock", lock)
+        monkeypatch.setattr(store, "lock", lock)
         (tmp_path / "locks" / "a.lock").unlink()
         return lock(fd, wait)
 
-    monkeypatch.setattr(locks, "lock", late)
+    monkeypatch.setattr(store, "lock", late)
     with shards.claim("a") as mine, shards.claim("a") as other:
         assert mine and not other
     assert list((tmp_path / "locks").iterdir()) == []
@@ -563,15 +563,15 @@ def test_a_claim_is_not_of_a_file_that_its_owner_just_removed(tmp_path, monkeypa
 
 def test_a_write_outlives_a_sweep_of_its_file(tmp_path, monkeypatch):
     """A store that is opened just before the new file is locked takes it for left behind."""
-    shards, lock = Store(tmp_path), locks.lock
+    shards, lock = Store(tmp_path), store.lock
 
     def late(fd, wait=False):
-        monkeypatch.setattr(locks, "lock", lock)
+        monkeypatch.setattr(store, "lock", lock)
         Store(tmp_path)
         assert partials(tmp_path) == []
         return lock(fd, wait)
 
-    monkeypatch.setattr(locks, "lock", late)
+    monkeypatch.setattr(store, "lock", late)
     shards.write("a", ARRAYS, META)
     assert shards.read("a").meta == META and partials(tmp_path) == []
 
@@ -601,10 +601,10 @@ def test_threads_that_claim_exclude_each_other(tmp_path):
 @pytest.mark.parametrize("refusal", ["missing", errno.ENOLCK, errno.ENOTSUP])
 def test_where_nothing_can_be_locked_everybody_computes(tmp_path, monkeypatch, refusal):
     if refusal == "missing":
-        monkeypatch.setattr(locks, "fcntl", None)
+        monkeypatch.setattr(store, "fcntl", None)
     else:
         monkeypatch.setattr(
-            locks.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(refusal, "refused"))
+            store.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(refusal, "refused"))
         )
     shards = Store(tmp_path)
     with shards.claim("a") as one, shards.claim("a") as other:
@@ -631,8 +631,8 @@ def test_a_header_that_claims_another_size_is_damage_and_nothing_is_allocated(tm
     said = "its header claims .* of float64, -?[0-9]+ bytes, where 24 follow"
     with pytest.raises(DamagedShard, match=f"a.npz is damaged: .* {said}"):
         read_archive(path)
-    with pytest.raises(archives.DamagedData, match=f"a.npz cannot be read as .npz .*{said}"):
-        archives._unpacked(path)
+    with pytest.raises(datasets.DamagedData, match=f"a.npz cannot be read as .npz .*{said}"):
+        datasets._unpacked(path)
 
 
 # JSON

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib.statistics.student import student
+from netdyn_lib.statistics.intervals import student
 
 
 def test_students_interval_is_the_textbooks():

@@ -8,7 +8,7 @@ import pytest
 
 from netdyn_lib.experiments import sizes
 from netdyn_lib.experiments.learning_rate_sweep import __main__ as command
-from netdyn_lib.tasks import archives
+from netdyn_lib.tasks import datasets
 from tests.small_sweeps import script, small
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,12 +97,12 @@ def test_a_store_that_cannot_be_written_is_one_error(book, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "error",
-    [archives.MissingData("MNIST is nowhere"), archives.DamagedData("mnist.npz is damaged")],
+    [datasets.MissingData("MNIST is nowhere"), datasets.DamagedData("mnist.npz is damaged")],
 )
 def test_data_that_cannot_be_had_are_an_error_of_their_sweep_alone(
     book, tmp_path, capsys, monkeypatch, error
 ):
-    monkeypatch.setattr(archives, "load", lambda name: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(datasets, "load", lambda name: (_ for _ in ()).throw(error))
     assert command.main(["run", "images", "small", "--store", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert err == f"ERROR: images: {error}\n" and "small: 0 shards kept, 4 computed" in out

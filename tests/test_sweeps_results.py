@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 
 from netdyn_lib.experiments import learning_rate_sweep
 from netdyn_lib.experiments.learning_rate_sweep import named, published, results
-from netdyn_lib.tasks import archives
+from netdyn_lib.tasks import datasets
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_what_cannot_be_checked_takes_no_place_of_what_can(bare, token):
 def test_as_many_are_recomputed_as_were_asked_for(monkeypatch):
     def recompute(name, token, epochs, root, device):
         if name in missing:
-            raise archives.MissingData(name)
+            raise datasets.MissingData(name)
         return published.Check(name, 1.0, 0, epochs, 0.0, 0.0, True)
 
     monkeypatch.setattr(published, "recompute", recompute)

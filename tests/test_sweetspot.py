@@ -7,7 +7,7 @@ from torch import nn
 
 from netdyn_lib.curvature import hessian
 from netdyn_lib.experiments import sweet_spot
-from netdyn_lib.tasks import initialisations, losses, networks, own_losses, tasks
+from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.training import gradient_descent
 
 SMALL = dict(conditions=5, epochs=40, low=1.0, high=8.0, tolerance=2.0)
@@ -63,7 +63,7 @@ def test_a_module_of_ones_own_starts_as_it_is_told():
     options = dict(epochs=25, low=1.0, high=100.0, level=0.25, tolerance=100)
     drawn = dict(initialisation="pytorch", conditions=4)
     found = sweet_spot.find(module, iris.x, iris.y, **drawn, **options)
-    start = initialisations.initial(networks.ModuleNetwork(module), 4, 0, "pytorch")
+    start = networks.initial_parameters(networks.ModuleNetwork(module), 4, 0, "pytorch")
     same = sweet_spot.find(module, iris.x, iris.y, start=start, **options)
     assert repr(found) == repr(same)  # NaN equals no NaN
     assert all(p.count == 4 for p in found.probes) and found.probes[0].learned == 4
@@ -107,8 +107,8 @@ NUMBERS = torch.tensor([[0.0, 1.0, 5.0, 100.0, 3.0, 4.0, 2.0, 8.0, 9.0, 7.0]]).d
 SQUARES = 5 * float(NUMBERS.var(correction=0))  # half of 10 samples
 
 
-NLL = own_losses.PerSample(nn.NLLLoss(reduction="none"))
-ABSOLUTE = own_losses.PerSample(lambda z, y: (z - y).abs().sum(1), labels=False)
+NLL = losses.PerSample(nn.NLLLoss(reduction="none"))
+ABSOLUTE = losses.PerSample(lambda z, y: (z - y).abs().sum(1), labels=False)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import torch
 
 from netdyn_lib import torch_utils
 from netdyn_lib.curvature import hessian
+from netdyn_lib.lyapunov.angles import degenerate, kaplan_yorke, near_zero
 from netdyn_lib.lyapunov.benettin import spectrum
-from netdyn_lib.lyapunov.dimensions import degenerate, kaplan_yorke, near_zero
 from netdyn_lib.lyapunov.known_systems import SYSTEMS
 from netdyn_lib.lyapunov.qr import random_orthogonal
 from netdyn_lib.lyapunov.tangent_maps import by_jacobian, by_product

@@ -10,7 +10,7 @@ import torch
 
 from netdyn_lib import torch_utils
 from netdyn_lib.curvature import hessian, jacobian
-from netdyn_lib.lyapunov import Rows, angles, benettin, cocycles, covariant, qr, tangent_maps
+from netdyn_lib.lyapunov import Rows, angles, benettin, covariant, known_systems, qr, tangent_maps
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.training import gradient_descent
 
@@ -134,7 +134,7 @@ def test_lorenz_second_vector_is_along_the_flow():
 
 
 def test_a_constructed_cocycle_near_its_tangency():
-    known = cocycles.near_tangency(exponents=(0.5, 0.1, -0.4), smallest=1e-3, time=150)
+    known = known_systems.near_tangency(exponents=(0.5, 0.1, -0.4), smallest=1e-3, time=150)
     found = covariant.vectors(known.advance, known.states([0.0, 20.0]), 100, 200, backward=100)
     for row, shift in enumerate((0, 20)):
         truth = known.vectors(found.times + shift)
@@ -171,7 +171,7 @@ def test_vectors_of_a_quadratic_loss_are_eigenvectors():
 
 
 def test_the_backward_transient_dies_out_at_the_gap_of_the_exponents():
-    known = cocycles.near_tangency(exponents=(0.3, -0.1), time=1000)
+    known = known_systems.near_tangency(exponents=(0.3, -0.1), time=1000)
     steps = np.arange(5, 45, 5)
     found = [
         covariant.vectors(known.advance, known.states(), 60, 60, backward=int(b)).vectors[0, 0]
@@ -193,7 +193,7 @@ def test_checkpoints_change_no_bit(on_henon, checkpoint):
 
 
 def test_memory_grows_as_the_square_root_of_the_steps(monkeypatch):
-    known = cocycles.near_tangency(exponents=(0.5, 0.2, 0.0, -0.2, -0.5))
+    known = known_systems.near_tangency(exponents=(0.5, 0.2, 0.0, -0.2, -0.5))
     alive, most = 0, 0
 
     def counted(images):
@@ -291,7 +291,7 @@ def test_a_run_can_be_stopped():
 
 
 def test_intervals_between_decompositions_change_nothing_but_rounding():
-    known = cocycles.near_tangency(time=60)
+    known = known_systems.near_tangency(time=60)
     every = covariant.vectors(known.advance, known.states(), 40, 80, forward=20, backward=80)
     third = covariant.vectors(
         known.advance, known.states(), 40, 80, forward=20, backward=80, interval=4
@@ -334,7 +334,7 @@ def test_no_vector_comes_back_through_a_singular_map():
         return torch.where((times == 25)[:, None, None], broken, matrix)
 
     found = covariant.vectors(
-        cocycles.by_time(jacobians), cocycles.clock(3, [0.0, 100.0]), 20, 40, backward=20
+        known_systems.by_time(jacobians), known_systems.clock(3, [0.0, 100.0]), 20, 40, backward=20
     )
     np.testing.assert_array_equal(found.singular_at, [25, -1])
     lost = found.vectors.isnan().all(2).numpy()  # (T, n, k)

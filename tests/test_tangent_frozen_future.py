@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.lyapunov import angles, cocycles, covariant, qr
-from netdyn_lib.lyapunov.frozen_future import frozen_future
+from netdyn_lib.lyapunov import angles, covariant, known_systems, qr
+from netdyn_lib.lyapunov.covariant import frozen_future
 
 LOGS = torch.tensor([0.3, 0.12, 0.0, -0.2, -0.5], dtype=torch.float64)
 
@@ -66,7 +66,9 @@ def test_ginellis_vectors_where_the_future_is_constant(kind):
     if kind == "general":
         skew = random(5, 5, seed=7) * 0.2 + torch.eye(5)
         jacobian = torch.linalg.solve(skew, torch.diag(LOGS.exp()) @ skew)
-    far = covariant.vectors(cocycles.constant(jacobian), cocycles.clock(5), 0, 10, backward=350)
+    far = covariant.vectors(
+        known_systems.constant(jacobian), known_systems.clock(5), 0, 10, backward=350
+    )
     for time in range(0, 11, 5):
         found = frozen_future(far.frames[time], jacobian[None])
         assert float(defect(found.vectors, far.vectors[time]).max()) < 1e-10
@@ -84,7 +86,9 @@ def test_the_error_is_proportional_to_how_fast_the_map_changes():
             turn = torch.linalg.matrix_exp(rate * times[:, None, None] * skew)
             return turn @ base @ turn.mT
 
-        far = covariant.vectors(cocycles.by_time(jacobians), cocycles.clock(5), 6, 6, backward=200)
+        far = covariant.vectors(
+            known_systems.by_time(jacobians), known_systems.clock(5), 6, 6, backward=200
+        )
         return float(
             defect(
                 frozen_future(far.frames[0], jacobians(torch.tensor([6.0]).double())).vectors,
@@ -170,7 +174,7 @@ def test_bad_input_is_refused():
 
 
 def test_a_known_cocycle_is_what_it_says():
-    known = cocycles.near_tangency(
+    known = known_systems.near_tangency(
         exponents=(0.4, 0.0, -0.3, -0.9), smallest=1e-4, largest=0.8, time=20, width=3
     )
     times = torch.arange(41.0, dtype=torch.float64)
@@ -203,4 +207,4 @@ def test_a_known_cocycle_is_what_it_says():
 )
 def test_cocycles_refuse_bad_input(change, message):
     with pytest.raises(ValueError, match=message):
-        cocycles.near_tangency(**change)
+        known_systems.near_tangency(**change)

@@ -5,8 +5,8 @@ of networks that switch.
 import numpy as np
 import pytest
 
-from netdyn_lib.experiments import forecast, intermittent, reduced, saturation
-from netdyn_lib.experiments.intermittent import KINDS
+from netdyn_lib.experiments import neutral_directions, saturation
+from netdyn_lib.experiments.neutral_directions import KINDS
 from netdyn_lib.series import phases
 from netdyn_lib.training import gradient_descent
 
@@ -17,7 +17,7 @@ def test_irregular_blocks_are_bursts_unless_the_hidden_layer_rests():
     assert KINDS == ("fixed", "period 3", "other period", "irregular", "burst")
     labels = np.array([[1, 3, 2, 0], [1, 3, 2, 0]])
     rests = np.array([[True] * 4, [False] * 4])
-    assert intermittent.kinds(labels, rests).tolist() == [
+    assert neutral_directions.kinds(labels, rests).tolist() == [
         [FIXED, THREE, OTHER, IRREGULAR],
         [FIXED, THREE, OTHER, BURST],
     ]
@@ -41,14 +41,14 @@ def three_networks():
 
 
 def test_blocks_are_the_middle_of_phases_of_networks_that_switch_most(three_networks):
-    blocks, networks = intermittent.choose(three_networks, 1)
+    blocks, networks = neutral_directions.choose(three_networks, 1)
     # Network 2 has four kinds: its only phases of period 3 (blocks 0 to 3), fixed (5 to 10),
     # irregular (11 to 19), burst (4).
     assert networks.tolist() == [2] * 4 and blocks.tolist() == [7, 1, 15, 4]
 
 
 def test_other_networks_come_before_a_second_phase_of_one(three_networks):
-    blocks, networks = intermittent.choose(three_networks, 5)
+    blocks, networks = neutral_directions.choose(three_networks, 5)
     found = {
         kind: [(k, b) for b, k in zip(blocks, networks) if three_networks[b, k] == kind]
         for kind in range(5)
@@ -63,12 +63,12 @@ def test_other_networks_come_before_a_second_phase_of_one(three_networks):
 
 
 def test_blocks_keep_away_from_beginning_and_end(three_networks):
-    blocks, networks = intermittent.choose(three_networks, 5, skip=2, margin=6)
+    blocks, networks = neutral_directions.choose(three_networks, 5, skip=2, margin=6)
     assert blocks.min() >= 6 and blocks.max() <= 13
     # The phase of period 3 of network 2 lies in what is skipped, and so does the burst in the
     # margin.
     assert [(k, b) for b, k in zip(blocks, networks)] == [(2, 7), (1, 11), (0, 9), (1, 6)]
-    assert intermittent.choose(three_networks, 5, skip=16)[0].tolist() == [17]
+    assert neutral_directions.choose(three_networks, 5, skip=16)[0].tolist() == [17]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_blocks_keep_away_from_beginning_and_end(three_networks):
 )
 def test_a_choice_without_blocks_is_one_clear_error(three_networks, words, said):
     with pytest.raises(ValueError, match=said):
-        intermittent.choose(three_networks, **words)
+        neutral_directions.choose(three_networks, **words)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def resting(gd, saturated):
     """κ = 1 and 3, to the last bit; perturbations of the second's cycle shrink by e^−0.07 per epoch
     only.
     """
-    return intermittent.look(gd, saturated[[0, 2]], 1200, 120, 1, 1e-3)
+    return neutral_directions.look(gd, saturated[[0, 2]], 1200, 120, 1, 1e-3)
 
 
 def multipliers(gain, logits, target, period):
@@ -107,14 +107,14 @@ def multipliers(gain, logits, target, period):
     Σz, which stays.
     """
     product = np.eye(len(target))
-    for z in reduced.orbit(logits, gain, target, period - 1):
+    for z in saturation.reduced_orbit(logits, gain, target, period - 1):
         p = np.exp(z) / np.exp(z).sum()
         product = (np.eye(len(target)) - gain * (np.diag(p) - np.outer(p, p))) @ product
     return np.sort(np.log(np.abs(np.linalg.eigvals(product))) / period)[[1, 0, 2]]
 
 
 def test_growth_in_saturated_networks_is_that_of_the_reduced_map(gd, resting, saturated):
-    target = forecast.class_frequencies(gd.task)
+    target = saturation.class_frequencies(gd.task)
     assert resting.kind.tolist() == [FIXED, THREE] and resting.kappa.tolist() == [1, 3]
     assert resting.absent == ("other period", "irregular", "burst") and (resting.alike == 1).all()
     for k, period in enumerate((1, 3)):
@@ -186,13 +186,13 @@ def test_a_table_has_a_row_for_each_block(resting):
 @pytest.fixture(scope="module")
 def chaotic(gd, iris):
     """A network with one unit on that is irregular throughout."""
-    return intermittent.look(gd, iris.initial(7)[[6]], 600, 60, 1, 1e-3)
+    return neutral_directions.look(gd, iris.initial(7)[[6]], 600, 60, 1, 1e-3)
 
 
 @pytest.fixture(scope="module")
 def switching(gd, iris):
     """A network of period 3 of which a unit opens now and then."""
-    return intermittent.look(gd, iris.initial(10)[[9]], 1200, 60, 2, 1e-3)
+    return neutral_directions.look(gd, iris.initial(10)[[9]], 1200, 60, 2, 1e-3)
 
 
 def test_what_counts_in_chaos_grows_and_is_in_the_outer_weights(chaotic):
@@ -227,7 +227,7 @@ def test_blocks_are_those_of_the_series(switching, gd, iris):
 
 
 def test_a_bound_above_every_rate_leaves_nothing_to_measure(gd, saturated):
-    found = intermittent.look(gd, saturated[[0]], 180, 60, 1, 10.0)
+    found = neutral_directions.look(gd, saturated[[0]], 180, 60, 1, 10.0)
     assert found.directions.count == [83] and found.absent == KINDS[1:]
     for values in (
         found.local,
@@ -259,6 +259,6 @@ def test_a_bound_above_every_rate_leaves_nothing_to_measure(gd, saturated):
 )
 def test_bad_input_is_one_clear_error(gd, saturated, words, said):
     with pytest.raises(ValueError, match=said):
-        intermittent.look(
+        neutral_directions.look(
             gd, saturated[[0]], **dict(epochs=180, turn=60, count=1, within=1e-3) | words
         )

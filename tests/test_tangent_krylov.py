@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.lyapunov import krylov
+from netdyn_lib.lyapunov import singular_values
 
 
 def operator(values, seed=0):
@@ -33,7 +33,7 @@ def close(found, values, vectors, tolerance):
 def test_it_finds_what_is_there(values):
     values = np.sort(values)[::-1]
     matrix, vectors = operator(values)
-    found = krylov.leading(lambda v: matrix @ v, matrix[0], 3, 8, 1e-9, turn=1e-9)
+    found = singular_values.leading(lambda v: matrix @ v, matrix[0], 3, 8, 1e-9, turn=1e-9)
     close(found, values, vectors, 1e-6)
     assert found.bound <= 1e-9 * abs(found.logs[0]) and found.sweeps <= 8
 
@@ -42,7 +42,7 @@ def test_the_bound_holds_and_values_are_from_below_when_it_ends_early():
     values = np.linspace(3, 0.5, 80)
     matrix, _ = operator(values)
     for sweeps in (1, 2, 3):
-        found = krylov.leading(lambda v: matrix @ v, matrix[0], 4, sweeps, 1e-12)
+        found = singular_values.leading(lambda v: matrix @ v, matrix[0], 4, sweeps, 1e-12)
         short = np.log(values[:4]) / 2 - found.logs
         assert found.sweeps == sweeps and (short >= -1e-12).all() and short.max() <= 4 * found.bound
     assert not found.bound <= 1e-12
@@ -51,17 +51,19 @@ def test_the_bound_holds_and_values_are_from_below_when_it_ends_early():
 def test_many_wanted_take_as_many_products_as_they_need():
     values = np.exp(-np.arange(30.0) / 3)
     matrix, vectors = operator(values)
-    found = krylov.leading(lambda v: matrix @ v, matrix[0], 20, 1, 1e-9)
+    found = singular_values.leading(lambda v: matrix @ v, matrix[0], 20, 1, 1e-9)
     assert found.sweeps == 3 and found.vectors.shape == (30, 20)
-    everything = krylov.leading(lambda v: matrix @ v, matrix[0], 30, 1, 1e-12)
+    everything = singular_values.leading(lambda v: matrix @ v, matrix[0], 30, 1, 1e-12)
     close(everything, values, vectors, 1e-9)
 
 
 def test_a_good_start_ends_sooner_and_an_overflow_is_an_error():
     values = np.linspace(2, 0.5, 100)
     matrix, vectors = operator(values)
-    cold = krylov.leading(lambda v: matrix @ v, matrix[0], 2, 30, 1e-6)
-    warm = krylov.leading(lambda v: matrix @ v, matrix[0], 2, 30, 1e-6, start=vectors[:, :5])
+    cold = singular_values.leading(lambda v: matrix @ v, matrix[0], 2, 30, 1e-6)
+    warm = singular_values.leading(
+        lambda v: matrix @ v, matrix[0], 2, 30, 1e-6, start=vectors[:, :5]
+    )
     assert warm.sweeps < cold.sweeps and cold.bound <= 1e-6
     with pytest.raises(FloatingPointError, match=r"e\^350"):
-        krylov.leading(lambda v: 1e308 * v * 1e10, matrix[0], 2, 3, 1e-6)
+        singular_values.leading(lambda v: 1e308 * v * 1e10, matrix[0], 2, 3, 1e-6)

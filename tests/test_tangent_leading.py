@@ -7,7 +7,7 @@ import pytest
 
 from netdyn_lib import lyapunov
 from netdyn_lib.curvature import hessian
-from netdyn_lib.experiments import leading_exponents
+from netdyn_lib.experiments import spectra
 from netdyn_lib.lyapunov import qr
 from netdyn_lib.results.store import DamagedShard
 from netdyn_lib.tasks import tasks
@@ -20,13 +20,13 @@ from tests.test_tangent_neutral import COLUMNS, linear
 def known():
     """Eigenvalues 0, 1, 2.56 and 4, at learning rates below and above 2/4, and where all overflow."""
     task = linear(0.5 * COLUMNS[1], 0.8 * COLUMNS[2], 0 * COLUMNS[3])
-    return leading_exponents.along_training(task, (0.1, 0.6, 1e4), 2, 2, 200, 100, progress=False)
+    return spectra.along_training(task, (0.1, 0.6, 1e4), 2, 2, 200, 100, progress=False)
 
 
 @pytest.fixture(scope="module")
 def digits():
     register()
-    return leading_exponents.along_training(
+    return spectra.along_training(
         tasks.get(TASK, samples=40), (0.5,), 2, count=2, epochs=7, every=3, seed=1, progress=False
     )
 
@@ -112,7 +112,7 @@ def test_losses_and_sharpness_are_those_of_the_ends(digits):
 def test_bad_input_is_one_clear_error(changes, said):
     task = linear(*COLUMNS[1:])
     with pytest.raises(ValueError, match=said):
-        leading_exponents.along_training(
+        spectra.along_training(
             **(
                 dict(
                     task=task,
@@ -129,11 +129,11 @@ def test_bad_input_is_one_clear_error(changes, said):
 
 
 def test_what_is_published_is_what_was_computed(known, digits, tmp_path):
-    assert leading_exponents.published(tmp_path / "none") == {}
-    path = leading_exponents.publish(digits, "few", tmp_path / "new")
+    assert spectra.published(tmp_path / "none") == {}
+    path = spectra.publish(digits, "few", tmp_path / "new")
     assert path == tmp_path / "new" / "few.npz"
-    leading_exponents.publish(known, "known", tmp_path / "new")
-    found = leading_exponents.published(tmp_path / "new")
+    spectra.publish(known, "known", tmp_path / "new")
+    found = spectra.published(tmp_path / "new")
     assert list(found) == ["few", "known"]
     for one, other, place in (
         (found["few"], digits, "new/few.npz"),
@@ -149,10 +149,10 @@ def test_what_is_published_is_what_was_computed(known, digits, tmp_path):
             np.testing.assert_array_equal(one[name], other[name])
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DamagedShard, match="few.npz"):
-        leading_exponents.published(tmp_path / "new")
+        spectra.published(tmp_path / "new")
 
 
 def test_notes_say_what_was_computed(digits):
-    lines = leading_exponents.notes({"digits": digits, "again": digits}).splitlines()
+    lines = spectra.notes({"digits": digits, "again": digits}).splitlines()
     assert len(lines) == 2 and lines[0].startswith("digits: ") and "40" in lines[0]
     assert "2 networks, 6 epochs" in lines[1]  # two stretches of three and "commit" in lines[1]

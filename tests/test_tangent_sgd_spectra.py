@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from netdyn_lib.curvature import batch_hessian, hessian
-from netdyn_lib.experiments import sgd_spectra, sgd_subspaces
+from netdyn_lib.experiments import sgd_spectra
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.training import minibatches
 
@@ -37,7 +37,9 @@ def products(task, order, steps, first=0):
     w = task.initial(1, 0, order)[0]
     y, volume, seen = torch.eye(len(w), dtype=torch.float64), 0.0, []
     for t in range(steps):
-        part = minibatches.part(task, torch.tensor(minibatches.at(len(task.x), BATCH, t, order)))
+        part = minibatches.batch_task(
+            task, torch.tensor(minibatches.at(len(task.x), BATCH, t, order))
+        )
         jacobian = (
             torch.eye(len(w), dtype=torch.float64)
             - RATE * hessian.hessians(part.objective, w[None])[0]
@@ -125,7 +127,7 @@ def test_singular_values_of_any_spread(scale):
 
 def test_subspaces_of_a_quadratic_loss_stand_still():
     task = quadratic()
-    found = sgd_subspaces.overlaps(task, 0, 0.1, 6, (5, 10, 20), 2)
+    found = sgd_spectra.overlaps(task, 0, 0.1, 6, (5, 10, 20), 2)
     assert found.index.unique("subspace").tolist() == [
         "leading",
         "chaotic",
@@ -137,14 +139,14 @@ def test_subspaces_of_a_quadratic_loss_stand_still():
         found.loc["leading"]["chance"].tolist() == [0.25, 0.25]
         and found.loc["leading"]["converged"].all()
     )
-    few = sgd_subspaces.overlaps(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
+    few = sgd_spectra.overlaps(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
     assert few.index.unique("subspace").tolist() == ["leading"]
     np.testing.assert_allclose(few["overlap"], 1, atol=1e-6)
 
 
 def test_subspaces_of_a_network():
     task = small()
-    found = sgd_subspaces.overlaps(task, 1, RATE, BATCH, (10, 20), 3)
+    found = sgd_spectra.overlaps(task, 1, RATE, BATCH, (10, 20), 3)
     seen, _ = products(task, 1, 20)
     (one, first), (other, second) = (torch.linalg.svd(seen[t - 1])[1:] for t in (10, 20))
     k, later = int((one.log() > 1e-8).sum()), int((other.log() > 1e-8).sum())
@@ -153,7 +155,7 @@ def test_subspaces_of_a_network():
     assert row["overlap"] == pytest.approx(
         float((first[:k] @ second[:later].T).square().sum()) / later, abs=1e-8
     )
-    few = sgd_subspaces.overlaps(
+    few = sgd_spectra.overlaps(
         task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6
     )
     assert few.loc["leading"].loc[10]["overlap"] == pytest.approx(
@@ -163,13 +165,13 @@ def test_subspaces_of_a_network():
 
 def test_subspaces_of_one_batch():
     task = small()
-    found = sgd_subspaces.of_hessian(task, 0, RATE, BATCH, (3, 9), 5)
+    found = sgd_spectra.of_hessian(task, 0, RATE, BATCH, (3, 9), 5)
     w, states = task.initial(1)[0], []
     for t in range(9):
-        part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, t)))
+        part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, t)))
         states.append(w)
         w = w - RATE * torch.func.grad(part.objective)(w)
-    part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, 3)))
+    part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, 3)))
     spectra = [batch_hessian.spectrum(part, states[t]) for t in (3, 8)]
     v, u = (one.dense_vectors()[:, torch.from_numpy(one.classes(RATE).negative)] for one in spectra)
     row = found.loc["negative"].loc[3]
@@ -229,7 +231,7 @@ def test_bad_input_is_refused():
                 | arguments,
             )
     with pytest.raises(ValueError, match="1 different times"):
-        sgd_subspaces.overlaps(task, 0, RATE, BATCH, (5, 5), 2)
+        sgd_spectra.overlaps(task, 0, RATE, BATCH, (5, 5), 2)
 
 
 def test_published_spectra_are_read_again(tmp_path):
@@ -245,12 +247,12 @@ def test_what_was_seen_is_said():
     assert sgd_spectra.saw(data) == (
         "The largest is 0.3 per step over [0, 10] and 0.22 per step over [0, 20]; 0.15 over the last stretch alone; 2 of 3 are positive at the end."
     )
-    table = sgd_subspaces.overlaps(small(), 1, RATE, BATCH, (10, 20, 30), 3)
-    assert sgd_subspaces.last(table, "chaotic") == table.loc[("chaotic", 20), "overlap"]
-    said = sgd_subspaces.saw(table)
+    table = sgd_spectra.overlaps(small(), 1, RATE, BATCH, (10, 20, 30), 3)
+    assert sgd_spectra.last(table, "chaotic") == table.loc[("chaotic", 20), "overlap"]
+    said = sgd_spectra.saw_subspaces(table)
     assert (
         f"chaotic {table.loc[('chaotic', 10), 'overlap']:.2f} to {table.loc[('chaotic', 20), 'overlap']:.2f} (chance "
         in said
     )
     with pytest.raises(ValueError, match="subspace = 'odd'; known: leading, chaotic"):
-        sgd_subspaces.last(table, "odd")
+        sgd_spectra.last(table, "odd")

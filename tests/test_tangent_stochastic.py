@@ -149,7 +149,7 @@ def test_the_papers_sum_is_the_part_in_the_weights():
     frames[0, :39] = y = torch.linalg.qr(torch.randn(39, 3, dtype=torch.float64))[0]
     past = []
     for t in range(9):
-        part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, t)))
+        part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, t)))
         past.append(curvature.hessians(part.objective, states[:, :39])[0] @ y)
         y = y - RATE * sum(momentum ** (t - s) * one for s, one in enumerate(past))
         states, frames = advance(states, frames)
@@ -167,7 +167,7 @@ def test_the_whole_spectrum_is_that_of_the_product():
     assert found.frame.shape == (2, 20, 20) and found.final.shape == (2, 20)
     product, volume, w = torch.eye(20, dtype=torch.float64), 0.0, params[0]
     for t in range(3, 33):
-        part = minibatches.part(task, torch.tensor(minibatches.at(23, BATCH, t)))
+        part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, t)))
         jacobian = (
             torch.eye(20, dtype=torch.float64)
             - RATE * curvature.hessians(part.objective, w[None])[0]
@@ -192,7 +192,7 @@ def test_theorem_2_1_on_a_batch_of_a_network():
     """A step of plain descent lengthens a perturbation along v_i iff λ_i < 0 or λ_i > 2/γ, by |1 −
     γλ_i| to 1e-6.
     """
-    task = minibatches.part(small(), torch.arange(4))
+    task = minibatches.batch_task(small(), torch.arange(4))
     params = task.initial(1)[0]
     found = batch_hessian.spectrum(task, params)
     rate = 2.5 / found.values[-2]  # the two largest are beyond 2/γ

@@ -7,7 +7,7 @@ import torch
 
 from netdyn_lib import torch_utils
 from netdyn_lib.experiments import sizes
-from netdyn_lib.tasks import archives, datasets, losses, networks, tasks
+from netdyn_lib.tasks import datasets, losses, networks, tasks
 from netdyn_lib.training import gradient_descent
 
 X, Y = torch.arange(24.0).reshape(6, 4), torch.tensor([0, 1, 2] * 2)
@@ -220,7 +220,7 @@ def test_bad_samples_are_refused(network, loss, x, y, more, match):
     ],
 )
 def test_architectures_are_the_papers_and_need_no_data(monkeypatch, name, count):
-    monkeypatch.setattr(archives, "load", None)
+    monkeypatch.setattr(datasets, "load", None)
     assert tasks.recipe(name).architecture().count == count
 
 
@@ -284,8 +284,8 @@ def test_embedded_tasks_train(name):
 @pytest.mark.parametrize("name", ["mnist", "mnist-l2-1e-3", "mnist-cnn", "cifar10", "usps"])
 def test_image_tasks_train(name):
     source = tasks.recipe(name).data
-    if not archives.available(source):
-        pytest.skip(f"{archives.about(source).title} is not at hand: set NETDYN_DATA")
+    if not datasets.available(source):
+        pytest.skip(f"{datasets.about(source).title} is not at hand: set NETDYN_DATA")
     task = tasks.get(name, samples=50, test_samples=20)
     gd = gradient_descent.GradientDescent(task, 0.01)
     record = gradient_descent.run(gd, task.initial(2), 3, observe=("loss",))

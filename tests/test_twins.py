@@ -9,7 +9,7 @@ import torch
 from netdyn_lib.curvature import hessian as curvature
 from netdyn_lib.curvature import pruning
 from netdyn_lib.experiments import perturbation_growth
-from netdyn_lib.tasks import initialisations, losses, networks, tasks
+from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.torch_utils import Stopped
 
 RATE, BATCH, STEPS = 0.3, 4, 40
@@ -284,7 +284,7 @@ def test_runs_stop_and_refuse_bad_input(reference):
 @pytest.mark.parametrize("scheme", ["pytorch", "glorot"])
 def test_strangers_are_as_far_apart_as_sampling_says(scheme):
     network = networks.MLP((256, 20, 10))
-    draws = initialisations.initial(network, 400, 0, scheme)
+    draws = networks.initial_parameters(network, 400, 0, scheme)
     distances = (draws[::2] - draws[1::2]).norm(dim=1).numpy()
     known = perturbation_growth.independent(network, scheme)
     error = known.sd / np.sqrt(len(distances))

@@ -7,7 +7,7 @@ import xarray as xr
 from netdyn_lib.experiments import perturbation_growth
 from netdyn_lib.experiments.perturbation_growth import measures
 from netdyn_lib.experiments.perturbation_growth.experiment import EXPECTED
-from netdyn_lib.statistics.student import student
+from netdyn_lib.statistics.intervals import student
 
 STEPS = np.arange(0, 2001, 100)
 DIRECTIONS = ("top", "bottom", "chaotic", "non-chaotic", "random")

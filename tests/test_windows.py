@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netdyn_lib.maps import bifurcations, kneading, one_dimensional, windows
+from netdyn_lib.maps import bifurcations, one_dimensional, windows
 from netdyn_lib.maps.one_dimensional import CUBIC, LOGISTIC
 
 ONSET = 1.3022834627
@@ -92,7 +92,8 @@ def test_no_wide_window_is_left_out(found):
     every = windows.search(CUBIC, 7, ONSET, 2.0, narrowest=1e-12)
     assert set(every.word[every.width >= 1e-5]) == set(found.word)
     words = sum(
-        len(w) - kneading.is_double(w).sum() for w in (kneading.words(3, m) for m in range(2, 8))
+        len(w) - bifurcations.is_double(w).sum()
+        for w in (bifurcations.words(3, m) for m in range(2, 8))
     )
     assert len(every) == words
 

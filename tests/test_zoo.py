@@ -229,7 +229,7 @@ def in_blocks(c):
 
 
 def batch_of_one(c):
-    part = minibatches.part(c.task, torch.tensor([3]))
+    part = minibatches.batch_task(c.task, torch.tensor([3]))
     slope, curved = gradients.of(part).product(c.params, c.vectors)
     close(slope, each(c.one.gradient, c.params), 1e-9)
     close(curved, each(c.one.curved, c.params, c.vectors))
@@ -265,7 +265,7 @@ def test_a_slower_way_is_told_once():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gradients.of(task)
-        gradients.of(minibatches.part(task, torch.arange(4)))
+        gradients.of(minibatches.batch_task(task, torch.arange(4)))
 
 
 @pytest.mark.filterwarnings("ignore")

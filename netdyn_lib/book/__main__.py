@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..experiments import failures
+from ..experiments import jobs
 from ..experiments.sizes import PROFILES
 from .project import PipelineError, Project
 
@@ -65,7 +65,7 @@ def main(argv=None):
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     except Exception as error:
-        return failures.tell(error)
+        return jobs.tell(error)
     except KeyboardInterrupt:
         print(
             "\ninterrupted; what was finished is kept, and the next run goes on from there",

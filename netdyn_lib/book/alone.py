@@ -3,7 +3,7 @@
 import os
 from contextlib import contextmanager
 
-from ..results import locks
+from ..results import store
 
 
 @contextmanager
@@ -31,11 +31,11 @@ def alone(path, what, log=print):
         locks; there nothing keeps others out.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd, locked = locks.open_locked(path)
+    fd, locked = store.open_locked(path)
     if locked is False:
         log(f"another process {what}; waiting until it is done (its lock is {path})")
-        fd, locked = locks.open_locked(path, wait=True)
+        fd, locked = store.open_locked(path, wait=True)
     try:
         yield (fd,) if locked else ()
     finally:
-        locks.unlock(fd) if locked else os.close(fd)
+        store.unlock(fd) if locked else os.close(fd)

@@ -10,7 +10,7 @@ import shlex
 import nbformat
 
 from ..experiments import sizes as profiles
-from ..results import fingerprint, reading, sources
+from ..results import provenance, reading
 from . import forms, notebooks
 from .foreign import code, words
 from .project import write_whole
@@ -30,7 +30,7 @@ def add(nb, name, now, folder):
     name : str
     now : dict
         The fingerprints of the modules that it imports as they are now,
-        :func:`netdyn_lib.results.fingerprint.behind`.
+        :func:`netdyn_lib.results.provenance.behind`.
     folder : pathlib.Path
         Of the staged notebooks; tables go to ``numbers/NAME/FIGURE.csv`` within.
     """
@@ -42,7 +42,7 @@ def add(nb, name, now, folder):
         label = labels.get(cell.id)
         if label:
             text = _numbers(cell, folder / FOLDER / name / f"{label}.csv")
-            found = cell.metadata.get("netdyn", {}).get("sources", [sources.HERE])
+            found = cell.metadata.get("netdyn", {}).get("sources", [provenance.HERE])
             cells.append(_cell(label, _text(nb.metadata.netdyn, name, label, text, changed, found)))
     nb.cells = cells
     return nb
@@ -55,7 +55,7 @@ def now(project, name):
     stale.
     """
     with forms.told(name):
-        found = fingerprint.behind(reading.text(project.source(name)), project.package)
+        found = provenance.behind(reading.text(project.source(name)), project.package)
     if "profiles" in found:
         sizes = {
             profile: sorted(vars(profiles.sizes(name, profile)).items())
@@ -94,13 +94,13 @@ def described(run):
 
 def _published(found):
     """A sentence on the published files that a figure was drawn from, none where there is none."""
-    files = [code(source) for source in found if source != sources.HERE]
+    files = [code(source) for source in found if source != provenance.HERE]
     if not files:
         return []
-    part = "Partly drawn" if sources.HERE in found else "Drawn"
+    part = "Partly drawn" if provenance.HERE in found else "Drawn"
     rest = (
         "the rest, and what is made of them, was computed in the run below"
-        if sources.HERE in found
+        if provenance.HERE in found
         else "the run below evaluates them"
     )
     return [

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from ..figures import numbers, vector
-from ..results import claims, reading, sources
+from ..results import claims, reading
 from ..results import provenance as machine
-from ..results.fingerprint import imported
-from ..tasks import archives
+from ..results import provenance as sources
+from ..results.provenance import imported
+from ..tasks import datasets
 from . import beneath, forms, notebooks
 from .memory import Peak
 from .project import PipelineError, write_whole
@@ -51,7 +52,7 @@ _ASKED = (numbers.ASKED, vector.ASKED)
 _READERS = {
     "experiments/learning_rate_sweep/results.py": ".",
     "experiments/outcome_prediction/published.py": "outcomes",
-    "experiments/leading_exponents.py": "leading",
+    "experiments/spectra.py": "leading",
     "experiments/pruning_ablation/published.py": "arms",
     "experiments/perturbation_growth/experiment.py": "twins",
     "experiments/sgd_spectra.py": "spectra",
@@ -92,7 +93,7 @@ def key(project, name, parameters):
         project.package / "experiments" / folder / "results.py" in files
         for folder in ("learning_rate_sweep", "pruning_ablation")
     ):
-        images = {image: archives.available(image) for image in archives.names()}
+        images = {image: datasets.available(image) for image in datasets.archive_names()}
     for module, folder in _READERS.items():
         if project.package / module in files:
             # Hidden is what is being written, or was when its writer was killed.

@@ -186,11 +186,11 @@ def _quantities(sweep, data):
 
 
 def _title(sweep):
-    from ..tasks import archives, tasks
+    from ..tasks import datasets, tasks
 
     recipe = tasks.recipe(sweep["task"])
     known = {"digits": "Digits", "iris": "Iris"}  # these come with scikit-learn
-    data = known.get(recipe.data) or archives.about(recipe.data).title
+    data = known.get(recipe.data) or datasets.about(recipe.data).title
     samples = f", {sweep['samples']:,} images" if sweep["samples"] else ""
     network = recipe.architecture()
     layers = (

@@ -9,7 +9,7 @@ from sphinx_external_toc.parsing import MalformedError, parse_toc_data
 
 from ..figures import vector
 from ..results import claims, reading
-from ..results.npz import DamagedShard
+from ..results.store import DamagedShard
 from .project import PipelineError
 
 _TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..results import locks
+from ..results import store
 
 
 class PipelineError(Exception):
@@ -102,8 +102,8 @@ def write_whole(path, text):
     """Write ``text`` to ``path``; a kill at any moment leaves the old file or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    locks.tidy(path.parent)
-    locks.replace(path, text.encode())
+    store.tidy(path.parent)
+    store.replace(path, text.encode())
 
 
 def replace_folder(new, old):

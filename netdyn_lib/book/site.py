@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from ..experiments import failures
+from ..experiments import jobs
 from ..figures import vector
 from ..results import claims, reading
 from . import (
@@ -282,7 +282,7 @@ def _jupyter_book(source, folder, strict, held=()):
     # A quiet build prints only its warnings, and they are for the reader; what it raises is told in
     # a line.
     warnings, _, raised = done.stderr.partition("Traceback (most recent call last):\n")
-    shown = done.stderr if os.environ.get(failures.SWITCH) else warnings
+    shown = done.stderr if os.environ.get(jobs.SWITCH) else warnings
     if shown.strip():
         print(shown.strip(), file=sys.stderr)
     html = folder / "_build" / "html"

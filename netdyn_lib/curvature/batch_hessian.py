@@ -13,11 +13,18 @@ layer is confined; what a deeper one sees changes with the weights below it.
 
 H_small is M of :mod:`netdyn_lib.curvature.batch_frames`.  With one hidden layer some of its m
 dimensions are known not to be curved, before anything is solved: M = T M' Tᵀ, M' of m' ≤ m
-(:mod:`netdyn_lib.curvature.narrowing`).  Spectra are solved in those m'.
+(:mod:`netdyn_lib.curvature.batch_frames`).  Spectra are solved in those m'.
+
+Eigenvalues of a Hessian by what gradient descent does along them: chaotic, negative, positive,
+neutral.
+
+A Hessian that acts in few dimensions, before and after it is solved; where they come from is
+:mod:`netdyn_lib.curvature.batch_hessian`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,11 +33,10 @@ from torch.func import vmap
 
 from ..tasks.derivatives import directional
 from ..tasks.networks import ACTIVATIONS, MLP
-from ..validation import double, floats
-from . import batch_frames, linear_heads, narrowing
+from ..validation import double, floats, positive
+from . import batch_frames
 from . import hessian as curvature
-from .batch_frames import Range
-from .eigensystems import LowRank, LowRankHessian, eigh
+from .batch_frames import Narrowing, Range, Reach
 
 #: Parameters up to which a network that is no MLP has a spectrum.
 DENSE = 6000
@@ -41,8 +47,8 @@ class Local(Range):
     """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m,
     m), ``params`` W (P,).
 
-    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.curvature.narrowing` or
-    :mod:`netdyn_lib.curvature.linear_heads`, where the network has them.
+    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.curvature.batch_frames` or
+    :mod:`netdyn_lib.curvature.batch_frames`, where the network has them.
     """
 
     function: Callable
@@ -88,7 +94,7 @@ def spectrum(task, params, x=None, y=None):
     ----------
     task : Task
         Or anything that has its ``network`` and ``loss``.  For an MLP the way is the module's, for
-        a network that ends in a linear layer that of :mod:`netdyn_lib.curvature.linear_heads`, of
+        a network that ends in a linear layer that of :mod:`netdyn_lib.curvature.batch_frames`, of
         at most 2p + C r dimensions, p the parameters below; any other has its Hessian formed whole.
         Both up to :data:`DENSE` parameters.
     params : torch.Tensor
@@ -138,7 +144,7 @@ def around(task, params, x=None, y=None):
         raise ValueError("parameters are not finite: the network diverged, and has no Hessian")
     if isinstance(network, MLP):
         frame, inputs = batch_frames.frame_of(x)
-        narrow = narrowing.matrix_of(network, loss, inputs, y)
+        narrow = batch_frames.narrowed_matrix(network, loss, inputs, y)
         return Local(
             batch_frames.matrix_of(network, loss, inputs, y),
             params,
@@ -151,7 +157,7 @@ def around(task, params, x=None, y=None):
         raise ValueError(
             f"{network!r}: its Hessian takes memory as their square, and is formed for at most {DENSE:,} parameters; an MLP has no such bound"
         )
-    narrow = linear_heads.matrix_of(network, loss, x, y)
+    narrow = batch_frames.linear_head_matrix(network, loss, x, y)
     whole = curvature.dense_hessian(lambda p: loss.value(network.forward(p, x), y))
     return Local(whole, params, params.new_ones(1, 1), 0, network.count, narrow=narrow)
 
@@ -250,3 +256,187 @@ def of_module(module, loss, x, y):
 class _Scored:
     network: MLP
     loss: object
+
+
+#: Eigenvalues of at most this share of the largest magnitude count as 0.  Rounding leaves 1e-15 of
+#: it, and where a batch is learned to 1 − p = δ up to 1e-16/δ, for L'' is then a difference of
+#: numbers that agree to δ.  Early in training nothing lies between 1e-15 and 1e-11; late, samples
+#: that are learned leave true eigenvalues of all sizes down to rounding, and a count of signs
+#: depends on this bound by some percent (the gradient's overlap does not).
+ZERO = 1e-12
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Which eigenvalues are what, (m,) bool each: λ < −z, λ > z, |λ| ≤ z, and (1 − γλ)² > 1 of
+    those that are not neutral.
+    """
+
+    chaotic: np.ndarray
+    negative: np.ndarray
+    positive: np.ndarray
+    neutral: np.ndarray
+
+    def counts(self):
+        """How many of each, a dict by name."""
+        return {name: int(mask.sum()) for name, mask in vars(self).items()}
+
+
+def classes(values, learning_rate, zero=None):
+    """Classes of eigenvalues at one learning rate γ.
+
+    A direction is locally chaotic where |1 − γλ| > 1: for λ < 0 or λ > 2/γ (H, theorem 2.1).
+
+    Parameters
+    ----------
+    values : array_like
+        λ (m,).
+    learning_rate : float
+        γ.
+    zero : float, optional
+        z, up to which |λ| is neutral: what rounding alone leaves.  By default :data:`ZERO` times
+        the largest |λ|.
+
+    Raises
+    ------
+    ValueError
+        For values or γ that are not finite, or γ or z that are negative.
+
+    >>> classes([-1.0, 0.0, 1.0, 5.0], 0.5).counts()
+    {'chaotic': 2, 'negative': 1, 'positive': 2, 'neutral': 1}
+    """
+    values, rate = np.asarray(values, dtype=float), positive(learning_rate, "learning_rate", "γ")
+    if not np.isfinite(values).all():
+        raise ValueError(
+            "eigenvalues are not finite: the network diverged, and its directions have no class"
+        )
+    if zero is None:
+        zero = ZERO * np.abs(values).max(initial=0.0)
+    if not zero >= 0:
+        raise ValueError(f"zero = {zero}: must be zero or positive (it bounds a magnitude)")
+    neutral = np.abs(values) <= zero
+    # As a bound on λ: (1 − γλ)² rounds to 1 for small |λ|.
+    chaotic = ((values < 0) | (values > 2 / rate)) & ~neutral
+    return Classes(chaotic, values < -zero, values > zero, neutral)
+
+
+def overlap(coefficients, known):
+    """Share of |gradient|² in each class, a dict by name; NaN for a gradient of zero.
+
+    ``coefficients`` (m,) are the gradient's,
+    :meth:`netdyn_lib.curvature.batch_hessian.LowRank.project`; ``known`` the :class:`Classes`.
+    Negative, positive and neutral add up to 1.
+    """
+    squares = floats(coefficients, "cpu").square().numpy()
+    total = squares.sum()
+    return {
+        name: float(squares[mask].sum() / total) if total > 0 else np.nan
+        for name, mask in vars(known).items()
+    }
+
+
+@dataclass(frozen=True)
+class LowRankHessian(Range):
+    """H = S M Sᵀ in P dimensions, ``matrix`` M (m, m) symmetric; the rest as for :class:`LowRank`,
+    which it becomes by :meth:`solved`.
+    """
+
+    matrix: torch.Tensor
+    frame: torch.Tensor
+    units: int
+    size: int
+    order: torch.Tensor | None = None
+
+    def product(self, vectors):
+        """H v (…, P) of ``vectors`` (…, P)."""
+        return self.embed(self.restrict(vectors) @ self.matrix)
+
+    def undone(self, vectors, learning_rate):
+        """(I − γH)⁻¹ v (…, P): a step of descent in tangent space taken back, v + S [(I − γM)⁻¹ −
+        I] Sᵀ v.
+
+        Raises :class:`torch.linalg.LinAlgError` where 1/γ is an eigenvalue: that step has no
+        inverse.
+        """
+        small = self.restrict(vectors)
+        step = torch.eye(len(self.matrix)).to(self.matrix) - learning_rate * self.matrix
+        back = torch.linalg.solve(step, small.reshape(-1, len(step)).T).T.reshape(small.shape)
+        return vectors + self.embed(back - small)
+
+    def solved(self):
+        """All m eigenvalues and eigenvectors, a :class:`LowRank` with T = I.
+
+        Raises FloatingPointError where M is not finite.
+        """
+        return LowRank(*eigh(self.matrix), self.frame, self.units, self.size, self.order)
+
+
+def eigh(matrix):
+    """Eigenvalues (m,), an array, and eigenvectors (m, m).
+
+    Raises FloatingPointError where the matrix is not finite.
+    """
+    # A finite sum has finite terms, and is many times as fast as asking each; one that is not
+    # finite is looked into.
+    if not (bool(matrix.sum().isfinite()) or bool(matrix.isfinite().all())):
+        raise FloatingPointError(
+            "the Hessian is not finite: the loss overflows at these parameters, and there is no spectrum"
+        )
+    values, basis = torch.linalg.eigh(matrix)
+    return values.cpu().numpy(), basis
+
+
+@dataclass(frozen=True)
+class LowRank(Range):
+    """Eigenvalues and eigenvectors of a Hessian H = S T U diag(λ) Uᵀ Tᵀ Sᵀ in P dimensions, of rank
+    at most m'.
+
+    ``values`` λ (m',) ascending; ``vectors`` U (m', m'), orthonormal columns; ``frame`` Q (inputs +
+    1, r) of the first layer's ``units``; ``size`` P.  The other P − m' eigenvalues are exactly 0.
+    ``order`` (P,), where given, says where an MLP's parameters stand among those of the vectors
+    that come and go. ``narrowing`` is T (m, m') of :mod:`netdyn_lib.curvature.batch_frames` or
+    :mod:`netdyn_lib.curvature.batch_frames`; where it is None T is the unit matrix, m' = m.
+    """
+
+    values: np.ndarray
+    vectors: torch.Tensor
+    frame: torch.Tensor
+    units: int
+    size: int
+    order: torch.Tensor | None = None
+    narrowing: Narrowing | Reach | None = None
+
+    @cached_property
+    def basis(self):
+        """T U (m, m'), orthonormal columns: the eigenvectors in the m dimensions of the range.
+        Formed when first asked for.
+        """
+        return self.vectors if self.narrowing is None else self.narrowing.times(self.vectors)
+
+    def project(self, vectors):
+        """Coefficients Uᵀ Tᵀ Sᵀ v along the eigenvectors: (…, m') of ``vectors`` (…, P)."""
+        small = self.restrict(vectors)
+        return (small if self.narrowing is None else self.narrowing.restrict(small)) @ self.vectors
+
+    def expand(self, coefficients):
+        """S T U c: vectors (…, P) with these ``coefficients`` (…, m') along the eigenvectors."""
+        small = coefficients.to(self.vectors) @ self.vectors.T
+        return self.embed(small if self.narrowing is None else self.narrowing.embed(small))
+
+    def product(self, vectors):
+        """H v (…, P) of ``vectors`` (…, P)."""
+        return self.expand(self.project(vectors) * torch.as_tensor(self.values).to(self.vectors))
+
+    def dense_vectors(self):
+        """All m' eigenvectors as columns, (P, m'); for small networks."""
+        return self.expand(
+            torch.eye(len(self.values), dtype=self.vectors.dtype, device=self.vectors.device)
+        ).T
+
+    def local_exponents(self, learning_rate):
+        """ln|1 − γλ| (m',) of the eigenvectors (H, theorem 2.1); 0 for the other P − m' directions."""
+        return curvature.local_exponents(self.values, learning_rate)
+
+    def classes(self, learning_rate, zero=None):
+        """:func:`netdyn_lib.curvature.batch_hessian.classes` of ``values``."""
+        return classes(self.values, learning_rate, zero)

@@ -8,7 +8,7 @@ H and g those of the batch of that step.  H's eq. 8, Y(t + 1) = Y(t) − γ Σ_s
 the part of this in W for a perturbation that leaves the first velocity alone.  Without momentum J =
 I − γH.
 
-A map by mini-batches is another one at every step.  As in :mod:`netdyn_lib.lyapunov.cocycles` the
+A map by mini-batches is another one at every step.  As in :mod:`netdyn_lib.lyapunov.known_systems` the
 state carries the clock, here in its last entry, the number of the step: (W, t) or (W, u, t).  Time
 is no direction: J leaves what a tangent vector has there as it is, and
 :meth:`StochasticDescent.frame` has zeros there.
@@ -182,7 +182,7 @@ class StochasticDescent:
             return following, torch.full_like(frame, torch.nan)
         size = self.task.network.count
         index = minibatches.at(len(self.task.x), self.batch, int(state[-1]), seed)
-        part = minibatches.part(self.task, torch.tensor(index, device=state.device))
+        part = minibatches.batch_task(self.task, torch.tensor(index, device=state.device))
         step, along = self._step(part, state[:size], frame[:size], rate)  # (P,) and (P, k)
         if self.momentum:
             step = self.momentum * state[size : 2 * size] + step
@@ -224,7 +224,7 @@ def spectrum(advance, params, steps, count=None, start=0, velocity=None, **optio
 
 def forward_step(reference, t, params, frame):
     """J(t) ``frame``, (P, k), at W(t) = ``params`` of a kept run, a
-    :class:`netdyn_lib.training.replay.Reference`.
+    :class:`netdyn_lib.training.minibatches.Reference`.
     """
     return frame - reference.rate * curved(reference.part(t), params, frame)[1]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..results import reading, sources, store
+from ..results import provenance, reading, store
 from ..statistics.intervals import Interval
 
 _FORMAT = 1
@@ -179,7 +179,7 @@ class Results:
     """One run of the benchmarks: ``about`` is :func:`netdyn_lib.results.provenance.describe` with
     ``commit``, ``date`` and ``duration_s``.
 
-    ``published_in`` is the file it was published in, as :mod:`netdyn_lib.results.sources` names it;
+    ``published_in`` is the file it was published in, as :mod:`netdyn_lib.results.provenance` names it;
     None for what was measured here.
     """
 
@@ -326,7 +326,7 @@ def published(root=None):
         )
     paths = {name: root / f"{name}.json" for name in NAMES}
     return {
-        name: sources.published_in(load(path), path)
+        name: provenance.published_in(load(path), path)
         for name, path in paths.items()
         if path.exists()
     }

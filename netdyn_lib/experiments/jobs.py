@@ -3,6 +3,8 @@
 Command lines of such work end alike: :func:`status` and :func:`program`.
 A piece has a key, and a function that takes a deadline, a reading of
 :func:`time.monotonic` or None, and gives its arrays and metadata.
+
+The last handler of a command line: what was not foreseen is told in one line, too.
 """
 
 import os
@@ -10,11 +12,12 @@ import signal
 import sys
 import threading
 import time
+import traceback
+from pathlib import Path
 
 from ..results.store import DamagedShard
 from ..torch_utils import Stopped
 from ..validation import positive
-from . import failures
 
 _POLL = 0.5  # seconds between looks at pieces that another process computes
 _MARGIN = 1.15  # a piece may take this much longer than the longest so far
@@ -139,7 +142,7 @@ def status(work, pieces):
         print(_stopped(pieces), file=sys.stderr)
         return STOPPED
     except Exception as error:
-        return failures.tell(error)
+        return tell(error)
 
 
 def program(main, pieces):
@@ -176,3 +179,24 @@ def countdown(limit):
 
 def _stopped(pieces):
     return f"\nstopped; finished {pieces} are kept, and the same command goes on from there"
+
+
+#: Set in the environment, it shows the whole traceback.
+SWITCH = "NETDYN_TRACEBACK"
+
+
+def tell(error):
+    """Print an unforeseen error on stderr in a line, its type, message and place; return 1, the
+    status.
+
+    With ``NETDYN_TRACEBACK=1`` in the environment the traceback stands before it.
+    """
+    if os.environ.get(SWITCH):
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    words = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}{where}"
+    if isinstance(error, SyntaxError):  # of a module that is imported only now
+        words = f"{error.filename}, line {error.lineno}: {error.msg}: was the file being edited?"
+    print(f"ERROR: {words} ({SWITCH}=1 shows the whole traceback)", file=sys.stderr)
+    return 1

@@ -1,5 +1,8 @@
 """Neutral directions: those along which perturbations neither grow nor shrink, and what they are
 made of.
+
+Covariant Lyapunov vectors inside the phases of an intermittent training: which directions count
+while a phase lasts.
 """
 
 from dataclasses import dataclass
@@ -9,8 +12,12 @@ import torch
 
 from ..curvature import hessian as curvature
 from ..curvature import jacobian
-from ..lyapunov import angles, covariant
+from ..lyapunov import angles, benettin, covariant
+from ..series import phases
+from ..training import gradient_descent
+from ..training import gradient_descent as engine
 from ..validation import positive, whole
+from . import saturation
 
 
 @dataclass(frozen=True)
@@ -144,3 +151,254 @@ def of_vectors(task, found, within):
         hessians = curvature.hessians(task.objective, states[alive])
         bent[alive.numpy()] = (vectors[alive] * (hessians @ vectors[alive])).sum(1).abs().numpy()
     return Directions(growth, neutral, shares, splitting, bent, residual)
+
+
+#: Kinds of block: an irregular one is a *burst* unless the hidden layer rests, saturated and with
+#: the same units on throughout.
+KINDS = (*phases.KINDS, "burst")
+_IRREGULAR, _BURST = KINDS.index("irregular"), KINDS.index("burst")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Covariant vectors of m blocks of an intermittent training.
+
+    Each is of a ``kind`` (m,), a position in ``KINDS``, of a ``network`` (m,), from an ``epoch``
+    (m,) on. ``directions`` are the vectors at that epoch, neutral where they grow by less than
+    ``within`` per epoch in magnitude over the block.  ``kappa`` (m,) is κ at that epoch, 1 + the
+    number of hidden units that are on, NaN where the layer is not saturated; ``alike`` (m,) the
+    share, among the blocks whose epochs the vectors know, of those of the kind that this one was
+    chosen as.
+
+    Of the vectors that are not neutral, NaN where there are too few of them:
+
+    - ``local`` (m, block, P), ln|Jv| at each epoch; NaN for neutral ones,
+    - ``weights`` (m, P), how much of each parameter's axis lies in their span (the sum is its dimension), and
+      ``outer`` (m,), the share of that in the last layer,
+    - ``tangency`` (m,), the smallest angle in radians, over the block, between the one of the largest rate and the span of the others,
+    - ``change`` (m,), the largest principal angle in radians between their span and that from half the past and
+      future, and ``turned`` (m,), the largest angle between one of them and the same one from
+      these.
+
+    The first ``inner`` parameters are those of the first layer.
+    """
+
+    kind: np.ndarray
+    network: np.ndarray
+    epoch: np.ndarray
+    directions: Directions
+    within: float
+    kappa: np.ndarray
+    alike: np.ndarray
+    local: np.ndarray
+    weights: np.ndarray
+    outer: np.ndarray
+    tangency: np.ndarray
+    change: np.ndarray
+    turned: np.ndarray
+    inner: int
+
+    @property
+    def absent(self):
+        """Names of the kinds of which there is no block."""
+        return tuple(name for k, name in enumerate(KINDS) if k not in self.kind)
+
+    def table(self):
+        """One row for each block, by kind, a :class:`pandas.DataFrame`; angles are in degrees.
+
+        ``growth`` are the two largest and two smallest rates per epoch; ``weights`` how many
+        effectively hold what is not neutral.
+        """
+        import pandas as pd
+
+        found = self.directions
+        rates = -np.sort(-found.growth, axis=1)  # NaN last
+        ends = [f"growth {name}" for name in ("1", "2", "P − 1", "P")]
+        columns = {
+            "κ": self.kappa,
+            "same kind": self.alike.round(2),
+            "neutral": found.count,
+            **{name: rates[:, k].round(4) for name, k in zip(ends, (0, 1, -2, -1))},
+            "tangency": np.degrees(self.tangency).round(1),
+            "angle to neutral": np.degrees(found.splitting).round(1),
+            "weights": found.active_weights.round(1),
+            "in last layer": self.outer.round(3),
+            "span's change": np.degrees(self.change).round(3),
+            "vectors' change": np.degrees(self.turned).round(1),
+        }
+        names = [KINDS[k] for k in self.kind]
+        index = pd.MultiIndex.from_arrays(
+            [names, self.network, self.epoch], names=["phase", "network", "epoch"]
+        )
+        return pd.DataFrame(columns, index).iloc[np.argsort(self.kind, kind="stable")]
+
+
+def kinds(labels, undisturbed):
+    """Labels of blocks, as from :func:`netdyn_lib.series.phases.classify`, as positions in
+    ``KINDS``.
+
+    ``undisturbed``, bool of the same shape, is where the hidden layer rests, as from
+    :meth:`netdyn_lib.experiments.saturation.Saturation.undisturbed`.
+
+    >>> kinds([1, 3, 6, 0, 0], [True, True, True, True, False]).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    found = phases.kinds(labels)
+    return np.where((found == _IRREGULAR) & ~np.asarray(undisturbed), _BURST, found)
+
+
+def choose(found, count, skip=0, margin=0):
+    """At most ``count`` blocks of each kind, by a rule that looks at nothing but kinds.
+
+    A block is the middle one of a phase, an unbroken run of blocks of one kind.  Networks that show
+    more kinds come first, and among equals those of lower number; of each its longest phase, then,
+    where blocks are wanting, its next longest.
+
+    Parameters
+    ----------
+    found : array of int, shape (B, n)
+        Kinds, as from :func:`kinds`.
+    count : int
+    skip : int
+        Blocks left out at the start.
+    margin : int
+        Blocks that must come before a chosen one, and after it.
+
+    Returns
+    -------
+    blocks, networks : arrays of int, shape (m,)
+        In the order of kinds; those of which there are none are left out.
+
+    Raises
+    ------
+    ValueError
+        For a count below 1, and where no phase of any kind has its middle there.
+    """
+    found, count = np.asarray(found), whole(count, "count", 1)
+    first, last = max(whole(skip, "skip"), whole(margin, "margin")), len(found) - 1 - margin
+    shown = [len(np.unique(column[skip:])) for column in found.T]
+    ordered = np.argsort(-np.array(shown), kind="stable")
+    chosen = []
+    for kind in range(len(KINDS)):
+        ranked = []
+        for place, network in enumerate(ordered):
+            runs = phases.runs(found[:, network])
+            middle = runs.start + (runs.length - 1) // 2
+            good = np.flatnonzero((runs.label == kind) & (middle >= first) & (middle <= last))
+            good = good[np.argsort(-runs.length[good], kind="stable")]
+            ranked += [(rank, place, middle[k], network) for rank, k in enumerate(good)]
+        chosen += [pair[2:] for pair in sorted(ranked)[:count]]
+    if not chosen:
+        raise ValueError(
+            f"no phase has its middle in blocks {first} to {last} of {len(found)}"
+            f" (skip = {skip}, margin = {margin} blocks on either side): follow more epochs"
+        )
+    return tuple(np.array(chosen, dtype=int).T)
+
+
+def look(descent, start, epochs, turn, count, within, block=60, tolerance=1e-3):
+    """Follow networks, choose blocks of each kind of phase, and look at their covariant vectors.
+
+    Blocks are classified by the training loss and chosen by :func:`choose`, the first tenth left
+    out as a transient.  A frame begins to turn ``turn`` epochs before a block, and vectors know as
+    many after it. Rounding makes a chaotic orbit another one within about two hundred epochs, so a
+    block is classified again on the orbit that its vectors belong to: ``kind`` is of that.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+        At a learning rate at which training is intermittent; of a network with one hidden layer of
+        sigmoid units.
+    start : torch.Tensor
+        (n, P) initial conditions.
+    epochs : int
+        Followed, a multiple of the block.
+    turn : int
+        A multiple of the block.
+    count : int
+        Blocks of each kind, at most.
+    within : float
+        Growth rates per epoch below this in magnitude are neutral.
+    block, tolerance
+        As for :func:`netdyn_lib.series.phases.classify`.
+
+    Returns
+    -------
+    Blocks
+
+    Raises
+    ------
+    ValueError
+        For a turn that is no positive multiple of the block, a bound that is not positive, networks
+        that diverge, and as :func:`choose`.
+    """
+    within, count = bound(within), whole(count, "count", 1)
+    if turn < 2 or turn % block:
+        raise ValueError(
+            f"turn = {turn}: must be a positive multiple of block = {block}, for states are kept once a block"
+        )
+    task, margin = descent.task, turn // block
+    runs = gradient_descent.follow(descent, start, epochs, block, ("loss",))
+    scale = np.ptp(runs["loss"], axis=0)  # (n,)
+    labels = phases.classify(runs["loss"], block, tolerance)
+    named = kinds(labels, saturation.measure(task, runs.states).undisturbed())
+    blocks, networks = choose(named, count, len(labels) // 10, margin)
+
+    params = torch.as_tensor(runs.states[blocks - margin, networks], device=start.device)
+    advance = jacobian.of_descent(descent)
+    times = range(turn, turn + block + 1)
+    found = covariant.vectors(
+        advance, params, turn, turn + block, backward=turn, at=times, checkpoint=turn + block
+    )
+    directions = of_vectors(task, found, within)
+
+    # Half the past of the same orbit: by the same arithmetic, or chaos makes it another one.
+    half = turn // 2
+    later = benettin.spectrum(
+        advance, params, turn - half, 1, at=(turn - half,), progress=False
+    ).final
+    # (m, P, P)
+    less = covariant.vectors(advance, later, half, half, backward=half, checkpoint=half).vectors[0]
+
+    m, size = directions.growth.shape
+    inner = int(np.prod(task.network.shapes[0]))
+    local = np.where(directions.neutral, np.nan, found.growth[:-1]).transpose(1, 0, 2)
+    weights, tangency, change, turned = np.full((m, size), np.nan), *np.full((3, m), np.nan)
+    for k in np.flatnonzero(np.isfinite(directions.count) & (directions.count < size)):
+        rest = np.flatnonzero(~directions.neutral[k])
+        span = found.vectors[:, k][..., rest]  # (block + 1, P, r)
+        weights[k] = torch.linalg.qr(span[0])[0].square().sum(1).numpy()
+        few = less[k][:, rest]
+        change[k] = angles.between_subspaces(span[0], few)[-1]
+        turned[k] = np.max(
+            [angles.between(torch.stack(pair, 1))[0, 1] for pair in zip(span[0].T, few.T)]
+        )
+        if len(rest) > 1:
+            order = np.argsort(-directions.growth[k, rest])
+            tangency[k] = angles.between_subspaces(span[..., order[:1]], span[..., order[1:]]).min()
+
+    followed = found.states  # (block + 1, m, P)
+    losses = engine.run(descent, followed[:-1].flatten(0, 1), 0, ("loss",))["loss"].reshape(
+        block, m
+    )
+    # of every epoch: a unit may open and close again between the ends of a block
+    state = saturation.measure(task, followed)
+    rests = state.saturated().all(0) & ~state.switched.any((0, -1))
+    kind = kinds(phases.classify(losses, block, tolerance, scale=scale[networks])[0], rests)
+    around = named[blocks + np.arange(-margin, margin + 1)[:, None], networks]  # (blocks, m)
+    return Blocks(
+        kind,
+        networks,
+        blocks * block,
+        directions,
+        within,
+        state.settled_kappa()[0],
+        (around == named[blocks, networks]).mean(0),
+        local,
+        weights,
+        weights[:, inner:].sum(1) / weights.sum(1),
+        tangency,
+        change,
+        turned,
+        inner,
+    )

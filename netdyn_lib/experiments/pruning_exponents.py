@@ -22,7 +22,7 @@ from .. import torch_utils
 from ..curvature import batch_hessian
 from ..curvature.pruning.rules import named, pruned
 from ..curvature.pruning.tangents import derivative
-from ..statistics.student import student
+from ..statistics.intervals import student
 from ..tasks import gradients
 from ..training import minibatches
 from ..validation import positive, whole
@@ -133,7 +133,7 @@ def _follow(task, which, rate, batch, at, count, rule, seed, network):
             minibatches.at(len(task.x), batch, t, minibatches.order_of(seed, network)),
             device=task.x.device,
         )
-        part = minibatches.part(task, index)
+        part = minibatches.batch_task(task, index)
         against, small, local = _step(part, params, rate, rule, which)
         # Rows of `product.T` are the images so far; those of `small` K e_i.
         product = product - rate * local.embed(local.restrict(product.T) @ small).T

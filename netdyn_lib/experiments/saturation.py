@@ -2,17 +2,41 @@
 
 At a large learning rate the first steps throw hidden sigmoid units so far out
 that each is 0 or 1 on every sample.  No gradient then passes through them, and
-what is left is the map of the logits in :mod:`netdyn_lib.experiments.reduced`.  Its one
+what is left is the map of the logits in :mod:`netdyn_lib.experiments.saturation`.  Its one
 parameter holds κ = 1 + |h|²: the 1 is the bias and |h|² the number of units
 that are on, so κ is a whole number.
+
+Ageing: hidden units go on and off ever more rarely, and open long before they do.
+
+A saturated unit moves by an amount proportional to its own u = h (1 − h), so
+that u falls as 1/t in units pushed outwards and rises as 1/(t_f − t) in those
+pushed inwards.
+
+The reduced map: gradient descent of the logits when a network's hidden layer is frozen.
+
+Where every hidden unit is 0 or 1 on all samples (see
+:mod:`netdyn_lib.experiments.saturation`), only the output layer still learns, all samples
+share one hidden vector h and one logit vector z, and gradient descent on the
+cross-entropy becomes
+
+    z(t + 1) = z(t) − g (softmax(z(t)) − q),    g = ηκ,    κ = 1 + |h|²,
+
+with q the class frequencies of the training set.  Since the sum of the logits
+is conserved, it is a map of the plane (for three classes) with one parameter,
+the gain g.
+
+What the reduced map foretells of networks, from one state and with nothing fitted, and how far
+it is off.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import logsumexp, softmax
 
 from ..series import phases
+from ..statistics.intervals import percentile_interval
 
 
 def mean_logits(snapshot):
@@ -210,3 +234,434 @@ def by_kappa(values, state, skip=0, most=40, block=60):
     for k in np.unique(kappa[steady]):
         found[int(k)] = phases.blocks_of(values, steady & (kappa == k), most, block)
     return found
+
+
+def approach(state, quiet=20, tolerance=1e-2):
+    """How open a unit is before it goes on or off, after a long quiet time.
+
+    Taken are the units that change between two successive states and whose
+    derivative h (1 − h) was at most ``tolerance``, without a change, at the
+    ``quiet`` states before.
+
+    Parameters
+    ----------
+    state : netdyn_lib.experiments.saturation.Saturation
+        Of states (B, n) of n trajectories, one for each block.
+    quiet : int
+    tolerance : float
+
+    Returns
+    -------
+    array, shape (K, quiet + 1)
+        Derivative at ``quiet``, …, 1, 0 states before the block of the change.
+    """
+    changed = state.switched  # (B - 1, n, U)
+    rows = []
+    for b, i, j in np.argwhere(changed[quiet:]):
+        before = state.derivative[b : b + quiet + 1, i, j]
+        if (before[:-1] <= tolerance).all() and not changed[b : b + quiet, i, j].any():
+            rows.append(before)
+    return np.array(rows).reshape(-1, quiet + 1)
+
+
+@dataclass(frozen=True)
+class Ageing:
+    """Rate of events per trajectory and epoch, in bins of time equal in the logarithm.
+
+    ``slope`` is the power law's exponent with its bootstrap interval over
+    trajectories; −1 is a rate that falls as one over the age.
+    """
+
+    epochs: np.ndarray
+    rate: np.ndarray
+    slope: float
+    low: float
+    high: float
+
+
+def rate(events, block=60, bins=8, resamples=1000, level=0.95, seed=0):
+    """How the rate of events falls with age: weighted line through ln(rate) against ln(epoch).
+
+    Parameters
+    ----------
+    events : array, shape (B, n)
+        Events of each trajectory in each block.
+    block : int
+        Epochs in a block; the first block is left out.
+    bins : int
+    resamples : int
+    level : float
+    seed : int
+
+    Returns
+    -------
+    Ageing
+
+    Raises
+    ------
+    ValueError
+        For fewer than three bins with an event in them.
+    """
+    events = np.asarray(events, dtype=float)
+    count, trajectories = events.shape
+    middle = (np.arange(count) + 0.5) * block
+    edges = np.geomspace(block, count * block, bins + 1)
+    member = (middle >= edges[:-1, None]) & (middle < edges[1:, None])  # (bins, B)
+    member = member[member.any(1)]
+    weight = member.sum(1) * block  # epochs in a bin
+    centre = np.exp((member * np.log(middle)).sum(1) / member.sum(1))
+    counts = member @ events  # (bins, n)
+    total = counts.sum(1)
+    seen = total > 0
+    if seen.sum() < 3:
+        raise ValueError(
+            f"{int(total.sum())} events in {int(seen.sum())} bins: a slope needs at least 3 bins with events"
+        )
+
+    def slope(total):  # (..., bins), weighted by counts
+        y = np.log(np.maximum(total, 0.5) / weight / trajectories)
+        x = np.log(centre) - (total * np.log(centre)).sum(-1, keepdims=True) / total.sum(
+            -1, keepdims=True
+        )
+        return (total * x * y).sum(-1) / (total * x * x).sum(-1)
+
+    draws = np.random.default_rng(seed).integers(trajectories, size=(resamples, trajectories))
+    again = slope(np.stack([counts[:, d].sum(1) for d in draws]))
+    found = percentile_interval(float(slope(total)), again, level, trajectories)
+    return Ageing(centre, total / weight / trajectories, *found)
+
+
+#: Loss of guessing among three classes.
+GUESSING = float(np.log(3))
+
+
+def step(logits, gain, target):
+    """The reduced map, z − g (softmax(z) − q).
+
+    Parameters
+    ----------
+    logits : array, shape (..., C)
+    gain : array, shape (...)
+        g = ηκ.
+    target : array, shape (C,)
+        q.
+
+    >>> step(np.zeros(2), 4.0, np.array([0.75, 0.25])).tolist()
+    [1.0, -1.0]
+    """
+    return logits - np.asarray(gain)[..., None] * (softmax(logits, axis=-1) - target)
+
+
+def reduced_orbit(logits, gain, target, steps):
+    """Iterate the reduced map; (steps + 1, ..., C), the start first.
+
+    Parameters as :func:`step`.
+    """
+    states = [np.asarray(logits, dtype=float)]
+    for _ in range(steps):
+        states.append(step(states[-1], gain, target))
+    return np.stack(states)
+
+
+def reduced_loss(logits, target):
+    """Cross-entropy of one logit vector shared by all samples: ln Σ exp(z) − q·z, (...)."""
+    return logsumexp(logits, axis=-1) - logits @ target
+
+
+def exponent(logits, gain, target, steps=2000, transient=1000):
+    """Largest Lyapunov exponent of the reduced map, per step.
+
+    A tangent vector on the plane of constant Σz is multiplied by
+    J = I − g (diag p − p pᵀ), p = softmax(z), and renormalised (Benettin).
+
+    Parameters
+    ----------
+    logits, gain, target
+        As :func:`step`.
+    steps : int
+        Steps averaged, after ``transient`` steps discarded.
+
+    Returns
+    -------
+    tuple of array
+        Exponent (...) and the state reached (..., C).
+
+    Raises
+    ------
+    ValueError
+        For fewer than one step or a negative transient.
+    """
+    if steps < 1 or transient < 0:
+        raise ValueError(
+            f"steps = {steps} must be at least 1 and transient = {transient} not negative"
+        )
+    z = np.asarray(logits, dtype=float)
+    gain = np.broadcast_to(np.asarray(gain, dtype=float), z.shape[:-1])
+    # no special direction
+    vector = np.broadcast_to(np.linspace(-1.0, 2.0, z.shape[-1]) ** 2, z.shape)
+    total = np.zeros(z.shape[:-1])
+    for t in range(transient + steps):
+        p = softmax(z, axis=-1)
+        vector = vector - gain[..., None] * p * (vector - (p * vector).sum(-1, keepdims=True))
+        vector = vector - vector.mean(-1, keepdims=True)  # rounding must not leave the plane
+        length = np.linalg.norm(vector, axis=-1, keepdims=True)
+        vector = vector / length
+        if t >= transient:
+            total += np.log(length[..., 0])
+        z = z - gain[..., None] * (p - target)
+    return total / steps, z
+
+
+def critical_gain(target):
+    """Gain at which the fixed point softmax(z) = q loses its stability: 2 / λ_max(diag q − q qᵀ).
+
+    >>> round(critical_gain(np.ones(3) / 3), 12)
+    6.0
+    """
+    target = np.asarray(target, dtype=float)
+    return float(2 / np.linalg.eigvalsh(np.diag(target) - np.outer(target, target))[-1])
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Bifurcation diagram of the reduced map: ``losses`` (G, starts · keep), ``exponents`` (G,
+    starts).
+    """
+
+    gains: np.ndarray
+    losses: np.ndarray
+    exponents: np.ndarray
+
+
+def bifurcation(low, high, count, target, starts=20, transient=1000, keep=60, spread=5.0, seed=0):
+    """Where orbits of the reduced map settle, over a range of gains.
+
+    Parameters
+    ----------
+    low, high, count : float, float, int
+        G = ``count`` gains, evenly spaced.
+    target : array, shape (C,)
+        q.
+    starts : int
+        Orbits for each gain, from logits N(0, spread²): the map has several
+        attractors.
+    transient : int
+        Steps discarded; as many again are averaged for the exponent.
+    keep : int
+        Steps kept after them.
+    spread : float
+    seed : int
+
+    Returns
+    -------
+    Diagram
+
+    Raises
+    ------
+    ValueError
+        For a range that is empty, no gains, no starts or nothing kept.
+    """
+    if not 0 <= low < high or min(count, starts, keep) < 1:
+        raise ValueError(
+            f"gains from {low} to {high} must ascend from 0 or more; "
+            f"count = {count}, starts = {starts} and keep = {keep} must be at least 1"
+        )
+    gains = np.linspace(low, high, count)
+    z = np.random.default_rng(seed).normal(0, spread, (starts, len(target)))
+    z = np.broadcast_to(z, (len(gains), *z.shape))  # the same starts for each gain
+    exponents, z = exponent(z, gains[:, None], target, transient, transient)
+    losses = reduced_loss(
+        reduced_orbit(z, gains[:, None], target, keep - 1), target
+    )  # (keep, G, starts)
+    return Diagram(gains, losses.transpose(1, 2, 0).reshape(len(gains), -1), exponents)
+
+
+#: Orthonormal coordinates of the plane in which three logits move.
+_PLANE = np.array([[-1, 1, 0], [-1, -1, 2]]).T / np.sqrt([2, 6])  # (3, 2)
+
+
+def plane(logits):
+    """Coordinates ((z₂ − z₁)/√2, (2z₃ − z₁ − z₂)/√6) of three logits; (..., 3) to (..., 2)."""
+    return np.asarray(logits) @ _PLANE
+
+
+def basins(gain, target, edge, side=200, transient=300, block=60, tolerance=1e-3):
+    """Which kind of attractor the reduced map reaches from each point of the plane of logits.
+
+    Parameters
+    ----------
+    gain : float
+    target : array, shape (3,)
+    edge : float
+        The square reaches from -edge to edge in both coordinates of :func:`plane`.
+    side : int
+        Points along a side.
+    transient : int
+        Steps discarded.
+    block, tolerance
+        As for :func:`netdyn_lib.series.phases.classify`; the scale is the largest
+        loss on any attractor.
+
+    Returns
+    -------
+    labels : array of int, shape (side, side)
+        Rows along the second coordinate.
+    points : array, shape (block, side², 2)
+        Where the orbits are afterwards, in the plane.
+    """
+    ticks = (np.arange(side) + 0.5) / side * 2 * edge - edge
+    z = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2) @ _PLANE.T
+    for _ in range(transient):
+        z = step(z, gain, target)
+    after = reduced_orbit(z, gain, target, block - 1)
+    losses = reduced_loss(after, target)
+    labels = phases.classify(losses, block, tolerance, scale=losses.max())[0]
+    return labels.reshape(side, side), plane(after)
+
+
+def class_frequencies(task):
+    """q: share of each class in the training set, (C,).
+
+    A whole class missing would be a fault of the split, and counts as 0.
+    """
+    classes = task.network.sizes[-1]
+    return np.bincount(task.y.cpu().numpy(), minlength=classes) / len(task.y)
+
+
+def predict(task, params, learning_rate, steps):
+    """Loss of networks as the reduced map foretells it from their present state.
+
+    Nothing is fitted: h and z are the means over the training samples, q is
+    counted.
+
+    Parameters
+    ----------
+    task : Task
+    params : array or torch.Tensor, shape (..., P)
+    learning_rate : float
+    steps : int
+
+    Returns
+    -------
+    array, shape (steps + 1, ...)
+
+    Raises
+    ------
+    ValueError
+        As :func:`netdyn_lib.experiments.saturation.measure`.
+    """
+    state = measure(task, params)
+    target = class_frequencies(task)
+    orbit = reduced_orbit(state.logits, learning_rate * state.kappa, target, steps)
+    return reduced_loss(orbit, target)
+
+
+def predict_frozen(task, params, learning_rate, steps):
+    """Loss of networks whose hidden layer is frozen as it is, each sample with its own hidden
+    vector.
+
+    With logits z_s and hidden vectors h_s of N samples,
+    ``z_s(t + 1) = z_s(t) − (η/N) Σ_r (h_s·h_r + 1)(softmax(z_r(t)) − y_r)``:
+    descent of the output layer alone.  What it misses is due to hidden units
+    that move; what :func:`predict` misses beyond that, to samples that differ.
+
+    Parameters, result and errors as :func:`predict`.
+    """
+    params = check_parameters(task, params)
+    lead = params.shape[:-1]
+    losses = []
+    for some in params.reshape(-1, params.shape[-1]).split(256):
+        h = task.network.hidden(some, task.x)
+        h = torch.cat([h, torch.ones_like(h[..., :1])], dim=-1)  # (m, N, U + 1)
+        outer = task.network.matrices(some)[-1].clone()  # (m, C, U + 1)
+        y = torch.nn.functional.one_hot(task.y, outer.shape[1]).to(h.dtype)  # (N, C)
+        part = []
+        for _ in range(steps + 1):
+            z = h @ outer.transpose(1, 2)  # (m, N, C)
+            log_p = torch.log_softmax(z, dim=-1)
+            part.append(-(log_p * y).sum(-1).mean(-1))
+            outer -= learning_rate / len(y) * (log_p.exp() - y).transpose(1, 2) @ h
+        losses.append(torch.stack(part))
+    return torch.cat(losses, dim=1).cpu().numpy().reshape(steps + 1, *lead)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Losses foretold from the states at some blocks, beside those that followed.
+
+    Attributes
+    ----------
+    predicted, true : array, shape (horizon + 1, K, n)
+        From each of K blocks of n trajectories.
+    range : array, shape (n,)
+        max - min of the loss of each whole trajectory.
+    block : int
+    """
+
+    predicted: np.ndarray
+    true: np.ndarray
+    range: np.ndarray
+    block: int
+
+    @property
+    def error(self):
+        """``|predicted - true| / range``, (horizon + 1, K, n)."""
+        return np.abs(self.predicted - self.true) / self.range
+
+    def labels(self, tolerance=1e-3, longest=12):
+        """Period of each foretold block, (K, n), by the rule and the scale of the true ones."""
+        scale = np.broadcast_to(self.range, self.predicted.shape[1:])
+        return phases.classify(self.predicted[: self.block], self.block, tolerance, longest, scale)[
+            0
+        ]
+
+    def typical(self, where):
+        """``(block, trajectory)`` in the mask ``where`` (K, n) whose error at the horizon is the
+        median (the lower).
+        """
+        blocks, trajectories = np.nonzero(where)
+        last = self.error[-1][where]
+        k = np.argsort(last, kind="stable")[(len(last) - 1) // 2]
+        return int(blocks[k]), int(trajectories[k])
+
+    def quantiles(self, where, levels=(0.1, 0.5, 0.9)):
+        """Quantiles of the error over the blocks ``where`` (K, n): (levels, horizon + 1)."""
+        return np.quantile(self.error[:, where], levels, axis=1)
+
+
+def from_blocks(task, trajectories, learning_rate, horizon, blocks, model=predict):
+    """Foretell the loss from the states at the start of some blocks.
+
+    Parameters
+    ----------
+    task : Task
+    trajectories : netdyn_lib.training.gradient_descent.Trajectories
+        With the loss observed.
+    learning_rate : float
+    horizon : int
+        Steps ahead, at least one block.
+    blocks : sequence of int
+        Blocks to start from.
+    model : callable
+        :func:`predict` or :func:`predict_frozen`.
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    ValueError
+        For a horizon shorter than a block, or that leads beyond the last
+        epoch.
+    """
+    loss, block = trajectories["loss"], trajectories.block
+    starts = np.asarray(blocks) * block
+    if horizon < block or starts.max() + horizon >= len(loss):
+        raise ValueError(
+            f"a horizon of {horizon} from epoch {starts.max()} must be at least a block of {block} "
+            f"and end by epoch {len(loss) - 1}"
+        )
+    true = loss[starts + np.arange(horizon + 1)[:, None]]  # (horizon + 1, K, n)
+    predicted = model(task, trajectories.states[np.asarray(blocks)], learning_rate, horizon)
+    return Forecast(predicted, true, np.ptp(loss, axis=0), block)

@@ -16,6 +16,21 @@ edge of stability 2/λ, as its copies part exponentially on the way to overflow.
 Nor from a network all of whose hidden units have died: its output bias can jump
 to and fro, and copies part with it.  So every probe also counts what became of
 the networks themselves, and ``find`` says where its answer is not one to train at.
+
+Where a share p(η) that need not be monotonic first reaches a level: bisection in ln η.
+
+>>> found = bisect(lambda rate: float(rate > 2), 0.1, 10, tolerance=1.01)
+>>> round(found.high, 1), found.monotonic
+(2.0, True)
+
+Does searching the sweet spot pay?  Rival ways to a learning rate, and what each costs and saves.
+
+All costs are in network-epochs: one full-batch gradient of one network.
+Measuring the test accuracy is not counted, for any method.
+
+    found = {"sweet spot": sweetspot.find(task), "log grid": log_grid(task), "2/sharpness":
+    from_sharpness(task), "default": 0.1} for row in compare(task, found, default="default").rows:
+    ...
 """
 
 import math
@@ -25,12 +40,13 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from ..curvature import sharpness
 from ..lyapunov import growth_fits
-from ..statistics.intervals import Interval, share_interval
+from ..statistics.intervals import Interval, bootstrap_interval, share_interval
 from ..tasks import losses, networks, tasks
 from ..training import gradient_descent as engine
-from ..validation import numbers, whole
-from .bisection import bisect
+from ..training import observables
+from ..validation import numbers, positive, real, whole
 
 _WINDOW = 20  # shortest growth window, in epochs
 _RUNAWAY = 1e3  # times its start: a loss of which no training comes back within a probe
@@ -82,7 +98,7 @@ class SweetSpot:
     largest one below it (p < ``level``) and ``high`` the same as
     ``learning_rate``.  ``probes`` are in order of η; ``cost_epochs`` is their sum, in
     network-epochs, and ``order`` the learning rates as they were probed.  ``monotonic``
-    as in :class:`netdyn_lib.experiments.bisection.Bracket`; ``reason`` has its words, and how many
+    as in :class:`netdyn_lib.experiments.sweet_spot.Bracket`; ``reason`` has its words, and how many
     networks beat the best constant output at ``learning_rate``.
 
     ``converged`` says that the bracket came down to the tolerance, and that at
@@ -260,7 +276,7 @@ def find(
     All probes look at the same initial conditions and the same copies, so that p changes with η
     alone.  With n conditions p comes in steps of 1/n: level 0.9 asks for 11 of 12.  A search costs
     (1 + M) n × epochs for each probe, by default 2,400 network-epochs: set it against what it saves
-    (:func:`netdyn_lib.experiments.rivals.compare`).  Where fewer than half of the networks train at
+    (:func:`netdyn_lib.experiments.sweet_spot.compare`).  Where fewer than half of the networks train at
     the answer, because they run away, die, or stay worse than a constant, ``converged`` is False
     and ``reason`` says so.
 
@@ -275,13 +291,13 @@ def find(
         (n, P) initial conditions of one's own, in place of ``conditions``, ``std`` and
         ``initialisation``.
     low, high, level, tolerance, growth, expansions, most_probes
-        As for :func:`netdyn_lib.experiments.bisection.bisect`.
+        As for :func:`netdyn_lib.experiments.sweet_spot.bisect`.
     conditions, copies, epochs, radius
         n, M, epochs and ε of each :func:`probe`.
     std : float
         Of a module's initial weights, under a normal initialisation; a task has its own.
     initialisation : str, optional
-        One of :data:`netdyn_lib.tasks.initialisations.SCHEMES`; where not given a task's own, and
+        One of :data:`netdyn_lib.tasks.networks.SCHEMES`; where not given a task's own, and
         for a module "normal", the papers' weights N(0, std²) with zero biases.  A module with
         normalisation, embedding or recurrent layers wants "pytorch".
     seed : int
@@ -296,7 +312,7 @@ def find(
     Raises
     ------
     ValueError
-        As :func:`netdyn_lib.experiments.bisection.bisect` and :func:`probe`; for a module without
+        As :func:`netdyn_lib.experiments.sweet_spot.bisect` and :func:`probe`; for a module without
         data, or a task with data beside its own.
     """
     task = _as_task(task, x, y, loss, std)
@@ -379,3 +395,453 @@ def _as_task(task, x, y, loss, std):
         labels = not numbers(y, "y").is_floating_point()
         loss = losses.CrossEntropy() if labels else losses.HalfSquaredError()
     return tasks.custom(type(task).__name__, task, loss, x, y, std=std)
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Where a share p(η) reaches a level: p(``low``) < level ≤ p(``high``).
+
+    ``rates`` and ``shares`` are all that was probed, in order of η; ``converged``
+    says whether high/low came down to the tolerance, ``monotonic`` whether p
+    never falls between probes, and ``reason`` both in words.
+    """
+
+    low: float
+    high: float
+    rates: tuple
+    shares: tuple
+    converged: bool
+    monotonic: bool
+    reason: str
+
+
+def bisect(
+    share, low, high=None, level=0.9, tolerance=1.3, growth=10.0, expansions=6, most_probes=20
+):
+    """Bisection in ln η on p(η) ≥ level.
+
+    First a bracket, p(low) < level ≤ p(high).  Where p(low) is too large, low
+    moves down by ``growth``.  Where p(high) is too small, p may have risen and
+    fallen again below high, so gaps are halved in ln η before high moves up:
+    those beside the largest p, down to the tolerance, or, while p is zero
+    everywhere, those wider than ``growth``.
+
+    Parameters
+    ----------
+    share : callable
+        η ↦ p(η) in [0, 1].
+    low, high : float
+        First bracket, η; ``high`` is ``growth`` × ``low`` where not given.
+    level : float
+        In (0, 1].
+    tolerance : float
+        Ratio high/low to end at, above 1.
+    growth : float
+        Factor of an expansion, above 1.
+    expansions : int
+        At most so many down and so many up.
+    most_probes : int
+        Values of η tried, at most.
+
+    Returns
+    -------
+    Bracket
+
+    Raises
+    ------
+    ValueError
+        Where no bracket is found, naming p at both ends and the likely cause;
+        for options outside what is stated here.
+    """
+    low = positive(low, "low", "the lower learning rate")
+    if not 0 < real(level) <= 1:
+        raise ValueError(
+            f"level = {level}: a share of initial conditions to reach, must be in (0, 1]"
+        )
+    for name, value in (("tolerance", tolerance), ("growth", growth)):
+        if not 1 < real(value) < math.inf:
+            raise ValueError(
+                f"{name} = {value}: a ratio of learning rates, must be above 1 and finite"
+            )
+    high = low * growth if high is None else positive(high, "high", "the higher learning rate")
+    if high <= low:
+        raise ValueError(f"low = {low} and high = {high}: a bracket needs low < high")
+    expansions = whole(expansions, "expansions")
+    search = _Search(share, level, tolerance, whole(most_probes, "most_probes", 2))
+    search.probe(low)
+    for _ in range(expansions):
+        if search.seen[low] < level:
+            break
+        if not search.probe(low / growth):
+            break
+        low /= growth
+    if search.seen[low] < level and search.first() is None:
+        search.climb(high, growth, expansions)
+    if search.seen[low] >= level or search.first() is None:
+        raise ValueError(search.complaint())
+    low, high = search.bracket()
+    while high / low > tolerance and search.probe(math.sqrt(low * high)):
+        low, high = search.bracket()
+    return search.result(low, high)
+
+
+class _Search:
+    """Probes of one bisection: ``seen`` maps η to p."""
+
+    def __init__(self, share, level, tolerance, most):
+        self._share, self._level, self._tolerance, self._most = share, level, tolerance, most
+        self.seen = {}
+
+    def probe(self, rate):
+        """Look at one more η; False where no probe is left."""
+        if len(self.seen) == self._most:
+            return False
+        self.seen[rate] = float(self._share(rate))
+        return True
+
+    def first(self):
+        """The smallest η with p ≥ level, or None."""
+        return min((r for r, p in self.seen.items() if p >= self._level), default=None)
+
+    def bracket(self):
+        high = self.first()
+        return max(r for r in self.seen if r < high), high
+
+    def climb(self, high, growth, expansions):
+        """Upwards, and between the probes, until p ≥ level somewhere."""
+        for _ in range(expansions + 1):
+            if not self.probe(high):
+                return
+            while self.first() is None:
+                between = self._between(growth)
+                if between is None or not self.probe(between):
+                    break
+            if self.first() is not None:
+                return
+            high *= growth
+
+    def _between(self, growth):
+        """The middle of the widest gap beside the largest p, or of any while p is zero; None where
+        those are narrow.
+        """
+        rates = sorted(self.seen)
+        gaps, narrow = range(len(rates) - 1), growth * (1 + 1e-9)
+        if max(self.seen.values()) > 0:
+            k = max(range(len(rates)), key=lambda i: self.seen[rates[i]])
+            gaps, narrow = [i for i in (k - 1, k) if i in gaps], self._tolerance
+        k = max(gaps, key=lambda i: rates[i + 1] / rates[i])
+        return math.sqrt(rates[k] * rates[k + 1]) if rates[k + 1] / rates[k] > narrow else None
+
+    def complaint(self):
+        rates = sorted(self.seen)
+        ends = f"p({rates[0]:.3g}) = {self.seen[rates[0]]:.3g} and p({rates[-1]:.3g}) = {self.seen[rates[-1]]:.3g}"
+        top = max(rates, key=self.seen.get)
+        if self.seen[rates[0]] >= self._level:
+            cause = "the lower end is sensitive already: give a smaller low, or check that the inputs are scaled"
+        elif self.seen[top] == 0:
+            cause = (
+                "no initial condition is sensitive at any of them: the loss may be too simple for chaos, "
+                "the networks may overflow first, or high is too small"
+            )
+        else:
+            cause = f"the largest is p({top:.3g}) = {self.seen[top]:.3g}: lower the level, or take more conditions or epochs"
+        return (
+            f"{ends} do not bracket the level {self._level:.3g} after {len(rates)} probes; {cause}"
+        )
+
+    def result(self, low, high):
+        rates = sorted(self.seen)
+        shares = [self.seen[r] for r in rates]
+        converged = high / low <= self._tolerance
+        said = [
+            f"p reaches {self._level:.3g} between η = {low:.4g} (p = {self.seen[low]:.3g}) and {high:.4g} (p = {self.seen[high]:.3g})"
+        ]
+        if not converged:
+            said.append(
+                f"stopped after {len(rates)} probes at a ratio of {high / low:.3g}, not {self._tolerance:.3g}"
+            )
+        falls = [k for k in range(len(rates) - 1) if shares[k + 1] < shares[k]]
+        if falls:
+            k = min(falls, key=lambda k: shares[k + 1] - shares[k])
+            said.append(
+                f"p is not monotonic: it falls from {shares[k]:.3g} at η = {rates[k]:.4g} to {shares[k + 1]:.3g} at {rates[k + 1]:.4g}"
+            )
+        return Bracket(
+            low, high, tuple(rates), tuple(shares), converged, not falls, "; ".join(said)
+        )
+
+
+#: What one Hessian–vector product costs in gradients: it is a gradient and that
+#: gradient's derivative along a vector, each one sweep forward and one back.
+PRODUCT = 2.0
+
+#: Learning rates of a grid where none are given: three a decade.
+GRID = tuple(float(f"{10 ** (k / 3):.3g}") for k in range(-9, 7))
+
+_FIRST = 10_000  # index of the first initial condition that no search has seen
+
+
+@dataclass(frozen=True)
+class Found:
+    """A learning rate, what finding it cost in network-epochs, and how it was found in words."""
+
+    learning_rate: float
+    cost_epochs: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to a learning rate, over ``count`` fresh initial conditions.
+
+    ``cost_epochs`` is what the search cost; ``arrived`` how many networks reached the target,
+    ``never`` the share that did not, with Wilson's interval.  ``median`` is the median τ in epochs
+    (of two middle ones the later), infinite where half never arrive; ``restricted`` the restricted
+    mean of min(τ, cap) with a bootstrap interval (a network that never arrives spends the cap).
+    ``total_one`` and ``total_ten`` are search plus one and ten trainings.  ``break_even`` is the
+    number of trainings from which search and training together cost less than with the default η: 0
+    for at once, infinite for never.
+    """
+
+    method: str
+    learning_rate: float
+    cost_epochs: float
+    count: int
+    arrived: int
+    never: Interval
+    median: float
+    restricted: Interval
+    total_one: float
+    total_ten: float
+    break_even: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of :func:`compare`, the first the ``default``; ``arrivals`` (n,) τ by method, NaN for
+    never.
+    """
+
+    rows: tuple
+    default: str
+    target: float
+    cap: int
+    sustained: int
+    arrivals: dict
+
+
+def arrival(task, rates, start, cap, target=None, sustained=20):
+    """Epoch τ from which the test accuracy is at least the target, at each learning rate: (k, n),
+    NaN for never.
+
+    Parameters
+    ----------
+    task : Task
+    rates : sequence of float
+        k learning rates.
+    start : torch.Tensor
+        (n, P), the same for all rates.
+    cap : int
+        Latest τ looked for; the run goes on for ``sustained`` − 1 epochs more.
+    target : float, optional
+        The task's own where not given.
+    sustained : int
+        Epochs in a row that count as arrival.
+
+    Raises
+    ------
+    ValueError
+        For a task without class labels, a ``cap`` or ``sustained`` below 1, and as
+        :func:`netdyn_lib.training.gradient_descent.each_rate`.
+    """
+    cap, sustained = (
+        whole(cap, "cap", 1, cause="epochs"),
+        whole(sustained, "sustained", 1, cause="epochs"),
+    )
+    target = task.target_accuracy if target is None else target
+    balls, each = engine.each_rate(start, rates)
+    record = engine.run(
+        engine.GradientDescent(task, each), balls, cap + sustained - 1, observe=("test_accuracy",)
+    )
+    accuracy = record.by_rate("test_accuracy", len(rates))  # (T, k, n)
+    return observables.first_hit(record.epochs, accuracy, target, sustained)
+
+
+def log_grid(task, rates=GRID, cap=500, target=None, sustained=20, seed=0):
+    """One network at each learning rate, side by side, until the first has arrived; its η is taken.
+
+    The cost is k (τ + ``sustained`` − 1), for all k stop once the first one's
+    arrival is confirmed.  Ties go to the smaller η.  All start from initial condition 0.
+
+    Parameters as for :func:`arrival`.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    ValueError
+        Where none arrives within the cap; as :func:`arrival`.
+    """
+    rates = sorted(float(r) for r in rates)
+    # (k,)
+    taken = arrival(
+        task, rates, task.initial(1, seed, device=task.x.device), cap, target, sustained
+    )[:, 0]
+    if np.isnan(taken).all():
+        raise ValueError(
+            f"none of {len(rates)} networks at η from {rates[0]:.3g} to {rates[-1]:.3g} holds the target accuracy "
+            f"{task.target_accuracy if target is None else target} for {sustained} epochs by epoch {cap}: "
+            "raise the cap, lower the target or move the grid"
+        )
+    k = int(np.nanargmin(taken))
+    cost = len(rates) * (float(taken[k]) + sustained - 1)
+    return Found(
+        rates[k],
+        cost,
+        f"first of {len(rates)} to arrive, at epoch {taken[k]:.0f}; {int(np.isnan(taken).sum())} never did by {cap}",
+    )
+
+
+def from_sharpness(task, conditions=4, after=0, rate=None, tolerance=1e-3, factor=2.0, seed=0):
+    """η = 2/λ: the edge of stability at the median sharpness λ of a few networks, before training
+    or early in it.
+
+    Parameters
+    ----------
+    task : Task
+    conditions : int
+        Networks measured.
+    after : int
+        Epoch at which sharpness is measured: 0 at initialisation.
+    rate : float, optional
+        η of the epochs before; needed for ``after`` > 0.
+    tolerance : float
+        Relative, of Lanczos.
+    factor : float
+        Of factor/λ.
+    seed : int
+
+    Returns
+    -------
+    Found
+        Its cost: ``conditions`` × ``after`` epochs, and 2 for each Hessian–vector product
+        (:data:`PRODUCT`).
+
+    Raises
+    ------
+    ValueError
+        For ``after`` without a rate; where a network has diverged, Lanczos has not
+        converged, or the median sharpness is not positive.
+    """
+    after = whole(after, "after")
+    factor = positive(factor, "factor", "the edge in units of 1/sharpness")
+    if after and rate is None:
+        raise ValueError(f"after = {after}: give the rate of those epochs")
+    start = task.initial(conditions, seed, device=task.x.device)
+    measured = sharpness.along_descent(
+        engine.GradientDescent(task, rate or 1.0), start, after, [after], tolerance=tolerance
+    )
+    sharp = measured.values[0]  # (n,)
+    if not measured.converged.all():
+        raise ValueError(
+            f"{int((~measured.converged).sum())} of {len(sharp)} networks have no sharpness: they diverged, or Lanczos did not converge"
+        )
+    middle = float(np.median(sharp))
+    if middle <= 0:
+        raise ValueError(
+            f"median sharpness {middle:.3g}: not positive, so there is no edge of stability; measure after some epochs"
+        )
+    products = int(measured.products.sum())
+    cost = len(sharp) * after + PRODUCT * products
+    return Found(
+        factor / middle,
+        cost,
+        f"median sharpness {middle:.4g} of {len(sharp)} networks at epoch {after}; {products} Hessian–vector products",
+    )
+
+
+def compare(
+    task,
+    candidates,
+    default,
+    conditions=50,
+    cap=500,
+    target=None,
+    sustained=20,
+    first=_FIRST,
+    seed=0,
+):
+    """Train fresh networks at every candidate's learning rate, and set what it saves against what
+    it cost.
+
+    Parameters
+    ----------
+    task : Task
+    candidates : dict
+        Method to :class:`~netdyn_lib.experiments.sweet_spot.SweetSpot`, :class:`Found`, or a
+        number: an η that cost nothing.
+    default : str
+        The candidate that the others have to beat.
+    conditions : int
+        n, at least 2; the same initial conditions for all.
+    cap, target, sustained
+        As for :func:`arrival`.
+    first : int
+        Index of the first initial condition: none that a search has used.
+    seed : int
+        Of the initial conditions.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ValueError
+        For a ``default`` that is no candidate, fewer than 2 conditions; as :func:`arrival`.
+    """
+    if default not in candidates:
+        raise ValueError(
+            f"default {default!r} is no candidate; candidates: {', '.join(map(repr, candidates))}"
+        )
+    whole(conditions, "conditions", 2, cause="an interval needs at least 2")
+    methods = [default, *(m for m in candidates if m != default)]
+    rates = [float(getattr(candidates[m], "learning_rate", candidates[m])) for m in methods]
+    costs = [float(getattr(candidates[m], "cost_epochs", 0)) for m in methods]
+    start = task.initial(conditions, seed, start=first, device=task.x.device)
+    taken = arrival(task, rates, start, cap, target, sustained)  # (k, n)
+    spent = np.where(np.isnan(taken), cap, taken)
+    rows = []
+    for method, rate, cost, tau, epochs in zip(methods, rates, costs, taken, spent):
+        mean = float(epochs.mean())
+        rows.append(
+            Row(
+                method=method,
+                learning_rate=rate,
+                cost_epochs=cost,
+                count=conditions,
+                arrived=int(np.isfinite(tau).sum()),
+                never=share_interval(np.isnan(tau)),
+                median=float(np.sort(np.where(np.isnan(tau), np.inf, tau))[conditions // 2]),
+                restricted=bootstrap_interval(epochs, seed=seed),
+                total_one=cost + mean,
+                total_ten=cost + 10 * mean,
+                break_even=break_even(cost, mean, costs[0], float(spent[0].mean())),
+            )
+        )
+    target = task.target_accuracy if target is None else target
+    return Comparison(tuple(rows), default, target, cap, sustained, dict(zip(methods, taken)))
+
+
+def break_even(cost, each, default_cost, default_each):
+    """Trainings N from which cost + N · each ≤ default_cost + N · default_each, in network-epochs;
+    infinite for never.
+
+    >>> break_even(1000, 20, 0, 30)
+    100.0
+    """
+    if cost <= default_cost:
+        return 0.0 if each <= default_each else math.inf
+    return math.inf if each >= default_each else (cost - default_cost) / (default_each - each)

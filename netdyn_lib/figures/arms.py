@@ -94,7 +94,7 @@ def contributions(by_step):
     """What the negative directions of batches hold, and what they contribute to the descent of the
     whole training loss, over training.
 
-    ``by_step``: step → :class:`netdyn_lib.curvature.contributions.Contributions`; intervals are
+    ``by_step``: step → :class:`netdyn_lib.curvature.batch_noise.Contributions`; intervals are
     over batches.
     """
     names = {

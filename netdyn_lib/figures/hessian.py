@@ -66,9 +66,9 @@ def stabilising(found, batch=None):
     Parameters
     ----------
     found : pandas.DataFrame
-        From :func:`netdyn_lib.experiments.sgd_subspaces.overlaps`.
+        From :func:`netdyn_lib.experiments.sgd_spectra.overlaps`.
     batch : pandas.DataFrame, optional
-        From :func:`netdyn_lib.experiments.sgd_subspaces.of_hessian`, for a second panel; its chance
+        From :func:`netdyn_lib.experiments.sgd_spectra.of_hessian`, for a second panel; its chance
         is that within the range.
     """
     tables = [(found, "chance", "subspaces of the whole run")]

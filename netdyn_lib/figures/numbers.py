@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.category import StrCategoryFormatter
 from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-from ..results import sources
+from ..results import provenance
 from . import drawn
 from .naming import Legends
 from .packing import packed
@@ -112,7 +112,7 @@ def csv(figure):
     )
     head = [f"# all panels: {common}"] if common else []
     head += [f"# panel {number}: {text}" for number, text in enumerate(found.attrs["panels"], 1)]
-    head.append(f"# {sources.in_words(sources.of_figure(figure))}")
+    head.append(f"# {provenance.in_words(provenance.of_figure(figure))}")
     if "every" in found:
         head.append(
             '# of a curve with numbers in the column "every" not all points are kept: k says that it is the k-th after the row before'
@@ -128,7 +128,7 @@ def hand_on(figure):
     if os.environ.get(ASKED):
         figure._repr_mimebundle_ = lambda include=None, exclude=None: {
             MIME: packed(csv(figure)),
-            sources.MIME: list(sources.of_figure(figure)),
+            provenance.MIME: list(provenance.of_figure(figure)),
         }
 
 

@@ -327,7 +327,7 @@ def ageing(epochs, openness, times, approach, rate):
         Epochs left before a unit switches.
     approach : array, shape (3, K)
         Quantiles of that unit's derivative.
-    rate : netdyn_lib.experiments.ageing.Ageing
+    rate : netdyn_lib.experiments.saturation.Ageing
     """
     with style.figure(1, 3, height=2.5) as (fig, axes):
         first, second, third = axes[0]

@@ -83,7 +83,7 @@ def comparison(result):
     """What rival ways to a learning rate cost and save: epochs to the target, share never arriving,
     search plus N trainings.
 
-    ``result`` is a :class:`netdyn_lib.experiments.rivals.Comparison`.  Stars mark from which N
+    ``result`` is a :class:`netdyn_lib.experiments.sweet_spot.Comparison`.  Stars mark from which N
     a method costs less than the default, which the legend says too.
     """
     rows, y = result.rows, -np.arange(len(result.rows))

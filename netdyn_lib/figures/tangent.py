@@ -4,7 +4,7 @@ leading exponents.
 
 import numpy as np
 
-from ..experiments.intermittent import KINDS
+from ..experiments.neutral_directions import KINDS
 from . import style
 from .rates import key, look
 from .style import MUTED, PALETTE
@@ -51,7 +51,7 @@ def phases(found):
     """Growth in blocks of an intermittent training, and which weights hold what is not neutral; a
     row for each kind of phase.
 
-    ``found`` is a :class:`netdyn_lib.experiments.intermittent.Blocks`; kinds of which there is no
+    ``found`` is a :class:`netdyn_lib.experiments.neutral_directions.Blocks`; kinds of which there is no
     block have no row. The middle column has the first block of a kind, and of its vectors that are
     not neutral those that grow most and least.
     """
@@ -110,7 +110,7 @@ def leading(by_name):
     """Leading exponents along training, and the sharpness beside them.
 
     ``by_name``: name → dataset as from
-    :func:`netdyn_lib.experiments.leading_exponents.along_training`; columns are learning rates.
+    :func:`netdyn_lib.experiments.spectra.along_training`; columns are learning rates.
     """
     columns = [(name, data, rate) for name, data in by_name.items() for rate in data["eta"].values]
     with style.figure(2, len(columns), height=1.9, sharex="col", sharey="row") as (fig, axes):

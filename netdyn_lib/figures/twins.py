@@ -11,7 +11,7 @@ import numpy as np
 from ..experiments.perturbation_growth import measures
 from ..experiments.perturbation_growth.experiment import EXPECTED
 from ..experiments.pruning_ablation.measures import TAIL
-from ..statistics.student import student
+from ..statistics.intervals import student
 from . import style
 from .rates import key, look, say, with_intervals
 from .style import MUTED

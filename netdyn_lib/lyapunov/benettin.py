@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from ..validation import positive, whole
-from .qr import orthonormalise
-from .walks import chunked, start_frame, states, timetable
+from .qr import chunked, orthonormalise, start_frame, states, timetable
 
 _BLOCK = 256  # R's whose logarithms are taken together
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import bifurcations, kneading, one_dimensional
+from . import bifurcations, one_dimensional
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def cascade(map, levels, low, high, word=()):
     for _ in range(one_dimensional.count("levels", levels, least=0) + 1):
         period, sign = len(word) + 1, int(bifurcations.signs(map, [word])[0])
         # plain floats make the recurrence fast
-        guess = float(kneading.locate(map, [word], low, high)[0])
+        guess = float(bifurcations.locate(map, [word], low, high)[0])
         p, error = bifurcations.polish(map, period, sign, guess)
         c = float(map.critical(p))
         _, lost, lost_error = bifurcations.follow(map, period, sign, bifurcations.TO_DOUBLING, c, p)
         rows.append((period, p, error, lost, lost_error))
-        word = kneading.double(word)
+        word = bifurcations.double(word)
     return Cascade(*(np.array(column, dtype=float) for column in zip(*rows, strict=True)))
 
 

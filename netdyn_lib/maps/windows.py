@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from . import bifurcations, kneading, one_dimensional
+from . import bifurcations, one_dimensional
 
 # The partner's multiplier is 4 at the crisis of a narrow window (as for x² − 2, which every window
 # resembles).
@@ -100,7 +100,7 @@ class Windows:
 def search(map, longest, low, high, narrowest=1e-6):
     """Every periodic window of period m ≤ ``longest`` that lies between two parameters.
 
-    Each word of :mod:`netdyn_lib.maps.kneading` that is not a period doubling
+    Each word of :mod:`netdyn_lib.maps.bifurcations` that is not a period doubling
     has one window.  From its superstable point a continuation leads back to
     the tangent bifurcation (μ = +1) and forward to the doubling (μ = −1); from
     the tangent it follows the unstable partner w* (μ > 1) to the interior
@@ -139,10 +139,12 @@ def search(map, longest, low, high, narrowest=1e-6):
         raise ValueError(f"narrowest = {narrowest} must be > 0: there are infinitely many windows")
     parts = []
     for period in range(2, one_dimensional.count("longest", longest, least=2) + 1):
-        words = kneading.words(len(map.laps(high)) + 1, period)
-        words = words[(kneading.side(map, words, low) < 0) & (kneading.side(map, words, high) > 0)]
-        words = words[~kneading.is_double(words)]
-        p = kneading.locate(map, words, low, high)
+        words = bifurcations.words(len(map.laps(high)) + 1, period)
+        words = words[
+            (bifurcations.side(map, words, low) < 0) & (bifurcations.side(map, words, high) > 0)
+        ]
+        words = words[~bifurcations.is_double(words)]
+        p = bifurcations.locate(map, words, low, high)
         # rough within some 10%, so half is a safe margin
         wide = _rough_width(map, words, p) > narrowest / 2
         if wide.any():
@@ -220,7 +222,7 @@ def _edges(map, words, guess):
         raise ArithmeticError(
             f"edges of a window of period {period} came out of order: raise `narrowest`"
         )
-    names = np.array([kneading.name(word) for word in words])
+    names = np.array([bifurcations.name(word) for word in words])
     return (
         np.full(len(p), period),
         sign,

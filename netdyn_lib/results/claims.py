@@ -12,7 +12,7 @@ import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
-from . import reading, sources
+from . import provenance, reading
 
 MIME = "application/vnd.netdyn.claims+json"
 #: What a claim can turn out to be.
@@ -105,7 +105,7 @@ class Measurement:
 
     ``readings`` are further values of it, where the paper's words can be read in several ways.
     ``measured`` is None for a claim that could not be tested; ``saw`` then says why.  ``sources``
-    are those of the numbers that it rests on, as of :func:`netdyn_lib.results.sources.of`.
+    are those of the numbers that it rests on, as of :func:`netdyn_lib.results.provenance.of`.
     """
 
     claim: Claim
@@ -114,7 +114,7 @@ class Measurement:
     high: float | None = None
     saw: str = ""
     interval: str = INTERVALS[0]
-    sources: tuple = (sources.HERE,)
+    provenance: tuple = (provenance.HERE,)
     readings: tuple = ()
 
     @property
@@ -148,7 +148,7 @@ class Measurement:
             interval_kind=None if self.low is None and self.high is None else self.interval,
             saw=self.saw,
             verdict=self.verdict,
-            source=sources.in_words(self.sources),
+            source=provenance.in_words(self.sources),
         )
 
 
@@ -335,7 +335,7 @@ class Scorecard:
             Why the quantity may be without a value, in one sentence.  With it a
             ``measured`` that is NaN is the verdict *not tested*; without, an error.
         source : xarray.Dataset or the like, optional
-            The data that the quantity was taken from, as for :func:`netdyn_lib.results.sources.of`;
+            The data that the quantity was taken from, as for :func:`netdyn_lib.results.provenance.of`;
             without, it was computed in this run.
         readings : dict of str to float, optional
             What each reading of the paper's words gives.  All are judged by the claim's ranges,
@@ -354,7 +354,7 @@ class Scorecard:
             raise KeyError(
                 f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}"
             )
-        found, measured = sources.of(source), float(measured)
+        found, measured = provenance.of(source), float(measured)
         low, high = (None if v is None else float(v) for v in (low, high))
         if math.isfinite(measured) and any(v is not None and math.isnan(v) for v in (low, high)):
             untested = f"Too few values for an interval, and so for a verdict; their estimate is {measured:.3g}. {saw}"
@@ -457,7 +457,7 @@ def origin(row):
     >>> origin(dict(source="computed here", profile="laptop", device="cpu"))
     'laptop, cpu'
     """
-    return row["source"].replace(sources.HERE, f"{row['profile']}, {row['device']}")
+    return row["source"].replace(provenance.HERE, f"{row['profile']}, {row['device']}")
 
 
 def _other(row):
@@ -483,7 +483,9 @@ def table(rows, address=None, others=None):
         if place:
             words += f'<br><small><a href="{html.escape(place)}">Figure of {html.escape(row["id"])}</a></small>'
         value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
-        known = "profile" in row and (row["measured"] is not None or row["source"] != sources.HERE)
+        known = "profile" in row and (
+            row["measured"] is not None or row["source"] != provenance.HERE
+        )
         run = f"<br><small>{html.escape(origin(row))}</small>" if known else ""
         verdict = html.escape(row["verdict"])
         cells = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from . import reading, sources, store
+from . import provenance, reading, store
 
 
 def write(path, data, exact=()):
@@ -116,7 +116,7 @@ class Shelf:
         """
         root = self._root(root)
         paths = {name: store.published(root, name) for name in store.published_names(root)}
-        return {name: sources.published_in(read(path), path) for name, path in paths.items()}
+        return {name: provenance.published_in(read(path), path) for name, path in paths.items()}
 
     def _root(self, root):
         return Path(root or Path(__file__).resolve().parents[2] / "book" / "results" / self.folder)

@@ -1,14 +1,38 @@
 """What a computation ran on, and at which commit: kept with published numbers.
 
 Nothing here names a computer, a person or a folder.
+
+Which code a result comes from: the modules it needs, and a hash of what they do.
+
+``code(closure(["ensembles"]))`` changes when code changes that ``ensembles`` may
+run, and stays when a docstring, a comment or the layout does.
+
+Imports are found by reading, not by running: ``import``, ``from … import …``
+wherever they stand, relative imports, and attributes of an imported package that
+are its submodules (the library loads those when they are first used).  A module
+whose name is only known when the program runs, as in ``import_module(name)``, is
+not seen.  Everything is read from the files as they are now, which may be newer
+than what a running program has loaded.
+
+Where numbers come from: computed by the run that shows them, or published, and in which file.
+
+A dataset that was read from the published results says so among its attributes.  What is made of it
+does not, so a notebook names the data that a figure or a claim rests on.
 """
 
+import ast
+import functools
+import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+
+import xarray as xr
 
 
 def describe(device="cpu"):
@@ -135,3 +159,309 @@ def _version(name):
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+LIBRARY = Path(__file__).resolve().parents[1]
+
+
+def code(modules, package=LIBRARY):
+    """24 hexadecimal digits that stand for what the code of the modules does.
+
+    A hash of their syntax trees without comments, positions and statements that
+    are only text, such as docstrings; the same under every version of Python.  A
+    module that looks at its own docstrings while it runs is not served by this.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Names within the package, in any order: ``"steppers"``, ``"sweeps.grid"``;
+        ``"sweeps"`` is the ``__init__`` of that subpackage, without its modules.
+    package : path-like
+        The package's folder; this library's.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no module of the package.
+    SyntaxError
+        For a module that is not Python.
+    """
+    files = _files(package)
+    total = hashlib.sha256()
+    for module in sorted(_full(modules, package, files)):
+        tree = _plain(_parsed(files[module]))
+        total.update(json.dumps([module, tree]).encode() + b"\n")
+    return total.hexdigest()[:24]
+
+
+def closure(modules, package=LIBRARY):
+    """The modules and those of the package that they import, directly or not; a sorted tuple of
+    names.
+
+    Parameters, names and what is raised are those of :func:`code`.  With
+    ``"sweeps.grid"`` comes ``"sweeps"``, whose ``__init__`` runs first.  The
+    ``__init__`` of the package itself is left out: it names every module, and so
+    changes with each that is added.
+    """
+    root = Path(package).name
+    files = _files(package)
+    start = set().union(*(_with_parents(name, files) for name in _full(modules, package, files)))
+    return tuple(sorted(name.removeprefix(f"{root}.") for name in _reached(start, files) - {root}))
+
+
+def imported(source, package=LIBRARY):
+    """Files of the package that a piece of source outside it imports, directly or not.
+
+    Parameters
+    ----------
+    source : str
+        Python source, such as a notebook's.
+    package : path-like
+        The package's folder; its name is the package's name.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted; with each submodule comes the ``__init__`` of every package it
+        lies in, because importing it runs them.
+
+    Raises
+    ------
+    SyntaxError
+        When the source, or a file it leads to, is not Python.
+    """
+    files = _files(Path(package))
+    wanted = _reached(_uses(ast.parse(source, "the notebook"), "", files), files)
+    return sorted(files[module] for module in wanted)
+
+
+def behind(source, package=LIBRARY):
+    """What each module that a piece of source imports does: a sorted dict, module → the first 12
+    digits of :func:`code` of it alone.
+
+    Parameters and what is raised are those of :func:`imported`.  The ``__init__`` of the package
+    itself is left out, as in :func:`closure`.
+    """
+    package, found = Path(package), {}
+    for path in imported(source, package):
+        module = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
+        if module != "__init__":
+            stat = path.stat()
+            found[module] = _alone(module, package, stat.st_mtime_ns, stat.st_size)
+    return dict(sorted(found.items()))
+
+
+# several chapters import the same; the stamp of the file says whether it has changed
+@functools.lru_cache(1000)
+def _alone(module, package, *_stamp):
+    return code([module], package)[:12]
+
+
+def _files(package):
+    package, files = Path(package), {}
+    for path in package.rglob("*.py"):
+        parts = [package.name, *path.relative_to(package).with_suffix("").parts]
+        if parts[-1] == "__init__":
+            parts.pop()
+        files[".".join(parts)] = path
+    return files
+
+
+def _full(modules, package, files):
+    """The set of the modules' full names."""
+    if isinstance(modules, str):
+        raise ValueError(f"modules = {modules!r}: give a list of names")
+    root, names = Path(package).name, set()
+    for module in modules:
+        if f"{root}.{module}" not in files:
+            known = ", ".join(
+                sorted(name.removeprefix(f"{root}.") for name in files.keys() - {root})
+            )
+            raise ValueError(f"unknown module {module!r}; {root} has: {known}")
+        names.add(f"{root}.{module}")
+    return names
+
+
+def _parsed(path):
+    return ast.parse(path.read_bytes(), str(path))  # what is no text is a SyntaxError, too
+
+
+def _reached(start, files):
+    wanted, queue = set(), set(start)
+    while queue:
+        module = queue.pop()
+        if module in wanted:
+            continue
+        wanted.add(module)
+        here = module if files[module].name == "__init__.py" else module.rpartition(".")[0]
+        queue |= _uses(_parsed(files[module]), here, files)
+    return wanted
+
+
+def _uses(tree, here, files):
+    """Modules of the package that a syntax tree names; ``here`` is the package it lies in."""
+    used, bound = set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                used |= _with_parents(alias.name, files)
+                local = alias.asname or alias.name.partition(".")[0]
+                bound[local] = alias.name if alias.asname else local
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, here)
+            used |= _with_parents(base, files)
+            for alias in node.names:
+                used |= _with_parents(f"{base}.{alias.name}", files)
+                bound[alias.asname or alias.name] = f"{base}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            used |= _with_parents(_dotted(node, bound), files)
+    return used
+
+
+def _base(node, here):
+    if not node.level:
+        return node.module or ""
+    parts = here.split(".")
+    parts = parts[: max(0, len(parts) - node.level + 1)]
+    return ".".join([*parts, node.module] if node.module else parts)
+
+
+def _with_parents(name, files):
+    """``name`` and the packages it lies in, as far as they are modules of ours."""
+    if name not in files:
+        return set()
+    parts = name.split(".")
+    return {".".join(parts[:k]) for k in range(1, len(parts) + 1)}
+
+
+def _dotted(node, bound):
+    words = []
+    while isinstance(node, ast.Attribute):
+        words.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in bound:
+        return ""
+    return ".".join([bound[node.id], *reversed(words)])
+
+
+def _plain(part):
+    """A syntax tree as nested lists of text."""
+    if isinstance(part, ast.JoinedStr):
+        # Python 3.12 alone ends some formats in an empty text.
+        return [
+            "JoinedStr",
+            *(_plain(item) for item in part.values if not _is_text(item) or item.value),
+        ]
+    if isinstance(part, ast.AST):
+        fields = [[name, _plain(value)] for name, value in ast.iter_fields(part) if name != "kind"]
+        # Newer versions of Python have more fields, which are empty in what older ones can read.
+        return [type(part).__name__, *(field for field in fields if field[1] not in (None, []))]
+    if isinstance(part, list):
+        return [
+            _plain(item)
+            for item in part
+            if not (isinstance(item, ast.Expr) and _is_text(item.value))
+        ]
+    # ascii: which characters repr spells out depends on the version of Unicode.
+    return None if part is None else ascii(part)
+
+
+def _is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+#: The source of what a run computed itself.
+HERE = "computed here"
+#: Under which a figure hands its sources to a notebook.
+MIME = "application/vnd.netdyn.sources+json"
+_ATTRIBUTE = "published_in"
+
+
+def published_in(data, path):
+    """Data that say that they were read from ``path``, by its place below the last folder
+    ``results`` in it.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, or a dataclass with a field ``published_in`` such as
+    netdyn_lib.experiments.benchmarks.Results path : pathlib.Path
+
+    Returns
+    -------
+    A new one of the same kind.
+    """
+    parts = path.parts
+    below = "/".join(
+        parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-2:]
+    )
+    return (
+        data.assign_attrs({_ATTRIBUTE: below})
+        if isinstance(data, xr.Dataset)
+        else replace(data, **{_ATTRIBUTE: below})
+    )
+
+
+def of(*data):
+    """The sources of some data, in order of appearance and each once.
+
+    Parameters
+    ----------
+    data : xarray.Dataset, netdyn_lib.experiments.learning_rate_sweep.results.Result,
+    netdyn_lib.experiments.benchmarks.Results, dict, list or tuple of such, or None
+        None, as of a result that is missing, has no source.
+
+    Returns
+    -------
+    tuple of str
+        :data:`HERE`, or a file as ``"arms/usps.npz"``, within ``book/results``.  :data:`HERE` alone where there are no data.
+
+    Raises
+    ------
+    TypeError
+        For anything else, which cannot say where it comes from.
+    """
+    return tuple(dict.fromkeys(_each(data))) or (HERE,)
+
+
+def _each(data):
+    if data is None:
+        return
+    if isinstance(data, xr.Dataset):
+        yield data.attrs.get(_ATTRIBUTE, HERE)
+    elif isinstance(data, dict):
+        yield from _each(list(data.values()))
+    elif isinstance(data, list | tuple):
+        for one in data:
+            yield from _each(one)
+    elif hasattr(data, "origin") and hasattr(data, "data"):
+        yield from _each(data.data)
+    elif hasattr(data, _ATTRIBUTE):
+        yield getattr(data, _ATTRIBUTE) or HERE
+    else:
+        raise TypeError(
+            f"{type(data).__name__} does not say where its numbers come from: give the datasets that it was made of"
+        )
+
+
+def shown(figure, *data):
+    """Let a figure say that it shows ``data``, as in :func:`of`; the figure.
+
+    One that says nothing shows what was computed here.
+    """
+    figure.netdyn_sources = of(*data)
+    return figure
+
+
+def of_figure(figure):
+    """What :func:`shown` said of a figure."""
+    return getattr(figure, "netdyn_sources", (HERE,))
+
+
+def in_words(found):
+    """Sources as words, one after another.
+
+    >>> in_words(("computed here", "arms/usps.npz"))
+    'computed here; published in arms/usps.npz'
+    """
+    return "; ".join(source if source == HERE else f"published in {source}" for source in found)

@@ -6,6 +6,8 @@ modes.  An initial condition is the unit, along the first axis of what is given.
 
 Fewer than 5 values have an estimate and no interval: ``low`` and ``high`` are NaN.
 Every interval contains its estimate; a percentile interval is extended where it does not.
+
+Student's t interval of a mean, for a few values of which some may be unknown.
 """
 
 from dataclasses import dataclass
@@ -489,3 +491,18 @@ def _gain(x, level, at_most):
         before[:, 1:] = ended[:, :-1]
         masses.append(ended[:, -1])
     return masses[-1] - masses[-2]
+
+
+def student(values, level=0.95):
+    """Mean of independent values (n,) and its t interval; NaN are left out.
+
+    The bounds are NaN for fewer than five known values, the mean as well for none.
+
+    >>> print(student([1.0, 2.0, np.nan, 3.0]))
+    2 (no interval: n = 3 values, 5 needed)
+    """
+    values = real_array(values, "values")
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Interval(np.nan, np.nan, np.nan, level, 0)
+    return student_interval(known, level)

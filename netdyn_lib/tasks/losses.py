@@ -3,12 +3,29 @@
 Both are needed: the value for automatic differentiation through any network,
 the derivative (the *residual*) for the closed-form gradient of a multilayer
 perceptron.  The tests hold one against the other.
+
+Losses of one's own: PyTorch's as they are, any function, or one from the loss of each sample.
+
+    task = tasks.custom("mine", module, torch.nn.CrossEntropyLoss(label_smoothing=0.1), x, y)
+    task = tasks.custom("mine", module, lambda z, y: (z - y).abs().mean(), x, y)
+    task = tasks.custom("mine", module, own_losses.PerSample(huber), x, y)
+
+The library asks more of a loss than its value (see :mod:`netdyn_lib.tasks.losses`): that of stacked
+networks, and its derivative with respect to the output. :class:`Criterion` and :class:`PerSample`
+derive these by automatic differentiation.
 """
+
+import copy
+import functools
+import math
+import warnings
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from ..validation import finite
+from .networks import copied
 
 
 def across(q):
@@ -140,3 +157,302 @@ class HalfSquaredError:
     def weight(self, samples):
         """What the residual of each sample is multiplied by: 1."""
         return 1.0
+
+
+_FEW = 64  # samples for a first trial: a loss of all pairs takes memory as their square
+_ROUNDING = 1e-9
+_HELD = (
+    " (tensors inside a function stay as they are; those of a loss of torch.nn, or of a "
+    "functools.partial, follow the task)"
+)
+
+
+class Criterion:
+    """A loss as PyTorch takes it, L = ``function(outputs, targets)``, for outputs (N, C).
+
+    A task makes it of what is given as its loss; :func:`taken` finds which targets it takes.
+
+    Parameters
+    ----------
+    function : callable
+        A loss of ``torch.nn`` or any function to one number, differentiable twice by PyTorch.
+    labels : bool
+        Whether targets are class labels, (N,) whole numbers; if not they are numbers.
+    shape : tuple
+        Of the targets of one sample, where they are numbers.
+    separable : bool
+        Whether L is a sum of losses of single samples (``mean`` false), or their mean. The mean of
+        cross-entropy with class weights, Σ w ℓ / Σ w, is neither: its samples are never taken in
+        blocks.
+    """
+
+    shifts = False  # not known of a function
+
+    def __init__(self, function, labels=True, shape=(), name=None, separable=True, mean=True):
+        self.function, self.labels, self.shape = function, bool(labels), tuple(shape)
+        self.separable, self.mean = separable, mean
+        self.name = name or _name(function)
+
+    def targets(self, y, samples, outputs):
+        """Targets checked: labels (N,) int64, or numbers (N, …) float64.
+
+        Raises ValueError as cross-entropy and squared error do.
+        """
+        if self.labels:
+            return CrossEntropy().targets(y, samples, outputs)
+        shape = (samples, *self._tail(outputs))
+        if len(y) != samples or y.numel() != math.prod(shape):
+            raise ValueError(
+                f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: "
+                f"expected {shape}"
+            )
+        y = y.to(torch.float64).reshape(shape)
+        return finite(y, "y", "a target cannot be missing; leave that sample out")
+
+    def encode(self, y, classes):
+        """Targets as columns (C, N) float64: one-hot for labels; numbers transposed.
+
+        Where these are fewer than C, rows of zeros follow.
+        """
+        if self.labels:
+            return CrossEntropy().encode(y, classes)
+        columns = y.reshape(len(y), -1).T
+        return F.pad(columns, (0, 0, 0, classes - len(columns))).contiguous()
+
+    def value(self, output, y):
+        """Loss of one network: ``output`` (N, C) and its targets; a scalar.
+
+        Raises ValueError where the function gives anything else.
+        """
+        found = self.function(output, y)
+        if not torch.is_tensor(found) or found.dim():
+            given = tuple(found.shape) if torch.is_tensor(found) else type(found).__name__
+            raise ValueError(
+                f"{self.name} gives {given} for outputs {tuple(output.shape)}: "
+                'expected one number, a tensor (); take reduction="mean" or "sum", '
+                "or for one loss of each sample own_losses.PerSample"
+            )
+        return found
+
+    def values(self, output, target):
+        """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
+        y = self._decoded(target)
+        return torch.stack([self.value(z.T, y) for z in output])  # vmap follows not every function
+
+    def residual(self, output, target, out=None):
+        """∂L/∂z over :meth:`weight`, ∂ℓ_i/∂z_i where L is of single samples.
+
+        For ``output`` (E, C, N); same shape, into ``out`` where given.
+        """
+        y = self._decoded(target)
+        samples = output.shape[2] if self.mean else 1
+        with torch.enable_grad():  # of one network after another: vmap follows not every function
+            z = output.detach().requires_grad_()
+            total = sum(self.value(one.T, y) for one in z) * samples
+            found = torch.autograd.grad(total, z)[0]
+        return found if out is None else out.copy_(found)
+
+    def weight(self, samples):
+        """What the residual of each sample is multiplied by: 1/N of a mean, 1 of a sum."""
+        return 1 / samples if self.mean else 1.0
+
+    def to(self, device=None, dtype=None):
+        """The same loss, the tensors of its module or partial on a device, of a floating type."""
+        other = copy.copy(self)
+        other.function = moved(self.function, device, dtype)
+        return other
+
+    def _tail(self, outputs):
+        """Shape of the numbers of one sample."""
+        return self.shape
+
+    def _decoded(self, target):
+        if self.labels:
+            return target.argmax(0)
+        shape = self._tail(len(target))
+        return target[: math.prod(shape)].T.reshape(target.shape[1], *shape)
+
+
+class PerSample(Criterion):
+    """Mean over samples of a loss of one's own, L = (1/N) Σ_i ℓ(z_i, y_i).
+
+    With class weights too the mean is over the N samples, where PyTorch divides by the sum of their
+    weights: for that mean give the loss itself, ``torch.nn.CrossEntropyLoss(weight=…)``.
+
+    Parameters
+    ----------
+    function : callable
+        Takes outputs (N, C) and targets to the N losses ℓ, (N,): a function, or a loss of
+        ``torch.nn`` with ``reduction="none"``.  Differentiable twice in the outputs by PyTorch.
+    labels : bool
+        Whether targets are class labels, (N,) whole numbers; if not they are numbers (N, C).
+    name : str, optional
+        What the loss is called; the function's own name where not given.
+
+    >>> squared = PerSample(lambda z, y: (z - y).square().sum(1), labels=False)
+    >>> squared.value(torch.ones(4, 2), torch.zeros(4, 2)).item()
+    2.0
+    """
+
+    def __init__(self, function, labels=True, name=None):
+        super().__init__(function, labels, name=name)
+
+    def value(self, output, y):
+        """Loss of one network: ``output`` (N, C) and its targets; a scalar.
+
+        Raises ValueError where the function gives anything but one number for each sample.
+        """
+        each = self.function(output, y if self.labels else y.reshape(output.shape))
+        if not torch.is_tensor(each) or each.shape != output.shape[:1]:
+            given = tuple(each.shape) if torch.is_tensor(each) else type(each).__name__
+            raise ValueError(
+                f"{self.name} gives {given} for outputs {tuple(output.shape)}: "
+                f'expected one loss for each sample, ({len(output)},); take reduction="none", '
+                "and sum or average over the outputs of a sample"
+            )
+        return each.mean()
+
+    def _tail(self, outputs):
+        return (outputs,)
+
+
+def taken(loss, y, outputs):
+    """The loss of a task with targets ``y`` (N, …) and C ``outputs``, from what was given as one.
+
+    One of this library's, or alike, is kept. A loss of ``torch.nn`` or a function becomes a
+    :class:`Criterion`, and what its targets are is found by trying: whole numbers (N,) are class
+    labels where C > 1 and the function takes them so, all others are numbers, at most C for each
+    sample. Numbers (N,) for C = 1 become (N, 1) where only that makes a loss of single samples.
+    Tensors in the loss are copied to where ``y`` is, in float64.
+
+    Raises
+    ------
+    ValueError
+        For what is no loss, does not take these outputs and targets, gives anything but one number,
+        or has no derivative.
+    """
+    if isinstance(loss, (CrossEntropy, HalfSquaredError)):
+        return loss
+    if isinstance(loss, type) or not (callable(loss) or hasattr(loss, "value")):
+        raise ValueError(
+            f"loss = {loss!r}: expected a loss such as losses.CrossEntropy() or "
+            "torch.nn.MSELoss(), or a function"
+        )
+    if hasattr(loss, "value"):
+        return _kept(loss, y, outputs)
+    function, found, refusals = moved(loss, y.device, torch.float64), [], []
+    for labels, shape in _kinds(y, outputs):
+        criterion = Criterion(function, labels, shape)
+        try:
+            targets = criterion.targets(y, len(y), outputs)
+            for criterion.mean in (True, False):
+                criterion.separable = _separable(criterion, targets, outputs)
+                if criterion.separable:
+                    return criterion
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            found.append(criterion)
+    if not found:
+        raise ValueError(str(refusals[0])) from refusals[0]
+    return found[0]
+
+
+def _kept(loss, y, outputs):
+    """A loss of this library's kind, its tensors moved; checked."""
+    name = getattr(loss, "name", _name(loss))
+    lacks = [part for part in ("encode", "weight") if not hasattr(loss, part)]
+    if lacks:
+        lacks = ", ".join(lacks)
+        raise ValueError(f"{name} has a value but no {lacks}: give {name}.value as the loss")
+    loss = moved(loss, y.device, torch.float64)
+    targets = loss.targets(y, len(y), outputs) if hasattr(loss, "targets") else y
+    if getattr(loss, "separable", True) and not _separable(loss, targets, outputs):
+        raise ValueError(
+            f"{name}: the loss of a sample depends on other samples; "
+            "give a function that makes one number of all"
+        )
+    return loss
+
+
+def _kinds(y, outputs):
+    """What targets may be, in the order to try: (labels, shape of one sample's numbers)."""
+    shape = tuple(y.shape[1:])
+    if not y.is_floating_point() and not shape and outputs > 1:
+        yield True, ()
+    if math.prod(shape) > outputs:
+        raise ValueError(
+            f"targets of shape {tuple(y.shape)} for {outputs} outputs: "
+            "a sample has at most as many numbers as there are outputs"
+        )
+    yield False, shape
+    if not shape and outputs == 1:
+        yield False, (1,)
+
+
+def _separable(loss, y, outputs):
+    """Whether the loss of all samples is that of parts of them, by their shares.
+
+    Tried on a few samples, then on all, in random order, at outputs between 0 and 1, which may be
+    probabilities. Raises ValueError where the loss does not take them, or gives other than a number
+    with a derivative, the same when asked again.
+    """
+    draw = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(y), generator=draw)
+    z = 0.05 + 0.9 * torch.rand(len(y), outputs, generator=draw, dtype=torch.float64).to(y.device)
+    for count in sorted({min(len(y), _FEW), len(y)}):
+        some, target = z[:count], y[order[:count].to(y.device)]
+        total = tried(loss, some, target)
+        for cut in sorted({1, count // 3, count // 2} - {0, count}):
+            parts = zip(some.split([cut, count - cut]), target.split([cut, count - cut]))
+            weight = loss.weight(count)
+            try:
+                shares = [weight / loss.weight(len(a)) * tried(loss, a, b) for a, b in parts]
+            except ValueError:  # a part may have too few samples to be compared with each other
+                return False
+            if not abs(sum(shares) - total) <= _ROUNDING * (abs(total) + sum(map(abs, shares))):
+                return False
+    return True
+
+
+def tried(loss, z, y):
+    """The value of a loss at outputs ``z`` (N, C), a float.
+
+    Raises ValueError where it has none, no derivative, or another the next time.
+    """
+    z, name = z.detach().clone().requires_grad_(), getattr(loss, "name", _name(loss))
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            # PyTorch would go on with all pairs of samples.
+            warnings.filterwarnings("error", message="Using a target size")
+            value, again = loss.value(z, y), loss.value(z, y)
+    except Exception as error:  # whatever a function raises
+        given = f"outputs {tuple(z.shape)} of {z.dtype} and targets {tuple(y.shape)} of {y.dtype}"
+        hint = "" if isinstance(getattr(loss, "function", None), nn.Module) else _HELD
+        raise ValueError(f"{name} does not take {given}: {error}{hint}") from error
+    if not value.requires_grad:
+        raise ValueError(f"{name} has no derivative in the outputs: descent needs one")
+    if not torch.equal(value.nan_to_num(), again.nan_to_num()):
+        raise ValueError(
+            f"{name} gives {value.item()} and {again.item()} for the same outputs: "
+            "a random loss makes no map"
+        )
+    return value.item()
+
+
+def moved(function, device, dtype):
+    """A copy of a loss, its tensors on a device and of a floating type; a function as it is."""
+    if isinstance(function, nn.Module):  # whose own .to changes it in place
+        return copied(function).to(device, dtype).requires_grad_(False)
+    if isinstance(function, functools.partial):
+        put = functools.partial(moved, device=device, dtype=dtype)
+        named = {name: put(value) for name, value in function.keywords.items()}
+        return functools.partial(put(function.func), *map(put, function.args), **named)
+    if torch.is_tensor(function):
+        kind = dtype if function.is_floating_point() else None
+        return function.detach().to(device, kind, copy=True)
+    return function.to(device, dtype) if hasattr(function, "to") else function
+
+
+def _name(function):
+    return getattr(function, "__name__", type(function).__name__)

@@ -16,7 +16,7 @@ from torch import nn
 from ..torch_utils import resolve
 from ..validation import finite, numbers, positive, real
 from . import datasets as data
-from . import initialisations, losses, networks, own_losses, probe
+from . import losses, networks, probe
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Task:
             raise ValueError(
                 f"target_accuracy = {target}: a share from 0 to 1, or NaN without classes"
             )
-        if self.initialisation not in initialisations.SCHEMES:
-            known = ", ".join(initialisations.SCHEMES)
+        if self.initialisation not in networks.SCHEMES:
+            known = ", ".join(networks.SCHEMES)
             raise ValueError(f"unknown initialisation {self.initialisation!r}; known: {known}")
 
     @property
@@ -95,9 +95,9 @@ class Task:
 
     def initial(self, count, seed=0, start=0, device="cpu"):
         """Initial conditions of this task, (n, P); see
-        :func:`netdyn_lib.tasks.initialisations.initial`.
+        :func:`netdyn_lib.tasks.networks.initial`.
         """
-        return initialisations.initial(
+        return networks.initial_parameters(
             self.network, count, seed, self.initialisation, self.std, start, resolve(device)
         )
 
@@ -118,7 +118,7 @@ class Task:
         moved = {
             k: part.to(dtype) if part.is_floating_point() else part for k, part in parts.items()
         }
-        loss = own_losses.moved(self.loss, device, dtype)
+        loss = losses.moved(self.loss, device, dtype)
         network, split = self.network.to(device, dtype), replace(self.split, **moved)
         return replace(self, network=network, loss=loss, split=split, precision=dtype)
 
@@ -344,7 +344,7 @@ def get(name, device="cpu", samples=None, test_samples=None):
 
     Raises ValueError for an unknown name (the message lists the known), more
     samples than there are, or data that do not fit the network or the loss;
-    ``archives.MissingData`` and ``archives.DamagedData`` as :func:`netdyn_lib.tasks.archives.load`.
+    ``archives.MissingData`` and ``archives.DamagedData`` as :func:`netdyn_lib.tasks.datasets.load`.
     """
     return build(recipe(name), device, samples, test_samples)
 
@@ -390,7 +390,7 @@ def custom(
     loss : CrossEntropy, HalfSquaredError, a loss of torch.nn, or a function
         As PyTorch takes it, ``loss(outputs, targets)``, to one number:
         ``torch.nn.CrossEntropyLoss()``, ``torch.nn.functional.mse_loss``; see
-        :func:`netdyn_lib.tasks.own_losses.taken`.
+        :func:`netdyn_lib.tasks.losses.taken`.
     x, y : array-like
         Training inputs (N, …) and targets: class labels (N,), which make it a
         classification, or numbers (N, C). Whatever ``numpy.asarray`` takes, and tensors.
@@ -402,7 +402,7 @@ def custom(
     target_accuracy, std, weight_decay : float
         As in :class:`Task`.
     initialisation : str
-        One of :data:`netdyn_lib.tasks.initialisations.SCHEMES`.
+        One of :data:`netdyn_lib.tasks.networks.SCHEMES`.
 
     Raises
     ------
@@ -444,10 +444,10 @@ def _joined(name, network, loss, split, settings):
     outputs = seen.shape[1]
     x_test = x if same else _alike(network, x, x_test)
     with probe.generators_kept(x.device):
-        loss = own_losses.taken(loss, y, outputs)
+        loss = losses.taken(loss, y, outputs)
     targets = getattr(loss, "targets", lambda y, samples, outputs: y)
     y = targets(y, len(y), outputs)
-    own_losses.tried(loss, seen, y if len(seen) == len(y) else y[probe.few(x)])
+    losses.tried(loss, seen, y if len(seen) == len(y) else y[probe.few(x)])
     y_test = y if same else targets(y_test, len(y_test), outputs)
     if isinstance(network, networks.MLP):
         if not hasattr(loss, "curve"):

@@ -6,7 +6,7 @@ chunks side by side.
 With an :class:`~netdyn_lib.tasks.networks.MLP` on a processor, a network's numbers are the same to
 the last bit whatever chunk, batch or number of threads it runs in; where samples are so many that
 they go in blocks, that holds for groups (a reference and its copies), not for a network in a group
-and alone.  It also holds for the networks of :mod:`~netdyn_lib.training.convolutions`.  With any
+and alone.  It also holds for the networks of :mod:`~netdyn_lib.training.convolutional_steppers`.  With any
 other module, or on a GPU, PyTorch may compute another batch by other products.  The last bits then
 differ, chaos amplifies the difference, and trajectories part; exponents, fitted before that
 matters, agree to 0.05 per epoch for each initial condition, and to 1e-5 in the median (Iris at η =

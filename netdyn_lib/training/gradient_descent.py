@@ -5,6 +5,11 @@
 
 What is observed is handed on as the epochs pass, so memory holds the ensemble
 and the requested observables, never a trajectory.
+
+Training trajectories with the parameters kept once every block, for what needs more than a
+stream of numbers.
+
+How many epochs a network needs to its target accuracy; and those that never arrive.
 """
 
 import math
@@ -19,6 +24,7 @@ from ..tasks import gradients
 from ..torch_utils import quiet
 from ..validation import floats, real, whole
 from .ensembles import Simulation
+from .observables import first_hit
 
 _BLOCK = 100  # epochs between hand-overs of a stream
 
@@ -290,3 +296,152 @@ def each_rate(start, rates):
     if not rates.dim():
         raise ValueError(f"rates = {rates.item()}: give a sequence of learning rates, (k,)")
     return torch.cat([start] * len(rates)), rates.repeat_interleave(len(start))
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Observables at every epoch, and all the parameters at the start of every block.
+
+    ``values`` as in a :class:`~netdyn_lib.training.gradient_descent.Record`, epochs 0 … T;
+    ``states`` is (T / block + 1, n, P), at epochs 0, block, 2 block, …, T;
+    ``diverged_at`` (n,), −1 for never.
+    """
+
+    values: dict
+    states: np.ndarray
+    block: int
+    diverged_at: np.ndarray
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+    @property
+    def final(self):
+        """Parameters after the last epoch, (n, P)."""
+        return torch.as_tensor(self.states[-1])
+
+
+def follow(descent, start, epochs, block=60, observe=("loss", "norm")):
+    """Run an ensemble, keeping its parameters once every block.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+    start : torch.Tensor
+        (n, P) initial conditions.
+    epochs : int
+        T, a multiple of the block.
+    block : int
+    observe : sequence
+        Observables as for :func:`netdyn_lib.training.gradient_descent.run`.
+
+    Returns
+    -------
+    Trajectories
+
+    Raises
+    ------
+    ValueError
+        For epochs that are no positive multiple of the block.
+    """
+    if block < 1 or epochs < 1 or epochs % block:
+        raise ValueError(f"{epochs} epochs are no positive multiple of a block of {block}")
+    diverged = np.full(len(start), -1)
+    states, parts = [start.cpu().numpy()], []
+    for first in range(0, epochs, block):
+        record = run(descent, start, block, observe)
+        fresh = (record.diverged_at >= 0) & (diverged < 0)
+        diverged[fresh] = first + record.diverged_at[fresh]
+        done = first + block == epochs  # a stretch's last epoch is the next one's first
+        parts.append({k: v if done else v[:-1] for k, v in record.values.items()})
+        start = record.final
+        states.append(start.numpy())
+    values = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    return Trajectories(values, np.stack(states), block, diverged)
+
+
+_STRETCH = 50  # epochs between looks at who has arrived
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """First arrivals of n networks, in epochs.
+
+    ``first`` (n,) is the first epoch at the target, ``sustained`` (n,) the first
+    of so many epochs in a row; NaN for a network that did not arrive within
+    ``followed`` (n,) epochs: the cap, or where it overflowed.  Such a network is censored: it
+    arrives later, or never.  One that did arrive was followed until that was certain.
+    """
+
+    first: np.ndarray
+    sustained: np.ndarray
+    followed: np.ndarray
+
+
+def search(descent, start, target, cap, sustained=20, seen=None, workers=None, stop=None):
+    """Train networks until each has arrived for good, or to a cap.
+
+    Parameters
+    ----------
+    descent : GradientDescent
+        With one learning rate for all.
+    start : torch.Tensor
+        (n, P).
+    target : float
+        Test accuracy to reach.
+    cap : int
+        Epochs after which a network is given up.
+    sustained : int
+        Epochs in a row, at the target or above, that end the search; all of them
+        within the cap, so that a sustained arrival is never later than cap − sustained + 1.
+    seen : array, optional
+        Test accuracies (T, n) at epochs 0 … T − 1, where they are known; ``start``
+        are then the parameters at epoch T − 1.
+    workers, stop
+        As in :func:`netdyn_lib.training.gradient_descent.run`.
+
+    Returns
+    -------
+    Arrivals
+    """
+    count = len(start)
+    curves = (
+        [[] for _ in range(count)]
+        if seen is None
+        else [list(c) for c in np.asarray(seen)[: cap + 1].T]
+    )
+    first, lasting = np.full(count, np.nan), np.full(count, np.nan)
+    params = start.clone()
+    remaining = np.arange(count)
+    while True:
+        for k in remaining:
+            if curves[k]:
+                times = np.arange(len(curves[k]))
+                first[k] = first_hit(times, curves[k], target)
+                lasting[k] = (
+                    first_hit(times, curves[k], target, min(sustained, len(times)))
+                    if len(times) >= sustained
+                    else np.nan
+                )
+        alive = params[remaining].isfinite().all(1).cpu().numpy()
+        here = np.array([max(len(curves[k]) - 1, 0) for k in remaining])
+        remaining = remaining[np.isnan(lasting[remaining]) & alive & (here < cap)]
+        if not len(remaining):
+            break
+        length = max(len(curves[remaining[0]]) - 1, 0)
+        record = run(
+            descent,
+            params[remaining],
+            min(_STRETCH, cap - length),
+            ("test_accuracy",),
+            workers=workers,
+            stop=stop,
+        )
+        params[remaining] = record.final.to(params)
+        for column, k in enumerate(remaining):
+            # Epoch 0 of a stretch is the last of the one before.
+            curves[k] += list(record["test_accuracy"][1 if curves[k] else 0 :, column])
+    lengths = np.array([len(c) - 1 for c in curves])
+    # Not to the end of a stretch: where a network arrived cannot depend on how often one looks.
+    followed = np.where(np.isnan(lasting), lengths, lasting + sustained - 1).astype(int)
+    return Arrivals(first, lasting, followed)

@@ -7,7 +7,7 @@ arguments here, so that a chapter names them and computes nothing.
 
 import numpy as np
 
-from . import relaxation
+from . import observables
 
 
 def row(epochs, epoch):
@@ -71,18 +71,18 @@ def levels_off(epochs, curves, early, late, share=0.1):
 
     Windows are pairs of epochs.  A curve that ends up growing does not level off.
     """
-    slow = relaxation.decay_rate(epochs, curves, *late)
-    return (slow >= 0) & (slow < share * relaxation.decay_rate(epochs, curves, *early))
+    slow = observables.decay_rate(epochs, curves, *late)
+    return (slow >= 0) & (slow < share * observables.decay_rate(epochs, curves, *early))
 
 
 def grows_late(epochs, curves, window):
     """Does a curve grow over a window of epochs (negative decay rate)?"""
-    return relaxation.decay_rate(epochs, curves, *window) < 0
+    return observables.decay_rate(epochs, curves, *window) < 0
 
 
 def settles_erratically(loss, below=0.1):
     """Does the loss (T, n) end below a level after having risen at least once?"""
-    return (loss[-1] < below) & ~relaxation.non_increasing(loss)
+    return (loss[-1] < below) & ~observables.non_increasing(loss)
 
 
 def neutral(multipliers, band):
@@ -161,4 +161,4 @@ def converges_erratically(loss, share=0.5, last=10):
     """
     return (np.asarray(loss[-last:]) < share * np.asarray(loss[0])).all(
         0
-    ) & ~relaxation.non_increasing(loss)
+    ) & ~observables.non_increasing(loss)

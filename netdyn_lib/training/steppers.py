@@ -21,7 +21,7 @@ from torch import nn
 
 from ..tasks import gradients
 from ..tasks.networks import MLP
-from . import blocked, convolutional_steppers, convolutions
+from . import blocked, convolutional_steppers
 
 
 class MLPStepper:
@@ -183,7 +183,7 @@ def of(task, together=1):
     In blocks where the samples are many.  Stacks are of groups of ``together`` networks that follow
     each other.
     """
-    layers = convolutions.layers(task)
+    layers = convolutional_steppers.layers(task)
     if layers is not None:
         return convolutional_steppers.ConvolutionalStepper(task, layers)
     ways = gradients.ways(task)  # which also sees whether gradients of blocks add up

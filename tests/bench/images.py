@@ -23,7 +23,8 @@ from torchvision import datasets, transforms
 
 from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.experiments.learning_rate_sweep import grid, measuring
-from netdyn_lib.tasks import archives, networks, tasks
+from netdyn_lib.tasks import datasets as archives
+from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, steppers
 
 from . import jax_rival, profiles

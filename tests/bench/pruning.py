@@ -15,7 +15,7 @@ import torch
 from netdyn_lib.curvature import batch_hessian, hessian, jacobian, pruning
 from netdyn_lib.curvature.pruning.tangents import PrunedDescent
 from netdyn_lib.experiments.benchmarks import Row
-from netdyn_lib.tasks import archives, datasets, gradients, initialisations, losses, networks, tasks
+from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import minibatches
 
 from .measuring import agree, beside, spread, timed
@@ -33,12 +33,12 @@ def problem():
         try:
             held = datasets.get("usps")
             x, y = held.x, held.y
-        except archives.MissingData:
+        except datasets.MissingData:
             print("USPS is not at hand: random images, and times of the same work")
             rng = np.random.default_rng(0)
             x, y = rng.uniform(size=(7291, 256)), torch.from_numpy(rng.integers(0, 10, 7291))
     task = tasks.custom("usps", networks.MLP(SIZES, "relu"), losses.CrossEntropy(), x, y)
-    return task, initialisations.initial(task.network, 1, 0, "pytorch")
+    return task, networks.initial_parameters(task.network, 1, 0, "pytorch")
 
 
 def repeated(function, *arguments):
@@ -53,7 +53,7 @@ def repeated(function, *arguments):
 
 
 def spectra(task, params, keep, goal=GOAL):
-    part = minibatches.part(task, next(minibatches.order(len(task.x), BATCH)))
+    part = minibatches.batch_task(task, next(minibatches.order(len(task.x), BATCH)))
     ours = repeated(batch_hessian.spectrum, part, params[0])
     found = batch_hessian.spectrum(part, params[0])
     square = torch.randn(len(found.values), len(found.values), dtype=torch.float64)
@@ -96,7 +96,7 @@ def convolutional(task):
     it.
     """
     found = tasks.custom("usps-cnn", tasks.recipe("usps-cnn").network(), task.loss, task.x, task.y)
-    return found, initialisations.initial(found.network, 1, 0, "pytorch")
+    return found, networks.initial_parameters(found.network, 1, 0, "pytorch")
 
 
 def descents(task, params, keep):
@@ -146,7 +146,7 @@ def tangents(task, params):
 def products(task, params, keep):
     for name, part in (
         (f"{len(task.x):,} samples", task),
-        (f"{BATCH} samples", minibatches.part(task, torch.arange(BATCH))),
+        (f"{BATCH} samples", minibatches.batch_task(task, torch.arange(BATCH))),
     ):
         gradient = gradients.of(part)
         v = torch.randn_like(params)

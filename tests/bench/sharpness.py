@@ -11,7 +11,7 @@ counted.
 
 import torch
 
-from netdyn_lib.curvature import blocked_hessian, hessian, lanczos
+from netdyn_lib.curvature import hessian, lanczos
 from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.training import blocked, gradient_descent
 
@@ -43,7 +43,7 @@ def main(keep=print):
     if module is None:
         return
     task, name = small()
-    ordering, _ = timed(blocked.Ordered, task, blocked_hessian.length(task, hessian.BLOCK))
+    ordering, _ = timed(blocked.Ordered, task, hessian.length(task, hessian.BLOCK))
     start = task.initial(1)
     late = gradient_descent.run(gradient_descent.GradientDescent(task, RATE), start, EPOCHS).final
     for when, params in (("at the start", start[0]), (f"after {EPOCHS} epochs", late[0])):

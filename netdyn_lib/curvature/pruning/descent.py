@@ -43,7 +43,7 @@ class PrunedRun:
     (NaN for targets that are no labels), ``norm`` ‖W‖, ``gradient_norm`` ‖g‖, ``kept``, the length
     of the pruned gradient in units of it (1 before the onset); of the batch's Hessian ``smallest``,
     ``largest``, how many are ``chaotic``, ``negative``, ``positive``, ``neutral`` of the m' that
-    :mod:`netdyn_lib.curvature.narrowing` leaves, and as ``overlap_negative`` and so on the share of
+    :mod:`netdyn_lib.curvature.batch_frames` leaves, and as ``overlap_negative`` and so on the share of
     ‖g‖² in each.  ``final`` and ``velocity`` (n, P) go on where the run ended.  ``diverged_at``
     (n,) is the first step at which parameters, gradient or Hessian were not finite, −1 for never;
     from there on all is NaN.
@@ -277,7 +277,7 @@ class _Walk:
 
     def _part(self, index):
         """The task of one batch, and its gradient."""
-        part = minibatches.part(self.task, torch.from_numpy(index).to(self.task.x.device))
+        part = minibatches.batch_task(self.task, torch.from_numpy(index).to(self.task.x.device))
         return part, gradients.of(part)
 
     def _observed(self, params, gradient, left, found, rate):

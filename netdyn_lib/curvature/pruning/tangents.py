@@ -29,7 +29,7 @@ crossing with an eigenvalue that is kept.
 
 All of this takes place in the range of the batch's Hessian, for ∂H lies there too
 (:mod:`netdyn_lib.curvature.batch_frames`): m dimensions instead of P.  Nor do j count that are left
-out of these for being exactly 0 (:mod:`netdyn_lib.curvature.narrowing`): T is locally constant, so
+out of these for being exactly 0 (:mod:`netdyn_lib.curvature.batch_frames`): T is locally constant, so
 ∂M = T ∂M' Tᵀ has no part there, and v_jᵀ ∂H v_i = 0.
 """
 

@@ -69,7 +69,7 @@ def program():
 
 
 def _run(sweeps, words):
-    from ...tasks.archives import DamagedData, MissingData
+    from ...tasks.datasets import DamagedData, MissingData
     from .running import run
 
     remaining = jobs.countdown(words.time_limit)
@@ -95,7 +95,7 @@ def _run(sweeps, words):
 
 
 def _list(sweeps, words):
-    from ...tasks.archives import DamagedData, MissingData
+    from ...tasks.datasets import DamagedData, MissingData
     from .running import plan
 
     incomplete = False

@@ -195,7 +195,7 @@ def at(exponents, rate):
 
 def ratio(race, method, rival, seed=0):
     """Mean of min(τ, cap) of one method's learning rate over a rival's, of a
-    :class:`~netdyn_lib.experiments.rivals.Comparison`; an Interval.
+    :class:`~netdyn_lib.experiments.sweet_spot.Comparison`; an Interval.
 
     Both trained the same initial conditions, which are resampled together.
     """

@@ -9,8 +9,8 @@ from importlib import metadata
 
 import torch
 
-from ...results import fingerprint, provenance, store
-from ...tasks import archives, tasks
+from ...results import provenance, store
+from ...tasks import datasets, tasks
 from ...torch_utils import resolve
 from .measuring import measure
 
@@ -19,7 +19,7 @@ _FREE = ("name", "task", "rates", "conditions", "block", "sharp_conditions")
 
 # Data whose checksum and number of samples say which samples they are.  That of iris-balanced is
 # iris's, and a function may give anything with any checksum.
-_CHECKED = ("iris", "digits", *archives.names())
+_CHECKED = ("iris", "digits", *datasets.archive_names())
 
 
 @functools.lru_cache(maxsize=2)
@@ -86,14 +86,9 @@ def key(sweep, shard, recipe, task):
 @functools.cache
 def code():
     """Hash of the code that decides a shard's numbers."""
-    return fingerprint.code(
-        fingerprint.closure(
-            (
-                "experiments.learning_rate_sweep.measuring",
-                "tasks.initialisations",
-                "tasks.networks",
-                "tasks.losses",
-            )
+    return provenance.code(
+        provenance.closure(
+            ("experiments.learning_rate_sweep.measuring", "tasks.networks", "tasks.losses")
         )
     )
 

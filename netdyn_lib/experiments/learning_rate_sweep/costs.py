@@ -3,7 +3,7 @@
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...tasks import archives, datasets, tasks
+from ...tasks import datasets, tasks
 from ...tasks.networks import MLP
 
 
@@ -12,8 +12,8 @@ def samples_of(sweep):
     if sweep.samples is not None:
         return sweep.samples
     name = tasks.recipe(sweep.task).data
-    if name in archives.names():
-        return archives.about(name).train
+    if name in datasets.archive_names():
+        return datasets.about(name).train
     return len((name() if callable(name) else datasets.get(name)).x)
 
 
@@ -45,7 +45,7 @@ def operations(sweep):
     """
     network = tasks.recipe(sweep.task).architecture()
     name = tasks.recipe(sweep.task).data
-    shape = archives.about(name).shape if name in archives.names() else None
+    shape = datasets.about(name).shape if name in datasets.archive_names() else None
     inputs = (
         network.sizes[0]
         if isinstance(network, MLP)

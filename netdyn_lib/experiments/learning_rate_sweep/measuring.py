@@ -6,7 +6,7 @@ import numpy as np
 
 from ...curvature import sharpness
 from ...tasks import networks
-from ...training import arrivals, gradient_descent, observables
+from ...training import gradient_descent, observables
 
 OF_REFERENCES = tuple(
     observables.of_reference(name) for name in ("loss", "accuracy", "test_accuracy")
@@ -35,7 +35,7 @@ def measure(task, sweep, shard, workers=None, deadline=None):
         ``accuracy`` and ``test_accuracy`` (T, n) of the references;
         ``diverged_at`` (n, 1 + M), −1 for never.  With a cap, ``first_hit``,
         ``sustained_hit`` and ``followed`` (n,) as in
-        :class:`~netdyn_lib.training.arrivals.Arrivals`; with ``sharp_at`` of k epochs,
+        :class:`~netdyn_lib.training.gradient_descent.Arrivals`; with ``sharp_at`` of k epochs,
         ``sharpness`` (k, n), NaN where it was not taken.
 
     Raises
@@ -56,7 +56,7 @@ def measure(task, sweep, shard, workers=None, deadline=None):
     found |= {f.__name__.removeprefix("reference_"): record[f.__name__] for f in observed}
     if sweep.cap:
         last = record.final[:, 0].to(task.x.device)
-        arrived = arrivals.search(
+        arrived = gradient_descent.search(
             gd,
             last,
             task.target_accuracy,

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ...results import reading, sources, store
-from ...tasks import archives, networks, tasks
+from ...results import provenance as sources
+from ...results import reading, store
+from ...tasks import datasets, networks, tasks
 from ...training import gradient_descent
 from . import dataset, responses
 from .grid import Sweep
@@ -270,7 +271,7 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
 
     Raises
     ------
-    netdyn_lib.tasks.archives.MissingData
+    netdyn_lib.tasks.datasets.MissingData
         Where the sweep's data cannot be had.
     ValueError
         Where every published initial condition diverged.
@@ -348,7 +349,7 @@ def check_all(token, epochs=5, root=None, device="cpu", most=None):
         try:
             found.append(recompute(name, token, epochs, root=root, device=device))
             made += 1
-        except archives.MissingData:
+        except datasets.MissingData:
             found.append(Unchecked(name))
     return sorted(found, key=lambda check: check.name)
 

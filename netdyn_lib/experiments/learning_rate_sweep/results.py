@@ -5,7 +5,8 @@ about it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...tasks import archives, tasks
+from ...tasks import datasets as archives
+from ...tasks import tasks
 from . import dataset, published
 from .named import get
 from .running import run
@@ -51,7 +52,7 @@ def live(name, profile="laptop", device="auto", seed=0, store=None):
     ------
     ValueError
         For an unknown sweep, profile or device.
-    netdyn_lib.tasks.archives.DamagedData
+    netdyn_lib.tasks.datasets.DamagedData
         For data that are there, and damaged.
     """
     sweep = get(name, profile, seed)

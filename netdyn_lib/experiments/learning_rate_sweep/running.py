@@ -53,7 +53,7 @@ def plan(sweep, store, device="auto", log=None):
     ------
     ValueError
         For an unknown task or device.
-    netdyn_lib.tasks.archives.MissingData
+    netdyn_lib.tasks.datasets.MissingData
         Where the task's data cannot be had.
     """
     store = store if isinstance(store, Store) else Store(store)
@@ -113,7 +113,7 @@ def run(
     ------
     ValueError
         For an unknown task or device, or a time limit that is not positive.
-    netdyn_lib.tasks.archives.MissingData
+    netdyn_lib.tasks.datasets.MissingData
         Where the task's data cannot be had.
     netdyn_lib.results.store.StoreError
         Where a shard cannot be written; those before it are kept.

@@ -7,7 +7,7 @@ import torch
 
 from ... import torch_utils
 from ...curvature import closed_form, jacobian
-from ...lyapunov import angles, benettin, covariant, frozen_future, singular_values
+from ...lyapunov import angles, benettin, covariant, singular_values
 from ...training import gradient_descent
 
 _TOGETHER = 125  # networks whose tangent dynamics are followed together: R of every step is held
@@ -123,7 +123,7 @@ def _look(moment, hessian, task, dt):
     nan = torch.where(alive, 0.0, torch.nan)[:, None]
     eye = torch.eye(states.shape[1], dtype=states.dtype)
     safe = torch.where(alive[:, None, None], curved, eye)
-    frozen = frozen_future.frozen_future(moment.frames, eye - dt * curved)
+    frozen = covariant.frozen_future(moment.frames, eye - dt * curved)
     unknown = torch.as_tensor(frozen.undetermined)
     past = torch.where(unknown[:, None, :], torch.nan, frozen.vectors)
     parts = (

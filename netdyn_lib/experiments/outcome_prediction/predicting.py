@@ -5,7 +5,7 @@ save.
 import numpy as np
 import xarray as xr
 
-from ...statistics import classification, early_stopping, roc
+from ...statistics import classification, early_stopping
 from . import predictors
 from .nearest import place
 
@@ -16,7 +16,9 @@ RULES = ("random", "loss", "loss, fitted", "weights", "Hessian", "exponents", "v
 #: dynamics.
 BASELINES = ("loss", "weights", "Hessian")
 _STOPPED = ("loss", "loss, fitted")  # rules that others are compared with
-_LEAST = 10  # runs of a class in each half, as in :func:`netdyn_lib.statistics.roc.over_time`
+_LEAST = (
+    10  # runs of a class in each half, as in :func:`netdyn_lib.statistics.classification.over_time`
+)
 
 
 def outcomes(data):
@@ -35,16 +37,16 @@ def course(data, outcome, method="binned", resamples=300, seed=0):
     outcome : {"ideal", "failed"}
         What is told from all else.
     method, resamples, seed
-        As for :func:`netdyn_lib.statistics.roc.over_time`.
+        As for :func:`netdyn_lib.statistics.classification.over_time`.
 
     Returns
     -------
-    netdyn_lib.statistics.roc.Course
+    netdyn_lib.statistics.classification.Course
     """
     labels = getattr(outcomes(data), outcome)
     train, test = classification.split(len(labels), seed, strata=labels)
     features = predictors.by_name(data)
-    return roc.over_time(
+    return classification.over_time(
         labels,
         features,
         train,

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from ...lyapunov import angles
-from ...results import reading, sources, store
+from ...results import provenance, reading, store
 from ...tasks import tasks
 from ...validation import whole
 from . import campaign as grid
@@ -211,7 +211,7 @@ def load(name, root=None):
     with reading.of_kind(path, "published campaign"):
         times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
         found = _data(name, arrays, meta, times), *_summaries(arrays, meta, times)
-        return tuple(sources.published_in(data, path) for data in found)
+        return tuple(provenance.published_in(data, path) for data in found)
 
 
 def _data(name, arrays, meta, times):

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from ...results import fingerprint, provenance, reading, store
+from ...results import provenance, reading, store
 from ...tasks import tasks
 from ...validation import positive
 from .. import jobs
@@ -42,14 +42,9 @@ _DIMS = (
 
 @functools.cache
 def _code():
-    return fingerprint.code(
-        fingerprint.closure(
-            (
-                "experiments.outcome_prediction.measuring",
-                "tasks.initialisations",
-                "tasks.networks",
-                "tasks.losses",
-            )
+    return provenance.code(
+        provenance.closure(
+            ("experiments.outcome_prediction.measuring", "tasks.networks", "tasks.losses")
         )
     )
 

@@ -6,7 +6,7 @@ belong to the start of the run.  Forward QR gives those of YYᵀ, which belong t
 transposed product Yᵀ = J(0) … J(T − 1), the same run backwards, ends in those of the start.  One
 pass finds them only as far as singular values lie apart, so the passes take turns, backwards and
 forwards, and what they give is gathered in a block Krylov space of YᵀY
-(:mod:`netdyn_lib.lyapunov.krylov`).
+(:mod:`netdyn_lib.lyapunov.singular_values`).
 
 The directions that shrink most are the leading ones of the inverse, Y⁻¹ = J(0)⁻¹ … J(T − 1)⁻¹, by
 the same passes.  J = I − γ S M Sᵀ has J⁻¹ = I + S [(I − γM)⁻¹ − I] Sᵀ, a system of equations in few
@@ -20,7 +20,7 @@ import torch
 
 from ... import torch_utils
 from ...curvature.jacobian import forward_step, inverse_step
-from ...lyapunov import krylov
+from ...lyapunov import singular_values
 from ...lyapunov.singular_values import Product
 from ...validation import positive, whole
 
@@ -142,7 +142,7 @@ def _sought(reference, step, count, sweeps, tolerance, seed):
                 frame = step(reference, t, params, frame)
         return frame
 
-    found = krylov.leading(product, reference.final, count, sweeps, tolerance, seed=seed)
+    found = singular_values.leading(product, reference.final, count, sweeps, tolerance, seed=seed)
     good = found.bound <= tolerance * abs(float(found.logs[0]))
     return Directions(found.vectors, found.logs, reference.steps, found.sweeps, found.bound, good)
 

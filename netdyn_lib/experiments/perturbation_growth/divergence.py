@@ -183,7 +183,7 @@ def follow(
                     index = torch.tensor(
                         minibatches.at(len(task.x), batch, t, seed), device=w.device
                     )
-                    slope = gradients.of(minibatches.part(task, index))(w)  # (1 + d, P)
+                    slope = gradients.of(minibatches.batch_task(task, index))(w)  # (1 + d, P)
                     u = momentum * u + slope if momentum else slope
                     w = w - rate * u
                     bar.update()

@@ -11,7 +11,7 @@ import xarray as xr
 from ...lyapunov.qr import random_orthogonal
 from ...results import datasets, provenance
 from ...training import minibatches
-from ...training.replay import Reference
+from ...training.minibatches import Reference
 from ...validation import positive, whole
 from .bounds import extremes
 from .directions import contracting, leading, strategies

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...tasks import initialisations
+from ...tasks import networks
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def independent(network, scheme="pytorch"):
     of H's text; √2 times the latter is 6.380: as if each parameter's difference had four times its
     variance, not twice.
 
-    ``scheme`` is one of the uniform :data:`netdyn_lib.tasks.initialisations.SCHEMES`, ``"pytorch"``
+    ``scheme`` is one of the uniform :data:`netdyn_lib.tasks.networks.SCHEMES`, ``"pytorch"``
     or ``"glorot"``.
 
     >>> from netdyn_lib.tasks.networks import MLP
@@ -42,7 +42,7 @@ def independent(network, scheme="pytorch"):
         raise ValueError(
             f"scheme = {scheme!r}: must be pytorch or glorot, whose parameters are uniform"
         )
-    squares = initialisations.half_widths(network, scheme) ** 2
+    squares = networks.half_widths(network, scheme) ** 2
     total, variance = 2 / 3 * squares.sum(), 28 / 45 * (squares**2).sum()
     rms = np.sqrt(total)
     return Apart(

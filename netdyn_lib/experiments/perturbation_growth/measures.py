@@ -14,8 +14,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from ...statistics.growth_laws import LAWS, compare
-from ...statistics.intervals import Interval
-from ...statistics.student import student
+from ...statistics.intervals import Interval, student
 from ..pruning_ablation.measures import TAIL
 from .bounds import Extremes, share_within
 from .experiment import EXPECTED

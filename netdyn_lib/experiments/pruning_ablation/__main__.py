@@ -69,13 +69,13 @@ def _chosen(given, profile):
 
 
 def _at_hand(task):
-    from ...tasks import archives, datasets, tasks
+    from ...tasks import datasets, tasks
 
     source = datasets.archive(tasks.recipe(task).data)
-    here = source is None or archives.available(source)
+    here = source is None or datasets.available(source)
     if not here:
         print(
-            f"NOTE: without the arms of {task!r}: {archives.about(source).title} is not at hand (set NETDYN_DATA)",
+            f"NOTE: without the arms of {task!r}: {datasets.about(source).title} is not at hand (set NETDYN_DATA)",
             file=sys.stderr,
             flush=True,
         )
@@ -101,7 +101,7 @@ def _run(words, names, arms):
 def _had(arms):
     """Those of some arms whose tasks' data can be had; of each other task an error is told."""
     from ...tasks import tasks
-    from ...tasks.archives import DamagedData, MissingData
+    from ...tasks.datasets import DamagedData, MissingData
 
     lacking = set()
     for task in dict.fromkeys(one.task for one in arms):

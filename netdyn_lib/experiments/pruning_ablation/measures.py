@@ -10,8 +10,7 @@ import json
 
 import numpy as np
 
-from ...statistics.intervals import Interval
-from ...statistics.student import student
+from ...statistics.intervals import Interval, student
 from .arm import Arm
 
 #: Share of the steps, the last ones, over which what is called final is averaged.

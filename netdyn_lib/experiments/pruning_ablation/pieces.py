@@ -5,7 +5,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...results import fingerprint, store
+from ...results import provenance, store
 from ...tasks import tasks
 from ..learning_rate_sweep.compute import versions
 from .arm import Arm
@@ -16,14 +16,9 @@ _FREE = ("name", "steps", "segment", "networks")
 
 @functools.cache
 def _code():
-    return fingerprint.code(
-        fingerprint.closure(
-            (
-                "experiments.pruning_ablation.measuring",
-                "tasks.initialisations",
-                "tasks.networks",
-                "tasks.losses",
-            )
+    return provenance.code(
+        provenance.closure(
+            ("experiments.pruning_ablation.measuring", "tasks.networks", "tasks.losses")
         )
     )
 

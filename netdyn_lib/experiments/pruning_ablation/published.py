@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ...results import reading, sources, store
+from ...results import provenance, reading, store
 from ...results.store import turn
-from ...tasks import archives, tasks
+from ...tasks import datasets, tasks
 from ...validation import whole
 from ..learning_rate_sweep.published import Unchecked
 from .arm import Arm
@@ -172,7 +172,7 @@ def load(task, root=None):
         )
     arrays, meta = store.read_archive(path)
     with reading.of_kind(path, "file of arms"):
-        return sources.published_in(_dataset(arrays, meta), path)
+        return provenance.published_in(_dataset(arrays, meta), path)
 
 
 def _dataset(arrays, meta):
@@ -246,7 +246,7 @@ def recompute(task, token, steps=20, tolerance=1e-3, root=None):
     ------
     ValueError
         For a number of steps below 1.
-    netdyn_lib.tasks.archives.MissingData
+    netdyn_lib.tasks.datasets.MissingData
         Where the task's data cannot be had; and as :func:`load`.
     """
     data = load(task, root)
@@ -272,7 +272,7 @@ def check_all(token, steps=20, root=None):
     for task in names(root):
         try:
             found.append(recompute(task, token, steps, root=root))
-        except archives.MissingData:
+        except datasets.MissingData:
             found.append(Unchecked(task))
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...curvature import pruning
-from ...tasks import archives, tasks
+from ...tasks import datasets, tasks
 from ...tasks import datasets as sets
 from ...training import minibatches
 from ...validation import whole
@@ -25,7 +25,7 @@ def live_task(task="usps"):
     """The task itself where its data are at hand, else the one that stands in for it."""
     source = sets.archive(tasks.recipe(task).data)
     return (
-        STAND_IN.get(task, task) if source is not None and not archives.available(source) else task
+        STAND_IN.get(task, task) if source is not None and not datasets.available(source) else task
     )
 
 

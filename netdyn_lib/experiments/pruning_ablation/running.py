@@ -61,7 +61,7 @@ def run(arms, folder=None, time_limit=None, progress=None, log=None):
     ValueError
         For an unknown task or one with weight decay, a batch of more samples than there are, or a
         time limit that is not positive and finite.
-    netdyn_lib.tasks.archives.MissingData
+    netdyn_lib.tasks.datasets.MissingData
         Where a task's data cannot be had.
     netdyn_lib.results.store.StoreError
         Where a segment cannot be written; those before it are kept.
