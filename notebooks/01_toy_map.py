@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -82,7 +82,16 @@ late = [
     for pair in zip(sizes.cobweb_rates, settled, strict=True)
 ]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Orbits of the map from w = 0.1 (blue dot) at six learning rates: the graph of f (black), the first steps (light blue) and forty steps after a long transient (orange, ending at the orange dot).", "name": "fig-toy-cobwebs"}, "image": {"alt": "Six cobweb diagrams. The orbit climbs to 1 at the two lowest rates, settles on a square and a double square at the next two, and never closes at the two highest, of which the last visits both signs."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-cobwebs
+# | fig-cap: >-
+# |   Orbits of the map from w = 0.1 (blue dot) at six learning rates: the graph of f (black), the
+# |   first steps (light blue) and forty steps after a long transient (orange, ending at the orange
+# |   dot).
+# | fig-alt: >-
+# |   Six cobweb diagrams. The orbit climbs to 1 at the two lowest rates, settles on a square and a
+# |   double square at the next two, and never closes at the two highest, of which the last visits
+# |   both signs.
 figures.cobwebs(cubic, sizes.cobweb_rates, early, late)
 
 # %% [markdown]
@@ -107,7 +116,16 @@ onset = cascades.accumulation(cascade.doubling, cascade.doubling_error)
 merging = bifurcations.merging(cubic, low=1.0, high=2.0)
 escape = bifurcations.escape(cubic, low=merging, high=3.0)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Bifurcation diagram of the cubic map. Blue: orbits that start at w > 0, orange: at w < 0; where both go the colours add up to grey. Dashed: the minima lose stability, the cascade ends, the attractors merge, orbits escape.", "name": "fig-toy-bifurcation"}, "image": {"alt": "Two mirror-image trees. Each is a line at plus or minus 1 that forks at learning rate 1, forks again and again until 1.30, and becomes a band with gaps that widens until both bands meet at 1.6 and fill one wedge up to 2."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-bifurcation
+# | fig-cap: >-
+# |   Bifurcation diagram of the cubic map. Blue: orbits that start at w > 0, orange: at w < 0;
+# |   where both go the colours add up to grey. Dashed: the minima lose stability, the cascade ends,
+# |   the attractors merge, orbits escape.
+# | fig-alt: >-
+# |   Two mirror-image trees. Each is a line at plus or minus 1 that forks at learning rate 1, forks
+# |   again and again until 1.30, and becomes a band with gaps that widens until both bands meet at
+# |   1.6 and fill one wedge up to 2.
 marks = {
     r"$\eta = 1$": cascade.doubling[0],
     r"$\eta_\infty$": onset.value,
@@ -161,7 +179,16 @@ at_escape = one_dimensional.lyapunov_exponent(
 )
 at_saddle = one_dimensional.lyapunov_exponent(cubic, cascade.superstable[0], 0.0, 0, 20)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "a The bifurcation diagram from a learning rate of 0.4. b The Lyapunov exponent at the same learning rates, blue where negative and orange where positive. Dot: the exact value at the edge of escape. The dips to minus infinity are cut off.", "name": "fig-toy-exponent"}, "image": {"alt": "The bifurcation diagram above the Lyapunov exponent. The exponent dips between zeros that coincide with the forks, is positive from 1.30 on, rises to 1.1 at 2, and is interrupted by narrow negative notches below the gaps of the diagram."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-exponent
+# | fig-cap: >-
+# |   a The bifurcation diagram from a learning rate of 0.4. b The Lyapunov exponent at the same
+# |   learning rates, blue where negative and orange where positive. Dot: the exact value at the
+# |   edge of escape. The dips to minus infinity are cut off.
+# | fig-alt: >-
+# |   The bifurcation diagram above the Lyapunov exponent. The exponent dips between zeros that
+# |   coincide with the forks, is positive from 1.30 on, rises to 1.1 at 2, and is interrupted by
+# |   narrow negative notches below the gaps of the diagram.
 figures.exponent(diagram, exponents, marks, known=cubic.exact)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -204,7 +231,16 @@ points = {"superstable": cascade.superstable, "doubling": cascade.doubling}
 rounding = {"superstable": cascade.superstable_error, "doubling": cascade.doubling_error}
 ratios = {kind: cascades.feigenbaum(points[kind], rounding[kind]) for kind in points}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "a Distance of the superstable and doubling points from the end of the cascade; k counts the doublings of the period. b Ratios of successive distances with their errors; the inset shows the errors alone.", "name": "fig-toy-cascade"}, "image": {"alt": "Left: two parallel straight lines on a logarithmic axis, falling from 1 to 1e-7 over ten levels. Right: two curves that rise from 4.4 and 4.5 to a common value of 4.67 by level 6, with error bars that shrink to nothing."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-cascade
+# | fig-cap: >-
+# |   a Distance of the superstable and doubling points from the end of the cascade; k counts the
+# |   doublings of the period. b Ratios of successive distances with their errors; the inset shows
+# |   the errors alone.
+# | fig-alt: >-
+# |   Left: two parallel straight lines on a logarithmic axis, falling from 1 to 1e-7 over ten
+# |   levels. Right: two curves that rise from 4.4 and 4.5 to a common value of 4.67 by level 6,
+# |   with error bars that shrink to nothing.
 figures.cascade(points, onset.value, ratios)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -238,7 +274,17 @@ glue("toy-period", int(cascade.period[-1]), display=False)
 found = windows.search(cubic, sizes.longest_period, low=onset.value, high=escape)
 found.table(10)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Width of all windows with m up to 12 that are wider than one millionth, at the learning rate of their superstable cycle. Blue: windows of two mirror-image cycles, orange: of one symmetric cycle. Numbers: the periods of the ten widest that lie inside no other.", "name": "fig-toy-window-widths"}, "image": {"alt": "Vertical stems on a logarithmic axis, from learning rate 1.3 to 2. The tallest are a period-3 window at 1.45 and a period-4 window at 1.83, both near 0.02 wide; most are below 0.0001. Up to the merging at 1.6 all belong to mirror-image pairs, above it the larger part to symmetric cycles, the widest among them."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-window-widths
+# | fig-cap: >-
+# |   Width of all windows with m up to 12 that are wider than one millionth, at the learning rate
+# |   of their superstable cycle. Blue: windows of two mirror-image cycles, orange: of one symmetric
+# |   cycle. Numbers: the periods of the ten widest that lie inside no other.
+# | fig-alt: >-
+# |   Vertical stems on a logarithmic axis, from learning rate 1.3 to 2. The tallest are a period-3
+# |   window at 1.45 and a period-4 window at 1.83, both near 0.02 wide; most are below 0.0001. Up
+# |   to the merging at 1.6 all belong to mirror-image pairs, above it the larger part to symmetric
+# |   cycles, the widest among them.
 figures.window_widths(found, onset.value - 0.01, escape + 0.005)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -268,7 +314,18 @@ names = {
     "crisis": found.closing,
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The two widest windows, from orbits of c (blue) and −c (orange): a period 3, b period 4. Dashed: the multiplier of the cycle under F is +1 (opening), 0 and −1 (doubling in F), and the crisis that closes the window.", "name": "fig-toy-window-zoom"}, "image": {"alt": "Two magnified windows. Left: three blue lines at positive and three orange ones at negative weights; at the mark −1 each forks into a small tree, the widest in the middle and the outermost hardly visible. Right: four lines shared by both colours until the mark −1, where the colours part, one above the other. They mix again about two thirds of the way from there to the crisis."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-window-zoom
+# | fig-cap: >-
+# |   The two widest windows, from orbits of c (blue) and −c (orange): a period 3, b period 4.
+# |   Dashed: the multiplier of the cycle under F is +1 (opening), 0 and −1 (doubling in F), and the
+# |   crisis that closes the window.
+# | fig-alt: >-
+# |   Two magnified windows. Left: three blue lines at positive and three orange ones at negative
+# |   weights; at the mark −1 each forks into a small tree, the widest in the middle and the
+# |   outermost hardly visible. Right: four lines shared by both colours until the mark −1, where
+# |   the colours part, one above the other. They mix again about two thirds of the way from there
+# |   to the crisis.
 figures.window_zoom(zooms, [{name: edge[k] for name, edge in names.items()} for k in (0, 1)])
 
 # %% [markdown]
@@ -290,7 +347,17 @@ bands += [
     windows.critical_band(cubic, found.period[k], found.sign[k], found.closing[k]) for k in (0, 1)
 ]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "a The diagram around one minimum, from its superstable point (left edge) to the merging (right edge). b, c The branch through c of the two widest windows, from superstable point to crisis. In b the weight decreases upwards. Blue: orbits of c, orange: of −c, grey or black: of both.", "name": "fig-toy-self-affine"}, "image": {"alt": "Three panels with nearly the same tree: one line that forks near the middle, forks again and becomes a triangular band with a gap halfway along it. The second and third panel are small parts of the diagram: across they cover about a fiftieth of the first, and upwards about a tenth. The axis of weights of the second is upside down."}}
+# %% tags=["hide-input"]
+# | label: fig-toy-self-affine
+# | fig-cap: >-
+# |   a The diagram around one minimum, from its superstable point (left edge) to the merging (right
+# |   edge). b, c The branch through c of the two widest windows, from superstable point to crisis.
+# |   In b the weight decreases upwards. Blue: orbits of c, orange: of −c, grey or black: of both.
+# | fig-alt: >-
+# |   Three panels with nearly the same tree: one line that forks near the middle, forks again and
+# |   becomes a triangular band with a gap halfway along it. The second and third panel are small
+# |   parts of the diagram: across they cover about a fiftieth of the first, and upwards about a
+# |   tenth. The axis of weights of the second is upside down.
 figures.self_affine(copies, ends, bands, ("one minimum", "period 3", "period 4"))
 
 # %%

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -61,14 +61,28 @@ task.split
 examples = task.initial(size.examples, seed=seed, device=device)
 walk = gradient_descent.run(slow, examples, size.epochs, observe=("loss", "weights"))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Training as a trajectory. The same network at three epochs, line widths showing the size of each weight and colours its sign (blue positive, orange negative), and the loss it descends.", "name": "fig-slow-network"}, "image": {"alt": "Three drawings of a 4-10-3 network whose connections thicken as training proceeds, above a loss curve that falls from about one towards zero with the three epochs marked."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-network
+# | fig-cap: >-
+# |   Training as a trajectory. The same network at three epochs, line widths showing the size of
+# |   each weight and colours its sign (blue positive, orange negative), and the loss it descends.
+# | fig-alt: >-
+# |   Three drawings of a 4-10-3 network whose connections thicken as training proceeds, above a
+# |   loss curve that falls from about one towards zero with the three epochs marked.
 draw.trained_networks(task.network, walk["weights"][:, 0], walk["loss"][:, 0], size.drawn)
 
 # %% [markdown]
 # The network of {numref}`fig-slow-network` begins with the random weights at the left and ends as the one at the right,
 # where the flowers are classified. How well, and which are missed?
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The task. All 150 flowers in two planes of their four features; crosses mark those that the first example network gets wrong after training.", "name": "fig-slow-flowers"}, "image": {"alt": "Two scatter plots of iris flowers in three colours. Setosa stands apart; the few crosses lie where versicolor and virginica meet."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-flowers
+# | fig-cap: >-
+# |   The task. All 150 flowers in two planes of their four features; crosses mark those that the
+# |   first example network gets wrong after training.
+# | fig-alt: >-
+# |   Two scatter plots of iris flowers in three colours. Setosa stands apart; the few crosses lie
+# |   where versicolor and virginica meet.
 draw.flowers(task.split, *observables.misclassified(task, walk.final[0].to(task.x.device)))
 
 # %% [markdown]
@@ -106,7 +120,14 @@ glue("slow-monotone", monotone.estimate, display=False)
 glue("slow-networks", size.ensemble, display=False)
 glue("slow-test-accuracy", accuracy.estimate, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Accuracy on the training and the test flowers over the epochs: mean of the ensemble, and the band that holds 90% of its networks. (The paper's supplement S1.)", "name": "fig-slow-accuracy"}, "image": {"alt": "Two curves of accuracy that rise from one third to above 0.95, training and test nearly on top of each other, with a band that narrows."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-accuracy
+# | fig-cap: >-
+# |   Accuracy on the training and the test flowers over the epochs: mean of the ensemble, and the
+# |   band that holds 90% of its networks. (The paper's supplement S1.)
+# | fig-alt: >-
+# |   Two curves of accuracy that rise from one third to above 0.95, training and test nearly on top
+# |   of each other, with a band that narrows.
 draw.learning_curves(
     ensemble.epochs, ensemble["accuracy"][..., 0], ensemble["test_accuracy"][..., 0]
 )
@@ -125,7 +146,15 @@ draw.learning_curves(
 nearby = networks.perturbed(examples, size.radius, size.copies, seed=seed)
 distance = gradient_descent.run(slow, nearby, size.epochs, observe=("distance", "loss"), every=10)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Distance of 20 perturbed copies from each of four reference networks (grey; their mean in black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (D, Fig. 3.)", "name": "fig-slow-distances"}, "image": {"alt": "Four panels. Distances of about 4e-7 rise by up to a half over 4,000 epochs: with a bump in the first thousand in two panels, smoothly in the others; single copies fan out. The loss falls smoothly."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-distances
+# | fig-cap: >-
+# |   Distance of 20 perturbed copies from each of four reference networks (grey; their mean in
+# |   black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (D, Fig. 3.)
+# | fig-alt: >-
+# |   Four panels. Distances of about 4e-7 rise by up to a half over 4,000 epochs: with a bump in
+# |   the first thousand in two panels, smoothly in the others; single copies fan out. The loss
+# |   falls smoothly.
 draw.distances(distance.epochs, distance["distance"], distance["loss"][..., 0])
 
 # %%
@@ -164,7 +193,14 @@ for name, share in (
 # In the long run distances rise again in a share {glue:text}`slow-rising:.2f` of the networks, but slowly:
 # after 10,000 epochs the median distance is {glue:text}`slow-final-ratio:.2f` times the initial one.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Mean distance after 10,000 epochs relative to the initial one, one count for each network of the ensemble; the median in black, no change dashed.", "name": "fig-slow-final-ratio"}, "image": {"alt": "A histogram on a logarithmic axis of final over initial distance, most networks between 0.8 and 3, with a thin tail to the right."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-final-ratio
+# | fig-cap: >-
+# |   Mean distance after 10,000 epochs relative to the initial one, one count for each network of
+# |   the ensemble; the median in black, no change dashed.
+# | fig-alt: >-
+# |   A histogram on a logarithmic axis of final over initial distance, most networks between 0.8
+# |   and 3, with a thin tail to the right.
 draw.spread(growth, "$\\bar d(10\\,000)/\\bar d(0)$", reference=1.0)
 
 # %% [markdown]
@@ -187,7 +223,16 @@ alike, alike_same = observables.collapse(by_radius), observables.collapse(same_d
 glue("slow-alike", alike, display=False)
 glue("slow-alike-same", alike_same, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "One initial condition, four radii. Left: distances divided by ε, thin for each copy and thick for the mean; 20 directions are drawn for each ε, as in the paper. Right: relative deviation of each mean from the one at 1e-10. (D, Fig. 4, on one scale.)", "name": "fig-slow-radii"}, "image": {"alt": "Left, four bundles of curves on top of each other; their means differ a little. Right, deviations on a logarithmic axis, mostly from a hundredth to a tenth, in no order of the radii."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-radii
+# | fig-cap: >-
+# |   One initial condition, four radii. Left: distances divided by ε, thin for each copy and thick
+# |   for the mean; 20 directions are drawn for each ε, as in the paper. Right: relative deviation
+# |   of each mean from the one at 1e-10. (D, Fig. 4, on one scale.)
+# | fig-alt: >-
+# |   Left, four bundles of curves on top of each other; their means differ a little. Right,
+# |   deviations on a logarithmic axis, mostly from a hundredth to a tenth, in no order of the
+# |   radii.
 draw.radii(distance.epochs, by_radius)
 
 # %% [markdown]
@@ -208,7 +253,15 @@ draw.radii(distance.epochs, by_radius)
 importance = observables.weight_importance(task, walk.final[0].to(task.x.device))
 displacement, path = travelled["displacement"][-1], travelled["path_length"][-1]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: change of the loss on silencing each weight of the first layer of a trained network. Right: displacement of every parameter against the distance it travelled; on the grey line a weight never turns back. (D, Fig. 5.)", "name": "fig-slow-weights"}, "image": {"alt": "Left, a heat map of 10 hidden units by 4 inputs with a few strong cells. Right, points on double logarithmic axes that lie on or just below the diagonal."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-weights
+# | fig-cap: >-
+# |   Left: change of the loss on silencing each weight of the first layer of a trained network.
+# |   Right: displacement of every parameter against the distance it travelled; on the grey line a
+# |   weight never turns back. (D, Fig. 5.)
+# | fig-alt: >-
+# |   Left, a heat map of 10 hidden units by 4 inputs with a few strong cells. Right, points on
+# |   double logarithmic axes that lie on or just below the diagonal.
 draw.weights(task.network, importance, displacement[0], path[0])
 
 # %%
@@ -258,7 +311,16 @@ outward = intervals.share_interval(
 glue("slow-leaving", leaving.estimate, display=False)
 glue("slow-outward", outward.estimate, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: norm of the parameters, each network in grey and the mean in black. Right: loss of trained networks along the ray through the origin, αW; the median in black. The dotted line is the trained network itself.", "name": "fig-slow-outward"}, "image": {"alt": "Left, norms that stay near 8 for some hundred epochs and then grow, to about 12 after ten thousand. Right, losses that fall steadily as the weights are scaled up, past the trained network."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-outward
+# | fig-cap: >-
+# |   Left: norm of the parameters, each network in grey and the mean in black. Right: loss of
+# |   trained networks along the ray through the origin, αW; the median in black. The dotted line is
+# |   the trained network itself.
+# | fig-alt: >-
+# |   Left, norms that stay near 8 for some hundred epochs and then grow, to about 12 after ten
+# |   thousand. Right, losses that fall steadily as the weights are scaled up, past the trained
+# |   network.
 draw.outward(ensemble.epochs, norm, size.factors, radial)
 
 # %% [markdown]
@@ -279,7 +341,15 @@ shown_balls = networks.perturbed(trained[: size.examples], size.radius, size.cop
 shown = gradient_descent.run(slow, shown_balls, size.epochs, observe=("distance",), every=10)
 frozen = jacobian.frozen_distance(task.objective, shown_balls, shown.epochs, size.learning_rate)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Distance after a perturbation of the trained network (grey; mean in black), logarithmic axis. Dotted: the mean if the Hessian stayed what it was at the perturbation. (D, Fig. 6.)", "name": "fig-slow-late"}, "image": {"alt": "Four panels of distances that drop by some per cent within the first few hundred epochs; then one mean levels off, one goes on falling slowly, and two turn and rise. Dotted predictions lie on the means or leave them late."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-late
+# | fig-cap: >-
+# |   Distance after a perturbation of the trained network (grey; mean in black), logarithmic axis.
+# |   Dotted: the mean if the Hessian stayed what it was at the perturbation. (D, Fig. 6.)
+# | fig-alt: >-
+# |   Four panels of distances that drop by some per cent within the first few hundred epochs; then
+# |   one mean levels off, one goes on falling slowly, and two turn and rise. Dotted predictions lie
+# |   on the means or leave them late.
 draw.distances(shown.epochs, shown["distance"], logarithmic=True, frozen=frozen)
 
 # %%
@@ -330,7 +400,16 @@ for name, value in (
 ):
     glue(f"slow-{name}", value.estimate, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Eigenvalues of the map's Jacobian I − ηH at trained networks. Left: sorted, each network in grey, the median in black. Right: how many directions contract or expand by more than one part in a thousand per epoch.", "name": "fig-slow-multipliers"}, "image": {"alt": "Left, curves that are flat at one over nearly all of the 83 directions and dip below it, to about 0.9, in the first few. Right, two histograms: from three to eight contracting directions, and none or one expanding."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-multipliers
+# | fig-cap: >-
+# |   Eigenvalues of the map's Jacobian I − ηH at trained networks. Left: sorted, each network in
+# |   grey, the median in black. Right: how many directions contract or expand by more than one part
+# |   in a thousand per epoch.
+# | fig-alt: >-
+# |   Left, curves that are flat at one over nearly all of the 83 directions and dip below it, to
+# |   about 0.9, in the first few. Right, two histograms: from three to eight contracting
+# |   directions, and none or one expanding.
 draw.multipliers(multipliers)
 
 # %% [markdown]
@@ -361,7 +440,14 @@ monotone_share = [intervals.share_interval(observables.non_increasing(loss)) for
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("slow-rate-epochs", float(size.rate_epochs), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Share of networks whose loss never rises, against the learning rate, with 95% intervals. Dotted: the three rates that the paper studies.", "name": "fig-slow-rates"}, "image": {"alt": "A curve that stays at one for small learning rates and falls to zero around the middle of a logarithmic axis, before the paper's second rate of one."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-rates
+# | fig-cap: >-
+# |   Share of networks whose loss never rises, against the learning rate, with 95% intervals.
+# |   Dotted: the three rates that the paper studies.
+# | fig-alt: >-
+# |   A curve that stays at one for small learning rates and falls to zero around the middle of a
+# |   logarithmic axis, before the paper's second rate of one.
 draw.share_against_rate(size.rates, monotone_share, paper_rates=(0.01, 1.0, 5.0))
 
 # %% [markdown]
@@ -391,7 +477,14 @@ glue("slow-effect", effect.estimate, display=False)
 glue("slow-effect-low", effect.low, display=False)
 glue("slow-effect-high", effect.high, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Mean distance relative to its initial value, from perturbations of the initial condition, without and with weight decay λ: median over networks and the band that holds 90% of them.", "name": "fig-slow-decay"}, "image": {"alt": "Four median curves on a logarithmic axis: without decay and with the two weaker ones the distance rises by about a half, with the strongest it falls below its initial value."}}
+# %% tags=["hide-input"]
+# | label: fig-slow-decay
+# | fig-cap: >-
+# |   Mean distance relative to its initial value, from perturbations of the initial condition,
+# |   without and with weight decay λ: median over networks and the band that holds 90% of them.
+# | fig-alt: >-
+# |   Four median curves on a logarithmic axis: without decay and with the two weaker ones the
+# |   distance rises by about a half, with the strongest it falls below its initial value.
 draw.decays(ensemble.epochs, curves)
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -64,7 +64,18 @@ long = gradient_descent.run(
 examples = slice(0, size.examples)
 fit = growth_fits.best_fit(long["mean_distance"][: size.points, examples], min_length=20)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Four initial conditions at η = 1, one in each row. Distance of five perturbed copies (grey; mean in black) over all epochs, over the first 200 on a logarithmic axis with the window of best exponential fit (orange); their mean over the last 50; and the training loss. (D, Fig. 7.)", "name": "fig-edge-trajectories"}, "image": {"alt": "Four rows of four panels. On the logarithmic axis distances climb from 1e-7 to between one and ten within a hundred epochs, two along a straight line, one after a long plateau and one in two steps; three of the last stretches zigzag with period two and one drifts; losses are irregular at first and then fall."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-trajectories
+# | fig-cap: >-
+# |   Four initial conditions at η = 1, one in each row. Distance of five perturbed copies (grey;
+# |   mean in black) over all epochs, over the first 200 on a logarithmic axis with the window of
+# |   best exponential fit (orange); their mean over the last 50; and the training loss. (D, Fig.
+# |   7.)
+# | fig-alt: >-
+# |   Four rows of four panels. On the logarithmic axis distances climb from 1e-7 to between one and
+# |   ten within a hundred epochs, two along a straight line, one after a long plateau and one in
+# |   two steps; three of the last stretches zigzag with period two and one drifts; losses are
+# |   irregular at first and then fall.
 draw.growth_panels(
     long.epochs,
     long["distance"][:, examples],
@@ -185,7 +196,15 @@ for radius in size.radii:
             growth_fits.printed(run["mean_distance"], window), seed=seed
         )
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: finite exponents of 500 initial conditions, kept (blue) and discarded (grey); mean of the kept in black, the paper's value dashed. Right: mean of the kept exponents with its 95% interval, and their standard deviation, against the radius ε. (D, Fig. 8.)", "name": "fig-edge-exponents"}, "image": {"alt": "Left, a histogram with one broad hump around 0.3 per epoch. Right, means that fall steadily from about 0.36 at the smallest radius to 0.1 at the largest."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-exponents
+# | fig-cap: >-
+# |   Left: finite exponents of 500 initial conditions, kept (blue) and discarded (grey); mean of
+# |   the kept in black, the paper's value dashed. Right: mean of the kept exponents with its 95%
+# |   interval, and their standard deviation, against the radius ε. (D, Fig. 8.)
+# | fig-alt: >-
+# |   Left, a histogram with one broad hump around 0.3 per epoch. Right, means that fall steadily
+# |   from about 0.36 at the smallest radius to 0.1 at the largest.
 draw.distribution(fit.slope, fit.kept(), size.radii, [by_radius[r] for r in size.radii])
 
 # %%
@@ -239,16 +258,41 @@ growth = lyapunov.growth(edge.product, start, directions, size.exponent_epochs, 
 fits = growth_fits.multiverse(first["mean_distance"], lyapunov.mean_growth(growth))
 summaries = [growth_fits.summarise(f, seed=seed) for f in fits.values()]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each rule puts its window on the mean distance of four initial conditions; of the printed exponents, the line from epoch 0 to τ. Lines are shifted down so that they can be told apart.", "name": "fig-edge-windows"}, "image": {"alt": "Four logarithmic distance curves that rise and saturate; coloured segments below them, of different lengths and slopes, mark the windows chosen by best fit with 10, 20 and 30 epochs and by the ramp; two more start at epoch 0 and are flatter."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-windows
+# | fig-cap: >-
+# |   Where each rule puts its window on the mean distance of four initial conditions; of the
+# |   printed exponents, the line from epoch 0 to τ. Lines are shifted down so that they can be told
+# |   apart.
+# | fig-alt: >-
+# |   Four logarithmic distance curves that rise and saturate; coloured segments below them, of
+# |   different lengths and slopes, mark the windows chosen by best fit with 10, 20 and 30 epochs
+# |   and by the ramp; two more start at epoch 0 and are flatter.
 drawn = {
     name: f for name, f in fits.items() if not name.startswith("between")
 }  # it has best_fit(20)'s window
 draw.window_choices(first.epochs, first["mean_distance"][:, examples], drawn)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The multiverse of readings: network maximal Lyapunov exponent and share kept under each, with 95% intervals, from the same 500 networks. Dashed: the paper's values. The tangent rule has no fit and keeps by Λ > 0.05 alone.", "name": "fig-edge-multiverse"}, "image": {"alt": "Two columns of points with error bars for eight rules. Exponents spread well beyond their intervals, from the two printed ones at the low end to best fit with ten epochs at the high end; shares kept vary too."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-multiverse
+# | fig-cap: >-
+# |   The multiverse of readings: network maximal Lyapunov exponent and share kept under each, with
+# |   95% intervals, from the same 500 networks. Dashed: the paper's values. The tangent rule has no
+# |   fit and keeps by Λ > 0.05 alone.
+# | fig-alt: >-
+# |   Two columns of points with error bars for eight rules. Exponents spread well beyond their
+# |   intervals, from the two printed ones at the low end to best fit with ten epochs at the high
+# |   end; shares kept vary too.
 draw.multiverse(summaries)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Density of the kept exponents under each rule, from the same 500 networks.", "name": "fig-edge-densities"}, "image": {"alt": "Seven smooth density curves with different peaks and widths; those of the printed exponents and of the tangent rule are the narrowest and peak lowest, near 0.2; that of windows of at least ten epochs is the broadest, with a shoulder."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-densities
+# | fig-cap: >-
+# |   Density of the kept exponents under each rule, from the same 500 networks.
+# | fig-alt: >-
+# |   Seven smooth density curves with different peaks and widths; those of the printed exponents
+# |   and of the tangent rule are the narrowest and peak lowest, near 0.2; that of windows of at
+# |   least ten epochs is the broadest, with a shoulder.
 draw.histograms(drawn, {rule: f.kept() for rule, f in drawn.items()})
 
 # %%
@@ -382,7 +426,18 @@ glue("edge-rounding-most", found.typical(size.radius, linear_regime.ROUNDING, q=
 glue("edge-followed", float(intervals.median(followed)), display=False)
 glue("edge-fresh", float(intervals.median(fresh)), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: exponent of the same window from the distance of one perturbed copy (ε = 1e-8) and from a tangent vector that starts in the same direction, one point for each kept initial condition; blue where the window ends before the two part, otherwise by the cause of parting. Right: how far the two growth curves are apart, over time, for all initial conditions; at epoch 0 they are equal, which a logarithmic axis cannot show. Dashed: 10%, where they count as parted.", "name": "fig-edge-agreement"}, "image": {"alt": "Left, blue points lie on the diagonal; orange points, with a few of other colours, on both sides of it or on it. Right, two curves that start near 1e-8 and climb; the 95th percentile crosses the dashed line between epochs 40 and 50, the median between 80 and 90."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-agreement
+# | fig-cap: >-
+# |   Left: exponent of the same window from the distance of one perturbed copy (ε = 1e-8) and from
+# |   a tangent vector that starts in the same direction, one point for each kept initial condition;
+# |   blue where the window ends before the two part, otherwise by the cause of parting. Right: how
+# |   far the two growth curves are apart, over time, for all initial conditions; at epoch 0 they
+# |   are equal, which a logarithmic axis cannot show. Dashed: 10%, where they count as parted.
+# | fig-alt: >-
+# |   Left, blue points lie on the diagonal; orange points, with a few of other colours, on both
+# |   sides of it or on it. Right, two curves that start near 1e-8 and climb; the 95th percentile
+# |   crosses the dashed line between epochs 40 and 50, the median between 80 and 90.
 draw.agreement(
     same_copy.slope[kept],
     in_window[kept],
@@ -390,7 +445,18 @@ draw.agreement(
     linear_regime.log_error(alone[size.radius], linear),
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: epoch at which a copy parts from its tangent vector, and its distance from the reference there in units of the size of the weights, Σ|w|, for three radii; discs saturated, triangles rounded, crosses undecided. Dotted: the spacing of double precision. Right: how many initial conditions part for which cause, by radius.", "name": "fig-edge-parting"}, "image": {"alt": "Left, discs of all three radii fill one band around a thousandth of the weights, the smaller the radius the later; triangles of the two smaller radii lie far below, at levels close to ε. Right, bars almost all saturation, with a share of rounding and undecided that grows towards the smallest radius."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-parting
+# | fig-cap: >-
+# |   Left: epoch at which a copy parts from its tangent vector, and its distance from the reference
+# |   there in units of the size of the weights, Σ|w|, for three radii; discs saturated, triangles
+# |   rounded, crosses undecided. Dotted: the spacing of double precision. Right: how many initial
+# |   conditions part for which cause, by radius.
+# | fig-alt: >-
+# |   Left, discs of all three radii fill one band around a thousandth of the weights, the smaller
+# |   the radius the later; triangles of the two smaller radii lie far below, at levels close to ε.
+# |   Right, bars almost all saturation, with a share of rounding and undecided that grows towards
+# |   the smallest radius.
 draw.parting(found, size.parting_radii)
 
 # %% [markdown]
@@ -435,7 +501,14 @@ glue("edge-rate-top", max(r.estimate for r in rates), display=False)
 for name, value in zip(("last", "last-low", "last-high"), rates[-1]):
     glue(f"edge-rate-{name}", value, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Mean growth rate of a tangent vector in successive stretches of training at η = 1, with 95% intervals.", "name": "fig-edge-transient"}, "image": {"alt": "Points with error bars for seven stretches: about 0.1 in the first fifty epochs, highest between epochs 50 and 200, then falling to zero after epoch 1,000."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-transient
+# | fig-cap: >-
+# |   Mean growth rate of a tangent vector in successive stretches of training at η = 1, with 95%
+# |   intervals.
+# | fig-alt: >-
+# |   Points with error bars for seven stretches: about 0.1 in the first fifty epochs, highest
+# |   between epochs 50 and 200, then falling to zero after epoch 1,000.
 draw.rates_over_time(stretches, rates)
 
 # %% [markdown]
@@ -486,7 +559,16 @@ glue("edge-sharp-epochs", size.sharp_epochs, display=False)
 glue("edge-trained-sharpness", float(level), display=False)
 glue("edge-last-sharpness", float(later), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Sharpness times η/2, mean of two successive epochs, over training at η = 1, continued beyond the 4,000 epochs of the other figures (top; 1, dashed, is the edge of stability), and the training loss (bottom); each network in grey, the median in black.", "name": "fig-edge-sharpness"}, "image": {"alt": "Top, sharpness that starts on either side of the dashed line, swings around it in the first five hundred epochs and settles close to it. Bottom, losses that stay erratic for some hundred epochs and then fall."}}
+# %% tags=["hide-input"]
+# | label: fig-edge-sharpness
+# | fig-cap: >-
+# |   Sharpness times η/2, mean of two successive epochs, over training at η = 1, continued beyond
+# |   the 4,000 epochs of the other figures (top; 1, dashed, is the edge of stability), and the
+# |   training loss (bottom); each network in grey, the median in black.
+# | fig-alt: >-
+# |   Top, sharpness that starts on either side of the dashed line, swings around it in the first
+# |   five hundred epochs and settles close to it. Bottom, losses that stay erratic for some hundred
+# |   epochs and then fall.
 draw.sharpness(times, scaled, loss)
 
 # %% [markdown]

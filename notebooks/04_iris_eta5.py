@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -98,7 +98,16 @@ shares = phases.shares(labels, skip)
 for name, label in (("fixed", 1), ("three", 3), ("irregular", 0)):
     glue(f"eta5-share-{name}", 100 * shares[label], display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Training loss (above) and norm of all the parameters (below) of four trajectories at η = 5, one dot an epoch. The strip above each panel gives the class of each block. Compare Fig 9 of D.", "name": "fig-eta5-trajectories"}, "image": {"alt": "Eight panels in four columns. Column a settles to a constant loss near 1.1. Column b shows three bands of loss for half of the training, then a cloud of irregular values. Column c shows three bands throughout, column d an irregular cloud throughout. The norms below mirror this."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-trajectories
+# | fig-cap: >-
+# |   Training loss (above) and norm of all the parameters (below) of four trajectories at η = 5,
+# |   one dot an epoch. The strip above each panel gives the class of each block. Compare Fig 9 of
+# |   D.
+# | fig-alt: >-
+# |   Eight panels in four columns. Column a settles to a constant loss near 1.1. Column b shows
+# |   three bands of loss for half of the training, then a cloud of irregular values. Column c shows
+# |   three bands throughout, column d an irregular cloud throughout. The norms below mirror this.
 titles = [f"{kind} (no. {k})" for kind, k in chosen.items()]
 strips.trajectories(
     loss[:, columns], runs["norm"][:, columns], labels[:, columns], titles, sizes.block
@@ -149,7 +158,17 @@ decay = intervals.clustered_interval(visited.decaying, visited.member, seed=seed
 narrowing = visited.narrowing(sizes.block, skip, seed=seed)
 example = sum(phases.runs(labels[:, b]).longest(3)) // 2 * sizes.block
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Three bands (footnote 3 of D). a: middle block of the longest period-3 phase of trajectory b. b: the same block, each band magnified to its own width. c: widest band of all period-3 blocks, and distance of their nearest two bands, against the epoch: median and the range from 10% to 90%. The grey bar is a factor of ten around the paper's width.", "name": "fig-eta5-bands"}, "image": {"alt": "Left, sixty epochs of loss that jump between three levels. Middle, each level magnified to a smooth, nearly straight drift. Right, log-log plot: the median width falls from about 1e-4 to 1e-8 along a dashed line of slope minus two, the gap stays near 0.5."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-bands
+# | fig-cap: >-
+# |   Three bands (footnote 3 of D). a: middle block of the longest period-3 phase of trajectory b.
+# |   b: the same block, each band magnified to its own width. c: widest band of all period-3
+# |   blocks, and distance of their nearest two bands, against the epoch: median and the range from
+# |   10% to 90%. The grey bar is a factor of ten around the paper's width.
+# | fig-alt: >-
+# |   Left, sixty epochs of loss that jump between three levels. Middle, each level magnified to a
+# |   smooth, nearly straight drift. Right, log-log plot: the median width falls from about 1e-4 to
+# |   1e-8 along a dashed line of slope minus two, the gap stays near 0.5.
 block = loss[example : example + sizes.block, b]
 widths, gaps = (
     visited.by_age(visited.width.max(1), len(labels)),
@@ -186,7 +205,16 @@ glue("eta5-episode", float(len(irregular)), display=False)
 glue("eta5-outside", 100 * correlation.share_outside, display=False)
 glue("eta5-peak", float(correlation.peak()), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Longest irregular episode of trajectory b (compare Fig 10 of D). a: the loss, one dot an epoch. b: the shaded part magnified. c: autocorrelation to lag 50, with the band that holds 95% of the shuffled series.", "name": "fig-eta5-episode"}, "image": {"alt": "Left, a cloud of losses between 1 and 5. Middle, fifty irregular epochs. Right, autocorrelations that are positive and far outside the narrow shuffle band at small lags, largest at lag 3."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-episode
+# | fig-cap: >-
+# |   Longest irregular episode of trajectory b (compare Fig 10 of D). a: the loss, one dot an
+# |   epoch. b: the shaded part magnified. c: autocorrelation to lag 50, with the band that holds
+# |   95% of the shuffled series.
+# | fig-alt: >-
+# |   Left, a cloud of losses between 1 and 5. Middle, fifty irregular epochs. Right,
+# |   autocorrelations that are positive and far outside the narrow shuffle band at small lags,
+# |   largest at lag 3.
 draw.episode(irregular, opens, sizes.zoom, correlation)
 
 # %% [markdown]
@@ -223,7 +251,18 @@ nulls = {
 }
 from_zero = kantz.calibrate(irregular, null=autocorrelation.shuffled, first=0, seed=seed, **options)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Kantz's analysis of the irregular episode with one delay (compare Fig 11 of D). Left: distance to ten neighbours (light), their mean (dark) and its fit (dashed) for the significant reference of median slope (a) and the insignificant one of slope nearest to zero (b). Right: distribution of the finite exponent over the references (c), and against the loss at the reference (d).", "name": "fig-eta5-kantz"}, "image": {"alt": "Four panels. Upper left, mean distance grows along a dashed line. Lower left, it stays level. Upper right, histogram of slopes between about minus 0.1 and 0.6, the significant ones red. Lower right, slopes against loss: the largest slopes belong to certain values of the loss."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-kantz
+# | fig-cap: >-
+# |   Kantz's analysis of the irregular episode with one delay (compare Fig 11 of D). Left: distance
+# |   to ten neighbours (light), their mean (dark) and its fit (dashed) for the significant
+# |   reference of median slope (a) and the insignificant one of slope nearest to zero (b). Right:
+# |   distribution of the finite exponent over the references (c), and against the loss at the
+# |   reference (d).
+# | fig-alt: >-
+# |   Four panels. Upper left, mean distance grows along a dashed line. Lower left, it stays level.
+# |   Upper right, histogram of slopes between about minus 0.1 and 0.6, the significant ones red.
+# |   Lower right, slopes against loss: the largest slopes belong to certain values of the loss.
 draw.divergence(curves[1], fits[1])
 
 # %%
@@ -298,7 +337,14 @@ names = [task.network.layout[k] for k in three]
 leaves = phases.departure(followed[:, three], opens - sizes.block, 3, sizes.tolerance)
 moment = int(leaves.min())
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Three intermittent weights of trajectory b (compare Fig 12 of D): the whole training, and on the right the epochs around the onset of the irregular episode, which the dotted line marks.", "name": "fig-eta5-weights"}, "image": {"alt": "Three rows. On the left each weight keeps to bands for the first half of the training and then wanders in a cloud; on the right all three leave their period-3 rhythm at the same epoch."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-weights
+# | fig-cap: >-
+# |   Three intermittent weights of trajectory b (compare Fig 12 of D): the whole training, and on
+# |   the right the epochs around the onset of the irregular episode, which the dotted line marks.
+# | fig-alt: >-
+# |   Three rows. On the left each weight keeps to bands for the first half of the training and then
+# |   wanders in a cloud; on the right all three leave their period-3 rhythm at the same epoch.
 strips.weights(followed[:, three], moves[:, three], names, moment, sizes.block // 2, sizes.block)
 
 # %%
@@ -368,7 +414,16 @@ glue(
 )
 glue("eta5-irregular-steady", 100 * float(steady[late & (labels == 0)].mean()), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "All trajectories, one row each, sorted by κ at the last epoch. a: class of each block of the loss. b: κ, one more than the number of hidden units that are on; white where the hidden layer is not saturated.", "name": "fig-eta5-phases"}, "image": {"alt": "Two raster images with the same rows. On the left, bands of blue (fixed), green (period 3) and orange (irregular). On the right, whole numbers from 1 to about 7. Rows with kappa 1 are fixed, rows with 3 or more have period 3, rows with 2 are either irregular or of period 3."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-phases
+# | fig-cap: >-
+# |   All trajectories, one row each, sorted by κ at the last epoch. a: class of each block of the
+# |   loss. b: κ, one more than the number of hidden units that are on; white where the hidden layer
+# |   is not saturated.
+# | fig-alt: >-
+# |   Two raster images with the same rows. On the left, bands of blue (fixed), green (period 3) and
+# |   orange (irregular). On the right, whole numbers from 1 to about 7. Rows with kappa 1 are
+# |   fixed, rows with 3 or more have period 3, rows with 2 are either irregular or of period 3.
 strips.raster(labels, kappa, phases.order(labels, kappa), sizes.block)
 
 # %% [markdown]
@@ -409,7 +464,19 @@ critical = saturation.critical_gain(target)
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-critical", critical, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The reduced map against its gain, and the network on top of it. a: loss on the attractors of the map (black, from many starts), losses in resting blocks of the networks (orange), and the rotation's g/3 (dashed). b: Lyapunov exponent of the map for each start, positive values filled. Grey lines are the gains possible at η = 5; the dotted line is where the fixed point loses stability.", "name": "fig-eta5-map"}, "image": {"alt": "Above, a bifurcation diagram: one line up to gain 6, a small chaotic region that ends near gain 12, beside it branches of period 3 that rise with the gain and dissolve beyond about 42. Orange marks of the networks lie on the black points at gains 5, 10, 15 and so on. Below, the exponent is positive near gains 9.5 to 12 and beyond 50."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-map
+# | fig-cap: >-
+# |   The reduced map against its gain, and the network on top of it. a: loss on the attractors of
+# |   the map (black, from many starts), losses in resting blocks of the networks (orange), and the
+# |   rotation's g/3 (dashed). b: Lyapunov exponent of the map for each start, positive values
+# |   filled. Grey lines are the gains possible at η = 5; the dotted line is where the fixed point
+# |   loses stability.
+# | fig-alt: >-
+# |   Above, a bifurcation diagram: one line up to gain 6, a small chaotic region that ends near
+# |   gain 12, beside it branches of period 3 that rise with the gain and dissolve beyond about 42.
+# |   Orange marks of the networks lie on the black points at gains 5, 10, 15 and so on. Below, the
+# |   exponent is positive near gains 9.5 to 12 and beyond 50.
 mechanism.diagram(picture.gains, picture.losses, picture.exponents, marks, seen, critical)
 
 # %% [markdown]
@@ -438,7 +505,17 @@ hops = autocorrelation.alternation(
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("eta5-alternation", 100 * hops, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The plane of logits at κ = 1, 2 and 3. Background: class of the attractor that the reduced map reaches from each point. Black: its attractors. Red circles: mean logits of networks in resting blocks.", "name": "fig-eta5-portrait"}, "image": {"alt": "Three square panels. Left, one blue basin with a single point in the middle. Middle, an orange basin with green islands; a chaotic attractor in two separate pieces near the middle, and six points of two period-3 orbits in the islands around it. Right, a green basin with six points. Red circles lie on the attractors in each panel."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-portrait
+# | fig-cap: >-
+# |   The plane of logits at κ = 1, 2 and 3. Background: class of the attractor that the reduced map
+# |   reaches from each point. Black: its attractors. Red circles: mean logits of networks in
+# |   resting blocks.
+# | fig-alt: >-
+# |   Three square panels. Left, one blue basin with a single point in the middle. Middle, an orange
+# |   basin with green islands; a chaotic attractor in two separate pieces near the middle, and six
+# |   points of two period-3 orbits in the islands around it. Right, a green basin with six points.
+# |   Red circles lie on the attractors in each panel.
 panels = [labels_of for labels_of, _ in basin.values()]
 mechanism.portrait(
     panels, 10, orbits, networks_at, [f"κ = {k}, g = {sizes.learning_rate * k:g}" for k in basin]
@@ -478,7 +555,19 @@ matrix = phases.confusion(labels[tested], foretold[tested])
 i, j = mapped.typical(tested & (labels == 0))
 counts = {k: int((tested & m).sum()) for k, m in of_kind.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Prediction on the second half of the ensemble. a: the irregular block whose error after 60 epochs is the median one, network and reduced map. b: error of the loss relative to its range against the epochs ahead, by class of the block: median and, shaded, the range from 10% to 90%; dotted, the model with frozen hidden vectors. In brackets the number of blocks. c: class of blocks, seen and predicted.", "name": "fig-eta5-prediction"}, "image": {"alt": "Left, circles and dots of an irregular loss coincide for tens of epochs. Middle, errors near 1e-7 that stay flat for fixed and period-3 blocks and grow exponentially for irregular ones. Right, a four by four table with almost all blocks on its diagonal, except some irregular blocks predicted as period 3."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-prediction
+# | fig-cap: >-
+# |   Prediction on the second half of the ensemble. a: the irregular block whose error after 60
+# |   epochs is the median one, network and reduced map. b: error of the loss relative to its range
+# |   against the epochs ahead, by class of the block: median and, shaded, the range from 10% to
+# |   90%; dotted, the model with frozen hidden vectors. In brackets the number of blocks. c: class
+# |   of blocks, seen and predicted.
+# | fig-alt: >-
+# |   Left, circles and dots of an irregular loss coincide for tens of epochs. Middle, errors near
+# |   1e-7 that stay flat for fixed and period-3 blocks and grow exponentially for irregular ones.
+# |   Right, a four by four table with almost all blocks on its diagonal, except some irregular
+# |   blocks predicted as period 3.
 mechanism.prediction(
     mapped.true[:, i, j], mapped.predicted[:, i, j], errors, counts, matrix, phases.KINDS
 )
@@ -571,7 +660,17 @@ nulls_curves = {
 chaotic = intervals.share_interval(long > 0)
 known = float(long[long > 0].mean())
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Exponents of the irregular phase. a: mean divergence of the loss for one to three delays, and of shuffled series (faint, dashed); the shaded step is left out of the fit. b: exponent from perturbed copies of networks, of the reduced map over the same epochs, and by Kantz's method, with 95% intervals; the orange line is the long-time exponent of the map's chaotic attractor.", "name": "fig-eta5-exponents"}, "image": {"alt": "Left, mean log distance jumps at the first step, most for one delay, and saturates; shuffled series are flat from step 1. Right, five intervals: copies of the network and the map agree near 0.2; Kantz's estimates lie between 0.1 and 0.2."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-exponents
+# | fig-cap: >-
+# |   Exponents of the irregular phase. a: mean divergence of the loss for one to three delays, and
+# |   of shuffled series (faint, dashed); the shaded step is left out of the fit. b: exponent from
+# |   perturbed copies of networks, of the reduced map over the same epochs, and by Kantz's method,
+# |   with 95% intervals; the orange line is the long-time exponent of the map's chaotic attractor.
+# | fig-alt: >-
+# |   Left, mean log distance jumps at the first step, most for one delay, and saturates; shuffled
+# |   series are flat from step 1. Right, five intervals: copies of the network and the map agree
+# |   near 0.2; Kantz's estimates lie between 0.1 and 0.2.
 draw.embeddings({m: c.log_curves for m, c in curves.items()}, nulls_curves, exponents, known)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -616,7 +715,16 @@ even_steady = saturation.measure(even, even_runs.states).undisturbed() & phases.
 m, n = (int(k[0]) for k in phases.sample(even_steady & (even_rhythm == 3) & (even_labels == 1)))
 dozen = slice(m * sizes.block, m * sizes.block + 12)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The split and the rhythm. a: classes of blocks after the transient, judged by the loss and by the mean logit of the first class, on both splits. b, c: twelve epochs on the balanced split, the three logits and the loss.", "name": "fig-eta5-split"}, "image": {"alt": "Left, four stacked bars. On the uneven split loss and logit agree, mostly period 3. On the balanced split the loss is mostly fixed while the logit has mostly period 3. Middle, three logits rotate with period 3. Right, the loss of the same epochs is constant."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-split
+# | fig-cap: >-
+# |   The split and the rhythm. a: classes of blocks after the transient, judged by the loss and by
+# |   the mean logit of the first class, on both splits. b, c: twelve epochs on the balanced split,
+# |   the three logits and the loss.
+# | fig-alt: >-
+# |   Left, four stacked bars. On the uneven split loss and logit agree, mostly period 3. On the
+# |   balanced split the loss is mostly fixed while the logit has mostly period 3. Middle, three
+# |   logits rotate with period 3. Right, the loss of the same epochs is constant.
 mechanism.split(bars, even_runs["loss"][dozen, n], even_runs["mean_logits"][dozen, n])
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -649,7 +757,17 @@ glue("eta5-ageing-low", rate.low, display=False)
 glue("eta5-ageing-high", rate.high, display=False)
 glue("eta5-approaches", float(len(rows)), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Saturation without end. a: the largest h(1 − h) of any unit and sample in saturated networks, against the epoch. b: h(1 − h) of units before they go on or off after a quiet time of 20 blocks. Both: median and the range from 10% to 90%. c: units that go on or off, per network and epoch. Dashed: slope −1.", "name": "fig-eta5-ageing"}, "image": {"alt": "Three log-log panels, each with points along a dashed line of slope minus one: openness falling with the epoch, openness rising as the switch approaches, and the rate of switches falling with the epoch."}}
+# %% tags=["hide-input"]
+# | label: fig-eta5-ageing
+# | fig-cap: >-
+# |   Saturation without end. a: the largest h(1 − h) of any unit and sample in saturated networks,
+# |   against the epoch. b: h(1 − h) of units before they go on or off after a quiet time of 20
+# |   blocks. Both: median and the range from 10% to 90%. c: units that go on or off, per network
+# |   and epoch. Dashed: slope −1.
+# | fig-alt: >-
+# |   Three log-log panels, each with points along a dashed line of slope minus one: openness
+# |   falling with the epoch, openness rising as the switch approaches, and the rate of switches
+# |   falling with the epoch.
 epochs = [k * sizes.block for k in range(1, len(state.hidden))]
 mechanism.ageing(epochs, openness, left_over, before, rate)
 

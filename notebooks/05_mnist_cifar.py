@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -80,10 +80,25 @@ by_size = {label: responses.exponents(d, seed=seed) for label, d in shown.items(
 firsts = {label: responses.arrivals(d, seed=seed) for label, d in shown.items()}
 settled = {label: responses.arrivals(d, sustained=True, seed=seed) for label, d in shown.items()}
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals; bands are ± one standard deviation. (As J, Fig. 4.)", "name": "fig-images-digits-exponents"}, "image": {"alt": "No exponents at learning rates up to 1; they set in between 2.5 and 5, where they are largest, and are smaller and more scattered beyond."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-digits-exponents
+# | fig-cap: >-
+# |   Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals;
+# |   bands are ± one standard deviation. (As J, Fig. 4.)
+# | fig-alt: >-
+# |   No exponents at learning rates up to 1; they set in between 2.5 and 5, where they are largest,
+# |   and are smaller and more scattered beyond.
 provenance.shown(draw.exponent_by_rate(by_size), shown)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits. Above, the share p of sensitive initial conditions; middle, the mean number of epochs to 90% test accuracy over the networks that arrive, by first hit and sustained over 20 epochs; below, the share that never arrives within the cap. (As J, Fig. 5.)", "name": "fig-images-digits-arrivals"}, "image": {"alt": "The share p rises from zero to one around 2.5 to 5. Arrival takes fewer and fewer epochs up to 2.5; from 5 on hardly any network arrives."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-digits-arrivals
+# | fig-cap: >-
+# |   Handwritten digits. Above, the share p of sensitive initial conditions; middle, the mean
+# |   number of epochs to 90% test accuracy over the networks that arrive, by first hit and
+# |   sustained over 20 epochs; below, the share that never arrives within the cap. (As J, Fig. 5.)
+# | fig-alt: >-
+# |   The share p rises from zero to one around 2.5 to 5. Arrival takes fewer and fewer epochs up to
+# |   2.5; from 5 on hardly any network arrives.
 provenance.shown(draw.share_and_arrival(by_size, firsts, settled), shown)
 
 # %%
@@ -119,7 +134,20 @@ glue("images-digits-length", float(best_size.data.epoch.max()), display=False)
 # %% tags=["nbval-ignore-output"]
 print(best_exponents.without())
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The regimes of training over the learning rate (handwritten digits). Above, the share of initial conditions from which nearby trajectories separate exponentially, and the share of networks that reach 90% test accuracy; below, the mean exponent of those that separate. Behind, hardly any (below a tenth), some, and nearly all (nine tenths and more) of the networks are sensitive; the dashed line is the learning rate at which training takes the fewest epochs.", "name": "fig-images-overview"}, "image": {"alt": "Two panels over a logarithmic axis of learning rates with coloured regimes behind them. At low rates no network is sensitive and the share that learns grows with the rate; around the fastest rate sensitivity sets in; beyond it nearly all networks are sensitive and hardly any learns."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-overview
+# | fig-cap: >-
+# |   The regimes of training over the learning rate (handwritten digits). Above, the share of
+# |   initial conditions from which nearby trajectories separate exponentially, and the share of
+# |   networks that reach 90% test accuracy; below, the mean exponent of those that separate.
+# |   Behind, hardly any (below a tenth), some, and nearly all (nine tenths and more) of the
+# |   networks are sensitive; the dashed line is the learning rate at which training takes the
+# |   fewest epochs.
+# | fig-alt: >-
+# |   Two panels over a logarithmic axis of learning rates with coloured regimes behind them. At low
+# |   rates no network is sensitive and the share that learns grows with the rate; around the
+# |   fastest rate sensitivity sets in; beyond it nearly all networks are sensitive and hardly any
+# |   learns.
 provenance.shown(overview.regimes(best_exponents, best_first, digits_fastest.estimate), best_size)
 
 # %% [markdown]
@@ -147,7 +175,15 @@ for label, lengths in (
         for d in results.datasets({label: records[label]}).values()
     }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The share p of sensitive initial conditions against the number of epochs that copies are followed, the same records shortened; the learning rates whose p changes most.", "name": "fig-images-length"}, "image": {"alt": "On the digits p falls with the length of the record at a learning rate of 2.5, from nearly one to zero, and rises at the largest rates. On 6,000 images of MNIST it falls from one to zero at 7.5 and stays high at 10."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-length
+# | fig-cap: >-
+# |   The share p of sensitive initial conditions against the number of epochs that copies are
+# |   followed, the same records shortened; the learning rates whose p changes most.
+# | fig-alt: >-
+# |   On the digits p falls with the length of the record at a learning rate of 2.5, from nearly one
+# |   to zero, and rises at the largest rates. On 6,000 images of MNIST it falls from one to zero at
+# |   7.5 and stays high at 10.
 provenance.shown(draw.by_length(by_length), best_size, records)
 
 # %%
@@ -189,13 +225,28 @@ print(results.notes(mnist, scale, growth))
 # %% [markdown]
 # ### The loss at three learning rates
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial condition, the first one bold. (J, Fig. 1.)", "name": "fig-images-losses"}, "image": {"alt": "Three panels on a common logarithmic axis. At 0.01 losses fall slowly and smoothly; at 7.5 they rise severalfold and then fall irregularly below their start; at 20 they rise by far more, and most do not come down."}}
+# %% tags=["hide-input"]
+# | label: fig-images-losses
+# | fig-cap: >-
+# |   MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial
+# |   condition, the first one bold. (J, Fig. 1.)
+# | fig-alt: >-
+# |   Three panels on a common logarithmic axis. At 0.01 losses fall slowly and smoothly; at 7.5
+# |   they rise severalfold and then fall irregularly below their start; at 20 they rise by far
+# |   more, and most do not come down.
 provenance.shown(draw.losses(scale.data, size.losses), scale)
 
 # %% [markdown]
 # D's second supplement looks at MNIST at the learning rates of its regimes on Iris. {numref}`fig-images-regimes` shows how copies part there.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)", "name": "fig-images-regimes"}, "image": {"alt": "Three panels on a common logarithmic axis. At 0.01 and at 1 distances stay as they are; at 5 they grow, in one network about fiftyfold within 60 epochs."}}
+# %% tags=["hide-input"]
+# | label: fig-images-regimes
+# | fig-cap: >-
+# |   MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the
+# |   learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)
+# | fig-alt: >-
+# |   Three panels on a common logarithmic axis. At 0.01 and at 1 distances stay as they are; at 5
+# |   they grow, in one network about fiftyfold within 60 epochs.
 provenance.shown(draw.distances(scale.data, size.regimes), scale)
 
 # %%
@@ -226,7 +277,17 @@ at_start = {
 about = json.loads(growth.data.attrs["sweep"])
 grown = f"{at_ten.count[0]} initial conditions, {about['samples'] or 60_000:,} images, records of {about['epochs']} epochs"
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, η = 10: all images where enough of that sweep is published, else the first 6,000; the note above says which. Left, distance of perturbed copies of one initial condition from their reference, with the window of best exponential fit; middle, the mean distance for every initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)", "name": "fig-images-growth"}, "image": {"alt": "Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several thousand within some tens of epochs, and level off. Slopes scatter around 0.8 per epoch, most of them above the paper's mean."}}
+# %% tags=["hide-input"]
+# | label: fig-images-growth
+# | fig-cap: >-
+# |   MNIST, η = 10: all images where enough of that sweep is published, else the first 6,000; the
+# |   note above says which. Left, distance of perturbed copies of one initial condition from their
+# |   reference, with the window of best exponential fit; middle, the mean distance for every
+# |   initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)
+# | fig-alt: >-
+# |   Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several
+# |   thousand within some tens of epochs, and level off. Slopes scatter around 0.8 per epoch, most
+# |   of them above the paper's mean.
 provenance.shown(draw.divergence(growth.data, size.growth, fit), growth)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -268,10 +329,26 @@ mnist_exponents = {
 all_images = mnist_exponents["published, 60,000 images"]
 hits, lasting = responses.arrivals(scale.data), responses.arrivals(scale.data, sustained=True)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial conditions: wide or none), ± one standard deviation as bands; published results and, where the data are at hand, those computed here. (J, Fig. 4.)", "name": "fig-images-exponents"}, "image": {"alt": "No exponents up to a learning rate of 1, small ones of 0.1 to 0.2 at 2.5 and 5, and from 7.5 on exponents between 0.5 and 0.9 per epoch."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-exponents
+# | fig-cap: >-
+# |   MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial
+# |   conditions: wide or none), ± one standard deviation as bands; published results and, where the
+# |   data are at hand, those computed here. (J, Fig. 4.)
+# | fig-alt: >-
+# |   No exponents up to a learning rate of 1, small ones of 0.1 to 0.2 at 2.5 and 5, and from 7.5
+# |   on exponents between 0.5 and 0.9 per epoch.
 provenance.shown(draw.exponent_by_rate(mnist_exponents), scale, mnist)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive, and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)", "name": "fig-images-arrivals"}, "image": {"alt": "The share p rises from zero at 1 to one at 7.5. Within 200 epochs networks arrive at 7.5 and, some of them, at 10, and nowhere else."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-arrivals
+# | fig-cap: >-
+# |   MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle
+# |   and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive,
+# |   and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)
+# | fig-alt: >-
+# |   The share p rises from zero at 1 to one at 7.5. Within 200 epochs networks arrive at 7.5 and,
+# |   some of them, at 10, and nowhere else.
 provenance.shown(
     draw.share_and_arrival(mnist_exponents, hits, lasting, mark=size.fastest), scale, mnist
 )
@@ -317,10 +394,24 @@ rules |= {
     )
 }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits under all window rules: mean of the kept exponents (left) and share kept (right) against the learning rate.", "name": "fig-images-rules"}, "image": {"alt": "All rules agree that exponents set in between 1 and 5. Beyond, shorter windows give larger exponents, and the printed exponents and the tangent rule the smallest."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-rules
+# | fig-cap: >-
+# |   Handwritten digits under all window rules: mean of the kept exponents (left) and share kept
+# |   (right) against the learning rate.
+# | fig-alt: >-
+# |   All rules agree that exponents set in between 1 and 5. Beyond, shorter windows give larger
+# |   exponents, and the printed exponents and the tangent rule the smallest.
 draw.window_rules(rules)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, all 60,000 images, under the rules that need only the published curves: mean of the kept exponents and share kept against the learning rate.", "name": "fig-images-rules-mnist"}, "image": {"alt": "Under all rules exponents and shares kept rise from zero between learning rates of 1 and 7.5; beyond, shorter windows give larger exponents, and the printed exponents are the smallest."}}
+# %% tags=["hide-input"]
+# | label: fig-images-rules-mnist
+# | fig-cap: >-
+# |   MNIST, all 60,000 images, under the rules that need only the published curves: mean of the
+# |   kept exponents and share kept against the learning rate.
+# | fig-alt: >-
+# |   Under all rules exponents and shares kept rise from zero between learning rates of 1 and 7.5;
+# |   beyond, shorter windows give larger exponents, and the printed exponents are the smallest.
 provenance.shown(draw.window_rules(mnist_rules), scale)
 
 # %% [markdown]
@@ -378,7 +469,16 @@ variant_rows = {
     for name, r in variants.items()
 }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%; 80% for the convolutional network) against the learning rate, computed live, but for Iris where that is published. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)", "name": "fig-images-variants"}, "image": {"alt": "Seven rows of three panels, at few learning rates each. Where networks arrive, the star of the fewest epochs lies mostly at or below the rates at which p rises; some rows have no star, for nothing arrives."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-variants
+# | fig-cap: >-
+# |   Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%;
+# |   80% for the convolutional network) against the learning rate, computed live, but for Iris
+# |   where that is published. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)
+# | fig-alt: >-
+# |   Seven rows of three panels, at few learning rates each. Where networks arrive, the star of the
+# |   fewest epochs lies mostly at or below the rates at which p rises; some rows have no star, for
+# |   nothing arrives.
 provenance.shown(draw.robustness(variant_rows), variants)
 
 # %%
@@ -401,7 +501,17 @@ scale_rows = {
 }
 print(results.notes(*at_scale.values()))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published results of few initial conditions. τ is to 70% test accuracy on MNIST, 30% on CIFAR-10. Stars mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)", "name": "fig-images-robustness"}, "image": {"alt": "Seven rows of three panels. In most rows p rises from zero to one between two neighbouring rates, and the star of the fewest epochs lies there or one step away; with ReLU it lies at the left end, far below the rise, and in the row of CIFAR-10 p is one from the first rate on and there is no star."}}
+# %% tags=["hide-input"]
+# | label: fig-images-robustness
+# | fig-cap: >-
+# |   The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published
+# |   results of few initial conditions. τ is to 70% test accuracy on MNIST, 30% on CIFAR-10. Stars
+# |   mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)
+# | fig-alt: >-
+# |   Seven rows of three panels. In most rows p rises from zero to one between two neighbouring
+# |   rates, and the star of the fewest epochs lies there or one step away; with ReLU it lies at the
+# |   left end, far below the rise, and in the row of CIFAR-10 p is one from the first rate on and
+# |   there is no star.
 provenance.shown(draw.robustness(scale_rows), at_scale)
 
 # %%
@@ -466,7 +576,13 @@ cifar_shown = results.best(cifar, at_scale["cifar10-few"])
 # %% tags=["nbval-ignore-output"]
 print(results.notes(cifar))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "CIFAR-10, 3072-256-10: test accuracy of the references against epoch, with the target of 30%. Computed here where the data are at hand, else published; the note above says which.", "name": "fig-images-cifar"}, "image": {"alt": "Test accuracy against epoch at several learning rates. It stays below 30 percent."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-cifar
+# | fig-cap: >-
+# |   CIFAR-10, 3072-256-10: test accuracy of the references against epoch, with the target of 30%.
+# |   Computed here where the data are at hand, else published; the note above says which.
+# | fig-alt: >-
+# |   Test accuracy against epoch at several learning rates. It stays below 30 percent.
 provenance.shown(draw.accuracy(cifar_shown.data, cifar_shown.data.eta.values[:4], 0.3), cifar_shown)
 
 # %% [markdown]
@@ -484,10 +600,25 @@ at_edge = intervals.share_interval(
 )
 level = intervals.median(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Handwritten digits, computed here: sharpness in units of 2/η along training at four learning rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As J, Fig. 14.)", "name": "fig-images-sharpness"}, "image": {"alt": "At 1 and 2.5 sharpness falls from above the edge to about it or below; at 5 and 7.5 it jumps irregularly, by orders of magnitude."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-sharpness
+# | fig-cap: >-
+# |   Handwritten digits, computed here: sharpness in units of 2/η along training at four learning
+# |   rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As
+# |   J, Fig. 14.)
+# | fig-alt: >-
+# |   At 1 and 2.5 sharpness falls from above the edge to about it or below; at 5 and 7.5 it jumps
+# |   irregularly, by orders of magnitude.
 draw.sharpness(sharp.data)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four learning rates. (J, Fig. 14.)", "name": "fig-images-sharpness-mnist"}, "image": {"alt": "From several times the edge sharpness falls. At 7.5 it levels off at the edge; at 2.5 and 5 it falls through it, to some 0.6 of it by epoch 300; at 10 it falls later and less evenly."}}
+# %% tags=["hide-input"]
+# | label: fig-images-sharpness-mnist
+# | fig-cap: >-
+# |   MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four
+# |   learning rates. (J, Fig. 14.)
+# | fig-alt: >-
+# |   From several times the edge sharpness falls. At 7.5 it levels off at the edge; at 2.5 and 5 it
+# |   falls through it, to some 0.6 of it by epoch 300; at 10 it falls later and less evenly.
 provenance.shown(draw.sharpness(sharp_mnist.data), sharp_mnist)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -524,7 +655,13 @@ spot = sweet_spot.find(
     seed=seed,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Bisection on p(η), digits: each probe with its interval, numbered in the order in which they were made; the final bracket shaded. Grey, p(η) of the sweep.", "name": "fig-images-search"}, "image": {"alt": "Probes close in on the steep rise of p between 2 and 3."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-search
+# | fig-cap: >-
+# |   Bisection on p(η), digits: each probe with its interval, numbered in the order in which they
+# |   were made; the final bracket shaded. Grey, p(η) of the sweep.
+# | fig-alt: >-
+# |   Probes close in on the steep rise of p between 2 and 3.
 draw_search.search(spot, exponents)
 
 # %% tags=["nbval-ignore-output"]
@@ -548,7 +685,16 @@ race = sweet_spot.compare(
 rows = {row.method: row for row in race.rows}
 penalty = comparisons.ratio(race, "bisection, p ≥ 0.9", "log grid", seed=seed)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What a search costs and saves, digits, fresh initial conditions. Left, mean of min(τ, cap) at the learning rate each method found, and the share that never arrives; right, epochs spent in all, search included, against the number of trainings that follow.", "name": "fig-images-race"}, "image": {"alt": "The rates of the log grid and of the bracket's lower end train fastest. 2/sharpness costs least; of the searches that find a fast rate the log grid costs least and pays first, the bisection much later."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-images-race
+# | fig-cap: >-
+# |   What a search costs and saves, digits, fresh initial conditions. Left, mean of min(τ, cap) at
+# |   the learning rate each method found, and the share that never arrives; right, epochs spent in
+# |   all, search included, against the number of trainings that follow.
+# | fig-alt: >-
+# |   The rates of the log grid and of the bracket's lower end train fastest. 2/sharpness costs
+# |   least; of the searches that find a fast rate the log grid costs least and pays first, the
+# |   bisection much later.
 draw_search.comparison(race)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -76,7 +76,14 @@ known = results.judged(papers, here)
 # %% tags=["nbval-ignore-output"]
 print(results.notes(here, papers))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Final loss of the networks of each ensemble, computed here, by outcome; shares above.", "name": "fig-prediction-outcomes"}, "image": {"alt": "Four histograms on a logarithmic axis of final loss. With tanh the losses form two groups, one below one and one between 100 and 200, with nothing between; with ReLU there are narrow peaks near 3 and near 20 and a group above 100."}}
+# %% tags=["hide-input"]
+# | label: fig-prediction-outcomes
+# | fig-cap: >-
+# |   Final loss of the networks of each ensemble, computed here, by outcome; shares above.
+# | fig-alt: >-
+# |   Four histograms on a logarithmic axis of final loss. With tanh the losses form two groups, one
+# |   below one and one between 100 and 200, with nothing between; with ReLU there are narrow peaks
+# |   near 3 and near 20 and a group above 100.
 draw.outcomes(results.losses(here))
 
 # %% [markdown]
@@ -90,7 +97,16 @@ draw.outcomes(results.losses(here))
 # Over times as short as these they remember $Q_0$, and are not in descending order; $\lambda_1$ is the growth of its first column.
 # Exponents from singular values need no $Q_0$ and stand beside them in what follows; signs are judged on them.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Exponents 1, 2, 5 and 9 over [0, t]: median and middle half of ideal (blue) and failed runs (orange, dashed).", "name": "fig-prediction-exponents"}, "image": {"alt": "Sixteen panels, four exponents by four ensembles, over logarithmic time. At the earliest times medians are scattered from plus to minus ten and more; later the first is near zero, and the last far below it. With ReLU failed runs end higher in all four rows, with tanh ideal runs in the first."}}
+# %% tags=["hide-input"]
+# | label: fig-prediction-exponents
+# | fig-cap: >-
+# |   Exponents 1, 2, 5 and 9 over [0, t]: median and middle half of ideal (blue) and failed runs
+# |   (orange, dashed).
+# | fig-alt: >-
+# |   Sixteen panels, four exponents by four ensembles, over logarithmic time. At the earliest times
+# |   medians are scattered from plus to minus ten and more; later the first is near zero, and the
+# |   last far below it. With ReLU failed runs end higher in all four rows, with tanh ideal runs in
+# |   the first.
 draw.courses(results.exponents(here))
 
 # %%
@@ -122,7 +138,16 @@ results.signs(known, (size.early, 0.2)).round(2)
 #
 # with $q_i$ the columns of $Q(t)$ and $e_i$ the eigenvectors of $J(t)$ by descending $|$multiplier$|$. Where multipliers coincide single vectors are not determined; those are missing from the figures below. To the classifier a missing angle is a value of its own, and it tells something: with ReLU it means a unit that is off. *Degeneracy*, how many angles are missing, therefore stands among the rivals.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Angle between pairs of far-future covariant vectors at t = 0.2, of ideal (blue) and failed runs (orange, dashed): the pairs in which S see tangencies. Published ensembles where there are any.", "name": "fig-prediction-tangencies"}, "image": {"alt": "Twenty-four small histograms, six pairs by four ensembles, over angles from 0 to 90 degrees. Distributions are broad, some with spikes near 70 or 90 degrees; failed and ideal runs differ pair by pair, without a common direction."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-prediction-tangencies
+# | fig-cap: >-
+# |   Angle between pairs of far-future covariant vectors at t = 0.2, of ideal (blue) and failed
+# |   runs (orange, dashed): the pairs in which S see tangencies. Published ensembles where there
+# |   are any.
+# | fig-alt: >-
+# |   Twenty-four small histograms, six pairs by four ensembles, over angles from 0 to 90 degrees.
+# |   Distributions are broad, some with spikes near 70 or 90 degrees; failed and ideal runs differ
+# |   pair by pair, without a common direction.
 provenance.shown(draw.tangencies(results.angles(known, measures.PAIRS, 0.2), measures.PAIRS), known)
 
 # %% tags=["nbval-ignore-output"]
@@ -163,14 +188,30 @@ results.future_error(known, size.early)
 tables = results.tables(here, size.resamples, seed)
 scores = results.scores(papers, tables)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Computed here. Area under the ROC curve over the time at which one predicts, for ideal (top) and failed runs (bottom), with 95% intervals; dashed, S's t = 0.015.", "name": "fig-prediction-auc"}, "image": {"alt": "Eight panels of curves that begin between 0.4 and 0.9 and rise, most steeply between 0.05 and 0.2. At the earliest times the weights or the Hessian are among the highest, and the loss among the lowest."}}
+# %% tags=["hide-input"]
+# | label: fig-prediction-auc
+# | fig-cap: >-
+# |   Computed here. Area under the ROC curve over the time at which one predicts, for ideal (top)
+# |   and failed runs (bottom), with 95% intervals; dashed, S's t = 0.015.
+# | fig-alt: >-
+# |   Eight panels of curves that begin between 0.4 and 0.9 and rise, most steeply between 0.05 and
+# |   0.2. At the earliest times the weights or the Hessian are among the highest, and the loss
+# |   among the lowest.
 draw.areas(
     tables,
     ("loss", "weights", "Hessian", "exponents", "vectors", "growth", "vectors 5 to 8"),
     size.early,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "As the figure before, for 8,000 networks each where they are published: with singular values and degeneracy in place of growth and vectors 5 to 8.", "name": "fig-prediction-auc-paper"}, "image": {"alt": "Eight panels with narrow intervals. With tanh the Hessian and singular values or the weights lead at first and the weights from 0.05 on; with ReLU weights, Hessian and vectors lie above exponents and loss at most times. All meet near one at t = 1."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-prediction-auc-paper
+# | fig-cap: >-
+# |   As the figure before, for 8,000 networks each where they are published: with singular values
+# |   and degeneracy in place of growth and vectors 5 to 8.
+# | fig-alt: >-
+# |   Eight panels with narrow intervals. With tanh the Hessian and singular values or the weights
+# |   lead at first and the weights from 0.05 on; with ReLU weights, Hessian and vectors lie above
+# |   exponents and loss at most times. All meet near one at t = 1.
 provenance.shown(
     draw.areas(
         scores,
@@ -180,7 +221,15 @@ provenance.shown(
     scores,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The indicators left out of the figure before, with the weights for comparison: the gradient's norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which S see ideal runs.", "name": "fig-prediction-auc-others"}, "image": {"alt": "Eight panels. With tanh the weights lie above all three others at most times; with ReLU growth rates and vectors 5 to 8 are close to them or above, and the gradient's norm below."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-prediction-auc-others
+# | fig-cap: >-
+# |   The indicators left out of the figure before, with the weights for comparison: the gradient's
+# |   norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which S
+# |   see ideal runs.
+# | fig-alt: >-
+# |   Eight panels. With tanh the weights lie above all three others at most times; with ReLU growth
+# |   rates and vectors 5 to 8 are close to them or above, and the gradient's norm below.
 provenance.shown(
     draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), scores
 )
@@ -234,7 +283,14 @@ results.beyond_rivals(scores, "ideal")
 #
 # ## What leaks
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Vectors and growth rates with a frozen future, beside those of Ginelli's method, which know the steps to come; published ensembles where there are any.", "name": "fig-prediction-leak"}, "image": {"alt": "Eight panels. At early times the far-future vectors lie above the frozen-future ones in most panels, least with ReLU from N(0, 1)."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-prediction-leak
+# | fig-cap: >-
+# |   Vectors and growth rates with a frozen future, beside those of Ginelli's method, which know
+# |   the steps to come; published ensembles where there are any.
+# | fig-alt: >-
+# |   Eight panels. At early times the far-future vectors lie above the frozen-future ones in most
+# |   panels, least with ReLU from N(0, 1).
 provenance.shown(
     draw.areas(
         scores,
@@ -257,7 +313,14 @@ provenance.shown(
 # %%
 saved = results.savings(here, size.early, size.group, size.risk, size.resamples, seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Share of all epochs saved by stopping at t = 0.015 on each rule, its threshold learned for at most 5% of groups missed, with 95% intervals; computed here.", "name": "fig-prediction-savings"}, "image": {"alt": "Four panels of points with bars. All rules save some share, with wide intervals that overlap; stopping by lot saves half and more with tanh and little with ReLU."}}
+# %% tags=["hide-input"]
+# | label: fig-prediction-savings
+# | fig-cap: >-
+# |   Share of all epochs saved by stopping at t = 0.015 on each rule, its threshold learned for at
+# |   most 5% of groups missed, with 95% intervals; computed here.
+# | fig-alt: >-
+# |   Four panels of points with bars. All rules save some share, with wide intervals that overlap;
+# |   stopping by lot saves half and more with tanh and little with ReLU.
 draw.savings(saved)
 
 # %% tags=["nbval-ignore-output"]
@@ -272,7 +335,16 @@ results.savings_table(saved)
 # %%
 stopping = results.stopping(papers, here, size.group, size.risk, size.resamples, seed)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of all epochs saved against the time of the decision; bands are 95% intervals; dashed, t = 0.015. Published ensembles where there are any.", "name": "fig-prediction-stopping"}, "image": {"alt": "Four panels. With tanh most rules save between a half and three quarters at all early times, and the raw loss least with Glorot's weights; with ReLU the loss rises to 0.7 at t = 0.2, above all others. Exponents and vectors fall at late times, when their Hessians cost more than stopping saves."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-prediction-stopping
+# | fig-cap: >-
+# |   Share of all epochs saved against the time of the decision; bands are 95% intervals; dashed, t
+# |   = 0.015. Published ensembles where there are any.
+# | fig-alt: >-
+# |   Four panels. With tanh most rules save between a half and three quarters at all early times,
+# |   and the raw loss least with Glorot's weights; with ReLU the loss rises to 0.7 at t = 0.2,
+# |   above all others. Exponents and vectors fall at late times, when their Hessians cost more than
+# |   stopping saves.
 provenance.shown(draw.savings_over_time(stopping, size.early), stopping)
 
 # %% tags=["nbval-ignore-output"]
@@ -309,7 +381,15 @@ directions = {
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("prediction-within", size.within, display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Iris, whole spectra of 83 exponents. Left: over the first epochs; middle: late in training, one line for each network. Right: how much of each weight's axis lies in the span of the neutral covariant vectors.", "name": "fig-prediction-iris"}, "image": {"alt": "Three rows for learning rates 0.01, 1 and 5. Late spectra are flat at zero but for a few exponents at the ends; most weights lie almost wholly in the neutral span."}}
+# %% tags=["hide-input"]
+# | label: fig-prediction-iris
+# | fig-cap: >-
+# |   Iris, whole spectra of 83 exponents. Left: over the first epochs; middle: late in training,
+# |   one line for each network. Right: how much of each weight's axis lies in the span of the
+# |   neutral covariant vectors.
+# | fig-alt: >-
+# |   Three rows for learning rates 0.01, 1 and 5. Late spectra are flat at zero but for a few
+# |   exponents at the ends; most weights lie almost wholly in the neutral span.
 draw_tangent.iris(exponents, directions)
 
 # %% tags=["nbval-ignore-output"]
@@ -346,7 +426,19 @@ blocks = neutral_directions.look(
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("prediction-turn", float(size.phase_turn), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Blocks of each kind of phase of Iris at η = 5. Left: all 83 growth rates over the block, one colour for each block; shaded, what counts as neutral. Middle: growth epoch by epoch, in the first of these blocks, along the vectors that grow most and least of those that are not neutral. Right: how much of each weight's axis lies in the span of what is not neutral; dashed, where the last layer begins.", "name": "fig-prediction-phases"}, "image": {"alt": "A row for each kind of phase that occurs: fixed, period 3, other period, irregular, burst. In fixed blocks two rates lie far below a flat line at zero, and what is not neutral sits on a few weights beyond the dashed line; in bursts rates leave the line at both ends, and weights of both layers take part."}}
+# %% tags=["hide-input"]
+# | label: fig-prediction-phases
+# | fig-cap: >-
+# |   Blocks of each kind of phase of Iris at η = 5. Left: all 83 growth rates over the block, one
+# |   colour for each block; shaded, what counts as neutral. Middle: growth epoch by epoch, in the
+# |   first of these blocks, along the vectors that grow most and least of those that are not
+# |   neutral. Right: how much of each weight's axis lies in the span of what is not neutral;
+# |   dashed, where the last layer begins.
+# | fig-alt: >-
+# |   A row for each kind of phase that occurs: fixed, period 3, other period, irregular, burst. In
+# |   fixed blocks two rates lie far below a flat line at zero, and what is not neutral sits on a
+# |   few weights beyond the dashed line; in bursts rates leave the line at both ends, and weights
+# |   of both layers take part.
 draw_tangent.phases(blocks)
 
 # %% tags=["nbval-ignore-output"]
@@ -384,7 +476,18 @@ mnist = spectra.published()
 # %% tags=["nbval-ignore-output"]
 print(spectra.notes({"digits": digits} | mnist))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Above: the three largest exponents in successive stretches of training, mean over networks (in the first stretch the frame still turns), and what the sharpness at the stretch's end would give if directions stood still (grey, dotted); below: sharpness times η/2. Digits, computed here; MNIST, its first 6,000 images, published, where there is any. The middle rates are those of fastest training in chapter 5.", "name": "fig-prediction-leading"}, "image": {"alt": "At the lowest rate of either task exponents are near zero. At the middle rates the first starts near a half per epoch and falls with the sharpness. At the highest the first stays positive, and sharpness jumps about."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-prediction-leading
+# | fig-cap: >-
+# |   Above: the three largest exponents in successive stretches of training, mean over networks (in
+# |   the first stretch the frame still turns), and what the sharpness at the stretch's end would
+# |   give if directions stood still (grey, dotted); below: sharpness times η/2. Digits, computed
+# |   here; MNIST, its first 6,000 images, published, where there is any. The middle rates are those
+# |   of fastest training in chapter 5.
+# | fig-alt: >-
+# |   At the lowest rate of either task exponents are near zero. At the middle rates the first
+# |   starts near a half per epoch and falls with the sharpness. At the highest the first stays
+# |   positive, and sharpness jumps about.
 provenance.shown(draw_tangent.leading({"digits": digits} | mnist), digits, mnist)
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -117,13 +117,28 @@ sigmoid = papers.get("usps-sigmoid")
 # %% tags=["nbval-ignore-output"]
 print(results.notes(here, papers))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pruned descent over the first steps, computed here: test accuracy and test loss by arm.", "name": "fig-arms-live"}, "image": {"alt": "Two panels over some 1,500 steps. Test accuracy rises fastest without pruning; with negative directions pruned it stays lowest, with random ones in between. The test loss is the mirror image."}}
+# %% tags=["hide-input"]
+# | label: fig-arms-live
+# | fig-cap: >-
+# |   Pruned descent over the first steps, computed here: test accuracy and test loss by arm.
+# | fig-alt: >-
+# |   Two panels over some 1,500 steps. Test accuracy rises fastest without pruning; with negative
+# |   directions pruned it stays lowest, with random ones in between. The test loss is the mirror
+# |   image.
 draw.curves(here)
 
 # %% [markdown]
 # And over the 40 epochs of H's Fig. 1, published. Arms that are missing here and in the figures below are not published yet; the end of the chapter lists them.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 1: test accuracy and test loss over 40 epochs without pruning and with each set of directions pruned from the start. Published arms where there are any, else those computed here.", "name": "fig-arms-sets"}, "image": {"alt": "Two panels. Without pruning accuracy rises at once to above nine tenths. The other arms lie below it, the one without negative directions lowest."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-sets
+# | fig-cap: >-
+# |   H's Fig. 1: test accuracy and test loss over 40 epochs without pruning and with each set of
+# |   directions pruned from the start. Published arms where there are any, else those computed
+# |   here.
+# | fig-alt: >-
+# |   Two panels. Without pruning accuracy rises at once to above nine tenths. The other arms lie
+# |   below it, the one without negative directions lowest.
 provenance.shown(
     draw.curves(known, results.there(known, ("none", "negative", "positive", "chaotic"))), known
 )
@@ -154,7 +169,13 @@ for name, arm in (
 #
 # Taking out directions does two things to a gradient: it turns it, and it shortens it. A shorter gradient is a lower learning rate, and a network that learns more slowly is not one that cannot learn.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Length of the gradient that pruning leaves, in units of the whole.", "name": "fig-arms-kept"}, "image": {"alt": "Kept length over training, one curve for each arm, between zero and one; without negative directions less is left than without positive ones late in training."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-kept
+# | fig-cap: >-
+# |   Length of the gradient that pruning leaves, in units of the whole.
+# | fig-alt: >-
+# |   Kept length over training, one curve for each arm, between zero and one; without negative
+# |   directions less is left than without positive ones late in training.
 provenance.shown(
     draw.kept(
         known, results.there(known, ("negative", "positive", "random-same", "random-same-positive"))
@@ -162,7 +183,13 @@ provenance.shown(
     known,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The controls: arms that prune negative directions, as many random ones, and each with the gradient's length restored.", "name": "fig-arms-controls"}, "image": {"alt": "Two panels, test accuracy and test loss over training, of up to six arms."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-controls
+# | fig-cap: >-
+# |   The controls: arms that prune negative directions, as many random ones, and each with the
+# |   gradient's length restored.
+# | fig-alt: >-
+# |   Two panels, test accuracy and test loss over training, of up to six arms.
 provenance.shown(
     draw.curves(
         known,
@@ -173,7 +200,13 @@ provenance.shown(
     known,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end that each arm costs, in pairs: the same networks, the same batches; mean and 95% interval over networks (Student's t).", "name": "fig-arms-differences"}, "image": {"alt": "A row for each arm with a point and a bar; the zero line is training without pruning."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-differences
+# | fig-cap: >-
+# |   Test accuracy at the end that each arm costs, in pairs: the same networks, the same batches;
+# |   mean and 95% interval over networks (Student's t).
+# | fig-alt: >-
+# |   A row for each arm with a point and a bar; the zero line is training without pruning.
 provenance.shown(draw.differences(results.costs(known)), known)
 
 # %% [markdown]
@@ -187,10 +220,26 @@ provenance.shown(draw.differences(results.costs(known)), known)
 # The length that is restored at one step does not restore the way that a network would have come with longer steps from the start. So each rule gets the best learning rate of those tried.
 # Rates were added at the upper end while accuracy still rose there; where a curve below still rises at its largest rate, a larger one may do better, and the row of the scorecard says so.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the learning rate; dashed, H's. Published arms where there are any.", "name": "fig-arms-rates"}, "image": {"alt": "Test accuracy against learning rate on a logarithmic axis, without pruning and with negative or positive directions pruned, with intervals."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-rates
+# | fig-cap: >-
+# |   Test accuracy at the end against the learning rate; dashed, H's. Published arms where there
+# |   are any.
+# | fig-alt: >-
+# |   Test accuracy against learning rate on a logarithmic axis, without pruning and with negative
+# |   or positive directions pruned, with intervals.
 provenance.shown(draw.rates(results.rates(known), mark=size.learning_rate), known)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Negative directions pruned at several learning rates, at the largest also all chaotic ones, beside training without pruning at the smallest and the largest of them. Published arms where there are any.", "name": "fig-arms-retuned"}, "image": {"alt": "Two panels over 40 epochs. With negative directions pruned, test accuracy rests on plateaus below a third and leaves them the earlier the larger the learning rate; at 0.1 it joins the curve without pruning."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-retuned
+# | fig-cap: >-
+# |   Negative directions pruned at several learning rates, at the largest also all chaotic ones,
+# |   beside training without pruning at the smallest and the largest of them. Published arms where
+# |   there are any.
+# | fig-alt: >-
+# |   Two panels over 40 epochs. With negative directions pruned, test accuracy rests on plateaus
+# |   below a third and leaves them the earlier the larger the learning rate; at 0.1 it joins the
+# |   curve without pruning.
 provenance.shown(
     draw.curves(
         known,
@@ -231,7 +280,14 @@ glue("hessian-retuned-edge", 100 * results.above_edge(known, "negative-at-0.1"),
 #
 # How many of the negative directions does it take? Below, only the ten largest are pruned, or any ten of them; and all of them where descent has momentum 0.9.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Ten of the negative directions pruned, the largest or any, and all of them with momentum. Published.", "name": "fig-arms-fewer"}, "image": {"alt": "Two panels, test accuracy and test loss over training: without pruning, with all negative directions pruned and with ten of them, and the first two with momentum."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-fewer
+# | fig-cap: >-
+# |   Ten of the negative directions pruned, the largest or any, and all of them with momentum.
+# |   Published.
+# | fig-alt: >-
+# |   Two panels, test accuracy and test loss over training: without pruning, with all negative
+# |   directions pruned and with ten of them, and the first two with momentum.
 provenance.shown(
     draw.curves(
         known,
@@ -269,7 +325,15 @@ for name in (
 # %% [markdown]
 # And without batches: the same number of steps, each of all samples. Such a run has the gradient's noise taken out in place of its negative directions.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Descent by batches of 8 and by all samples at once, as many steps of the same length, without pruning; and by batches with negative directions pruned. Arms that are not published yet are missing.", "name": "fig-arms-full-batch"}, "image": {"alt": "Two panels, test accuracy and test loss over training: the curves of batches and of all samples, and that of batches with negative directions pruned."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-full-batch
+# | fig-cap: >-
+# |   Descent by batches of 8 and by all samples at once, as many steps of the same length, without
+# |   pruning; and by batches with negative directions pruned. Arms that are not published yet are
+# |   missing.
+# | fig-alt: >-
+# |   Two panels, test accuracy and test loss over training: the curves of batches and of all
+# |   samples, and that of batches with negative directions pruned.
 provenance.shown(
     draw.curves(known, results.there(known, ("none", "none-full-batch", "negative"))), known
 )
@@ -285,7 +349,13 @@ for name in ("none", "negative"):
 #
 # H's second network is convolutional: here four kernels of 3×3 pixels with padding and ReLU (40 parameters), 3×3 max-pooling, and a linear layer (1,010). H's code has some 1,160 parameters, and the paper does not list them layer by layer.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The convolutional network over 40 epochs, without pruning and with each set pruned. Published.", "name": "fig-arms-convolutional"}, "image": {"alt": "Two panels, test accuracy and test loss of the convolutional network over training, a curve for each set of directions pruned."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-convolutional
+# | fig-cap: >-
+# |   The convolutional network over 40 epochs, without pruning and with each set pruned. Published.
+# | fig-alt: >-
+# |   Two panels, test accuracy and test loss of the convolutional network over training, a curve
+# |   for each set of directions pruned.
 provenance.shown(draw.curves(small_network), small_network)
 
 # %% [markdown]
@@ -301,7 +371,14 @@ results.elsewhere(papers)
 #
 # H's Fig. 2 lets networks with sigmoid units, which learn more slowly, train for a while before pruning begins.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 2: sigmoid units, chaotic directions pruned from the step marked on. Published arms; without these, the arms computed here.", "name": "fig-arms-onset"}, "image": {"alt": "Two panels over 40 epochs: test accuracy and test loss without pruning, with pruning from the start, and from steps 2,000, 5,000 and 10,000, marked by dashed lines."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-onset
+# | fig-cap: >-
+# |   H's Fig. 2: sigmoid units, chaotic directions pruned from the step marked on. Published arms;
+# |   without these, the arms computed here.
+# | fig-alt: >-
+# |   Two panels over 40 epochs: test accuracy and test loss without pruning, with pruning from the
+# |   start, and from steps 2,000, 5,000 and 10,000, marked by dashed lines.
 provenance.shown(
     draw.curves(
         results.judged(here, papers, "usps-sigmoid"),
@@ -315,12 +392,25 @@ provenance.shown(
 #
 # How many eigenvalues are positive and negative, and where does the gradient lie?
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set pruned.", "name": "fig-arms-counts"}, "image": {"alt": "Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred each, over training."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-counts
+# | fig-cap: >-
+# |   Eigenvalues of a batch's Hessian within its range, by sign, over training, for each set
+# |   pruned.
+# | fig-alt: >-
+# |   Panels for up to four arms; in each, counts of positive and negative eigenvalues, some hundred
+# |   each, over training.
 provenance.shown(
     draw.counts(known, results.there(known, ("none", "negative", "positive", "random-same"))), known
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Share of the squared gradient along positive and negative eigenvectors of the batch's Hessian.", "name": "fig-arms-overlaps"}, "image": {"alt": "Panels for up to four arms; in each, shares between zero and one of positive and negative directions over training."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-arms-overlaps
+# | fig-cap: >-
+# |   Share of the squared gradient along positive and negative eigenvectors of the batch's Hessian.
+# | fig-alt: >-
+# |   Panels for up to four arms; in each, shares between zero and one of positive and negative
+# |   directions over training.
 provenance.shown(
     draw.overlaps(known, results.there(known, ("none", "negative", "positive", "random-same"))),
     known,
@@ -340,7 +430,15 @@ parts = {
     for step, params in states.items()
 }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "What the negative directions of a batch's Hessian hold of the batch's gradient, what they contribute to the descent of the whole training loss, and what as many random directions would take; 95% intervals over batches.", "name": "fig-contributions"}, "image": {"alt": "Three series of shares over training steps, with intervals: of the squared gradient, of the descent, and of the number of directions."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-contributions
+# | fig-cap: >-
+# |   What the negative directions of a batch's Hessian hold of the batch's gradient, what they
+# |   contribute to the descent of the whole training loss, and what as many random directions would
+# |   take; 95% intervals over batches.
+# | fig-alt: >-
+# |   Three series of shares over training steps, with intervals: of the squared gradient, of the
+# |   descent, and of the number of directions.
 draw.contributions(parts)
 
 # %% tags=["nbval-ignore-output"]
@@ -375,7 +473,14 @@ noise = {
     if step in size.noise_times
 }
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Each negative eigenvalue of some batches' Hessians, and the full batch's curvature along the same eigenvector; on the dashed line the full batch curves as the batch does.", "name": "fig-batch-noise"}, "image": {"alt": "Scatter plots, one for each time. Points lie above the dashed diagonal: the full batch's curvature is less negative than the batch's, and for many directions positive."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-batch-noise
+# | fig-cap: >-
+# |   Each negative eigenvalue of some batches' Hessians, and the full batch's curvature along the
+# |   same eigenvector; on the dashed line the full batch curves as the batch does.
+# | fig-alt: >-
+# |   Scatter plots, one for each time. Points lie above the dashed diagonal: the full batch's
+# |   curvature is less negative than the batch's, and for many directions positive.
 draw_hessian.noise(noise)
 
 # %% tags=["nbval-ignore-output"]
@@ -417,7 +522,15 @@ growth = pruning_exponents.compare(
     seed=seed,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Largest growth of a perturbation, ln σ₁ of the product of derivatives, along plain descent, along pruned descent by its true derivative, and with the projector held fixed; digits, 64-8-10. Mean over networks and their range.", "name": "fig-pruned-growth"}, "image": {"alt": "Growth over steps for three maps. With the projector held fixed it stays at zero; plain descent and pruned descent with its true derivative both rise."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-pruned-growth
+# | fig-cap: >-
+# |   Largest growth of a perturbation, ln σ₁ of the product of derivatives, along plain descent,
+# |   along pruned descent by its true derivative, and with the projector held fixed; digits,
+# |   64-8-10. Mean over networks and their range.
+# | fig-alt: >-
+# |   Growth over steps for three maps. With the projector held fixed it stays at zero; plain
+# |   descent and pruned descent with its true derivative both rise.
 draw_hessian.maps(growth)
 
 # %% [markdown]
@@ -443,7 +556,15 @@ spectrum = sgd_spectra.over_time(
 )
 whole = sgd_spectra.published().get("digits-small", spectrum)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10: all 610 exponents over [0, t] (left), and the extreme ones over time (right), mean over networks and range; published where there are any.", "name": "fig-spectra"}, "image": {"alt": "Left, spectra against the index: positive at the left end, a long plateau at zero, negative at the right end; the later, the closer to zero. Right, the largest and smallest exponents over time."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-spectra
+# | fig-cap: >-
+# |   Digits, 64-8-10: all 610 exponents over [0, t] (left), and the extreme ones over time (right),
+# |   mean over networks and range; published where there are any.
+# | fig-alt: >-
+# |   Left, spectra against the index: positive at the left end, a long plateau at zero, negative at
+# |   the right end; the later, the closer to zero. Right, the largest and smallest exponents over
+# |   time.
 provenance.shown(draw_hessian.exponents(whole), whole)
 
 # %% tags=["nbval-ignore-output"]
@@ -468,7 +589,14 @@ leading = sgd_spectra.over_time(
     progress=False,
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "256-20-10 (or its stand-in): the leading exponents over [0, t], and the largest of [0, t] and of each stretch over time.", "name": "fig-leading"}, "image": {"alt": "Left, leading exponents against the index at several times, all positive. Right, the largest over time."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-leading
+# | fig-cap: >-
+# |   256-20-10 (or its stand-in): the leading exponents over [0, t], and the largest of [0, t] and
+# |   of each stretch over time.
+# | fig-alt: >-
+# |   Left, leading exponents against the index at several times, all positive. Right, the largest
+# |   over time.
 draw_hessian.exponents(leading)
 
 # %% tags=["nbval-ignore-output"]
@@ -495,7 +623,16 @@ of_batch = sgd_spectra.of_hessian(
     little, 0, size.learning_rate, size.batch, size.lag_times, size.lag, seed
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Digits, 64-8-10. Left: overlap of subspaces of the Lyapunov matrix at one time with those at the next; dotted, what random subspaces of these dimensions have. Right: overlap of the negative and positive eigenspaces of one and the same batch's Hessian before and after some steps of training; dotted, chance within its range.", "name": "fig-subspaces"}, "image": {"alt": "Two panels of overlaps between zero and one against the step, each with dotted lines for chance."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-subspaces
+# | fig-cap: >-
+# |   Digits, 64-8-10. Left: overlap of subspaces of the Lyapunov matrix at one time with those at
+# |   the next; dotted, what random subspaces of these dimensions have. Right: overlap of the
+# |   negative and positive eigenspaces of one and the same batch's Hessian before and after some
+# |   steps of training; dotted, chance within its range.
+# | fig-alt: >-
+# |   Two panels of overlaps between zero and one against the step, each with dotted lines for
+# |   chance.
 draw_hessian.stabilising(spans, of_batch)
 
 # %% tags=["nbval-ignore-output"]
@@ -531,10 +668,23 @@ apart = published_twins.get("usps", pairs)
 # %% tags=["nbval-ignore-output"]
 print(experiment.notes({"here": pairs} | published_twins))
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3a: distance of twins to the reference, by the direction of the perturbation; mean over networks and range. Published where there are any.", "name": "fig-twins"}, "image": {"alt": "Distance over 40 epochs for five directions. All rise from 0.1, quickly at first and then ever more slowly; top and chaotic lie highest."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-twins
+# | fig-cap: >-
+# |   H's Fig. 3a: distance of twins to the reference, by the direction of the perturbation; mean
+# |   over networks and range. Published where there are any.
+# | fig-alt: >-
+# |   Distance over 40 epochs for five directions. All rise from 0.1, quickly at first and then ever
+# |   more slowly; top and chaotic lie highest.
 provenance.shown(draw_twins.divergence(apart), apart)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "H's Fig. 3b: distances between the bounds from the largest and the smallest exponent, up to the time for which directions were found.", "name": "fig-twin-bounds"}, "image": {"alt": "Distances on a logarithmic axis between two grey curves that part from the value 0.1."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-twin-bounds
+# | fig-cap: >-
+# |   H's Fig. 3b: distances between the bounds from the largest and the smallest exponent, up to
+# |   the time for which directions were found.
+# | fig-alt: >-
+# |   Distances on a logarithmic axis between two grey curves that part from the value 0.1.
 provenance.shown(draw_twins.bounds(apart), apart)
 
 # %% [markdown]
@@ -546,7 +696,14 @@ provenance.shown(draw_twins.bounds(apart), apart)
 # and, since all curves bend over, two that end: a walk in a bowl, $d^2 = \varepsilon^2 + s(1 - e^{-t/\tau})$, and a drift that relaxes, $d = \varepsilon + c(1 - e^{-t/\tau})$.
 # A good $R^2$ decides nothing, so laws are compared by a corrected information criterion with correlated noise, and on the last third of the time, held out.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "One network's twins: distance, H's law as fitted by least squares and by likelihood, and the best of its rivals. The likelihood takes residuals to be correlated, so its curves may run beside the points.", "name": "fig-twin-fits"}, "image": {"alt": "Five panels, one for each direction, with a curve of distances and fitted laws."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-twin-fits
+# | fig-cap: >-
+# |   One network's twins: distance, H's law as fitted by least squares and by likelihood, and the
+# |   best of its rivals. The likelihood takes residuals to be correlated, so its curves may run
+# |   beside the points.
+# | fig-alt: >-
+# |   Five panels, one for each direction, with a curve of distances and fitted laws.
 provenance.shown(draw_twins.fits(apart), apart)
 
 # %% tags=["nbval-ignore-output"]
@@ -595,16 +752,34 @@ known_lengths, known_smooth = (
     published_twins.get("usps-sigmoid-sizes", smooth),
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "ReLU: distance in units of the perturbation, for perturbations of several lengths in one direction, mean over networks.", "name": "fig-twin-shape"}, "image": {"alt": "Curves of d over epsilon on a logarithmic axis. The smallest perturbations share one curve near 1; some of those between jump up by orders of magnitude, in steps."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-twin-shape
+# | fig-cap: >-
+# |   ReLU: distance in units of the perturbation, for perturbations of several lengths in one
+# |   direction, mean over networks.
+# | fig-alt: >-
+# |   Curves of d over epsilon on a logarithmic axis. The smallest perturbations share one curve
+# |   near 1; some of those between jump up by orders of magnitude, in steps.
 provenance.shown(draw_twins.shape(known_lengths), known_lengths)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "The same with sigmoid units.", "name": "fig-twin-shape-sigmoid"}, "image": {"alt": "Curves of d over epsilon for all perturbations lie on each other."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-twin-shape-sigmoid
+# | fig-cap: >-
+# |   The same with sigmoid units.
+# | fig-alt: >-
+# |   Curves of d over epsilon for all perturbations lie on each other.
 provenance.shown(draw_twins.shape(known_smooth), known_smooth)
 
 # %% tags=["nbval-ignore-output"]
 measures.departures({"ReLU": known_lengths, "sigmoid": known_smooth}, size.linear)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Test accuracy at the end against the length of the perturbation; grey, the reference.", "name": "fig-twin-sizes"}, "image": {"alt": "Accuracy against the length of the perturbation on a logarithmic axis: level with the reference up to lengths of several units, lower at the right end."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-twin-sizes
+# | fig-cap: >-
+# |   Test accuracy at the end against the length of the perturbation; grey, the reference.
+# | fig-alt: >-
+# |   Accuracy against the length of the perturbation on a logarithmic axis: level with the
+# |   reference up to lengths of several units, lower at the right end.
 provenance.shown(draw_twins.sizes(known_lengths), known_lengths)
 
 # %% [markdown]

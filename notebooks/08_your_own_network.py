@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -129,10 +129,26 @@ glue("own-sharp", float(intervals.median(edge)), display=False)
 glue("own-cost", spot.cost_epochs, display=False)
 glue("own-accuracy", float(record["accuracy"][-1, record.alive, 0].mean()), display=False)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The search: share p of initial conditions with exponential growth at each learning rate that was tried, with its interval; numbers say in which order.", "name": "fig-own-search"}, "image": {"alt": "Shares against the learning rate on a logarithmic axis: zero at the left end, one at the right, and a shaded bracket between where they cross the dashed level."}}
+# %% tags=["hide-input"]
+# | label: fig-own-search
+# | fig-cap: >-
+# |   The search: share p of initial conditions with exponential growth at each learning rate that
+# |   was tried, with its interval; numbers say in which order.
+# | fig-alt: >-
+# |   Shares against the learning rate on a logarithmic axis: zero at the left end, one at the
+# |   right, and a shaded bracket between where they cross the dashed level.
 draw_search.search(spot)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The answer at the learning rate found. (a) Mean distance of perturbed copies for each initial condition, with the window of best exponential fit dotted. (b) Training loss. (c) Leading exponents of the tangent map, each network with its own mark.", "name": "fig-own-answer"}, "image": {"alt": "Left, distances that climb from 1e-6 along straight dotted stretches and level off between 0.1 and 100. Middle, erratic losses. Right, exponents that fall with the index from positive values towards zero."}}
+# %% tags=["hide-input"]
+# | label: fig-own-answer
+# | fig-cap: >-
+# |   The answer at the learning rate found. (a) Mean distance of perturbed copies for each initial
+# |   condition, with the window of best exponential fit dotted. (b) Training loss. (c) Leading
+# |   exponents of the tangent map, each network with its own mark.
+# | fig-alt: >-
+# |   Left, distances that climb from 1e-6 along straight dotted stretches and level off between 0.1
+# |   and 100. Middle, erratic losses. Right, exponents that fall with the index from positive
+# |   values towards zero.
 draw.answer(record, fit, spectrum.exponents())
 
 # %% [markdown]
@@ -216,7 +232,14 @@ for name, method in methods.items():
         method, robust.initial(size.edge_networks, seed=seed, device=device), size.edge_at
     )
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Sharpness along training in units of each method's threshold, for Adam the preconditioned sharpness: median and range of the networks. The dashed line is the edge of stability.", "name": "fig-own-edges"}, "image": {"alt": "Three curves over 300 epochs that rise from about one half to the dashed line at one, reach it within 60 to 150 epochs, and stay near it."}}
+# %% tags=["hide-input"]
+# | label: fig-own-edges
+# | fig-cap: >-
+# |   Sharpness along training in units of each method's threshold, for Adam the preconditioned
+# |   sharpness: median and range of the networks. The dashed line is the edge of stability.
+# | fig-alt: >-
+# |   Three curves over 300 epochs that rise from about one half to the dashed line at one, reach it
+# |   within 60 to 150 epochs, and stay near it.
 draw.edges(size.edge_at, edges)
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -244,7 +267,15 @@ for name, method in methods.items():
     )
     leading[name] = found.exponents()[0]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left panels: growth of the distance in W of a copy perturbed by ε (solid), and of the tangent vector that starts along the same perturbation (dashed), for one network. Right: leading exponents of each map over the same epochs.", "name": "fig-own-methods"}, "image": {"alt": "In each of three panels a solid and a dashed curve lie on each other. At the right, rows of exponents: gradient descent's near zero, momentum's little above, Adam's highest."}}
+# %% tags=["hide-input"]
+# | label: fig-own-methods
+# | fig-cap: >-
+# |   Left panels: growth of the distance in W of a copy perturbed by ε (solid), and of the tangent
+# |   vector that starts along the same perturbation (dashed), for one network. Right: leading
+# |   exponents of each map over the same epochs.
+# | fig-alt: >-
+# |   In each of three panels a solid and a dashed curve lie on each other. At the right, rows of
+# |   exponents: gradient descent's near zero, momentum's little above, Adam's highest.
 draw.methods(growth, leading)
 
 # %%
@@ -325,7 +356,17 @@ with_norm = pytorch_loop.twins(normed, criterion, x, y, **near)
 no_noise = pytorch_loop.twins(normed, criterion, x, y, seeds=(0, 1), **settings)
 print("full batch, same weights, other random numbers: largest distance", no_noise.distance.max())
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Two trainings by a plain loop: ε apart under the same random numbers (solid), and from the same weights under others (dashed; from step 1, for at step 0 the distance is zero). With batch normalisation on the full batch the dashed curve is missing, because that distance stays exactly zero.", "name": "fig-own-floors"}, "image": {"alt": "Three panels with a logarithmic axis. Solid curves start at 1e-6 and change slowly. In the panels for mini-batches and dropout a dashed curve jumps at the first step to about one and stays; in the third there is none."}}
+# %% tags=["hide-input"]
+# | label: fig-own-floors
+# | fig-cap: >-
+# |   Two trainings by a plain loop: ε apart under the same random numbers (solid), and from the
+# |   same weights under others (dashed; from step 1, for at step 0 the distance is zero). With
+# |   batch normalisation on the full batch the dashed curve is missing, because that distance stays
+# |   exactly zero.
+# | fig-alt: >-
+# |   Three panels with a logarithmic axis. Solid curves start at 1e-6 and change slowly. In the
+# |   panels for mini-batches and dropout a dashed curve jumps at the first step to about one and
+# |   stays; in the third there is none.
 draw.floors(
     {
         "mini-batches": (batches.distance, other_batches.distance),
@@ -350,7 +391,14 @@ glue("own-memory-end", float(no_noise.evaluated[-1, 0] / no_noise.loss[-1, 0]), 
 # Batch normalisation on the full batch has no floor: its step *is* a map of the weights. What breaks is what the weights mean.
 # The layer trains with the statistics of the batch and is used with statistics it remembers, and those depend on the way that led to the weights:
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "One training with batch normalisation: the loss of the same weights with the statistics of the batch, as the network trains, and with the remembered ones, as it is used.", "name": "fig-own-memory"}, "image": {"alt": "Two falling curves of the loss. The one with remembered statistics starts higher or lower and approaches the other over some tens of steps."}}
+# %% tags=["hide-input"]
+# | label: fig-own-memory
+# | fig-cap: >-
+# |   One training with batch normalisation: the loss of the same weights with the statistics of the
+# |   batch, as the network trains, and with the remembered ones, as it is used.
+# | fig-alt: >-
+# |   Two falling curves of the loss. The one with remembered statistics starts higher or lower and
+# |   approaches the other over some tens of steps.
 draw.remembered(range(size.noise_points), no_noise.loss[:, 0], no_noise.evaluated[:, 0])
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
@@ -68,7 +68,15 @@ benchmarks.tables(known).drop(columns="what limits it")
 # %% tags=["nbval-ignore-output"]
 benchmarks.tables(known, "missed")
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Times as fast as the rival, by work: median over rounds, and range where it is wider than the mark. An upright stroke is the goal; disks met theirs, open squares missed it, diamonds had none. Read from the published measurements.", "name": "fig-performance-ratios"}, "image": {"alt": "A row for each work with a mark on a logarithmic axis from below one to above a thousand, a vertical line at one, and strokes at the goals."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-performance-ratios
+# | fig-cap: >-
+# |   Times as fast as the rival, by work: median over rounds, and range where it is wider than the
+# |   mark. An upright stroke is the goal; disks met theirs, open squares missed it, diamonds had
+# |   none. Read from the published measurements.
+# | fig-alt: >-
+# |   A row for each work with a mark on a logarithmic axis from below one to above a thousand, a
+# |   vertical line at one, and strokes at the goals.
 provenance.shown(draw.ratios(known), known)
 
 # %% [markdown]
@@ -85,7 +93,15 @@ provenance.shown(draw.ratios(known), known)
 #
 # Full-batch training of a perceptron is almost nothing but matrix products. How fast this machine multiplies large matrices is measured in the same rounds, and the share of that rate that descent reaches is a number that no rival's clumsiness can flatter.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Operations per second of descent on MNIST as a share of those of large matrix products. With the inputs that are used, the operations that are done; with all inputs, those that would have to be done if pixels that are zero were multiplied. Read from the published measurements.", "name": "fig-performance-shares"}, "image": {"alt": "A row for each ensemble and number of threads, a mark on a linear axis that begins at zero, and a vertical line at one, the rate of large matrix products."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-performance-shares
+# | fig-cap: >-
+# |   Operations per second of descent on MNIST as a share of those of large matrix products. With
+# |   the inputs that are used, the operations that are done; with all inputs, those that would have
+# |   to be done if pixels that are zero were multiplied. Read from the published measurements.
+# | fig-alt: >-
+# |   A row for each ensemble and number of threads, a mark on a linear axis that begins at zero,
+# |   and a vertical line at one, the rate of large matrix products.
 provenance.shown(draw.shares(known), known)
 
 # %% [markdown]
@@ -96,7 +112,14 @@ provenance.shown(draw.shares(known), known)
 #
 # Work that is twice as large should take twice as long, and no more memory than its data do. Each size was measured in a process of its own; memory is the peak above what was in use before the work.
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Time and memory against the number of networks, epochs, samples and parameters; the line is the power that fits, dashes are growth in proportion. Read from the published measurements.", "name": "fig-performance-growth"}, "image": {"alt": "Two rows of panels on logarithmic axes. Times lie on straight lines close to the dashed ones; memory rises with networks, samples and parameters."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-performance-growth
+# | fig-cap: >-
+# |   Time and memory against the number of networks, epochs, samples and parameters; the line is
+# |   the power that fits, dashes are growth in proportion. Read from the published measurements.
+# | fig-alt: >-
+# |   Two rows of panels on logarithmic axes. Times lie on straight lines close to the dashed ones;
+# |   memory rises with networks, samples and parameters.
 provenance.shown(draw.growth(known), known)
 
 # %% tags=["nbval-ignore-output"]
@@ -175,7 +198,17 @@ glue("performance-kept", cost_model.amount(sweep.kept), display=False)
 glue("performance-states", cost_model.amount(cost_model.states(sweep)), display=False)
 glue("performance-spare", float(whole.operations / whole.least), display=False)
 
-# %% tags=["hide-input", "nbval-ignore-output"] mystnb={"figure": {"caption": "Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines are the memories of the devices. (b) Hours against the number of devices, if memory sufficed, at the measured rate where there is one and else at the maker's nominal peak, which is not measured.", "name": "fig-performance-plans"}, "image": {"alt": "Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of every device. Right, lines for the sweep that fall in proportion to the number of devices, and level ones for the exponents of one network."}}
+# %% tags=["hide-input", "nbval-ignore-output"]
+# | label: fig-performance-plans
+# | fig-cap: >-
+# |   Costs on paper. (a) What lies in the memory of a device for one piece of work; vertical lines
+# |   are the memories of the devices. (b) Hours against the number of devices, if memory sufficed,
+# |   at the measured rate where there is one and else at the maker's nominal peak, which is not
+# |   measured.
+# | fig-alt: >-
+# |   Left, bars on a logarithmic axis; those of the activations of all samples pass the memory of
+# |   every device. Right, lines for the sweep that fall in proportion to the number of devices, and
+# |   level ones for the exponents of one network.
 provenance.shown(
     draw.plans(cost_model.over_devices(cost_model.one_of_each(costs), size.most_devices)), known
 )

@@ -165,7 +165,7 @@ def test_glued_numbers_are_plain(name):
 
 def displays(cell):
     """Whether a cell shows something for certain: a figure, a print, or a bare name at its end."""
-    if "figure" in cell.metadata.get("mystnb", {}):
+    if notebooks.figure_options(cell):
         return True
     body = ast.parse(cell.source).body
     calls = [

@@ -23,7 +23,7 @@ from netdyn_lib.results.provenance import imported
 HEADER = """# ---
 # jupyter:
 #   jupytext:
-#     cell_metadata_filter: tags,mystnb,-all
+#     cell_metadata_filter: tags,-all
 #     formats: ipynb,py:percent
 #   kernelspec:
 #     display_name: Python 3
@@ -477,9 +477,7 @@ def site_project(project, measured):
     """A repository with a whole site in _build, and all that another build needs."""
     path, nb = measured
     project.source("02_second").unlink()
-    figure = nbformat.v4.new_code_cell(
-        "draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}}}
-    )
+    figure = nbformat.v4.new_code_cell("# | label: fig-x\n# | fig-cap: x\ndraw()")
     figure.outputs = [nbformat.v4.new_output("display_data", {"image/png": "aGVsbG8="})]
     nb.cells.append(figure)
     nb.metadata.netdyn |= {

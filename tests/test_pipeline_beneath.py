@@ -32,9 +32,7 @@ PROJECT = Project(Path(__file__).resolve().parents[1])
 
 
 def made(run=RUN, now=RUN["modules"], table=TABLE, folder=None, found=None):
-    cell = nbformat.v4.new_code_cell(
-        "draw()", metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "c"}}}
-    )
+    cell = nbformat.v4.new_code_cell("# | label: fig-x\n# | fig-cap: c\ndraw()")
     if table is not None:
         cell.metadata["netdyn"] = {"numbers": packing.packed(table)}
     if found is not None:

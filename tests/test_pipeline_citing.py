@@ -174,10 +174,8 @@ def test_a_file_that_lacks_what_is_cited_is_an_error(tmp_path):
 
 
 def chapter():
-    cell = nbformat.v4.new_code_cell(
-        "draw()",
-        metadata={"mystnb": {"figure": {"name": "fig-x", "caption": "x"}, "image": {"alt": "x"}}},
-    )
+    text = "# | label: fig-x\n# | fig-cap: x\n# | fig-alt: x\ndraw()"
+    cell = nbformat.v4.new_code_cell(text)
     nb = nbformat.v4.new_notebook(cells=[cell])
     nb.metadata["netdyn"] = {"commit": "abc123"}
     return nb

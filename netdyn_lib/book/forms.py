@@ -48,13 +48,8 @@ _RUN = _object(
     parameters={"type": "object"},
     modules={"type": "object", "additionalProperties": _TEXT},
 )
-_FIGURE = _object(name={"type": "string", "pattern": r"^[\w-]*$"}, caption=_TEXT)
 _CELL = _object(
-    metadata=_object(
-        tags=_TEXTS,
-        mystnb=_object(figure=_FIGURE, image=_object(alt=_TEXT)),
-        netdyn=_object(numbers=_TEXT, sources=_TEXTS),
-    ),
+    metadata=_object(tags=_TEXTS, netdyn=_object(numbers=_TEXT, sources=_TEXTS)),
     outputs={
         "items": _object(
             data=_object(

@@ -4,10 +4,12 @@ import ast
 import base64
 import copy
 import hashlib
+import itertools
 import zlib
 
 import jupytext
 import nbformat
+import yaml
 
 from ..figures import packing
 from ..results import reading
@@ -16,6 +18,8 @@ from .project import PipelineError
 
 PARAMETERS = "parameters"
 INJECTED = "injected-parameters"
+MARK = "# |"  # begins a line of a cell that declares a figure
+OPTIONS = ("label", "fig-cap", "fig-alt")
 
 
 def read_source(path):
@@ -127,22 +131,48 @@ def without(nb, mime):
     return nb
 
 
+def figure_options(cell):
+    """The figure that a code cell declares in the comments ``# |`` at its top, as in Quarto.
+
+    They are YAML: ``label`` is the figure's name, ``fig-cap`` its caption, ``fig-alt`` the text for
+    those who cannot see it.  {} for a cell without.
+
+    Raises
+    ------
+    PipelineError
+        For comments that are no YAML, or say something else.
+    """
+    lines = list(itertools.takewhile(lambda line: line.startswith(MARK), cell.source.splitlines()))
+    if cell.cell_type != "code" or not lines:
+        return {}
+    text = "\n".join(line[len(MARK) :].removeprefix(" ") for line in lines)
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        raise PipelineError(f"a cell begins with {lines[0]!r}, and is no YAML: {what}") from None
+    if not isinstance(found, dict) or not found.keys() <= set(OPTIONS):
+        raise PipelineError(f"a cell begins with {lines[0]!r}: give {', '.join(OPTIONS)}")
+    return {name: str(value) for name, value in found.items()}
+
+
+def with_figures(nb):
+    """A copy for the renderer: the figures that cells declare are in their metadata, not their text."""
+    nb = copy.deepcopy(nb)
+    for cell in nb.cells:
+        options = figure_options(cell)
+        if options:
+            figure = {"name": options.get(OPTIONS[0], ""), "caption": options.get(OPTIONS[1], "")}
+            cell.metadata.mystnb = {"figure": figure, "image": {"alt": options.get(OPTIONS[2], "")}}
+            lines = cell.source.splitlines()
+            cell.source = "\n".join(itertools.dropwhile(lambda line: line.startswith(MARK), lines))
+    return nb
+
+
 def figures(nb):
     """Figure cells: ``(cell, name, caption, alt)`` for each cell that declares a figure."""
-    found = []
-    for cell in nb.cells:
-        meta = cell.metadata.get("mystnb", {})
-        if "figure" in meta:
-            figure = meta["figure"]
-            found.append(
-                (
-                    cell,
-                    figure.get("name", ""),
-                    figure.get("caption", ""),
-                    meta.get("image", {}).get("alt", ""),
-                )
-            )
-    return found
+    declared = ((cell, figure_options(cell)) for cell in nb.cells)
+    return [(cell, *(found.get(name, "") for name in OPTIONS)) for cell, found in declared if found]
 
 
 def picture(cell, name):

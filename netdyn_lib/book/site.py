@@ -226,6 +226,7 @@ def stage(project, notebooks, rows, source, runs=()):
         shown = notebook.without(notebook.without(nb, claims.MIME), vector.MIME)
         beneath.add(shown, name, beneath.now(project, name), source / "notebooks")
         launch.add(shown, place, name)
+        shown = notebook.with_figures(shown)
         (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
     made = source / "book" / "_generated"
     made.mkdir()

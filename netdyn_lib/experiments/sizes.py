@@ -564,7 +564,7 @@ _LAPTOP = {
 }
 
 
-def sizes(experiment, profile="laptop"):
+def sizes(experiment, profile="laptop", **changed):
     """Sizes of one experiment at one profile.
 
     Parameters
@@ -572,16 +572,20 @@ def sizes(experiment, profile="laptop"):
     experiment : str
         Name of a notebook without its suffix, such as ``"01_toy_map"``.
     profile : {"laptop", "paper"}
+    changed : optional
+        Sizes by name that stand in the place of the profile's, as a notebook's parameters give
+        them; None leaves the profile's.
 
     Returns
     -------
     types.SimpleNamespace
-        One attribute for each size; plain numbers and tuples.
+        One attribute for each size; plain numbers and tuples.  ``changed`` holds those that are
+        not the profile's, by name: a run with any is another experiment than the papers'.
 
     Raises
     ------
     ValueError
-        For an unknown profile or experiment; the message lists the known.
+        For an unknown profile, experiment or size; the message lists the known.
 
     >>> sizes("01_toy_map").keep
     200
@@ -593,4 +597,12 @@ def sizes(experiment, profile="laptop"):
     table = dict(_PAPER[experiment])
     if profile == "laptop":
         table |= _LAPTOP.get(experiment, {})
-    return SimpleNamespace(**table)
+    if unknown := changed.keys() - table.keys():
+        known = ", ".join(sorted(table))
+        raise ValueError(f"{experiment} has no size {', '.join(sorted(unknown))}; known: {known}")
+    changed = {name: value for name, value in changed.items() if value is not None}
+    changed = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in changed.items()
+    }
+    changed = {name: value for name, value in changed.items() if value != table[name]}
+    return SimpleNamespace(**table | changed, changed=changed)

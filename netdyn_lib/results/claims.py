@@ -288,11 +288,14 @@ class Scorecard:
     A notebook calls :meth:`measure` once for each claim of its chapter and
     shows the scorecard in its last cells.  Shown, it is a table for readers
     and, beside it, plain data from which the book's scorecard is gathered.
+    With sizes that were ``changed``, as :func:`netdyn_lib.experiments.sizes.sizes` says, it judges
+    no claim.
     """
 
     chapter: str
     path: str | None = None
     measurements: dict = field(default_factory=dict)
+    changed: dict = field(default_factory=dict)
 
     def __post_init__(self):
         self._claims = {k: c for k, c in load(self.path).items() if c.chapter == self.chapter}
@@ -354,6 +357,10 @@ class Scorecard:
             raise KeyError(
                 f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}"
             )
+        if self.changed:
+            sizes = ", ".join(f"{name} = {value!r}" for name, value in self.changed.items())
+            measured, low, high, readings = math.nan, None, None, None
+            untested = f"This run's sizes are not the profile's ({sizes}): it judges no claim."
         found, measured = provenance.of(source), float(measured)
         low, high = (None if v is None else float(v) for v in (low, high))
         if math.isfinite(measured) and any(v is not None and math.isnan(v) for v in (low, high)):
