@@ -36,7 +36,7 @@ from myst_nb import glue
 
 from netdyn_lib.experiments import saturation
 from netdyn_lib.experiments import sizes as profiles
-from netdyn_lib.figures import phases as strips
+from netdyn_lib.figures import series as strips
 from netdyn_lib.figures import saturation as mechanism
 from netdyn_lib.figures import series as draw
 from netdyn_lib.results import claims
