@@ -48,7 +48,7 @@ def curves(data, arms=None, what=("test_accuracy", "test_loss"), onsets=None):
     onsets : dict, optional
         Label → the step at which its pruning begins, to be marked.
     """
-    arms, onsets = _arms(data, arms), onsets or {}
+    arms, onsets = arms or data["arm"].values.tolist()[:7], onsets or {}
     with style.figure(1, len(what), height=2.6) as (fig, axes):
         for axis, name in zip(axes[0], what):
             for k, arm in enumerate(arms):
@@ -142,12 +142,8 @@ def rates(found, name="test accuracy", mark=None):
     return fig
 
 
-def _arms(data, arms):
-    return data["arm"].values.tolist()[:7] if arms is None else list(arms)
-
-
 def _by_class(data, arms, variable, name, limits):
-    arms = _arms(data, arms)
+    arms = arms or data["arm"].values.tolist()[:7]
     with style.figure(1, len(arms), height=2.3, sharex=True, sharey=True) as (fig, axes):
         for axis, arm in zip(axes[0], arms):
             for k, kind in enumerate(_CLASSES):

@@ -132,15 +132,15 @@ class Panel(Axes):
 
     def image(self, values, label=None, scale_name="", **looks):
         """Draw values (rows, columns) as colours; ``scale_name`` says what they are."""
-        drawn = self.imshow(values, label=label, **looks)
-        left, right, bottom, top = drawn.get_extent()
-        first, last = (top, bottom) if drawn.origin == "upper" else (bottom, top)
         rows, columns = np.shape(values)
+        ends = (-0.5, rows - 0.5) if looks.get("origin") == "lower" else (rows - 0.5, -0.5)
+        left, right, bottom, top = looks.get("extent", (-0.5, columns - 0.5, *ends))
+        first, last = (bottom, top) if looks.get("origin") == "lower" else (top, bottom)
         x = left + (np.arange(columns) + 0.5) * (right - left) / columns
         y = first + (np.arange(rows) + 0.5) * (last - first) / rows
         self.note("image", label, x=np.tile(x, rows), y=np.repeat(y, columns), value=values)
         self.scale_name = scale_name
-        return drawn
+        return self.imshow(values, label=label, **looks)
 
     def names(self, which, places, names, **looks):
         """Write ``names`` at ``places`` of the ``which`` axis, "x" or "y"."""

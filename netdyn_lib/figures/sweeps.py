@@ -97,13 +97,12 @@ def distances(data, rates):
     every initial condition.
     """
     distance = _mean_distance(data)
+    distance = distance.where(np.isfinite(distance) & (distance > 0))
     return _over_epochs(data, distance, rates, r"mean distance $\bar d(t)$", yscale="log")
 
 
 def _over_epochs(data, variable, rates, name, level=None, **limits):
     values = variable.transpose("eta", "epoch", "init").values
-    if name.startswith("mean distance"):
-        values = _positive(values)
     entries = {"first initial condition": _BOLD}
     with _grid(len(rates), 3, 2.2, name) as (fig, shown):
         for axis, rate in zip(shown, rates):
