@@ -121,9 +121,8 @@ def window_choices(epochs, distance, fits):
                 t = np.array([fit.start[k], fit.stop[k]])
                 values = np.exp(fit.intercept[k] + fit.slope[k] * t)
                 label = ("" if k == count - 1 else "_") + rule.replace("_", " ")
-                axis.note("line", label, x=t, y=values)
-                lower = 10.0 ** (-0.35 * (j + 1)) * values
-                axis.plot(t, lower, color=PALETTE[j], lw=2, label=label)
+                looks = dict(lift=10.0 ** (-0.35 * (j + 1)), color=PALETTE[j], lw=2)
+                axis.line(t, values, label, **looks)
             axis.set(xlabel=EPOCH, yscale="log")
         axes[0].set_ylabel("mean distance $\\bar d(t)$")
         axes[-1].legend(loc="lower right", **_SMALL)

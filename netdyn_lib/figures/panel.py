@@ -29,12 +29,12 @@ class Panel(Axes):
             series = (label or "").removeprefix("_")
             self.noted.append(dict(kind=kind, series=series, columns=columns))
 
-    def line(self, x, y, label=None, kind="line", **looks):
-        """Plot y (T,), or each column of y (T, k), against x (T,)."""
+    def line(self, x, y, label=None, kind="line", lift=1.0, **looks):
+        """Plot y (T,), or each column of y (T, k), against x (T,), at y · ``lift``; y is noted."""
         x, y = np.asarray(x), np.asarray(y)
         for column in np.atleast_2d(y.T):
             self.note(kind, label, x=x, y=column)
-        return self.plot(x, y, label=label, **looks)
+        return self.plot(x, y * lift, label=label, **looks)
 
     def points(self, x, y, label=None, **looks):
         """Plot markers that no line joins."""

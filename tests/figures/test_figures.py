@@ -16,6 +16,8 @@ import pytest
 import torch
 import xarray as xr
 
+from netdyn_lib.experiments import neutral_directions
+from netdyn_lib.experiments.perturbation_growth import experiment, measures
 from netdyn_lib.figures import (
     exponents,
     hessian,
@@ -34,11 +36,13 @@ from netdyn_lib.maps import one_dimensional
 from netdyn_lib.maps.one_dimensional import CUBIC
 from netdyn_lib.series import autocorrelation, kantz, phases
 from netdyn_lib.statistics import classification
+from netdyn_lib.statistics.growth_laws import LAWS, compare
 from netdyn_lib.statistics.intervals import Interval, student
 from netdyn_lib.tasks import tasks
 from tests.examples import LABELS, LOSS, labelled
 
 MODULES = {name: of for name, of in globals().items() if inspect.ismodule(of)}
+MODULES = {name: of for name, of in MODULES.items() if "figures" in of.__name__}
 NOTHING = Interval(np.nan, np.nan, np.nan)
 
 
@@ -326,9 +330,10 @@ EXPANSION = kantz.expansion(CURVES.log_curves)
 
 
 @pytest.mark.parametrize("labels", [phases.classify(LOSS), np.arange(6)])
-def test_kinds_are_those_of_the_series(labels):
+def test_names_and_kinds_are_those_of_the_experiments(labels):
     np.testing.assert_array_equal(series.kinds(labels), phases.kinds(labels))
-    assert series.KINDS == phases.KINDS
+    assert series.KINDS == phases.KINDS and prediction.PHASES == neutral_directions.KINDS
+    assert hessian.DIRECTIONS == experiment.EXPECTED
 
 
 def test_divergence_without_a_significant_reference_hides_its_panel():
@@ -797,6 +802,34 @@ def perturbed():
     coords = {"direction": list(hessian.DIRECTIONS[::-1]), "network": [0, 1]}
     coords |= {"step": np.arange(0, 50, 10), "mark": MARKS}
     return xr.Dataset(data, coords, {"epsilon": EPSILON})
+
+
+def test_the_laws_of_a_curve_are_fitted():
+    steps, law, noise = np.arange(0, 2001, 100), "drift and walk", 2e-4 * (rng(21) - 1)
+    curve = LAWS["straight line"].function(steps, EPSILON, 1e-4) * np.exp(noise)
+    coords = {"network": [0], "direction": ["top", "bottom"], "step": steps}
+    distance = (tuple(coords), [[curve, np.full(21, np.inf)]])
+    data = xr.Dataset({"distance": distance}, coords, {"epsilon": EPSILON})
+    found, fits = measures.fitted(data), compare(steps, curve, EPSILON).fits
+    _, distance, rival, known = found["top"]
+    assert found["bottom"] is None and rival != law
+    assert fits[rival].aicc == min(fits[name].aicc for name in fits if name != law)
+    np.testing.assert_allclose(known[law], fits[law](steps))
+    np.testing.assert_allclose(known["best other law"], fits[rival](steps))
+    np.testing.assert_allclose(known[f"{law}, least squares"], curve, rtol=2e-3)
+    with pytest.raises(ValueError, match="network = 7: the data hold 0"):
+        measures.fitted(data, 7)
+
+
+def test_figures_plot_by_methods_that_note():
+    """What is not noted are empty curves for legends, densities of orbits, and strips of phases."""
+    raw = r"\.(plot|errorbar|fill_between|hist|barh?|imshow|ax[hv]\w+|scatter|vlines)\((?!\[\])"
+    found = [
+        (name, call)
+        for name, module in MODULES.items()
+        for call in re.findall(raw, inspect.getsource(module))
+    ]
+    assert found == [("maps", "imshow")]
 
 
 def lengths(networks=5):
