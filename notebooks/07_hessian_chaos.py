@@ -704,7 +704,7 @@ provenance.shown(draw_twins.bounds(apart), apart)
 # |   beside the points.
 # | fig-alt: >-
 # |   Five panels, one for each direction, with a curve of distances and fitted laws.
-provenance.shown(draw_twins.fits(measures.fitted(apart)), apart)
+provenance.shown(draw_twins.fits(apart), apart)
 
 # %% tags=["nbval-ignore-output"]
 measures.laws(apart).round(3)

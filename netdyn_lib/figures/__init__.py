@@ -1,5 +1,6 @@
-"""Figures of the book, in one style: arrays in, a figure out whose panels have noted what they plot,
-so that :func:`netdyn_lib.figures.numbers.table` gives its numbers.
+"""Figures of the book, in one style: arrays in, a figure out.
+
+Its panels note what they plot; :func:`netdyn_lib.figures.numbers.table` gives the numbers.
 
 A figure is a function with a panel for each :class:`netdyn_lib.figures.panel.Panel`::
 

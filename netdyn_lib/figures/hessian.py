@@ -6,7 +6,9 @@ Colours and dashes of the directions of a perturbation are the same in every fig
 
 import matplotlib as mpl
 import numpy as np
+from scipy import optimize
 
+from ..statistics import growth_laws
 from ..statistics.intervals import student
 from . import style
 from .style import DASHED, MUTED, PALETTE, dash, frame, key, look, say
@@ -20,6 +22,7 @@ _NAMES = {
 _CLASSES = ("positive", "negative")
 #: Directions of a perturbation, by the growth that is expected along them.
 DIRECTIONS = ("top", "chaotic", "random", "non-chaotic", "bottom")
+_LAW = "drift and walk"  # of Herrmann 2022
 _DISTANCE = r"distance $\|W' - W\|$"
 _NARROW = dict(height=2.6, width=0.7 * style.WIDTH)
 
@@ -302,30 +305,52 @@ def bounds(data):
     return fig
 
 
-def fits(curves):
-    """Plot the distances of perturbed copies of one network, each with the laws fitted to it.
-
-    ``curves``: direction → (steps (T,), distances (T,), name of the best other law, dict of fitted
-    distances (T,) by the names in the key), or None for copies that overflowed; as
-    :func:`netdyn_lib.experiments.perturbation_growth.measures.fitted` gives them.
+def fits(data, network=0):
+    """Plot the distances of perturbed copies of one network with the laws fitted to them: that of
+    Herrmann 2022 by AICc and by least squares, and the best of the others by AICc.
     """
-    names = ("drift and walk", "best other law", "drift and walk, least squares")
-    looks = (dict(color="black"), dict(color=PALETTE[1], ls="--"), dict(color=MUTED, ls=":"))
+    if network not in data["network"].values:
+        known = ", ".join(map(str, data["network"].values))
+        raise ValueError(f"network = {network}: the data hold {known}")
+    looks = {
+        _LAW: dict(color="black"),
+        "best other law": dict(color=PALETTE[1], ls="--"),
+        f"{_LAW}, least squares": dict(color=MUTED, ls=":"),
+    }
+    steps, epsilon = data["step"].values, data.attrs["epsilon"]
     with style.figure(2, 3, height=2.2) as (fig, axes):
         for k, (axis, direction) in enumerate(zip(axes.flat, DIRECTIONS)):
+            distance = data["distance"].sel(network=network, direction=direction).values
             axis.set(xlabel="step", ylabel=_DISTANCE if k % 3 == 0 else "")
-            if curves[direction] is None:
-                axis.set_title(direction, fontsize="small")
+            axis.set_title(direction, fontsize="small")
+            if not (np.isfinite(distance) & (distance > 0)).all():
                 say(axis, "overflowed")
                 continue
-            steps, distance, rival, fitted = curves[direction]
+            found = growth_laws.compare(steps, distance, epsilon).fits
+            rival = min((name for name in found if name != _LAW), key=lambda n: found[n].aicc)
+            fitted = (
+                found[_LAW](steps),
+                found[rival](steps),
+                _least_squares(steps, distance, epsilon),
+            )
             axis.points(steps, distance, "_measured", **look(k, ms=3))
-            for name, of in zip(names, looks):
-                axis.line(steps, fitted[name], name, **of)
+            for (name, of), values in zip(looks.items(), fitted):
+                axis.line(steps, values, name, **of)
             axis.set_title(f"{direction}\nrival: {rival}", fontsize="small")
         axes.flat[-1].set_visible(False)
-        key(fig, dict(zip(names, looks)))
+        key(fig, looks)
     return fig
+
+
+def _least_squares(steps, distance, epsilon):
+    """d = √(ε² + α t² + β t), α, β ≥ 0, by least squares of d, in units in which α and β are about
+    1 and so is d.
+    """
+    law, top = growth_laws.LAWS[_LAW].function, distance.max()
+    size, last = max(top**2 - epsilon**2, 1e-6 * top**2), steps.max()
+    scaled = lambda t, a, b: law(t, epsilon, a * size / last**2, b * size / last) / top
+    start = dict(p0=(0.5, 0.5), bounds=(0, np.inf))
+    return top * scaled(steps, *optimize.curve_fit(scaled, steps, distance / top, **start)[0])
 
 
 def sizes(sizes, tail=0.05):

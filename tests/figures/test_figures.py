@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 
 from netdyn_lib.experiments import neutral_directions
-from netdyn_lib.experiments.perturbation_growth import experiment, measures
+from netdyn_lib.experiments.perturbation_growth import experiment
 from netdyn_lib.figures import (
     exponents,
     hessian,
@@ -35,8 +35,7 @@ from netdyn_lib.lyapunov import growth_fits, linear_regime
 from netdyn_lib.maps import one_dimensional
 from netdyn_lib.maps.one_dimensional import CUBIC
 from netdyn_lib.series import autocorrelation, kantz, phases
-from netdyn_lib.statistics import classification
-from netdyn_lib.statistics.growth_laws import LAWS, compare
+from netdyn_lib.statistics import classification, growth_laws
 from netdyn_lib.statistics.intervals import Interval, student
 from netdyn_lib.tasks import tasks
 from tests.examples import LABELS, LOSS, labelled
@@ -757,20 +756,24 @@ def hessian_cases():
     top = data["distance"].sel(direction="top")[:, :3]
     yield "bounds", figure, expected | {(1, "top"): ranged(top, "network")}
 
-    laws = ("drift and walk", "best other law", "drift and walk, least squares")
-    curve = (
-        np.arange(3),
-        np.ones(3),
-        "straight line",
-        {law: np.full(3, k) for k, law in enumerate(laws)},
-    )
-    curves = dict.fromkeys(hessian.DIRECTIONS, curve) | {"random": None}
-    figure = hessian.fits(curves)
-    assert figure.axes[0].get_title() == "top\nrival: straight line"
+    # A straight line, which the law of the paper contains, and a copy that overflowed.
+    steps, law, noise = np.arange(0, 2001, 100), "drift and walk", 2e-4 * (rng(21) - 1)
+    curve = growth_laws.LAWS["straight line"].function(steps, EPSILON, 1e-4) * np.exp(noise)
+    coords = {"network": [0], "direction": list(hessian.DIRECTIONS), "step": steps}
+    distance = np.where(np.arange(5)[:, None] == 2, np.inf, curve)[None]
+    data = xr.Dataset({"distance": (tuple(coords), distance)}, coords, {"epsilon": EPSILON})
+    figure, found = hessian.fits(data), growth_laws.compare(steps, curve, EPSILON).fits
+    rival = figure.axes[0].get_title().removeprefix("top\nrival: ")
+    assert found[rival].aicc == min(fit.aicc for name, fit in found.items() if name != law)
     assert [text.get_text() for text in figure.axes[2].texts] == ["overflowed"]
-    yield "fits", figure, {(4, laws[2]): [2, 2, 2], (1, "measured"): [1, 1, 1]}
+    expected = {(1, "measured"): curve, (4, law): found[law](steps)}
+    expected[(1, "best other law")] = found[rival](steps)
+    yield "fits", figure, expected
 
-    # At the end: here the last step; of one network there is no interval.
+    # Least squares of d find α and β where there is no noise.
+    paper = growth_laws.LAWS[law].function(steps, EPSILON, 1e-7, 1e-5)
+    np.testing.assert_allclose(hessian._least_squares(steps, paper, EPSILON), paper, rtol=1e-6)
+
     figure = hessian.sizes(lengths())
     assert "span" not in set(numbers.table(hessian.sizes(lengths(1)))["kind"])
     known = student(np.linspace(0.7, 0.9, 5))
@@ -802,23 +805,6 @@ def perturbed():
     coords = {"direction": list(hessian.DIRECTIONS[::-1]), "network": [0, 1]}
     coords |= {"step": np.arange(0, 50, 10), "mark": MARKS}
     return xr.Dataset(data, coords, {"epsilon": EPSILON})
-
-
-def test_the_laws_of_a_curve_are_fitted():
-    steps, law, noise = np.arange(0, 2001, 100), "drift and walk", 2e-4 * (rng(21) - 1)
-    curve = LAWS["straight line"].function(steps, EPSILON, 1e-4) * np.exp(noise)
-    coords = {"network": [0], "direction": ["top", "bottom"], "step": steps}
-    distance = (tuple(coords), [[curve, np.full(21, np.inf)]])
-    data = xr.Dataset({"distance": distance}, coords, {"epsilon": EPSILON})
-    found, fits = measures.fitted(data), compare(steps, curve, EPSILON).fits
-    _, distance, rival, known = found["top"]
-    assert found["bottom"] is None and rival != law
-    assert fits[rival].aicc == min(fits[name].aicc for name in fits if name != law)
-    np.testing.assert_allclose(known[law], fits[law](steps))
-    np.testing.assert_allclose(known["best other law"], fits[rival](steps))
-    np.testing.assert_allclose(known[f"{law}, least squares"], curve, rtol=2e-3)
-    with pytest.raises(ValueError, match="network = 7: the data hold 0"):
-        measures.fitted(data, 7)
 
 
 def test_figures_plot_by_methods_that_note():
@@ -952,6 +938,7 @@ def test_tables_hold_what_went_in(name):
             lambda: sweeps.by_length({"": pd.DataFrame({"rate": [1.0], "share": [0.5]})}, [3.0]),
             "must be at most 7 of 1",
         ),
+        (lambda: hessian.fits(perturbed(), 7), "network = 7: the data hold 0, 1"),
         (lambda: hessian.shape(lengths(), most=1e-9), "most = 1e-09: the least epsilon is 1e-08"),
         (lambda: exponents.parting(AGREEMENT, (0.5,)), "was not compared"),
         (

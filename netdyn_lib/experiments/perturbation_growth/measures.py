@@ -181,31 +181,6 @@ def compared(data):
         )
 
 
-def fitted(data, network=0):
-    """Return the curves of one network with the laws fitted to them, by direction, as
-    :func:`netdyn_lib.figures.hessian.fits` plots them: H's law by AICc and by least squares, and
-    the best of the others by AICc; None for a curve that is not finite, or zero.
-    """
-    curves, steps, law = {}, data["step"].values, "drift and walk"
-    for one, direction, found in compared(data):
-        if one == network and found is None:
-            curves[direction] = None
-        elif one == network:
-            distance = data["distance"].sel(network=network, direction=direction).values
-            rival = min(
-                (name for name in found.fits if name != law), key=lambda n: found.fits[n].aicc
-            )
-            known = {law: found.fits[law](steps), "best other law": found.fits[rival](steps)}
-            known[f"{law}, least squares"] = least_squares(steps, distance, data.attrs["epsilon"])[
-                0
-            ]
-            curves[direction] = steps, distance, rival, known
-    if not curves:
-        known = ", ".join(map(str, data["network"].values))
-        raise ValueError(f"network = {network}: the data hold {known}")
-    return curves
-
-
 def harm(sizes, epsilon, tail=TAIL):
     """By how much the reference ends above its twin at ε, in test accuracy over the last ``tail``
     of the steps, an Interval.
