@@ -25,7 +25,7 @@ def test_phases_are_drawn_in_the_order_given():
 
 def test_bands_and_weights():
     found = phases.measure(LOSS, LABELS)
-    width = found.by_age(found.width.max(1) + 1e-6, 4)
-    assert len(labelled(figures.bands(LOSS[:60, 1], width, found.by_age(found.gap, 4), -2))) == 3
+    width, gap = (np.tile(v, (3, 1)) for v in (found.width.max(1) + 1e-6, found.gap))
+    assert len(labelled(figures.bands(LOSS[:60, 1], width, gap, -2))) == 3
     axes = labelled(figures.weights(LOSS[:, 1:], LABELS[:, 1:], ["u", "v"], 100, 30))
     assert [a.get_ylabel() for a in axes[::2]] == ["u", "v"]

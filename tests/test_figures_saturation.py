@@ -11,7 +11,8 @@ from tests.examples import LABELS, LOSS, labelled
 
 def test_figures_of_the_map():
     target = np.array([40, 41, 39]) / 120
-    found = saturation.bifurcation(4, 20, 5, target, starts=3, transient=50, keep=10)
+    gains = np.linspace(4, 20, 5)
+    found = saturation.bifurcation(gains, target, starts=3, transient=50, keep=10)
     marks = {"κ=1": 5.0}
     top, _ = labelled(
         figures.diagram(
