@@ -127,12 +127,12 @@ def test_rules_are_compared_on_the_same_runs(ensemble):
 
 def test_a_score_learned_by_heart_saves_nothing_when_cross_fitted():
     rng = np.random.default_rng(5)
-    loss, noise = rng.exponential(size=800), rng.normal(size=(800, 100))
+    loss, noise = rng.exponential(size=800), rng.normal(size=(800, 150))
     halves = train, test = classification.split(800, 5)
     failed = loss > np.median(loss)
-    honest = classification.cross_fitted(noise, failed, train, test, "ranked")
+    honest = classification.cross_fitted(noise, failed, train, test)
     heart, twice = honest.copy(), (np.r_[noise, noise], np.r_[failed, failed])
-    heart[train] = classification.log_odds(*twice, train, train + 800, "ranked")
+    heart[train] = classification.log_odds(*twice, train, train + 800)
     scores = {"loss": honest, "heart": heart}
     found = savings(loss, scores, halves, Plan(0, 100), resamples=50).rules
     assert found["heart"].missed.estimate > 3 * RISK
