@@ -467,7 +467,7 @@ def table(rows, address=None, others=None):
         told = f"{html.escape(origin(row))}: {interval(row)}, {html.escape(row['verdict'])}"
         return small(told)
 
-    body = []
+    heads, body = ("claim", "paper", "ours", "verdict"), []
     for row in rows:
         safe = {key: html.escape(str(value)) for key, value in row.items()}
         words = f"<b>{safe['id']}</b> ({safe['figure']})<br>{safe['statement']}"
@@ -487,8 +487,12 @@ def table(rows, address=None, others=None):
         )
         names = [name for name in ("paper", "chapter", "verdict") if name in row]
         data = " ".join(f'data-{name}="{safe[name]}"' for name in names)
-        body.append(f"<tr {data}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    heads = ("claim", "paper", "ours", "verdict")
-    header = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    head = f'<table class="scorecard"><thead><tr>{header}</tr></thead>'
-    return f"{head}<tbody>{''.join(body)}</tbody></table>"
+        named = zip(heads, cells)
+        line = "".join(f'<td role="cell" data-column="{h}">{c}</td>' for h, c in named)
+        body.append(f'<tr role="row" {data}>{line}</tr>')
+    header = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in heads)
+    # On a telephone the style sheet stacks the cells of a row: roles keep the table one.
+    return (
+        f'<table class="scorecard" role="table"><thead role="rowgroup"><tr role="row">{header}</tr>'
+        f'</thead><tbody role="rowgroup">{"".join(body)}</tbody></table>'
+    )

@@ -1,4 +1,4 @@
-"""Read files that people or other programs wrote: a bad one is named, with place and likely cause."""
+"""Read files that people or other programs wrote: an error names the place and the likely cause."""
 
 import functools
 import json
