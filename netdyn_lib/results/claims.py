@@ -40,14 +40,6 @@ class Range:
             return f"≤ {self.high:g}"
         return f"≥ {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
 
-    @property
-    def ends(self):
-        """Return both ends, infinite where open."""
-        return tuple(
-            open_end if end is None else end
-            for end, open_end in ((self.low, -math.inf), (self.high, math.inf))
-        )
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -142,19 +134,13 @@ class Measurement:
 
     def row(self):
         """Return the measurement as plain data, one row of the scorecard."""
-        plain = asdict(self.claim)
+        told = asdict(self.claim)
         for key in ("reproduced", "partly", "shown"):
-            del plain[key]
-        return plain | dict(
-            rule=self.claim.rule,
-            measured=self.measured,
-            low=self.low,
-            high=self.high,
-            interval_kind=None if self.low is None and self.high is None else self.interval,
-            saw=self.saw,
-            verdict=self.verdict,
-            source=provenance.in_words(self.sources),
-        )
+            del told[key]
+        kind = None if self.low is None and self.high is None else self.interval
+        told |= dict(rule=self.claim.rule, measured=self.measured, low=self.low, high=self.high)
+        told |= dict(interval_kind=kind, saw=self.saw, verdict=self.verdict)
+        return told | dict(source=provenance.in_words(self.sources))
 
 
 def fitting(*judged):
@@ -247,10 +233,11 @@ def _claim(entry):
     ranges = {k: _range(name, k, v) for k, v in ranges.items() if v is not None or needed[k]}
     claim = Claim(**entry | ranges)
     if claim.partly is not None:
-        (low, high), (least, most) = claim.reproduced.ends, claim.partly.ends
-        if not least <= low <= high <= most:
-            ranges = f"partly ({claim.partly}) must contain reproduced ({claim.reproduced})"
-            raise ValueError(f"{name}: {ranges}")
+        inner, outer = claim.reproduced, claim.partly
+        wide = inner.low is not None or outer.low is None
+        wide &= inner.high is not None or outer.high is None
+        if not wide or any(end is not None and end not in outer for end in (inner.low, inner.high)):
+            raise ValueError(f"{name}: partly ({outer}) must contain reproduced ({inner})")
     return claim
 
 

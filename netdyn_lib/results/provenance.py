@@ -52,19 +52,10 @@ def describe(device="cpu"):
     ValueError
         For a device that is none, or that this machine and PyTorch do not have.
     """
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count()
-    system = platform.system(), platform.machine(), *platform.libc_ver()
-    about = dict(
-        python=platform.python_version(),
-        platform=" ".join(filter(None, system)),
-        processor=_processor(),
-        cores=cores,
-        numpy=_version("numpy"),
-        scipy=_version("scipy"),
-    )
+    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    system = " ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver())))
+    about = dict(python=platform.python_version(), platform=system, processor=_processor())
+    about |= dict(cores=len(allowed), numpy=_version("numpy"), scipy=_version("scipy"))
     about |= dict(torch=None, threads=None, cpu_capability=None, device="cpu", cuda=None)
     try:
         import torch

@@ -387,7 +387,7 @@ def paired(
     coded = {name: _coded(labels, values) for name, values in scores.items()}
     flags = as_flags(labels)
     inside, outside = int(flags.sum()), int((~flags).sum())
-    parts: dict[str, list] = {name: [] for name in scores}
+    parts: dict[str, list] = {name: [[auc(labels, scores[name])]] for name in scores}
     step = max(1, _VALUES // max(1, len(flags)))
     for start in range(0, resamples if coded else 0, step):
         rows = min(step, resamples - start)
@@ -395,20 +395,16 @@ def paired(
         losses = rng.integers(outside, size=(rows, outside))
         for name, (_, codes, size) in coded.items():
             parts[name].append(_areas(codes[flags][wins], codes[~flags][losses], size))
-    draws = {name: np.concatenate(found) for name, found in parts.items()}
-    point = {name: auc(labels, values) for name, values in scores.items()}
-    fewest = min(inside, outside)
+    areas = {name: np.concatenate(found) for name, found in parts.items()}
 
-    def interval(name, base=None):
-        if base is None:
-            return percentile_interval(point[name], draws[name], count=fewest)
-        apart = point[name] - point[base], draws[name] - draws[base]
-        return percentile_interval(*apart, count=fewest)
+    def interval(found):  # the area itself comes first
+        return percentile_interval(found[0], found[1:], count=min(inside, outside))
 
-    apart = {
-        base: {name: interval(name, base) for name in scores if name != base} for base in baselines
-    }
-    return Comparison({name: interval(name) for name in scores}, apart)
+    apart = {}
+    for base in baselines:
+        others = [name for name in scores if name != base]
+        apart[base] = {name: interval(areas[name] - areas[base]) for name in others}
+    return Comparison({name: interval(found) for name, found in areas.items()}, apart)
 
 
 @dataclass(frozen=True)
