@@ -121,7 +121,7 @@ strips.trajectories(
 # %% tags=["nbval-ignore-output"]
 named = {1: "fixed", 3: "period 3", 0: "irregular"}
 shares_at = {t: phases.shares(phases.classify(loss, size.block, t), skip) for t in size.tolerances}
-table = (100 * pd.DataFrame(shares_at).loc[list(named)]).rename(index=named)
+table = 100 * pd.DataFrame(shares_at).reindex(list(named)).fillna(0).rename(index=named)
 table.T.rename_axis("tolerance").rename_axis("blocks, %", axis=1).round(1)
 
 # %% [markdown]
@@ -439,7 +439,7 @@ print(f"two directions hold {squares[:2].sum() / squares.sum():.1%} of the squar
 # %% [markdown]
 # It also explains the weights.
 # The reduction lets $3\kappa$ parameters move: the outer biases and the outer weights of the units that are on.
-# In the resting blocks of trajectory b that foretells {glue:text}`eta5-moving:.1f`% of the cases (parameter by parameter, block by block) of moving or not.
+# In the resting blocks of trajectory b that predicts {glue:text}`eta5-moving:.1f`% of the cases (parameter by parameter, block by block) of moving or not.
 # They move as one: two directions hold nearly all of the squared steps of the irregular episode, its opening burst included.
 # So few weights are intermittent because few belong to a unit that is on, and they switch together because they are copies of one another.
 #
@@ -540,6 +540,8 @@ errors = {
         k: np.quantile(frozen.error[:, m[some]], levels, 1) for k, m in masks.items()
     },
 }
+
+# %%
 predicted = mapped.labels(size.tolerance)
 matrix = phases.confusion(labels[tested], predicted[tested])
 counts = {kind: int(mask.sum()) for kind, mask in masks.items()}
@@ -594,7 +596,7 @@ medians.rename_axis("median error / range of the loss").map("{:.0e}".format)
 
 # %% tags=["nbval-ignore-output"]
 reach = []
-for epoch in size.horizons:
+for epoch in [horizon for horizon in size.horizons if horizon < size.epochs]:
     k = epoch // size.block
     far = saturation.predict(task, runs.states[k, half:], size.learning_rate, size.epochs - epoch)
     last = phases.classify(far, size.block, size.tolerance, scale=mapped.range[half:])[-1]
