@@ -79,19 +79,16 @@ def outcomes(final_loss: ArrayLike, ideal: float = 4.0, failed: float = 100.0) -
     return Outcomes(good, ~good & ~bad, bad, diverged)
 
 
-def split(
-    count: int, seed: int, train: float = 0.5, strata: ArrayLike | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split ``count`` runs by one random permutation into ascending index arrays (train, test).
+def split(count: int, seed: int, strata: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Split ``count`` runs in half by one random permutation: ascending index arrays (train, test).
 
-    ``train``: share of the training half, in (0, 1), rounded to whole runs.
-    ``strata`` (count,): a class for each run; every class is then split in
-    that share, up to one run.  Raises ValueError for a half without runs, or
-    not one stratum for each run.
+    Of an odd number, train has one more.  ``strata`` (count,) is a class for each run; every class
+    is then split in half, up to one run.  Raises ValueError for fewer than two runs, or not one
+    stratum for each.
 
-    >>> train, test = split(10, seed=0, train=0.7)
-    >>> len(train), sorted([*train, *test]) == list(range(10))
-    (7, True)
+    >>> train, test = split(9, seed=0)
+    >>> len(train), sorted([*train, *test]) == list(range(9))
+    (5, True)
     """
     count = whole(count, "count", 2, cause="a split has two halves")
     order = np.random.default_rng(seed).permutation(count)
@@ -102,12 +99,8 @@ def split(
                 f"strata of shape {kinds.shape}: expected ({count},), one for each run"
             )
         order = order[np.argsort(kinds[order], kind="stable")]
-    # Every k-th of a permutation is as random as its first part, and splits each stratum alike.
-    chosen = np.diff(np.floor(np.arange(count + 1) * train + 0.5)) > 0
-    if not 0 < train < 1 or chosen.all() or not chosen.any():
-        what = f"train = {train} of {count} runs leaves a half without runs"
-        raise ValueError(f"{what}: take a share between 0 and 1, or more runs")
-    return np.sort(order[chosen]), np.sort(order[~chosen])
+    # Every second of a permutation is as random as its first half, and splits each stratum alike.
+    return np.sort(order[::2]), np.sort(order[1::2])
 
 
 def as_flags(labels: ArrayLike) -> np.ndarray:

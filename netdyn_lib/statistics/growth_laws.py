@@ -27,6 +27,8 @@ _FLOOR = 1e-6  # of σ: relative differences below are no evidence
 _MOST = 0.99  # of ρ
 # of AICc: a law that is better by no more than this has no support against its own special case
 _EASE = 2.0
+_MARGIN = 6.0  # of AICc: an evidence of 20 to 1
+_SLACK = 1.5  # of the error on held-out time
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,14 @@ class Comparison:
 
 
 def compare(
-    times: ArrayLike,
-    distance: ArrayLike,
-    epsilon: float,
-    laws: Sequence[str] = tuple(LAWS),
-    margin: float = 6.0,
-    slack: float = 1.5,
+    times: ArrayLike, distance: ArrayLike, epsilon: float, laws: Sequence[str] = tuple(LAWS)
 ) -> Comparison:
     """Fit laws to a distance, and say which wins by AICc and by held-out time, if any does.
 
-    Laws stand whose AICc is within ``margin`` of the least, without those that are better by at
-    most 2 than a special case of theirs that stands too.  A law wins if it stands alone, and if
-    besides its error on held-out time is at most ``slack`` times the least of all laws' (or 1e-6).
+    Laws stand whose AICc is within 6 of the least (an evidence of 20 to 1), without those that are
+    better by at most 2 than a special case of theirs that stands too.  A law wins if no other
+    stands, and if besides its error on held-out time is at most 1.5 times the least of all laws'
+    (or 1e-6).
     Else it is undecided, as over short times, where all are straight.
 
     Parameters
@@ -155,10 +153,6 @@ def compare(
         ε.
     laws : sequence of str
         Of :data:`LAWS`.
-    margin : float
-        Of AICc; 6 is an evidence of 20 to 1.
-    slack : float
-        At least 1.
 
     Returns
     -------
@@ -172,7 +166,6 @@ def compare(
     """
     t, d = np.asarray(times, dtype=float), np.asarray(distance, dtype=float)
     epsilon = positive(epsilon, "epsilon", "the distance at the start")
-    margin = positive(margin, "margin", "of AICc")
     if t.shape != d.shape or t.ndim != 1:
         raise ValueError(f"times {t.shape} and distances {d.shape}: expected (T,) both")
     t, d = t[t > 0], d[t > 0]
@@ -184,12 +177,10 @@ def compare(
         raise ValueError(f"{what}: a copy diverged, or never left; shorten the curve")
     if unknown := [law for law in laws if law not in LAWS]:
         raise ValueError(f"laws {unknown} unknown, known: {', '.join(LAWS)}")
-    if not slack >= 1:
-        raise ValueError(f"slack = {slack}: must be at least 1")
     early = t <= t[0] + 2 / 3 * (t[-1] - t[0])
     fits = {law: _fit(law, t, d, epsilon, early) for law in laws}
     best = min(fit.aicc for fit in fits.values())
-    close = [law for law in laws if fits[law].aicc <= best + margin]
+    close = [law for law in laws if fits[law].aicc <= best + _MARGIN]
 
     def superfluous(law):
         cases = (case for case in LAWS[law].contains if case in close)
@@ -197,15 +188,15 @@ def compare(
 
     standing = tuple(law for law in close if not superfluous(law))
     if len(standing) > 1:
-        reason = f"undecided: AICc of {', '.join(standing)} within {margin:g}"
+        reason = f"undecided: AICc of {', '.join(standing)} within {_MARGIN:g}"
         return Comparison(fits, None, standing, reason)
     (law,) = standing
     other = min(fits, key=lambda name: fits[name].held_out)
     error, least = fits[law].held_out, fits[other].held_out
-    if error > slack * max(least, _FLOOR):
+    if error > _SLACK * max(least, _FLOOR):
         reason = f"undecided: {law} by AICc, but held-out error {error:.2g} against {least:.2g}"
         return Comparison(fits, None, standing, f"{reason} of {other}")
-    reason = f"{law}: alone within {margin:g} of the least AICc, held-out error {error:.2g}"
+    reason = f"{law}: alone within {_MARGIN:g} of the least AICc, held-out error {error:.2g}"
     return Comparison(fits, law, standing, reason)
 
 

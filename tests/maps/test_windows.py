@@ -25,25 +25,20 @@ def settled(map, p, period, steps):
     return one_dimensional.orbit(map, p, one_dimensional.orbit(map, p, c, 6000)[-1], steps)
 
 
-def test_logistic_period_three():
-    found = windows.search(LOGISTIC, 3, 3.57, 4.0)
-    assert found.word.tolist() == ["10C"]
-    assert abs(found.opening[0] - (1 + 8**0.5)) < 1e-12
-    assert abs(found.superstable[0] - 3.8318740552833155) < 1e-12
-    assert abs(found.closing[0] - 3.8568006524) < 1e-9  # Grebogi, Ott and Yorke (1983): 3.8568
-
-
-def test_symmetric_period_four_opens_by_algebra(found):
-    k = found.word.tolist().index("2C")
-    assert abs(found.opening[k] - (8**0.5 - 1)) < 1e-12
-    assert found.full_period[k] == 4
+def test_edges_are_those_known(found):
+    logistic = windows.search(LOGISTIC, 3, 3.57, 4.0)
+    assert logistic.word.tolist() == ["10C"]
+    assert abs(logistic.opening[0] - (1 + 8**0.5)) < 1e-12
+    assert abs(logistic.superstable[0] - 3.8318740552833155) < 1e-12
+    assert abs(logistic.closing[0] - 3.8568006524) < 1e-9  # Grebogi, Ott and Yorke (1983): 3.8568
+    symmetric = found[found.word == "2C"].iloc[0]
+    assert abs(symmetric.opening - (8**0.5 - 1)) < 1e-12 and symmetric.full_period == 4
 
 
 def test_edges_are_ordered_and_widest_comes_first(found):
-    edges = np.array([found.opening, found.superstable, found.doubling, found.closing])
-    assert np.all(np.diff(edges, axis=0) > 0)
+    edges = found[["opening", "superstable", "doubling", "closing"]]
+    assert np.all(np.diff(edges, axis=1) > 0) and found.error.max() < 1e-13
     assert np.all(np.diff(found.width) <= 0) and found.width.min() >= 1e-5
-    assert found.error.max() < 1e-13
 
 
 def test_orbits_in_a_window_have_its_period(found):

@@ -199,13 +199,10 @@ def test_a_gpu_is_described():
     assert about["device"] == torch.cuda.get_device_name(0) and about["cuda"] == torch.version.cuda
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu", "", 1.5])
-def test_a_device_that_is_not_there_is_refused(device):
-    with pytest.raises(ValueError, match=re.escape(f"device {str(device)!r}")):
-        provenance.describe(device)
-
-
-def test_without_pytorch_the_rest_is_told(monkeypatch):
+def test_a_device_that_is_not_there_is_refused_and_without_pytorch_the_rest_is_told(monkeypatch):
+    for device in ("cuda:99", "gpu", "", 1.5):
+        with pytest.raises(ValueError, match=re.escape(f"device {str(device)!r}")):
+            provenance.describe(device)
     monkeypatch.setitem(sys.modules, "torch", None)
     about = provenance.describe()
     assert list(about) == FIELDS and about["torch"] is None and about["numpy"]

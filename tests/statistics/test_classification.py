@@ -47,19 +47,14 @@ def test_every_run_has_one_outcome():
     assert np.isnan(classification.outcomes([]).shares["ideal"])
 
 
-def test_a_split_takes_every_run_once_and_each_stratum_in_the_share():
+def test_a_split_is_random_and_halves_every_stratum():
     strata = np.repeat([0, 1, 2], [50, 30, 21])
-    train, test = split(101, seed=3, train=0.6, strata=strata)
-    assert np.array_equal(np.sort(np.r_[train, test]), np.arange(101))
+    train, test = split(101, 3, strata)
+    assert np.array_equal(np.sort(np.r_[train, test]), np.arange(101)) and len(train) == 51
     for stratum, size in enumerate((50, 30, 21)):
-        assert abs((strata[train] == stratum).sum() - 0.6 * size) <= 1
-    assert np.array_equal(split(101, 3, 0.6, strata)[0], train)
-    assert not np.array_equal(split(101, 4, 0.6, strata)[0], train)
-
-
-@pytest.mark.parametrize(("count", "share"), [(100, 0.29), (100, 0.57), (7, 0.5), (8000, 0.5)])
-def test_a_split_has_the_size_asked_for_and_is_random(count, share):
-    assert len(split(count, 0, share)[0]) == int(np.floor(count * share + 0.5))
+        assert abs((strata[train] == stratum).sum() - size / 2) <= 1
+    assert np.array_equal(split(101, 3, strata)[0], train)
+    assert not np.array_equal(split(101, 4, strata)[0], train)
     hits = np.mean([np.isin(np.arange(7), split(7, seed)[0]) for seed in range(600)], axis=0)
     assert hits == pytest.approx(4 / 7, abs=0.07)
 
@@ -317,8 +312,7 @@ X, LABELS, *HALVES = two_classes(40, 2)
         (lambda: log_odds(X, LABELS[1:], *HALVES), r"\(40, 2\) and labels of shape \(39,\)"),
         (lambda: log_odds(X, LABELS, *HALVES, "bayes"), "unknown method 'bayes'"),
         (lambda: log_odds(X, np.arange(40) == HALVES[0][0], *HALVES), "train: 1 runs in the cl"),
-        (lambda: split(10, 0, 0.01), "leaves a half without runs"),
-        (lambda: split(10, 0, strata=[1, 2]), r"strata of shape \(2,\)"),
+        (lambda: split(10, 0, [1, 2]), r"strata of shape \(2,\)"),
         (lambda: classification.outcomes([1.0], ideal=5, failed=4), "must not lie above"),
         (lambda: auc([True, False], [1.0, NAN]), "score NaN in row 1"),
         (lambda: auc([True, True], [1, 2]), "all 2 rows are in one class"),

@@ -97,7 +97,6 @@ def test_the_rule(criteria, winner, standing, monkeypatch):
         ({"distance": TIMES[:-1]}, "expected"),
         ({"epsilon": 0}, "epsilon = 0"),
         ({"laws": ["bad"]}, r"\['bad'\] unknown, known: drift and walk"),
-        ({"slack": 0.5}, "slack = 0.5"),
     ],
 )
 def test_bad_input_is_refused(change, message):
