@@ -139,7 +139,7 @@ def _forward(map, x, p, steps):
 
 
 def orbit(map: Map, p: ArrayLike, x: ArrayLike, steps: int) -> np.ndarray:
-    """The orbit x, f(x), f²(x), … of every parameter and initial state.
+    """Return the orbit x, f(x), f²(x), … of every parameter and initial state.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def bifurcation_diagram(
     x : array, shape (K,) or (P, K)
         Initial states, the same for every parameter or each its own.
     transient, keep : int
-        Iterations discarded (may be 0) and kept (the paper keeps 200).
+        Iterations discarded (may be 0) and kept (Jiménez-González 2025 keeps 200).
 
     Returns
     -------
@@ -239,9 +239,9 @@ class Exponent:
 def lyapunov_exponent(
     map: Map, p: ArrayLike, x: ArrayLike, transient: int, steps: int, batches: int = 20
 ) -> Exponent:
-    """Lyapunov exponent λ = (1/t) Σ ln|f'(x_k)|, k = 0 … t − 1, after a transient.
+    """Return the Lyapunov exponent λ = (1/t) Σ ln|f'(x_k)|, k = 0 … t − 1, after a transient.
 
-    The paper prints ln(f'(w)) in its eq. (A3).  On an attractor f' takes both
+    Jiménez-González 2025 prints ln(f'(w)) in its eq. (A3).  On an attractor f' takes both
     signs, so the absolute value belongs there and is taken here.
 
     Parameters

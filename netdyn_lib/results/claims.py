@@ -402,7 +402,7 @@ class Scorecard:
 
 
 def interval(row):
-    """``measured`` with its interval, for a table cell.
+    """Return ``measured`` with its interval, for a table cell.
 
     >>> interval(dict(measured=0.31, low=0.302, high=0.325, interval_kind="95%"))
     '0.31 [0.302, 0.325]'
@@ -427,8 +427,8 @@ def interval(row):
 
 
 def origin(row):
-    """Where the numbers of a gathered row come from: the profile and device of its chapter's run, a
-    published file, or both.
+    """Return where the numbers of a gathered row come from: the profile and device of its chapter's
+    run, a published file, or both.
 
     >>> origin(dict(source="published in arms/usps.npz", profile="laptop", device="cpu"))
     'published in arms/usps.npz'

@@ -204,9 +204,9 @@ class _Half:
         self.distinct = falling[self.last[1:]]
         self.thresholds = np.r_[self.distinct, -np.inf]
 
-    def curves(self, weights):
-        """Shares abandoned and missed at each threshold, (k + 1, R), of runs with ``weights`` (n,
-        R).
+    def curves(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the shares abandoned and missed at each threshold, (k + 1, R), of runs with
+        ``weights`` (n, R).
         """
         weights = weights[self.by_loss]
         # (1 − F_i)^m
@@ -219,9 +219,9 @@ class _Half:
         )
         return abandoned / len(weights), missed
 
-    def median_best(self, weights, threshold):
-        """Median over groups of the best loss among runs with scores up to ``threshold`` (R,); inf
-        where none.
+    def median_best(self, weights: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+        """Return the median over groups of the best loss among runs with scores up to ``threshold``
+        (R,); inf where none.
         """
         kept = weights[self.by_loss] * (self.score[:, None] <= threshold)
         enough = np.cumsum(kept, axis=0) >= len(kept) * (1 - 0.5 ** (1 / self.group))
