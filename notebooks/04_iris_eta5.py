@@ -326,8 +326,9 @@ together = phases.coincidence(moves[skip:, three], seed=seed)
 # Ours are those most evenly divided between irregular and regular blocks, no two of them into the same output unit.
 
 # %%
-leaves = phases.departure(followed[:, three], opens - size.block, 3, size.tolerance)
-moment = int(leaves.min())
+before_it = max(opens - size.block, 0)
+leaves = phases.departure(followed[:, three], before_it, 3, size.tolerance)
+moment = int(np.nan_to_num(leaves, nan=opens).min())
 
 # %% tags=["hide-input"]
 # | label: fig-eta5-weights
