@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from netdyn_lib.experiments.learning_rate_sweep import Sweep, assemble, published, responses
+from netdyn_lib.experiments.learning_rate_sweep import published, responses
+from netdyn_lib.experiments.learning_rate_sweep.grid import Sweep, assemble
 from netdyn_lib.figures import sweeps as figures
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.statistics.intervals import Interval
@@ -34,7 +35,7 @@ def synthetic(rates=RATES, conditions=4, broken=(), **options):
         **options,
     )
     t, shards = np.arange(61.0)[:, None], {}
-    for shard in sweep.shards():
+    for shard in sweep.pieces():
         init = shard.start + np.arange(shard.count)
         slope = dict(zip(RATES, SLOPES)).get(shard.rate, 0.3) * (1 + 0.05 * init)
         mean = np.minimum(1e-8 * np.exp(slope * t), 1)  # (T, n)
@@ -125,7 +126,7 @@ def test_divergence_draws_copies_window_and_exponents():
 
 
 def test_divergence_of_published_results_and_of_nothing(tmp_path):
-    published.write(synthetic().assign_attrs(shards="[]"), tmp_path)
+    published.write(synthetic().assign_attrs(provenance="[]"), tmp_path)
     data = published.load("synthetic", tmp_path)
     left, middle, _ = labelled(figures.divergence(data, 7.5, fit_at(DATA, 7.5), paper=None))
     assert np.allclose(

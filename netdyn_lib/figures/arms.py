@@ -24,7 +24,7 @@ def curves(data, arms=None, what=("test_accuracy", "test_loss"), onsets=None):
     Parameters
     ----------
     data : xarray.Dataset
-        As from :func:`netdyn_lib.experiments.pruning_ablation.running.load`.
+        As from :func:`netdyn_lib.experiments.campaign.load`.
     arms : sequence of str, optional
         At most seven; the first seven by default.
     what : sequence of str
