@@ -22,12 +22,12 @@ FOREIGN = {"dask_jobqueue", "dask_cuda"}
 
 
 def blocks():
-    """(what it needs, code) of every block of Python; the first is empty for those that run here."""
+    """(what it needs, code) of every block of Python; the first is empty where it runs here."""
     return re.findall(r"(?:% shown, not run: needs (\w+)\n)?```python\n(.*?)```", PAGE, flags=re.S)
 
 
 def commands(text):
-    """Arguments of every call of the sweeps' command line in the text's blocks of shell commands."""
+    """Arguments of every call of the experiments' command in the text's shell commands."""
     lines = [
         line
         for block in re.findall(r"```bash\n(.*?)```", text, flags=re.S)

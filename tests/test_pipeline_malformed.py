@@ -330,7 +330,7 @@ def test_lines_end_as_on_any_system(tmp_path):
         (lambda arrays, meta: meta.clear(), "digits.npz is no published sweep .it has no 'sweep'"),
         (
             lambda arrays, meta: meta["sweep"].pop("rates"),
-            "digits.npz is no published sweep .it has no 'rates'",
+            "digits.npz is no published sweep .TypeError.* missing .*'rates'",
         ),
         (
             lambda arrays, meta: arrays.update(other=[1.0]),

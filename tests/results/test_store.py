@@ -28,7 +28,7 @@ from netdyn_lib.results.store import (
 )
 from netdyn_lib.tasks import datasets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 ARRAYS = {
     "η": np.array(5.0),
@@ -49,7 +49,7 @@ META = {
 PRELUDE = """
 import json, os, resource, signal, sys, time
 import numpy as np
-from netdyn_lib import locks
+from netdyn_lib.results import store
 from netdyn_lib.results.store import Store, StoreError
 
 def work(key):
@@ -414,7 +414,6 @@ def test_a_process_killed_inside_a_write_leaves_what_was(tmp_path, place, refere
 def test_published_files_are_replaced_whole_and_what_the_killed_left_is_removed(tmp_path):
     script = f"""
     sys.path.insert(0, {str(ROOT)!r})
-    from netdyn_lib import store
     from tests.killed import at_each_call
 
     folder = store.Path(folder) / "results"
@@ -443,7 +442,6 @@ def test_published_files_are_replaced_whole_and_what_the_killed_left_is_removed(
 @needs_fork
 def test_writers_at_once_leave_one_of_their_files_whole(tmp_path):
     script = """
-    from netdyn_lib import store
     path, number = store.Path(folder) / "a.json", int(sys.argv[2])
     for _ in range(25):
         store.write_json(path, {"n": [number] * 5000})
