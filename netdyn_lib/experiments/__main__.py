@@ -53,13 +53,13 @@ def parser():
     for verb in (run, show, publish, check):
         need = "+" if verb in (run, publish) else "*"
         verb.add_argument("names", nargs=need, metavar="NAME", help="in this order")
-        verb.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 or auto")
         verb.add_argument("--out", help="folder of published files (default: the book's)")
     for verb in (run, show, publish):
         verb.add_argument("--profile", default="laptop", choices=sizes.PROFILES)
         verb.add_argument(
             "--store", default="_build/store", help="folder of pieces (default: _build/store)"
         )
+        verb.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 or auto")
         verb.add_argument("--seed", type=int, default=0)
     for verb in (run, show):
         verb.add_argument("--fresh", action="store_true", help="what is published does not count")
@@ -142,7 +142,7 @@ def _publish(words):
     from . import campaign
 
     for one in _chosen(words):
-        path = one.publish(campaign.load(one, words.store, words.device), words.out)
+        path = one.published.write(campaign.load(one, words.store, words.device), words.out)
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
     return 0
 
@@ -153,9 +153,9 @@ def _check(words):
 
     token, checks = secrets.token_hex(4), []
     for one in [get(name, "paper") for name in words.names or names("paper")]:
-        if words.names or one.shelf.path(one.name, words.out).exists():
+        if words.names or one.shelf.path(one.home, words.out).exists():
             try:
-                checks.append(one.check(token, words.out, words.device))
+                checks.append(one.published.recompute(one.home, token, root=words.out))
             except MissingData:
                 checks.append(Unchecked(one.name))
             print(checks[-1], flush=True)

@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import ClassVar
 
@@ -81,22 +81,18 @@ class Experiment:
     #: Where its results are published, a :class:`~netdyn_lib.experiments.published.Shelf`.
     shelf: ClassVar[object] = None
 
-    def known(self, root, about):
-        """Return those pieces that the published results in ``root`` hold.
+    @property
+    def home(self):
+        """The name of the file of its published results."""
+        return self.name
 
-        ``about`` is the identity of a piece: the task and its data.
+    @property
+    def published(self):
+        """The module ``published`` of its kind: ``known(experiment, root, about)``, those pieces
+        that the results in ``root`` hold (``about`` is the identity of a piece), ``write(data,
+        root)``, and ``recompute(name, token, root=root)``.
         """
-        return []
-
-    def publish(self, data, root=None):
-        """Publish a dataset of the experiment beside what is published of it; the file's path."""
-        raise NotImplementedError
-
-    def check(self, token, root=None, device="cpu"):
-        """Recompute a part of what is published, which the token chooses; a
-        :class:`~netdyn_lib.experiments.published.Check`.
-        """
-        raise NotImplementedError
+        return import_module(f"{__package__}.{self.kind}.published")
 
 
 @dataclass(frozen=True)
@@ -366,13 +362,13 @@ def plan(experiment, folder=None, device="auto", published=None):
     """
     kept, recipe = _opened(folder), tasks.recipe(experiment.task)
     device = "cpu" if experiment.processor else str(resolve(device))
-    found, done = Plan(experiment, {}), ()
+    found, done, where = Plan(experiment, {}), (), None if published is True else published
     for piece in experiment.pieces():
         job = Job(experiment, piece, recipe, device)
         about = job.identity()
         job = found.jobs[piece] = dataclasses.replace(job, key=store.key(about))
         if published is not None and len(found.jobs) == 1:
-            done = set(experiment.known(None if published is True else published, about))
+            done = set(experiment.published.known(experiment, where, about))
         there = is_good(kept, job.key, lambda line, job=job: _tell(found, job, line))
         (found.have if there else found.known if piece in done else found.missing).append(piece)
     return found

@@ -215,26 +215,6 @@ class Sweep(campaign.Experiment):
         came = campaign.origins([shard.meta for shard in found.values()])
         return data.assign_attrs(provenance=json.dumps(came))
 
-    def known(self, root, about):
-        """Return those pieces of which every initial condition is published; see
-        :mod:`netdyn_lib.experiments.learning_rate_sweep.published`.
-        """
-        from . import published
-
-        return published.known(self, root, about)
-
-    def publish(self, data, root=None):
-        """Publish a dataset of the sweep; the path of its file."""
-        from . import published
-
-        return published.write(data, root)
-
-    def check(self, token, root=None, device="cpu"):
-        """Recompute a part of the published sweep."""
-        from . import published
-
-        return published.recompute(self.name, token, root=root, device=device)
-
     @property
     def network_epochs(self):
         """Networks times epochs of the exponents; those of arrivals come on top."""

@@ -146,26 +146,6 @@ class Campaign(engine.Experiment):
         )
         return xr.Dataset(variables, coords, about)
 
-    def known(self, root, about):
-        """Return all blocks where the campaign is published as a whole, else none: its scores are
-        of all networks.
-        """
-        from . import published
-
-        return self.pieces() if published.holds(self, root, about) else []
-
-    def publish(self, data, root=None):
-        """Publish a dataset of the campaign; the path of its file."""
-        from . import published
-
-        return published.write(data, self, root)
-
-    def check(self, token, root=None, device="cpu"):
-        """Recompute a part of the published campaign."""
-        from . import published
-
-        return published.recompute(self.name, token, root=root)
-
 
 def get(name, profile="laptop", seed=0):
     """Return a campaign of the book by name, which is its task's; ValueError for an unknown name or

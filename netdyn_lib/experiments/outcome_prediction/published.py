@@ -94,15 +94,13 @@ def longer_future(campaign, steps, count=60, more=4.2):
     ], added * campaign.learning_rate
 
 
-def write(data, campaign, root=None, resamples=300, times=(0.015, 0.2), followed=60):
+def write(data, root=None, resamples=300, times=(0.015, 0.2), followed=60):
     """Publish a campaign's numbers and scores; the path of its file.
 
     Parameters
     ----------
     data : xarray.Dataset
         As :func:`netdyn_lib.experiments.campaign.load` gives it.
-    campaign : Campaign
-        Of which the data are.
     root : path-like, optional
         The folder, the book's where not given.
     resamples : int
@@ -120,7 +118,7 @@ def write(data, campaign, root=None, resamples=300, times=(0.015, 0.2), followed
     netdyn_lib.results.store.StoreError
         Where it cannot be written.
     """
-    early, later = times
+    campaign, (early, later) = grid.Campaign(**json.loads(data.attrs["campaign"])), times
     SHELF.path(campaign.name, root)  # before minutes of work
     scores = predicting.table(data, resamples=resamples, seed=campaign.seed)
     savings = predicting.savings_over_time(data, resamples=resamples, seed=campaign.seed)
@@ -195,17 +193,20 @@ def _datasets(arrays, meta):
     return _data(arrays, meta, times), *_summaries(arrays, meta, times)
 
 
-def holds(campaign, root, about):
-    """Return whether a campaign is published whole; ``about`` is the identity of a block."""
+def known(campaign, root, about):
+    """Return all blocks of a campaign where it is published whole, else none: scores are of all
+    networks.  ``about`` is the identity of a block.
+    """
     if campaign.name not in names(root):
-        return False
-    known = load(campaign.name, root)[0].attrs
-    there = grid.Campaign(**json.loads(known["campaign"]))
-    same = dataclasses.replace(there, count=campaign.count, block=campaign.block) == campaign
+        return []
+    there = load(campaign.name, root)[0].attrs
+    same = grid.Campaign(**json.loads(there["campaign"]))
+    enough = same.count >= campaign.count
+    same = dataclasses.replace(same, count=campaign.count, block=campaign.block) == campaign
     # The oldest files do not say which data they are of.
-    content = json.loads(known["content"]) in (None, about["data"])
-    version = known["version"] == campaign.version
-    return same and content and version and there.count >= campaign.count
+    content = json.loads(there["content"]) in (None, about["data"])
+    whole = same and enough and content and there["version"] == campaign.version
+    return campaign.pieces() if whole else []
 
 
 def _data(arrays, meta, times):

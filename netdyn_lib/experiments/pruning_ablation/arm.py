@@ -169,6 +169,11 @@ class Ablation(campaign.Experiment):
         """The task of all arms."""
         return self.arms[0].task
 
+    @property
+    def home(self):
+        """The name of the file of its published results."""
+        return self.task
+
     def pieces(self):
         """Return the networks, arm by arm."""
         return [Network(arm, k) for arm in self.arms for k in range(arm.networks)]
@@ -221,24 +226,6 @@ class Ablation(campaign.Experiment):
         about["arms"] = json.dumps([asdict(arm) for arm in arms])
         about["content"] = json.dumps(metas[0]["identity"]["data"])
         return _dataset(arms, rows).assign_attrs(about)
-
-    def known(self, root, about):
-        """Return those networks that are published of the same arms."""
-        from . import published
-
-        return published.known(self, root, about)
-
-    def publish(self, data, root=None):
-        """Publish a dataset of the arms beside those that are published; the path of their file."""
-        from . import published
-
-        return published.write(data, root)
-
-    def check(self, token, root=None, device="cpu"):
-        """Recompute a part of what is published of the task."""
-        from . import published
-
-        return published.recompute(self.task, token, root=root)
 
 
 def _dataset(arms, rows):

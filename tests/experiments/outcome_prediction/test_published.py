@@ -1,5 +1,8 @@
 """Published campaigns: written and read again, recomputed, altered, damaged and missing."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
@@ -20,15 +23,16 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def root(data, tmp_path):
-    published.write(data, small(), resamples=2, root=tmp_path, followed=5)
+    published.write(data, tmp_path, resamples=2, followed=5)
     return tmp_path
 
 
 def made_up(data, root, times=(0.015, 0.05), resamples=2):
     """Publish made-up data, and open them."""
     campaign = small(count=data.sizes["network"], times=tuple(TIMES.tolist()), steps=STEPS)
-    how = dict(resamples=resamples, times=times, followed=2)
-    assert published.write(data, campaign, root, **how) == root / "small.npz"
+    data = data.assign_attrs(campaign=json.dumps(dataclasses.asdict(campaign)))
+    path = published.write(data, root, resamples, times, followed=2)
+    assert path == root / "small.npz" and published.names(root) == ["small"]
     return published.load("small", root)
 
 
@@ -177,7 +181,7 @@ def test_a_time_that_was_not_measured_is_not_published_as_another(root, data, tm
     np.testing.assert_allclose(found["course_loss"], data["curve"], rtol=1e-6)
     assert tuple(found["step"].values) == small().curve
     with pytest.raises(ValueError, match="time = 0.2: nothing was measured"):
-        published.write(data, small(), root=tmp_path / "out", times=(0.2, 0.2))
+        published.write(data, tmp_path / "out", times=(0.2, 0.2))
     assert not (tmp_path / "out").exists()
 
 
@@ -227,9 +231,7 @@ def test_networks_shuffled_disagree(root):
 def test_a_campaign_without_the_early_time_publishes_the_nearest(tmp_path):
     campaign = small(count=4, times=(2, 17, 25))
     engine.run(campaign, tmp_path)
-    published.write(
-        engine.load(campaign, tmp_path), campaign, resamples=2, root=tmp_path / "out", followed=2
-    )
+    published.write(engine.load(campaign, tmp_path), tmp_path / "out", 2, followed=2)
     assert published.load("small", tmp_path / "out")[0].attrs["early"] == 17
     assert published.recompute("small", "x", 2, root=tmp_path / "out").agrees
 
@@ -240,9 +242,7 @@ def test_networks_that_overflow_are_recomputed(tmp_path):
     engine.run(campaign, tmp_path)
     data = engine.load(campaign, tmp_path)
     assert np.isnan(data["loss"].isel(time=2)).any()
-    published.write(
-        data, campaign, resamples=2, root=tmp_path / "out", times=(15.0, 0.2), followed=2
-    )
+    published.write(data, tmp_path / "out", 2, (15.0, 0.2), followed=2)
     check = published.recompute("small", "x", 12, root=tmp_path / "out")
     assert check.agrees, check
 
