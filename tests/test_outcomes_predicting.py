@@ -893,6 +893,6 @@ def test_notes_say_where_numbers_come_from():
     text = results.notes({"a": data, "b": data}, {"a": (data, None)})
     assert "a: 4 networks computed here" in text and "a: 4 networks published (made up)" in text
     assert (
-        "NOTE: nothing is published of the campaign 'b'; compute it: python -m netdyn_lib.experiments.outcome_prediction run b"
+        "NOTE: nothing is published of the campaign 'b'; compute it: python -m netdyn_lib.experiments run b"
         in text
     )

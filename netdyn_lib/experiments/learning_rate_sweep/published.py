@@ -77,10 +77,11 @@ def write(data, root=None):
         if path.exists():
             there = load(sweep.name, root)
             if there.attrs["version"] == sweep.version:
-                if not grid.same(sweep, grid.of(there)):
+                of = _tasks(data) + _tasks(there)
+                if not grid.same(sweep, grid.of(there)) or any(one != of[0] for one in of):
                     raise ValueError(
-                        f"{path} holds a sweep with other parameters: was it of another profile? "
-                        "Move it away, or publish to another folder"
+                        f"{path} holds a sweep with other parameters or data: was it of another "
+                        "profile? Move it away, or publish to another folder"
                     )
                 data = merged(data, there)
         arrays = {}
@@ -119,6 +120,15 @@ def merged(data, there):
     return found.assign_coords(few=np.arange(few))
 
 
+def _tasks(data):
+    """Task and samples of each group of a sweep's pieces.
+
+    The oldest results do not say how weights were drawn: from a normal distribution.
+    """
+    groups, normal = json.loads(data.attrs["provenance"]), {"initialisation": "normal"}
+    return [(normal | group["task"], group["content"]) for group in groups]
+
+
 def _beginning(group):
     return {k: v for k, v in group.items() if k not in ("shards", "seconds", "last")}
 
@@ -147,12 +157,7 @@ def known(sweep, root, about):
     if sweep.name not in names(root):
         return []
     there = load(sweep.name, root)
-    groups = json.loads(there.attrs["provenance"])
-    # The oldest results do not say how weights were drawn: from a normal distribution.
-    normal = {"initialisation": "normal"}
-    same = all(
-        normal | g["task"] == about["task"] and g["content"] == about["data"] for g in groups
-    )
+    same = all(one == (about["task"], about["data"]) for one in _tasks(there))
     version = there.attrs["version"] == sweep.version
     if not (version and same and grid.same(sweep, grid.of(there))):
         return []

@@ -84,13 +84,15 @@ def test_what_was_published_of_another_sweep_does_not_count(tmp_path, data, monk
     assert known() == 6 and known(seed=1) == known(epochs=13) == known(samples=41) == 0
     # The sharpness of the second initial condition was not taken.
     assert known(sharp_conditions=2) == 4 and known(sharp_conditions=0) == 4
-    with pytest.raises(ValueError, match="holds a sweep with other parameters: was it of another"):
+    with pytest.raises(ValueError, match="holds a sweep with other parameters or data: was it"):
         published.write(data.assign_attrs(sweep=json.dumps(vars(small(seed=1)))), tmp_path)
     path = published.path_of("small", tmp_path)
     arrays, meta = store.read_archive(path)
     meta["provenance"][0]["content"]["checksum"] = "of other data"
     store.write_archive(path, arrays, meta)
     assert known() == 0
+    with pytest.raises(ValueError, match="other parameters or data"):
+        published.write(data, tmp_path)
     published.write(data, tmp_path / "2")
     monkeypatch.setattr(Sweep, "version", 2)
     assert not campaign.plan(small(**SWEEP), "none", published=tmp_path / "2").known
