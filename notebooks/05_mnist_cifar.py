@@ -731,7 +731,7 @@ print(*checks, sep="\n")
 assert published.verified(checks)
 
 # %% [markdown]
-# What of the papers' own sizes is not published yet, what it would cost in floating-point operations, and the command that computes and publishes it:
+# What of the papers' own sizes is not published yet, what it would cost in floating-point operations; `python -m netdyn_lib.experiments run NAME --profile paper` computes it, and `publish` in place of `run` publishes it:
 
 # %% tags=["nbval-ignore-output"]
 published.unpublished()

@@ -818,7 +818,7 @@ print(*checks or ["NOTE: no arm is published, so none was recomputed"], sep="\n"
 assert all(check.agrees for check in published.made(checks))
 
 # %% [markdown]
-# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.experiments.pruning_ablation run NAME --profile paper` computes what is missing.
+# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.experiments run NAME --profile paper` computes what is missing.
 
 # %% tags=["nbval-ignore-output"]
 results.unpublished(papers)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from netdyn_lib.experiments.learning_rate_sweep import dataset, responses
+from netdyn_lib.experiments.learning_rate_sweep import grid, responses
 from tests.small_sweeps import small
 
 RATES, COUNT, EPOCHS = (0.5, 1.0, 5.0), 6, 100
@@ -16,7 +16,7 @@ def synthetic(slopes, first=None, change=None, missing=()):
     first = np.full((3, COUNT), 50.0) if first is None else np.asarray(first, float)
     parts, t = {}, np.arange(EPOCHS + 1)
     noise = np.random.default_rng(0)
-    for shard in sweep.shards():
+    for shard in sweep.pieces():
         k, i = RATES.index(shard.rate), shard.start
         if (k, i) in missing:
             continue
@@ -27,7 +27,7 @@ def synthetic(slopes, first=None, change=None, missing=()):
         )
     if change:
         change({(RATES.index(s.rate), s.start): p for s, p in parts.items()})
-    return dataset.assemble(sweep, parts)
+    return grid.assemble(sweep, parts)
 
 
 def test_known_slopes_are_found():

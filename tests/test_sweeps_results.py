@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 import xarray as xr
-from bs4 import BeautifulSoup
 
-from netdyn_lib.experiments import learning_rate_sweep
-from netdyn_lib.experiments.learning_rate_sweep import named, published, results
-from netdyn_lib.tasks import datasets
+from netdyn_lib.experiments.learning_rate_sweep import grid, published, results
 
 
 @pytest.fixture
@@ -23,14 +20,12 @@ def test_missing_images_are_said_and_nothing_takes_their_place(bare, tmp_path):
     assert not found.there and not found.live
     assert found.note.startswith("NOTE: MNIST is not at hand")
     # No word of publishing: a laptop's sizes must not take the place of the paper's.
-    assert found.note.endswith(
-        "python -m netdyn_lib.experiments.learning_rate_sweep run mnist --profile laptop"
-    )
+    assert found.note.endswith("python -m netdyn_lib.experiments run mnist --profile laptop")
     assert results.datasets({"here": found}) == {}
 
 
 def test_a_live_sweep_says_what_it_is_of(monkeypatch, tmp_path):
-    small = learning_rate_sweep.Sweep(
+    small = grid.Sweep(
         "digits", "digits", (0.5, 5.0), 2, copies=1, epochs=4, samples=50, test_samples=20
     )
     monkeypatch.setattr(results, "get", lambda name, profile, seed: small)
@@ -57,45 +52,22 @@ def test_a_sweep_of_which_too_little_is_published_is_passed_over():
 
 
 def test_nothing_published_is_said_with_the_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(published, "folder", lambda: tmp_path)
+    monkeypatch.setattr(published.SHELF.__class__, "root", lambda self, root=None: tmp_path)
     found = results.paper("mnist")
     assert not found.there and published.command("mnist") in found.note
     assert found.note.startswith("NOTE: ")
     assert results.notes(found, found).count("\n") == 1
 
 
-def test_what_is_not_published_is_listed_with_its_cost_and_command(tmp_path):
-    found = published.unpublished(tmp_path)
-    assert list(found.rows) == list(named.names())
-    page = BeautifulSoup(found._repr_html_(), "html.parser")
-    rows = {row.th.get_text(): [cell.get_text() for cell in row("td")] for row in page.tbody("tr")}
-    assert list(rows) == list(named.names())
-    for name, (exponents, arrivals, command) in rows.items():
-        # whole, fit to be copied
-        assert command == published.command(name) and command in str(found)
-        assert float(exponents) > 0 and (arrivals == "–") == (named.get(name, "paper").cap == 0)
-        assert arrivals == "–" or (float(arrivals) > 0) == (
-            named.get(name, "paper").cap > named.get(name, "paper").epochs
-        )
-    assert rows["mnist"][0] == "1.2e+16" and rows["sharpness"][1] == "–"
-
-
-def test_nothing_is_listed_where_everything_is_published(monkeypatch):
-    monkeypatch.setattr(published, "names", lambda root=None: list(named.names()))
-    assert (
-        "Everything is published" in published.unpublished()._repr_html_()
-        and str(published.unpublished()) == "Everything is published."
-    )
-
-
-def test_everything_published_opens_and_is_listed_no_more():
-    missing = set(published.unpublished().rows)
-    for name in published.names():
-        data = published.load(name)
-        assert name not in missing
-        assert bool(data.present.any())
-        assert published.summary(data).startswith("published.  ")
-    assert sum(path.stat().st_size for path in published.folder().glob("*")) < 20e6
+def test_what_is_not_published_is_listed_with_its_cost(tmp_path):
+    rows = published.unpublished(tmp_path)
+    assert list(rows.index) == list(grid.names())
+    for name, (exponents, arrivals) in zip(rows.index, rows.values):
+        sweep = grid.get(name, "paper")
+        assert float(exponents) > 0 and (arrivals == "–") == (sweep.cap == 0)
+        assert arrivals == "–" or (float(arrivals) > 0) == (sweep.cap > sweep.epochs)
+    assert rows.loc["mnist"].iloc[0] == "1.2e+16" and rows.loc["sharpness"].iloc[1] == "–"
+    assert set(published.unpublished().index) == set(grid.names()) - set(published.names())
 
 
 def test_published_sweeps_are_recomputed_where_their_images_are(bare):
@@ -122,34 +94,3 @@ def test_what_cannot_be_checked_takes_no_place_of_what_can(bare, token):
         c for c in published.check_all(token, epochs=1, most=1) if isinstance(c, published.Check)
     ]
     assert len(made) == 1 and made[0].name in ("digits", "iris") and published.verified(made)
-
-
-def test_as_many_are_recomputed_as_were_asked_for(monkeypatch):
-    def recompute(name, token, epochs, root, device):
-        if name in missing:
-            raise datasets.MissingData(name)
-        return published.Check(name, 1.0, 0, epochs, 0.0, 0.0, True)
-
-    monkeypatch.setattr(published, "recompute", recompute)
-    monkeypatch.setattr(published, "names", lambda root: list("abcdefgh"))
-    missing, chosen = set(), set()
-    for token in range(20):
-        checks = published.check_all(token, most=2)
-        assert len(checks) == 2 and published.verified(checks)
-        chosen |= {c.name for c in checks}
-    assert chosen == set("abcdefgh")  # over tokens, all have their turn
-    missing = set("abcdefg")
-    checks = published.check_all("x", most=2)
-    assert [c.name for c in checks] == list("abcdefgh") and [c.agrees for c in checks] == [
-        None
-    ] * 7 + [True]
-    assert published.verified(checks)
-    missing = set("abcdefgh")
-    assert not published.verified(published.check_all("x", most=2)) and not published.verified([])
-
-
-def test_one_that_disagrees_is_no_verification():
-    right, wrong = (published.Check("a", 1.0, 0, 5, 0.0, 0.0, agrees) for agrees in (True, False))
-    assert published.verified([right]) and not published.verified(
-        [right, wrong, published.Unchecked("b")]
-    )

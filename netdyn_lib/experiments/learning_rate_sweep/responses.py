@@ -145,7 +145,7 @@ def exponents(data, rule="best_fit", seed=0, **options):
     Parameters
     ----------
     data : xarray.Dataset
-        See :func:`netdyn_lib.experiments.learning_rate_sweep.dataset.load`.
+        See :func:`netdyn_lib.experiments.campaign.load`.
     rule, options
         A window rule and its options, as for :func:`netdyn_lib.lyapunov.growth_fits.exponents`.
     seed : int

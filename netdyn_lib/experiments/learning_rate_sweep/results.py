@@ -3,13 +3,12 @@ about it.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ...tasks import datasets as archives
 from ...tasks import tasks
-from . import dataset, published
-from .named import get
-from .running import run
+from .. import campaign
+from . import published
+from .grid import get
 
 #: Initial conditions that a verdict takes; fewer have no interval.
 ENOUGH = 5
@@ -36,11 +35,6 @@ class Result:
         return self.data is not None
 
 
-def default_store():
-    """The store of the checkout that this library lies in, ``_build/store``."""
-    return Path(__file__).resolve().parents[3] / "_build" / "store"
-
-
 def live(name, profile="laptop", device="auto", seed=0, store=None):
     """Compute what is missing of one of the book's sweeps, and open it.
 
@@ -57,12 +51,15 @@ def live(name, profile="laptop", device="auto", seed=0, store=None):
     """
     sweep = get(name, profile, seed)
     try:
-        run(sweep, store or default_store(), device)
+        campaign.run(sweep, store, device)
     except archives.MissingData:
         title = archives.about(tasks.recipe(sweep.task).data).title
-        note = f"NOTE: {title} is not at hand on this machine, so the sweep {name!r} was not run.  Where it is: python -m netdyn_lib.experiments.learning_rate_sweep run {name} --profile {profile}"
+        note = (
+            f"NOTE: {title} is not at hand on this machine, so the sweep {name!r} was not run.  "
+            f"Where it is: python -m netdyn_lib.experiments run {name} --profile {profile}"
+        )
         return Result(name, None, MISSING, note)
-    data = dataset.load(sweep, store or default_store(), device)
+    data = campaign.load(sweep, store, device)
     split = tasks.get(sweep.task, samples=sweep.samples, test_samples=sweep.test_samples).split
     return Result(name, data, LIVE, f"{name}, {profile}: computed here.  {split.provenance()}")
 

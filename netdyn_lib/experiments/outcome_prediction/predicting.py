@@ -30,7 +30,7 @@ def course(data, outcome, method="binned", resamples=300, seed=0):
     Parameters
     ----------
     data : xarray.Dataset
-        As :func:`netdyn_lib.experiments.outcome_prediction.running.load` gives it.
+        As :func:`netdyn_lib.experiments.campaign.load` gives it.
     outcome : {"ideal", "failed"}
         What is told from all else.
     method, resamples, seed

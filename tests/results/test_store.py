@@ -1,4 +1,4 @@
-"""The store: keys, archives, damage, a full disk, processes that die, and processes side by side."""
+"""The store: keys, archives, damage, a full disk, and processes that die or work side by side."""
 
 import errno
 import io
@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 import zipfile
 from pathlib import Path
@@ -28,7 +27,7 @@ from netdyn_lib.results.store import (
 )
 from netdyn_lib.tasks import datasets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 ARRAYS = {
     "η": np.array(5.0),
@@ -38,18 +37,14 @@ ARRAYS = {
     "name": np.array(["iris", "ε"]),
     "none": np.empty((0, 3)),
 }
-META = {
-    "task": "iris",
-    "η": 5.0,
-    "sizes": [4, 3],
-    "more": {"none": None, "yes": True, "tiny": 5e-324},
-}
+META = {"task": "iris", "η": 5.0, "sizes": [4, 3]}
+META["more"] = {"none": None, "yes": True, "tiny": 5e-324}
 
 #: What every process below computes for a key; names of shards are s000, s001, ...
 PRELUDE = """
 import json, os, resource, signal, sys, time
 import numpy as np
-from netdyn_lib import locks
+from netdyn_lib.results import store
 from netdyn_lib.results.store import Store, StoreError
 
 def work(key):
@@ -77,14 +72,6 @@ def kill(process):
     assert process.returncode == -signal.SIGKILL
 
 
-def wait(process, ready):
-    end = time.monotonic() + 60
-    while not ready():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end, "the process does not get there"
-        time.sleep(0.002)
-
-
 def same(arrays, others):
     # assert_array_equal holds 0.0 and -0.0 for equal: compare the bytes.
     return arrays.keys() == others.keys() and all(
@@ -109,26 +96,8 @@ def test_a_key_is_the_same_for_any_order():
 
 
 def test_keys_differ_where_descriptions_do():
-    values = [
-        0.3,
-        0.1 + 0.2,
-        1,
-        1.0,
-        True,
-        "1",
-        None,
-        0,
-        0.0,
-        -0.0,
-        False,
-        "",
-        [],
-        {},
-        [1],
-        [[1]],
-        [1, 1],
-        "True",
-    ]
+    values = [0.3, 0.1 + 0.2, 1, 1.0, True, "1", None, 0, 0.0, -0.0, False]
+    values += ["", [], {}, [1], [[1]], [1, 1], "True"]
     values += [float(np.float32(0.3)), 2**64, float(2**64), 5e-324, np.nextafter(1.0, 2.0)]
     assert len({key({"x": value}) for value in values}) == len(values)
     assert key({"ab": 1}) != key({"a": {"b": 1}}) != key({"a": 1, "b": 1})
@@ -145,12 +114,7 @@ def test_a_key_stays_what_it_is():
         (float("nan"), ValueError, "= nan"),
         ([1.0, -np.inf], ValueError, r"\['x'\]\[1\] = -inf"),
         (np.float32(1), TypeError, "float32"),
-        (np.int64(1), TypeError, "int64"),
-        (np.zeros(2), TypeError, "ndarray"),
         ({1: 2}, TypeError, "only text as keys"),
-        ({1, 2}, TypeError, "set"),
-        (b"1", TypeError, "bytes"),
-        (1j, TypeError, "complex"),
     ],
 )
 def test_what_json_cannot_state_is_refused(value, error, words):
@@ -277,7 +241,7 @@ def test_a_cut_anywhere_is_noticed(tmp_path):
 
 
 def test_a_checksum_tells_what_a_zip_does_not(tmp_path):
-    """Somebody repacks an archive with another number in it: the zip is good, the checksum is not."""
+    """An archive is repacked with another number in it: the zip is good, the checksum is not."""
     path = write_archive(tmp_path / "a.npz", {"x": np.arange(3.0)}, {"n": 1})
 
     def repack(change):
@@ -414,7 +378,6 @@ def test_a_process_killed_inside_a_write_leaves_what_was(tmp_path, place, refere
 def test_published_files_are_replaced_whole_and_what_the_killed_left_is_removed(tmp_path):
     script = f"""
     sys.path.insert(0, {str(ROOT)!r})
-    from netdyn_lib import store
     from tests.killed import at_each_call
 
     folder = store.Path(folder) / "results"
@@ -443,7 +406,6 @@ def test_published_files_are_replaced_whole_and_what_the_killed_left_is_removed(
 @needs_fork
 def test_writers_at_once_leave_one_of_their_files_whole(tmp_path):
     script = """
-    from netdyn_lib import store
     path, number = store.Path(folder) / "a.json", int(sys.argv[2])
     for _ in range(25):
         store.write_json(path, {"n": [number] * 5000})
@@ -501,34 +463,6 @@ def test_a_claim_excludes_others_until_its_process_dies(tmp_path):
     assert list((tmp_path / "locks").iterdir()) == []
 
 
-def test_two_processes_share_the_work(tmp_path, reference):
-    script = """
-    shards, log = Store(folder), os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    while missing := [key for key in KEYS if key not in shards]:
-        for key in missing:
-            with shards.claim(key) as mine:
-                if mine:
-                    os.write(log, f"{key}\\n".encode())
-                    time.sleep(0.003)
-                    shards.write(key, *work(key))
-    """
-    folder, log = tmp_path / "shards", tmp_path / "log"
-    command = [sys.executable, "-c", PRELUDE + textwrap.dedent(script), folder, log]
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
-    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in processes:
-        finish(process)
-    assert sorted(log.read_text().split()) == [f"s{i:03}" for i in range(20)]
-    assert contents(folder) == reference
-    assert list((folder / "locks").iterdir()) == []
-
-
 def test_a_shard_written_meanwhile_is_not_claimed(tmp_path):
     shards = Store(tmp_path)
     shards.write("a", {}, {})
@@ -574,28 +508,6 @@ def test_a_write_outlives_a_sweep_of_its_file(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "lock", late)
     shards.write("a", ARRAYS, META)
     assert shards.read("a").meta == META and partials(tmp_path) == []
-
-
-def test_threads_that_claim_exclude_each_other(tmp_path):
-    shards, inside, taken, clashes = Store(tmp_path), [], [], []
-
-    def again():
-        for _ in range(300):
-            with shards.claim("a") as mine:
-                if mine:
-                    inside.append(1)
-                    if len(inside) > 1:
-                        clashes.append(1)
-                    taken.append(1)
-                    inside.pop()
-
-    threads = [threading.Thread(target=again) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert taken and not clashes
-    assert list((tmp_path / "locks").iterdir()) == []
 
 
 @pytest.mark.parametrize("refusal", ["missing", errno.ENOLCK, errno.ENOTSUP])
@@ -715,14 +627,8 @@ def test_a_file_that_may_not_grow_is_an_error_that_says_so(tmp_path):
 
 def test_a_disk_that_fills_up_keeps_what_was_finished(tmp_path):
     """On a real disk of 64 KiB, which holds three shards."""
-    mount = [
-        "unshare",
-        "-rm",
-        "sh",
-        "-c",
-        'mount -t tmpfs -o size=64k none "$0" && exec "$@"',
-        str(tmp_path),
-    ]
+    mounted = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"'
+    mount = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
     try:
         subprocess.run([*mount, "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,34 +1,44 @@
 """Published campaigns: written and read again, recomputed, altered, damaged and missing."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
+from netdyn_lib.experiments import campaign as engine
 from netdyn_lib.experiments import sizes
-from netdyn_lib.experiments.outcome_prediction import (
-    measures,
-    predicting,
-    published,
-    results,
-    running,
-)
-from netdyn_lib.results.store import DamagedShard, read_archive, write_archive
-from tests.test_outcomes_campaign import small
+from netdyn_lib.experiments.outcome_prediction import measures, predicting, published, results
+from netdyn_lib.results.store import read_archive, write_archive
+from tests.small_campaigns import small
 from tests.test_outcomes_predicting import CURVE, STEPS, TIMES, synthetic
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
-    running.run(small(), folder)
-    return running.load(small(), folder)
+    engine.run(small(), folder)
+    return engine.load(small(), folder)
 
 
 @pytest.fixture
 def root(data, tmp_path):
-    published.write(data, small(), resamples=2, root=tmp_path, followed=5)
+    published.write(data, tmp_path, resamples=2, followed=5)
     return tmp_path
+
+
+def made_up(data, root, times=(0.015, 0.05), resamples=2):
+    """Publish made-up data, and open them."""
+    campaign = small(count=data.sizes["network"], times=tuple(TIMES.tolist()), steps=STEPS)
+    data = data.assign_attrs(campaign=json.dumps(dataclasses.asdict(campaign)))
+    path = published.write(data, root, resamples, times, followed=2)
+    assert path == root / "small.npz" and published.names(root) == ["small"]
+    return published.load("small", root)
+
+
+def close(mine, theirs, rtol=1e-6):
+    assert mine.dims == theirs.dims
+    np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=1e-9)
 
 
 def alter(root, **changes):
@@ -41,53 +51,33 @@ def alter(root, **changes):
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
-    data = synthetic(("hessian",), count=150)
-    campaign = small(name="made-up", count=150, times=tuple(TIMES.tolist()), steps=STEPS)
-    path = published.write(data, campaign, resamples=7, root=tmp_path, later=0.05, followed=2)
-    assert path == tmp_path / "made-up.npz" and published.names(tmp_path) == ["made-up"]
-    found, table, savings = published.load("made-up", tmp_path)
+    data, pairs = synthetic(("hessian",), count=150), list(measures.PAIRS)
+    found, table, savings = made_up(data, tmp_path, resamples=7)
     now, then = data.isel(time=1), data.isel(time=[1, 2])
     for name in ("loss", "weights", "hessian", "frozen_growth", "far_growth"):
-        assert found[name].dims == now[name].dims
-        np.testing.assert_allclose(found[name], now[name], rtol=1e-6)
+        close(found[name], now[name])
     for name in ("exponents", "singular"):
-        assert found[name].dims == then[name].dims
-        np.testing.assert_allclose(found[name], then[name], rtol=1e-6)
+        close(found[name], then[name])
     for name in ("frozen_angles", "far_angles"):
-        assert found[name].dims == then[name].dims
-        np.testing.assert_allclose(found[name][0], now[name], rtol=1e-3)
-        pairs = list(measures.PAIRS)
-        np.testing.assert_allclose(
-            found[name][1].sel(pair=pairs), data[name][2].sel(pair=pairs), rtol=1e-3
-        )
+        close(found[name][0], now[name], 1e-3)
+        close(found[name][1].sel(pair=pairs), data[name][2].sel(pair=pairs), 1e-3)
         assert np.isnan(found[name][1].drop_sel(pair=pairs)).all()
-    np.testing.assert_array_equal(found["final_loss"], data["final_loss"])
-    np.testing.assert_array_equal(found["diverged_at"], data["diverged_at"])
-    np.testing.assert_allclose(found["course_exponents"], data["exponents"][:, :100], rtol=1e-6)
-    for name in ("pair", "index"):
+    for name in ("final_loss", "diverged_at", "pair", "index"):
         np.testing.assert_array_equal(found[name], data[name])
-    assert (
-        found["course_exponents"].dims == ("moment", "few", "index") and found.sizes["moment"] == 3
-    )
+    np.testing.assert_allclose(found["course_exponents"], data["exponents"][:, :100], rtol=1e-6)
+    assert found["course_exponents"].dims == ("moment", "few", "index")
     np.testing.assert_allclose(found["moment"], data["time"])
     np.testing.assert_allclose(found["time"], [0.015, 0.05])
     assert found.attrs["provenance"] == "made up" and found.attrs["early"] == 15
-    wanted = predicting.table(data, resamples=7)
-    assert set(table.data_vars) == set(wanted.data_vars)
-    for name in wanted.data_vars:
-        assert table[name].dims == wanted[name].dims
-        np.testing.assert_allclose(table[name], wanted[name], rtol=1e-6)
-    for name in table.coords:
-        np.testing.assert_array_equal(table[name], wanted[name])
-    wanted = predicting.savings_over_time(data, resamples=7)
-    assert set(savings.data_vars) == set(wanted.data_vars) and savings.attrs == wanted.attrs | {
-        "published_in": f"{tmp_path.name}/made-up.npz"
-    }
-    for name in wanted.data_vars:
-        assert savings[name].dims == wanted[name].dims
-        np.testing.assert_allclose(savings[name], wanted[name], rtol=1e-6, atol=1e-9)
-    for name in savings.coords:
-        np.testing.assert_array_equal(savings[name], wanted[name])
+    wanted = predicting.table(data, resamples=7), predicting.savings_over_time(data, resamples=7)
+    for mine, theirs in zip((table, savings), wanted):
+        assert set(mine.data_vars) == set(theirs.data_vars)
+        for name in theirs.data_vars:
+            close(mine[name], theirs[name])
+        for name in mine.coords:
+            np.testing.assert_array_equal(mine[name], theirs[name])
+    where = {"published_in": f"{tmp_path.name}/small.npz"}
+    assert savings.attrs == wanted[1].attrs | where
     # What the figures and tables of the book take of it.
     assert results.losses({"a": found})["a"][1].counts == {"ideal": 75, "middle": 0, "failed": 75}
     assert results.range_at({"a": table}, "failed", "Hessian", 0.015) == (1, 1)
@@ -98,15 +88,7 @@ def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, tim
     unlike = np.random.default_rng(1).random((3, 150, 36)) - 0.5
     data = synthetic(count=150, singular=unlike[..., :9], exponents=unlike[..., 9:18])
     data["frozen_angles"][:, ::3, :2] = np.nan
-    published.write(
-        data,
-        small(count=150, times=tuple(TIMES.tolist()), steps=STEPS),
-        resamples=2,
-        root=tmp_path,
-        later=0.05,
-        followed=2,
-    )
-    found, *_ = published.load("small", tmp_path)
+    found, *_ = made_up(data, tmp_path)
     for mark in (measures.positive, measures.less_stable, measures.nearer_tangency):
         np.testing.assert_allclose(
             tuple(mark(found, time, resamples=20)), tuple(mark(data, time, resamples=20)), rtol=1e-6
@@ -123,15 +105,7 @@ def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, tim
 
 def test_a_later_time_before_the_early_one_is_in_order(tmp_path):
     data = synthetic(count=40)
-    published.write(
-        data,
-        small(count=40, times=tuple(TIMES.tolist()), steps=STEPS),
-        resamples=2,
-        root=tmp_path,
-        later=0.005,
-        followed=2,
-    )
-    found, *_ = published.load("small", tmp_path)
+    found, *_ = made_up(data, tmp_path, times=(0.015, 0.005))
     np.testing.assert_allclose(found["time"], [0.005, 0.015])
     np.testing.assert_allclose(found["exponents"], data["exponents"][:2], rtol=1e-6)
 
@@ -149,8 +123,8 @@ def test_vectors_of_a_short_future_are_held_against_published_ones(root, data, t
         "0.00 (0.00 to 0.00)"
     )
     short = small(count=7, backward=1, times=(1, 5, 15))
-    running.run(short, tmp_path / "short")
-    here = running.load(short, tmp_path / "short")
+    engine.run(short, tmp_path / "short")
+    here = engine.load(short, tmp_path / "short")
     found = results.convergence({"small": here}, papers, 0.015, degrees=1)
     assert found.loc["small", "networks"] == 7
     assert found.loc["small", "future here"] == pytest.approx(0.001) and found.loc[
@@ -169,9 +143,9 @@ def test_a_longer_future_is_published_of_the_first_networks(root, data, tmp_path
         "longer_angles"
     ].shape == (1, 5, 36)
     longer = small(count=5, backward=45)
-    running.run(longer, tmp_path / "longer")
+    engine.run(longer, tmp_path / "longer")
     pairs = list(measures.PAIRS)
-    wanted = running.load(longer, tmp_path / "longer").isel(time=[2])["far_angles"]
+    wanted = engine.load(longer, tmp_path / "longer").isel(time=[2])["far_angles"]
     np.testing.assert_allclose(
         found["longer_angles"].sel(pair=pairs), wanted.sel(pair=pairs), atol=1e-3
     )
@@ -202,17 +176,13 @@ def test_a_longer_future_is_as_long_as_asked_for_or_as_there_is():
 
 
 def test_a_time_that_was_not_measured_is_not_published_as_another(root, data, tmp_path):
-    # nothing is near 0.2
-    assert published.load("small", root)[0]["time"].values.tolist() == [0.015]
-    with pytest.raises(ValueError, match="time = 0.2: nothing was measured"):
-        published.write(data, small(), root=tmp_path / "out", early=0.2)
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_loss_is_that_of_the_campaigns_curve(root, data):
     found, *_ = published.load("small", root)
+    assert found["time"].values.tolist() == [0.015]  # nothing is near 0.2
     np.testing.assert_allclose(found["course_loss"], data["curve"], rtol=1e-6)
     assert tuple(found["step"].values) == small().curve
+    with pytest.raises(ValueError, match="time = 0.2: nothing was measured"):
+        published.write(data, tmp_path / "out", times=(0.2, 0.2))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.filterwarnings("error")
@@ -220,63 +190,34 @@ def test_networks_that_overflow_are_published(tmp_path):
     loss = np.full((3, 40), 1e300)
     loss[:, ::2] = np.nan
     lost = np.full((3, 40, 9), np.nan)
-    data = synthetic(
-        count=40,
-        loss=loss,
-        exponents=lost,
-        far_residual=lost,
-        curve=np.full((len(CURVE), 40), np.inf),
-    )
-    published.write(
-        data,
-        small(count=40, times=tuple(TIMES.tolist()), steps=STEPS),
-        resamples=2,
-        root=tmp_path,
-        followed=2,
-    )
-    found, *_ = published.load("small", tmp_path)
-    assert (
-        np.isnan(found["loss"][::2]).all()
-        and np.isinf(found["loss"][1::2]).all()
-        and np.isnan(found["exponents"]).all()
-    )
+    curve = np.full((len(CURVE), 40), np.inf)
+    data = synthetic(count=40, loss=loss, exponents=lost, far_residual=lost, curve=curve)
+    found, *_ = made_up(data, tmp_path)
+    assert np.isnan(found["loss"][::2]).all() and np.isinf(found["loss"][1::2]).all()
+    assert np.isnan(found["exponents"]).all()
 
 
-@pytest.mark.parametrize("token", ["abc", 7])
-def test_what_is_recomputed_agrees(root, token):
-    check = published.recompute("small", token, 3, root=root)
+def test_what_is_recomputed_agrees_and_every_network_can_be_chosen(root):
+    check = published.recompute("small", "abc", 3, root=root)
     assert check.agrees and max(check.apart.values()) < 1e-6, check
     assert list(check.apart) == ["loss", "weights", "hessian", "exponents", "singular"]
-    assert check.count == 3 and 0 <= check.first <= 9
-    words = str(dataclasses.replace(check, apart={"loss": 2e-9, "hessian": 0.0}))
-    assert (
-        words
-        == f"small: networks {check.first} to {check.first + 2}, recomputed and published agree (loss to 2e-09, hessian to 0e+00)"
-    )
-
-
-def test_the_token_chooses_and_every_network_can_be_chosen(root):
-    firsts = {published.recompute("small", token, 11, root=root).first for token in range(5)}
-    assert firsts == {0, 1}
+    parts = {published.recompute("small", token, 11, root=root).part for token in range(5)}
+    assert parts == {"networks 0 to 10", "networks 1 to 11"}
     everyone = published.recompute("small", "x", 100, root=root)
-    assert (everyone.first, everyone.count, everyone.agrees) == (0, 12, True)
+    assert everyone.part == "networks 0 to 11" and everyone.agrees
     with pytest.raises(ValueError, match="count = 0"):
         published.recompute("small", "x", 0, root=root)
-
-
-def one_off(by):
-    def change(values):
-        values = values.copy()
-        values[5] += by
-        return values
-
-    return change
 
 
 @pytest.mark.parametrize("by", [1.0, np.nan, np.inf])
 @pytest.mark.parametrize("name", ["loss", "weights", "hessian", "exponents", "singular"])
 def test_an_altered_number_disagrees(root, name, by):
-    alter(root, **{f"early_{name}": one_off(by)})
+    def one_off(values):
+        values = values.copy()
+        values[5] += by
+        return values
+
+    alter(root, **{f"early_{name}": one_off})
     check = published.recompute("small", "x", 12, root=root)
     assert not check.agrees and "DISAGREE" in str(check)
     assert [n for n, apart in check.apart.items() if not apart < 1e-3] == [name]
@@ -289,10 +230,8 @@ def test_networks_shuffled_disagree(root):
 
 def test_a_campaign_without_the_early_time_publishes_the_nearest(tmp_path):
     campaign = small(count=4, times=(2, 17, 25))
-    running.run(campaign, tmp_path)
-    published.write(
-        running.load(campaign, tmp_path), campaign, resamples=2, root=tmp_path / "out", followed=2
-    )
+    engine.run(campaign, tmp_path)
+    published.write(engine.load(campaign, tmp_path), tmp_path / "out", 2, followed=2)
     assert published.load("small", tmp_path / "out")[0].attrs["early"] == 17
     assert published.recompute("small", "x", 2, root=tmp_path / "out").agrees
 
@@ -300,30 +239,21 @@ def test_a_campaign_without_the_early_time_publishes_the_nearest(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_networks_that_overflow_are_recomputed(tmp_path):
     campaign = small(task="ridge-relu-normal", learning_rate=1.0, block=12)
-    running.run(campaign, tmp_path)
-    data = running.load(campaign, tmp_path)
+    engine.run(campaign, tmp_path)
+    data = engine.load(campaign, tmp_path)
     assert np.isnan(data["loss"].isel(time=2)).any()
-    published.write(data, campaign, resamples=2, root=tmp_path / "out", early=15.0, followed=2)
+    published.write(data, tmp_path / "out", 2, (15.0, 0.2), followed=2)
     check = published.recompute("small", "x", 12, root=tmp_path / "out")
     assert check.agrees, check
 
 
-def test_what_is_missing_says_how_to_compute_it(tmp_path):
-    with pytest.raises(
-        FileNotFoundError,
-        match="'none'; compute it: python -m netdyn_lib.experiments.outcome_prediction run none --profile paper && ",
-    ):
-        published.load("none", tmp_path)
-    assert published.names(tmp_path) == [] and published.names(tmp_path / "none") == []
-    with pytest.raises(FileNotFoundError):
-        published.recompute("none", "x", root=tmp_path)
+def test_a_campaign_counts_as_published_where_all_of_it_is(root):
+    def known(**changes):
+        plan = engine.plan(small(**changes), "none", published=root)
+        return len(plan.known), len(plan.missing)
 
-
-def test_a_damaged_file_is_an_error(root):
-    path = root / "small.npz"
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DamagedShard, match="small.npz is damaged"):
-        published.load("small", root)
+    assert known() == known(block=9) == (2, 0) and known(count=5) == (1, 0)
+    assert known(count=13) == known(seed=1) == known(times=(1, 5)) == (0, 2)
 
 
 def test_the_books_campaigns_are_those_that_are_published(root, monkeypatch):
@@ -331,7 +261,3 @@ def test_the_books_campaigns_are_those_that_are_published(root, monkeypatch):
     monkeypatch.setitem(sizes._LAPTOP, "06_prediction", {})
     found = results.paper(root)
     assert list(found) == ["small"] and found["small"][0].sizes["network"] == 12
-
-
-def test_the_folder_is_the_books():
-    assert published.folder().parts[-3:] == ("book", "results", "outcomes")

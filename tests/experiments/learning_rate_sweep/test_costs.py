@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from netdyn_lib.experiments import learning_rate_sweep
-from netdyn_lib.experiments.learning_rate_sweep import costs
+from netdyn_lib.experiments.learning_rate_sweep import costs, grid
 from netdyn_lib.tasks import networks, tasks
 
 
@@ -26,15 +25,15 @@ def test_a_module_is_counted_by_its_products_and_convolutions():
 
 
 def test_the_paper_scale_sweeps_cost_what_the_issue_of_their_size_says():
-    exponents, further = costs.operations(learning_rate_sweep.get("mnist", "paper"))
+    exponents, further = costs.operations(grid.get("mnist", "paper"))
     assert 1e16 < exponents < 1.5e16  # shallow MNIST: 1.2e16
     assert further > exponents
-    assert 1e17 < costs.operations(learning_rate_sweep.get("cifar10", "paper"))[0] < 2e17  # 1.5e17
+    assert 1e17 < costs.operations(grid.get("cifar10", "paper"))[0] < 2e17  # 1.5e17
 
 
 def test_samples_are_known_without_the_data(monkeypatch):
     monkeypatch.setenv("NETDYN_OFFLINE", "1")
     monkeypatch.delenv("NETDYN_DATA", raising=False)
-    assert costs.samples_of(learning_rate_sweep.get("mnist", "paper")) == 60_000
-    assert costs.samples_of(learning_rate_sweep.get("mnist", "laptop")) == 6000
-    assert costs.samples_of(learning_rate_sweep.get("digits", "paper")) == 1437
+    assert costs.samples_of(grid.get("mnist", "paper")) == 60_000
+    assert costs.samples_of(grid.get("mnist", "laptop")) == 6000
+    assert costs.samples_of(grid.get("digits", "paper")) == 1437

@@ -1,4 +1,4 @@
-"""Sweeps on a Dask cluster of two worker processes: the same numbers, also when a worker is killed."""
+"""Pieces on a Dask cluster of two processes: the same numbers, also when a worker is killed."""
 
 import os
 import signal
@@ -6,19 +6,21 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from netdyn_lib.experiments import sizes
-from netdyn_lib.experiments.learning_rate_sweep import __main__ as command
-from netdyn_lib.experiments.learning_rate_sweep import dataset
-from netdyn_lib.experiments.learning_rate_sweep.running import run
+from netdyn_lib.experiments import __main__ as command
+from netdyn_lib.experiments import campaign, sizes
 from netdyn_lib.results.store import Store
 from netdyn_lib.tasks import losses, networks, tasks
+from tests.small_arms import ablation
 from tests.small_sweeps import same, small
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -55,68 +57,58 @@ def own(name, forward=None):
 
 
 def test_workers_give_the_same_numbers(tmp_path, cluster):
-    sweep = own("own-cluster")
-    here, there = tmp_path / "here", tmp_path / "there"
-    run(sweep, here)
-    done = run(sweep, there, scheduler=cluster.scheduler_address)
-    assert (done.computed, done.missing, done.stopped) == (4, 0, "")
-    assert same(dataset.load(sweep, there), dataset.load(sweep, here))
-    again = run(
-        small(**{**vars(sweep), "rates": (0.5, 1.0, 5.0)}),
-        there,
-        scheduler=cluster.scheduler_address,
-    )
+    """Also those of pieces that have checkpoints here, and none there."""
+    both, here, there = [own("own-cluster"), ablation()], tmp_path / "here", tmp_path / "there"
+    campaign.run(both, here)
+    done = campaign.run(both, there, scheduler=cluster.scheduler_address)
+    assert [(one.computed, one.missing, one.stopped) for one in done] == [(4, 0, ""), (5, 0, "")]
+    for one in both:
+        assert same(campaign.load(one, there), campaign.load(one, here))
+    wider = small(**{**vars(both[0]), "rates": (0.5, 1.0, 5.0)})
+    again = campaign.run(wider, there, scheduler=cluster.scheduler_address)
     assert (again.kept, again.computed) == (4, 2)
 
 
 def test_a_worker_that_is_killed_costs_nothing(tmp_path, cluster):
     sweep = small(conditions=4, block=1, epochs=60, cap=0)
-    run(sweep, tmp_path / "here")
+    campaign.run(sweep, tmp_path / "here")
     with Client(cluster) as client:
         victim = next(iter(client.run(os.getpid).values()))
         killed = threading.Timer(0.3, os.kill, (victim, signal.SIGKILL))
         killed.start()
-        done = run(sweep, tmp_path / "there", scheduler=client)
+        done = campaign.run(sweep, tmp_path / "there", scheduler=client)
         killed.join()
         assert client.status == "running", "a client that was lent was closed"
     assert (done.computed, done.missing) == (8, 0)
-    assert same(dataset.load(sweep, tmp_path / "there"), dataset.load(sweep, tmp_path / "here"))
+    assert same(*(campaign.load(sweep, tmp_path / place) for place in ("here", "there")))
 
 
-def test_an_error_on_a_worker_names_the_shard_and_keeps_the_others(tmp_path, cluster):
+def test_an_error_on_a_worker_names_the_piece(tmp_path, cluster):
     home = os.getpid()
 
     def fail():
         if os.getpid() != home:
             raise RuntimeError("no memory on this worker")
 
-    sweep = own("own-failing", fail)
-    with pytest.raises(
-        RuntimeError,
-        match=r"small, η = .*, initial conditions .*: failed on its worker: .*no memory on this worker",
-    ):
-        run(sweep, tmp_path, scheduler=cluster.scheduler_address)
+    said = "small, η = .*, initial conditions .*: failed on its worker: .*no memory on this worker"
+    with pytest.raises(RuntimeError, match=said):
+        campaign.run(own("own-failing", fail), tmp_path, scheduler=cluster.scheduler_address)
 
 
 def test_a_time_limit_holds_on_workers(tmp_path, cluster):
     sweep = small(rates=(0.5, 1.0, 5.0), conditions=1, epochs=3_000_000, cap=0)
-    began = time.monotonic()
-    done = run(sweep, tmp_path, scheduler=cluster.scheduler_address, time_limit=2)
+    began, how = time.monotonic(), dict(scheduler=cluster.scheduler_address)
+    done = campaign.run(sweep, tmp_path, time_limit=2, **how)
     assert time.monotonic() - began < 30
     assert (done.computed, done.missing, done.stopped) == (0, 3, "time limit")
     # Workers are free again: what was given up does not go on.
-    assert (
-        run(
-            small(conditions=1), Store(tmp_path), scheduler=cluster.scheduler_address, time_limit=60
-        ).missing
-        == 0
-    )
+    assert campaign.run(small(conditions=1), tmp_path, time_limit=60, **how).missing == 0
 
 
 SCHEDULER = """
 import time
 from distributed import LocalCluster
-from netdyn_lib.experiments.learning_rate_sweep import compute  # now, not when the first shard comes
+from netdyn_lib.experiments.learning_rate_sweep import grid  # now, not when the first piece comes
 
 where = dict(dashboard_address=None, protocol="tcp", host="127.0.0.1", processes=False)
 with LocalCluster(n_workers=1, threads_per_worker=1, silence_logs=50, **where) as cluster:
@@ -126,7 +118,7 @@ with LocalCluster(n_workers=1, threads_per_worker=1, silence_logs=50, **where) a
 
 
 def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
-    """Its process is killed while it computes the second shard, or one soon after."""
+    """Its process is killed while it computes the second piece, or one soon after."""
     sweep = small(conditions=12, block=1, epochs=100, cap=0)
     size = {name: value for name, value in vars(sweep).items() if name not in ("name", "seed")}
     monkeypatch.setitem(sizes._PAPER, "05_mnist_cifar", dict(sweeps={"small": size}))
@@ -154,41 +146,36 @@ def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
     kept = len(store.keys())
     out, err = capfd.readouterr()
     assert out == "" and 0 < kept < 24 and store.damaged() == []
-    assert err.startswith(f"ERROR: small: the Dask scheduler at {address} is gone"), err
+    assert err.startswith(f"ERROR: the Dask scheduler at {address} is gone"), err
     assert err.count("\n") == 1, err
-    assert f"{kept} of 24 are kept and {24 - kept} missing: the same command, with a sched" in err
+    assert f"of 24 pieces that were missing {kept} are computed and kept, and {24 - kept}" in err
+    assert "missing: the same command, with a sched" in err
     assert command.main(words) == 0
-    assert f"small: {kept} shards kept, {24 - kept} computed" in capfd.readouterr().out
+    assert f"small: {kept} kept, {24 - kept} computed" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1:nine"])
 def test_an_address_where_nobody_answers_is_a_clear_error(tmp_path, address, monkeypatch):
-    from netdyn_lib.experiments.learning_rate_sweep import cluster as module
+    from netdyn_lib.experiments import cluster as module
 
     monkeypatch.setattr(module, "_CONNECT", 1)
     began = time.monotonic()
     with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
-        run(small(), tmp_path, scheduler=address)
+        campaign.run(small(), tmp_path, scheduler=address)
     assert time.monotonic() - began < 30
 
 
 def test_without_dask_a_scheduler_is_a_clear_error(tmp_path, monkeypatch):
-    monkeypatch.delitem(
-        sys.modules, "netdyn_lib.experiments.learning_rate_sweep.cluster", raising=False
-    )
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    import netdyn_lib.experiments.learning_rate_sweep
+    from netdyn_lib import experiments
 
-    monkeypatch.delattr(netdyn_lib.sweeps, "cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "netdyn_lib.experiments.cluster", raising=False)
+    monkeypatch.delattr(experiments, "cluster", raising=False)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(RuntimeError, match="needs Dask.*pip install dask distributed"):
-        run(small(), tmp_path, scheduler="tcp://127.0.0.1:9")
+        campaign.run(small(), tmp_path, scheduler="tcp://127.0.0.1:9")
 
 
 def test_dask_leaves_nothing_in_the_checkout():
-    said = subprocess.run(
-        ["git", "status", "--short", "--ignored"],
-        capture_output=True,
-        text=True,
-        cwd=os.path.dirname(__file__) + "/..",
-    ).stdout
+    call = ["git", "status", "--short", "--ignored"]
+    said = subprocess.run(call, capture_output=True, text=True, cwd=ROOT).stdout
     assert "dask" not in said.replace("tests/", "")

@@ -2,7 +2,6 @@
 found.
 """
 
-import dataclasses
 import functools
 import json
 import time
@@ -12,14 +11,13 @@ import numpy as np
 import pytest
 
 from netdyn_lib.curvature.pruning import Rule
-from netdyn_lib.experiments import sizes
-from netdyn_lib.experiments.learning_rate_sweep.published import Unchecked
-from netdyn_lib.experiments.pruning_ablation import published, results, running
-from netdyn_lib.experiments.pruning_ablation.arm import Arm
+from netdyn_lib.experiments import campaign, sizes
+from netdyn_lib.experiments.pruning_ablation import arm, published, results
+from netdyn_lib.experiments.pruning_ablation.arm import Ablation, Arm
+from netdyn_lib.experiments.published import Unchecked
 from netdyn_lib.results import store
-from netdyn_lib.results.store import DamagedShard
 from netdyn_lib.tasks import datasets
-from tests.small_arms import OBSERVED, TASK, small, synthetic
+from tests.small_arms import OBSERVED, TASK, ablation, small, synthetic
 
 ARMS = [
     small("none", networks=3),
@@ -29,22 +27,24 @@ ARMS = [
     small("none", name="lost", learning_rate=1e200, networks=1),
     small("none", name="long", steps=20, networks=1, spectra=False),
 ]
-OTHERS = [small("positive")]
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     path = tmp_path_factory.mktemp("store")
-    running.run(ARMS, path)
+    campaign.run(ablation(*ARMS), path)
     return path
+
+
+def publish(stored, root, *arms):
+    return published.write(campaign.load(ablation(*arms), stored), root)
 
 
 @pytest.fixture
 def root(stored, tmp_path):
-    assert (
-        published.write([*ARMS[:3], *OTHERS, *ARMS[3:]], stored, tmp_path)
-        == tmp_path / f"{TASK}.npz"
-    )
+    # one is not computed
+    path = publish(stored, tmp_path, *ARMS[:3], small("positive"), *ARMS[3:])
+    assert path == tmp_path / f"{TASK}.npz"
     return tmp_path
 
 
@@ -60,23 +60,15 @@ def test_publishers_at_once_lose_nothing(stored, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "save", lambda *words: time.sleep(0.05) or save(*words))
     arms = [small("none", networks=3), small("negative"), small("random-same")]
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(lambda one: published.write([one], stored, tmp_path), arms))
+        list(threads.map(lambda one: publish(stored, tmp_path, one), arms))
     assert set(published.load(TASK, tmp_path)["arm"].values) == {"none", "negative", "random-same"}
     assert [path.name for path in tmp_path.iterdir()] == [f"{TASK}.npz"]
 
 
 @pytest.mark.filterwarnings("error")
 def test_what_was_computed_is_read_back(stored, root):
-    data, found = running.load(ARMS, stored), published.load(TASK, root)
-    # one is not computed
-    assert found["arm"].values.tolist() == [
-        "none",
-        "negative",
-        "random-same",
-        "largest",
-        "lost",
-        "long",
-    ]
+    data, found = campaign.load(ablation(*ARMS), stored), published.load(TASK, root)
+    assert found["arm"].values.tolist() == [one.label for one in ARMS]
     assert set(data.data_vars) - set(found.data_vars) == {"final", "velocity"}
     for name in found.data_vars:
         assert found[name].dims == data[name].dims
@@ -90,42 +82,31 @@ def test_what_was_computed_is_read_back(stored, root):
             err_msg=name,
         )
     np.testing.assert_array_equal(found["step"], data["step"])
-    assert (
-        [Arm(**one) for one in json.loads(found.attrs.pop("arms"))]
-        == [Arm(**one) for one in json.loads(data.attrs.pop("arms"))]
-        == ARMS
-    )
-    assert (
-        found.attrs == data.attrs | {"published_in": f"{root.name}/{TASK}.npz"}
-        and np.isnan(found["negative"].sel(arm="long")).all()
-    )
+    assert [Arm(**one) for one in json.loads(found.attrs.pop("arms"))] == ARMS
+    assert [Arm(**one) for one in json.loads(data.attrs.pop("arms"))] == ARMS
+    where = {"published_in": f"{root.name}/{TASK}.npz", "version": 1}
+    assert found.attrs == data.attrs | where
+    assert np.isnan(found["negative"].sel(arm="long")).all()
 
 
 def test_what_is_recomputed_agrees(root, monkeypatch):
     # sixty times the same data
     monkeypatch.setattr(published.tasks, "get", functools.cache(published.tasks.get))
-    found = {
-        (check.arm, check.seed): check
-        for check in (published.recompute(TASK, token, root=root) for token in range(60))
-    }
-    assert {arm for arm, _ in found} == {arm.label for arm in ARMS} and {
-        seed for _, seed in found
-    } == {0, 1, 2}
-    for check in found.values():
+    found = {}
+    for check in (published.recompute(TASK, token, root=root) for token in range(60)):
         assert check.agrees and max(check.apart.values()) < 1e-3, check
-        assert check.steps == (12 if check.arm != "long" else 20)
-    assert "kept" in found["negative", 0].apart and "kept" in found["random-same", 0].apart
-    words = str(dataclasses.replace(found["negative", 0], apart={"loss": 2e-9, "kept": 3e-4}))
-    assert (
-        words
-        == f"{TASK}, arm negative, network 0: 12 steps, recomputed and published agree (all of 2 quantities to 3e-04)"
-    )
+        found[check.part.split(", ")[0]] = check
+    assert found.keys() == {f"arm {one.label}" for one in ARMS}
+    for name, check in found.items():
+        assert check.part.endswith("20 steps" if name == "arm long" else "12 steps")
+    assert "kept" in found["arm negative"].apart
 
 
-def token_of(root, arm):
-    return next(
-        token for token in range(200) if published.recompute(TASK, token, 1, root=root).arm == arm
+def token_of(root, label):
+    tokens = (
+        k for k in range(200) if f"arm {label}," in str(published.recompute(TASK, k, 1, root=root))
     )
+    return next(tokens)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +133,14 @@ def test_arms_exchanged_disagree(root):
 
 
 def test_bad_numbers_of_steps(root):
-    assert published.recompute(TASK, 0, 3, root=root).steps == 3
+    assert published.recompute(TASK, 0, 3, root=root).part.endswith("3 steps")
     with pytest.raises(ValueError, match="steps = 0"):
         published.recompute(TASK, 0, 0, root=root)
 
 
 def test_every_task_is_checked_and_what_has_no_data_is_named(root, monkeypatch):
     (check,) = published.check_all("x", 2, root)
-    assert check.agrees and check.task == TASK
+    assert check.agrees and check.name == TASK
 
     def missing(*_):
         raise datasets.MissingData("none")
@@ -168,34 +149,31 @@ def test_every_task_is_checked_and_what_has_no_data_is_named(root, monkeypatch):
     assert published.check_all("x", 2, root) == [Unchecked(TASK)]
 
 
-def test_what_is_missing_says_how_to_compute_it(tmp_path):
-    with pytest.raises(
-        FileNotFoundError,
-        match="of 'usps'; compute them: python -m netdyn_lib.experiments.pruning_ablation run usps --profile paper && ",
-    ):
-        published.load("usps", tmp_path)
-    assert (
-        published.names(tmp_path) == []
-        and published.names(tmp_path / "none") == []
-        and published.check_all("x", root=tmp_path) == []
-    )
-    with pytest.raises(KeyError, match="lacks 2 of 2"):
-        published.write(OTHERS, tmp_path, tmp_path)
+def test_networks_that_are_published_count_as_done(root, monkeypatch):
+    def known(*arms):
+        found = campaign.plan(ablation(*arms), "none", published=root)
+        return [(p.arm.label, p.number) for p in found.known], len(found.missing)
+
+    assert known(small("none", networks=4)) == ([("none", k) for k in range(3)], 1)
+    assert known(small("negative"), small("positive")) == ([("negative", 0), ("negative", 1)], 2)
+    for other in (dict(seed=1), dict(learning_rate=0.4), dict(steps=14)):
+        assert known(small("negative", **other)) == ([], 2)
+    monkeypatch.setattr(Ablation, "version", 2)
+    assert known(small("negative")) == ([], 2)
 
 
-def test_a_damaged_file_is_an_error(root):
-    path = root / f"{TASK}.npz"
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DamagedShard, match=f"{TASK}.npz is damaged"):
-        published.load(TASK, root)
+def test_every_network_that_the_book_shows_counts_as_done():
+    for task in ("usps", "usps-sigmoid", "digits-usps", "usps-cnn"):
+        there, wanted = published.load(task), arm.get(task, "paper")
+        found = published.known(wanted, None, dict(data=None))
+        labels = {one.label for one in wanted.arms} & set(there["arm"].values)
+        assert len(found) == int(there["present"].sel(arm=sorted(labels)).sum()) > 0
 
 
 def test_the_papers_arms_of_a_task_take_less_than_a_megabyte():
     """32 arms of 3 networks, at worst incompressible."""
     size = sizes.sizes("07_hessian_chaos", "paper")
-    from netdyn_lib.experiments.pruning_ablation import arm
-
-    arms = [arm.get(name, "paper") for name in arm.names("usps", "paper")]
+    arms = arm.get("usps", "paper").arms
     types = [np.dtype(published._type(name)).itemsize for name in OBSERVED]
     assert len(arms) * size.networks * (len(arms[0].observed) * sum(types) + 20 * 4) < 1e6
     assert size.checked <= 20
@@ -203,9 +181,8 @@ def test_the_papers_arms_of_a_task_take_less_than_a_megabyte():
 
 def test_the_book_shows_what_is_published(root, monkeypatch):
     assert results.paper(root) == {}
-    monkeypatch.setattr(results.table, "tasks", lambda profile: (TASK,))
+    monkeypatch.setattr(results.table, "names", lambda profile: (TASK,))
     assert list(results.paper(root)) == [TASK]
-    assert published.folder().parts[-3:] == ("book", "results", "arms")
 
 
 def test_what_is_published_is_kept_beside_what_is_new(tmp_path):
@@ -252,7 +229,7 @@ def test_publishing_the_same_again_does_not_repeat_where_it_comes_from(tmp_path)
         ).assign_attrs(provenance=where)
 
     published.save(some("none", "1 h on A"), tmp_path)
-    for again in range(3):
+    for _ in range(3):
         for data in (some("negative", "2 h on B"), some("positive", "2 h on C; 1 h on A")):
             published.save(published.merged(data, published.load(TASK, tmp_path)), tmp_path)
         assert published.load(TASK, tmp_path).attrs["provenance"] == "2 h on C; 1 h on A; 2 h on B"
