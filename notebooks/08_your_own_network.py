@@ -163,7 +163,7 @@ draw.answer(record, fit, spectrum.exponents())
 # %% [markdown]
 # ## Your own loss
 #
-# A loss is given by what it makes of each sample. `own_losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
+# A loss is given by what it makes of each sample. `losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
 # Here is Huber's loss on one-hot targets, and label smoothing in one line.
 
 

@@ -599,7 +599,7 @@ def test_whole_numbers_stay_so_where_the_module_takes_them():
     task = task_of(Words(), x=tokens)
     assert task.x.dtype == task.x_test.dtype == torch.int64 and task.dtype == torch.float64
     torch.testing.assert_close(
-        task.objective(task.network.own), F.cross_entropy(task.network._module(tokens), Y)
+        task.objective(task.network.own), F.cross_entropy(task.network.template(tokens), Y)
     )
     single = task.to(dtype=torch.float32)
     assert single.x.dtype == torch.int64 and single.dtype == torch.float32 == single.to("cpu").dtype

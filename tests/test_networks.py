@@ -137,9 +137,9 @@ def test_a_network_moves_with_what_is_frozen_in_it():
     module[0].requires_grad_(False)
     network = networks.ModuleNetwork(module)
     moved = network.to("meta")  # a device that every machine has
-    held = [*moved._module.parameters(), *moved._module.buffers()]
+    held = [*moved.template.parameters(), *moved.template.buffers()]
     assert {t.device.type for t in held} == {"meta"} and moved.count == network.count == 28
-    assert {t.device.type for t in network._module.parameters()} == {"cpu"}
+    assert {t.device.type for t in network.template.parameters()} == {"cpu"}
     mlp = networks.MLP((4, 3))
     assert mlp.to("meta") is mlp
 

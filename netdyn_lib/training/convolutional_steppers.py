@@ -409,7 +409,7 @@ def layers(task):
     needed = ("residual", "encode", "weight")
     if not separable or not all(hasattr(task.loss, name) for name in needed):
         return None
-    parts = _parts(network._module)
+    parts = _parts(network.template)
     if parts is None:
         return None
     x, parts = _images(task.x, parts)
@@ -456,7 +456,7 @@ _KINDS = {nn.Sequential, nn.Flatten, nn.Unflatten, nn.Conv2d, nn.MaxPool2d, nn.L
 
 def sample_images(task):
     """The samples of a task that has :func:`layers`, as images (N, C, H, W)."""
-    return _images(task.x, _parts(task.network._module))[0]
+    return _images(task.x, _parts(task.network.template))[0]
 
 
 def _images(x, parts):
