@@ -31,8 +31,8 @@ def test_gradient_and_output_are_those_of_all_samples_at_once(
 ):
     task = problem(sizes, activation, silent=silent)
     params = task.initial(4)
-    stepper = blocked.BlockedMLPStepper(task, together)
-    stepper._alone = alone  # a GPU's way is one batched product
+    stepper = steppers.MLPStepper(task, together)
+    stepper._grouped = alone  # a GPU's way is one batched product
     expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
     torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
     gradient = gradients.ModuleGradient(task)(params)
@@ -47,8 +47,8 @@ def test_gradient_and_output_are_those_of_all_samples_at_once(
 def test_summed_loss():
     perceptron = problem(loss=losses.HalfSquaredError())
     module = replace(perceptron, network=networks.ModuleNetwork(perceptron.network.module()))
-    by_module = blocked.BlockedModuleStepper(module, steppers.values_per_sample(module))
-    for task, stepper in ((perceptron, blocked.BlockedMLPStepper(perceptron)), (module, by_module)):
+    by_module = steppers.ModuleStepper(module)
+    for task, stepper in ((perceptron, steppers.MLPStepper(perceptron)), (module, by_module)):
         params = task.initial(2)
         stepper.forward(params)
         moved = params.clone()
@@ -70,7 +70,7 @@ def test_any_module_by_blocks():
     task = tasks.custom("convolution", module, losses.CrossEntropy(), like.x, like.y)
     params = task.initial(3)
     stepper = steppers.of(task)
-    assert isinstance(stepper, blocked.BlockedModuleStepper)
+    assert isinstance(stepper, steppers.ModuleStepper)
     expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
     torch.testing.assert_close(stepper.forward(params), expected)
     moved = params.clone()
@@ -92,7 +92,7 @@ def test_blocks_cover_every_sample_once_and_are_alike():
 def test_few_samples_and_no_hidden_layer_need_no_blocks(monkeypatch):
     assert isinstance(steppers.of(problem(samples=20)), steppers.MLPStepper)
     assert isinstance(steppers.of(problem((12, 3))), steppers.MLPStepper)
-    assert isinstance(steppers.of(problem()), blocked.BlockedMLPStepper)
+    assert isinstance(steppers.of(problem()), steppers.MLPStepper)
 
 
 @pytest.mark.parametrize("copies", [2, 11])  # one more than fit into a stack
@@ -110,13 +110,13 @@ def test_a_group_does_not_depend_on_its_batch_nor_on_threads(copies):
 
 
 def test_stacks_are_groups_and_not_too_large():
-    assert list(blocked._ends(6, 3)) == [(0, 3), (3, 6)]
-    assert list(blocked._ends(3, 1)) == [(0, 1), (1, 2), (2, 3)]
-    assert list(blocked._ends(20, 10)) == [(0, 8), (8, 10), (10, 18), (18, 20)]
+    assert list(steppers._ends(6, 3)) == [(0, 3), (3, 6)]
+    assert list(steppers._ends(3, 1)) == [(0, 1), (1, 2), (2, 3)]
+    assert list(steppers._ends(20, 10)) == [(0, 8), (8, 10), (10, 18), (18, 20)]
 
 
 def test_memory_of_a_block_does_not_grow_with_the_samples():
-    few, many = (blocked.BlockedMLPStepper(problem(samples=n)) for n in (40, 4000))
+    few, many = (steppers.MLPStepper(problem(samples=n)) for n in (40, 4000))
     grown = many.values_per_network - few.values_per_network
     assert grown == 2 * (many.target.numel() - few.target.numel())
 
@@ -126,7 +126,7 @@ def test_most_blocks_need_few_of_the_inputs_where_samples_are_sparse():
     draw = torch.Generator().manual_seed(1)
     sparse = dense.x * (torch.rand(200, 12, generator=draw) < torch.linspace(0.05, 1, 12))
     task = tasks.custom("sparse", dense.network, dense.loss, sparse, dense.y)
-    stepper = blocked.BlockedMLPStepper(task)
+    stepper = steppers.MLPStepper(task)
     widths = [block.x.shape[1] - 1 for block in stepper._blocks]
     assert widths[0] < widths[-1] and sum(widths) < 0.85 * 12 * len(widths)
     assert sorted(stepper._data.samples.tolist()) == list(range(200))
@@ -145,12 +145,12 @@ def test_most_blocks_need_few_of_the_inputs_where_samples_are_sparse():
 def test_the_order_of_samples_lives_as_long_as_they_and_travels_nowhere():
     task = problem()
     fields, size = set(vars(task.split)), len(pickle.dumps(task.split))
-    first = blocked.BlockedMLPStepper(task)
-    assert blocked.BlockedMLPStepper(task)._data is first._data  # ordered once
+    first = steppers.MLPStepper(task)
+    assert steppers.MLPStepper(task)._data is first._data  # ordered once
     assert set(vars(task.split)) == fields and len(pickle.dumps(task.split)) == size
     assert set(vars(copy.deepcopy(task).split)) == fields
     other = problem()
-    assert blocked.BlockedMLPStepper(other)._data is not first._data
+    assert steppers.MLPStepper(other)._data is not first._data
     known = id(task.split), id(other.split)
     assert all(k in blocked._orders for k in known)
     del task, first
@@ -166,7 +166,7 @@ def test_samples_on_another_device_are_not_copied_to_the_host_for_their_zeros():
 def test_samples_of_zeros_alone():
     task = problem(silent=range(12))
     params = task.initial(2)
-    stepper = blocked.BlockedMLPStepper(task)
+    stepper = steppers.MLPStepper(task)
     expected = torch.func.vmap(lambda p: task.network.forward(p, task.x))(params).transpose(1, 2)
     torch.testing.assert_close(stepper.forward(params), expected, rtol=1e-13, atol=1e-13)
     moved = params.clone()
@@ -177,5 +177,5 @@ def test_samples_of_zeros_alone():
 
 
 def test_samples_without_a_zero_keep_their_order():
-    stepper = blocked.BlockedMLPStepper(problem())
+    stepper = steppers.MLPStepper(problem())
     assert stepper._data.samples.tolist() == list(range(90))
