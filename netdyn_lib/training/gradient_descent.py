@@ -230,9 +230,8 @@ def run(
         with :class:`~netdyn_lib.torch_utils.Stopped`.
     """
     options = {"at": at, "workers": workers, "stop": stop}
-    blocks = []
-    for block, simulation in stream(descent, start, epochs, observe, every, **options):
-        blocks.append(block)
+    pairs = list(stream(descent, start, epochs, observe, every, **options))
+    blocks, simulation = [block for block, _ in pairs], pairs[-1][1]
     times = np.concatenate([b.epochs for b in blocks])
     values = {k: np.concatenate([b.values[k] for b in blocks]) for k in blocks[0].values}
     diverged = simulation.diverged_at
