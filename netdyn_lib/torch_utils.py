@@ -29,8 +29,8 @@ def pool(count: int, alone: bool) -> Iterator[ThreadPoolExecutor]:
 def workers(count: int) -> ThreadPoolExecutor:
     """Return an executor of ``count`` threads, in each of which PyTorch computes with one thread.
 
-    They end when nothing refers to it any more.  For work that comes again and again: to start them takes most of a millisecond, during which
-    other new threads may be given one thread too.
+    They end when nothing refers to it any more.  For work that comes again and again: to start them
+    takes most of a millisecond, during which other new threads may be given one thread too.
     """
     executor = ThreadPoolExecutor(count)
     with _settling, ThreadPoolExecutor(1) as outside:

@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib import import_module
@@ -161,12 +162,13 @@ def ridge(samples: int = 100, constant_loss: float = 200.0, seed: int = 1) -> Sp
     y *= np.sqrt(2 * constant_loss / np.square(y[0] - y[0].mean()).sum())
     checksum = digest(x[0], y[0][..., None])
     (x, x_test), (y, y_test) = torch.from_numpy(x), torch.from_numpy(y[..., None])
-    known = {"title": "Ridge function", "unit": "points", "origin": "drawn by this library"}
-    known |= {"features": ("x₁", "x₂"), "checksum": checksum}
-    return Split(x, y, x_test, y_test, full_train=samples, full_test=samples, **known)
+    found = Split(x, y, x_test, y_test, (), ("x₁", "x₂"), "drawn by this library", checksum)
+    return replace(
+        found, full_test=samples, full_train=samples, title="Ridge function", unit="points"
+    )
 
 
-_EMBEDDED = {
+_EMBEDDED: dict[str, Callable[..., Split]] = {
     "iris": iris,
     "iris-balanced": partial(iris, balanced=True),
     "digits": digits,
@@ -200,13 +202,10 @@ def get(name: str, samples: int | None = None, test_samples: int | None = None) 
     held, known = load(name), about(name)
     at_hand = len(held.x), len(held.x_test)
     n, m = _numbers(known.title, "images", (samples, test_samples), at_hand)
-    return Split(
-        *(_pixels(held.x[:n]), torch.tensor(held.y[:n])),
-        *(_pixels(held.x_test[:m]), torch.tensor(held.y_test[:m])),
-        classes=known.classes,
-        **dict(origin=held.origin, checksum=held.checksum, title=known.title, unit="images"),
-        **dict(full_test=held.full_test, full_train=len(held.x)),
-    )
+    x, y = _pixels(held.x[:n]), torch.tensor(held.y[:n])
+    x_test, y_test = _pixels(held.x_test[:m]), torch.tensor(held.y_test[:m])
+    source = held.origin, held.checksum, held.full_test, len(held.x), known.title, "images"
+    return Split(x, y, x_test, y_test, known.classes, (), *source)
 
 
 def _pixels(images):
@@ -338,7 +337,7 @@ def digest(*arrays: np.ndarray) -> str:
     state = hashlib.sha256()
     for array in arrays:
         state.update(f"{array.dtype.name} {array.shape}\n".encode())
-        state.update(np.ascontiguousarray(array))
+        state.update(np.ascontiguousarray(array).data)
     return state.hexdigest()
 
 

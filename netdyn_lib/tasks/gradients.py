@@ -8,13 +8,14 @@ import copy
 import threading
 import warnings
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch.func import grad, grad_and_value, vmap
 
 from ..validation import double
 from . import derivatives
-from .networks import MLP
+from .networks import MLP, ModuleNetwork
 from .tasks import Task
 
 
@@ -38,7 +39,7 @@ class MLPGradient:
     """
 
     def __init__(self, task: Task):
-        self.network, self.loss = task.network, task.loss
+        self.network, self.loss = cast(MLP, task.network), task.loss
         self._inputs = with_ones(task.x.reshape(len(task.x), -1).T[None])[0]  # (d + 1, N)
         self.target = task.loss.encode(task.y, self.network.sizes[-1])  # (C, N)
         self._weight = task.loss.weight(len(task.x))
@@ -101,7 +102,9 @@ class Linearised:
         network, layers, values = self._of.network, self._layers, self._values
         directions = network.matrices(vectors)
         pullback, bend = network.activation.pullback, network.activation.bend
-        r_value, r_pre, r_values = None, None, [None]
+        # of the hidden layers, the inputs having none
+        r_value = r_pre = vectors.new_empty(0)
+        r_values = [r_value]
         for k, (layer, v) in enumerate(zip(layers, directions)):
             r_pre = torch.bmm(v, values[k])  # (E, units, N)
             if k:
@@ -144,7 +147,7 @@ class PlainGradient:
 
     def __init__(self, task: Task):
         self._loss, self._x, self._y = task.loss, task.x, task.y
-        self._module = copy.deepcopy(task.network.template)
+        self._module = copy.deepcopy(cast(ModuleNetwork, task.network).template)
         self._parameters = [p for p in self._module.parameters() if p.requires_grad]
         self._sizes = [p.numel() for p in self._parameters]
 

@@ -62,7 +62,7 @@ class CrossEntropy:
         return torch.softmax(output, 1, out=out).sub_(target)
 
     def curve(self, output: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-        """Return N (∂²L/∂z²) r = p (r − Σ_c p_c r_c), p = softmax(z), r the direction; (E, C, N)."""
+        """Return N (∂²L/∂z²) r = p (r − Σ_c p_c r_c), p = softmax(z), r = direction; (E, C, N)."""
         p = torch.softmax(output, 1)
         return p * (direction - (p * direction).sum(1, keepdim=True))
 
@@ -215,7 +215,7 @@ class Criterion:
         samples = output.shape[2] if self.mean else 1
         with torch.enable_grad():  # of one network after another: vmap follows not every function
             z = output.detach().requires_grad_()
-            total = sum(self.value(one.T, y) for one in z) * samples
+            total = torch.stack([self.value(one.T, y) for one in z]).sum() * samples
             found = torch.autograd.grad(total, z)[0]
         return found if out is None else out.copy_(found)
 

@@ -408,9 +408,9 @@ def _fitting(network, x):
     except probe.Misfit as refusal:
         try:
             return floats, probe.outputs(network, floats)
-        except probe.Misfit as other:
-            text = f"as whole numbers, {refusal}; as floating-point numbers, {other}"
-            raise ValueError(text) from other
+        except probe.Misfit as error:
+            text = f"as whole numbers, {refusal}; as floating-point numbers, {error}"
+            raise ValueError(text) from error
     try:
         other = probe.outputs(network, floats)
     except probe.Misfit:

@@ -129,7 +129,7 @@ class Record:
     @property
     def alive(self) -> np.ndarray:
         """Which initial conditions never diverged, nor any of their copies; (n,) bool."""
-        return (self.diverged_at < 0).reshape(len(self.diverged_at), -1).all(1)
+        return np.all((self.diverged_at < 0).reshape(len(self.diverged_at), -1), axis=1)
 
     def __getitem__(self, name):
         if name not in self.values:
@@ -143,7 +143,12 @@ class Record:
 
 
 def stream(
-    descent, start, epochs: int, observe=("loss",), every: int = 1, **options
+    descent: GradientDescent,
+    start: torch.Tensor,
+    epochs: int,
+    observe=("loss",),
+    every: int = 1,
+    **options,
 ) -> Iterator[tuple[Block, Simulation]]:
     """Iterate an ensemble and yield its observations block by block, with its simulation.
 

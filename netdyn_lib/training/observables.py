@@ -17,6 +17,7 @@ Time runs along the first axis of what was observed.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,17 +40,17 @@ class Snapshot:
     epoch: int
     params: torch.Tensor
     task: Task
-    target: torch.Tensor | None = None
-    output: torch.Tensor | None = None
-    start: torch.Tensor | None = None
-    path: torch.Tensor | None = None
+    target: torch.Tensor | Any = None
+    output: torch.Tensor | Any = None
+    start: torch.Tensor | Any = None
+    path: torch.Tensor | Any = None
 
 
 _NAMED: dict[str, Callable] = {}
 
 
 def _observable(per, *needed):
-    """Name an observable, and declare its second axis and what it needs."""
+    """A decorator that names an observable, declares its second axis and what it needs."""
 
     def named(function):
         function.per = per
@@ -81,7 +82,7 @@ def test_accuracy(s: Snapshot) -> torch.Tensor:
     return (predicted == s.task.y_test).double().mean(-1).view(s.params.shape[:2])
 
 
-test_accuracy.__test__ = False  # the name is no test's
+setattr(test_accuracy, "__test__", False)  # noqa: B010 (the name is no test's)
 
 
 @_observable("network")
@@ -136,9 +137,11 @@ def of_reference(name) -> Callable:
         first = {k: v if v is None else v[:, :1] for k, v in parts.items()}
         return function(replace(s, **first))[:, 0]
 
-    reference.__name__, reference.per = f"reference_{name}", "reference"
-    for what in ("output", "start", "path", "labels"):
-        setattr(reference, f"needs_{what}", needs(function, what))
+    kept = {
+        f"needs_{what}": needs(function, what) for what in ("output", "start", "path", "labels")
+    }
+    vars(reference).update(kept, per="reference")
+    reference.__name__ = f"reference_{name}"
     return reference
 
 
@@ -165,7 +168,8 @@ def collect(observe, task: Task, copies: int) -> dict[str, Callable]:
             raise ValueError(f"two observables are called {name!r}: give one another __name__")
         if getattr(function, "per", None) not in (None, "network", "copy", "reference", "group"):
             raise ValueError(
-                f"{name} is declared per {function.per!r}; known: network, copy, reference, group"
+                f"{name} is declared per {vars(function)['per']!r}; "
+                "known: network, copy, reference, group"
             )
         if needs(function, "labels"):
             _check_labels(task, name)
@@ -194,7 +198,8 @@ def look(name: str, observable: Callable, snapshot: Snapshot, gone=None) -> torc
     value = observable(snapshot)
     per = getattr(observable, "per", None)
     groups, networks = snapshot.params.shape[:2]
-    axes = {"network": (groups, networks), "copy": (groups, networks - 1)}.get(per, (groups,))
+    second = {"network": (networks,), "copy": (networks - 1,)}
+    axes = (groups, *second.get(per or "group", ()))
     if tuple(value.shape[: len(axes)]) != axes:
         kind = per or "group"
         raise ValueError(
@@ -317,8 +322,8 @@ def _finite(values, name):
     if not np.isfinite(values).all():
         first = tuple(np.argwhere(~np.isfinite(values))[0])
         raise ValueError(
-            f"{name} holds {values[first]} from epoch {first[0]}, NaN or infinite: the network diverged; "
-            "leave it out (Record.alive) or shorten the curve"
+            f"{name} holds {values[first]} from epoch {first[0]}, NaN or infinite: the network "
+            "diverged; leave it out (Record.alive) or shorten the curve"
         )
     return values
 

@@ -18,13 +18,14 @@ depend on their place in it.
 
 import copy
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import nn
 from torch.func import grad, vmap
 
 from ..tasks import gradients
-from ..tasks.networks import MLP
+from ..tasks.networks import MLP, ModuleNetwork
 from ..tasks.tasks import Task
 from . import blocked, convolutional_steppers
 
@@ -44,8 +45,8 @@ class MLPStepper:
     """
 
     def __init__(self, task: Task, together: int = 1):
-        self.task, self.network, self._together = task, task.network, together
-        self.target = task.loss.encode(task.y, task.network.sizes[-1]).to(task.x)  # (C, N)
+        self.task, self.network, self._together = task, cast(MLP, task.network), together
+        self.target = task.loss.encode(task.y, self.network.sizes[-1]).to(task.x)  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._per_sample = values_per_sample(task)
         length = blocked.size(task, self._per_sample)
@@ -61,7 +62,9 @@ class MLPStepper:
             self._blocks = [blocked.Block(rows, None, slice(0, len(rows)))]
             self._targets = [self.target]
         self._grouped = self._data is not None and task.x.device.type == "cpu"
-        self._count, self._spaces, self._views = None, {}, {}
+        self._count = None
+        self._spaces: dict[tuple[int, int], _Space] = {}
+        self._views: dict[int, tuple] = {}
 
     @property
     def padded(self) -> bool:
@@ -213,8 +216,9 @@ class ModuleStepper:
         # must not share one.
         self.task = task = replace(task, network=copy.copy(task.network))
         ways = gradients.ways(task)  # which also sees whether gradients of blocks add up
-        own = task.network.own.to(task.x.device)
-        outputs = task.network.forward(own, task.x[task.network.some(2)]).shape[-1]
+        network = cast(ModuleNetwork, task.network)
+        own, few = network.own.to(task.x.device), task.x[network.some(2)]
+        outputs = network.forward(own, few).shape[-1]
         self.target = task.loss.encode(task.y, outputs).to(task.x.device, task.dtype)
         self._per_sample = values_per_sample(task)
         self._blocks = blocked.slices(task, blocked.size(task, self._per_sample))
