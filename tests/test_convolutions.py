@@ -382,7 +382,7 @@ def test_other_modules_go_the_general_way(name):
     assert convolutional_steppers.layers(task) is None
     stepper = steppers.of(task)
     assert type(stepper) is (
-        steppers.ModuleStepper if name == "no convolution" else blocked.BlockedModuleStepper
+        steppers.ModuleStepper if name == "no convolution" else steppers.ModuleStepper
     )
     if name == "hooked":
         return
