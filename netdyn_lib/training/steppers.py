@@ -212,10 +212,10 @@ class ModuleStepper:
     """
 
     def __init__(self, task: Task):
+        ways = gradients.ways(task)  # which also marks networks whose blocks do not add up
         # A module of its own: a call lends the module its parameters while it lasts, so two threads
         # must not share one.
         self.task = task = replace(task, network=copy.copy(task.network))
-        ways = gradients.ways(task)  # which also sees whether gradients of blocks add up
         network = cast(ModuleNetwork, task.network)
         own, few = network.own.to(task.x.device), task.x[network.some(2)]
         outputs = network.forward(own, few).shape[-1]
