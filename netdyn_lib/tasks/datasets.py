@@ -204,8 +204,8 @@ def get(name: str, samples: int | None = None, test_samples: int | None = None) 
     n, m = _numbers(known.title, "images", (samples, test_samples), at_hand)
     x, y = _pixels(held.x[:n]), torch.tensor(held.y[:n])
     x_test, y_test = _pixels(held.x_test[:m]), torch.tensor(held.y_test[:m])
-    source = held.origin, held.checksum, held.full_test, len(held.x), known.title, "images"
-    return Split(x, y, x_test, y_test, known.classes, (), *source)
+    about_it = held.origin, held.checksum, held.full_test, len(held.x), known.title, "images"
+    return Split(x, y, x_test, y_test, known.classes, (), *about_it)
 
 
 def _pixels(images):

@@ -14,6 +14,7 @@ The interface is that of :mod:`~netdyn_lib.training.steppers`.
 import copy
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import nn
@@ -83,7 +84,8 @@ class ConvolutionalStepper:
         self.loss, self._layers = task.loss, found
         self.target = task.loss.encode(task.y, found[-1].outputs[0]).to(task.x)  # (C, N)
         self._weight = task.loss.weight(len(task.x))
-        self._images = _images(task.x, _parts(task.network.template))[0].permute(1, 2, 3, 0)
+        template = cast(ModuleNetwork, task.network).template
+        self._images = _images(task.x, _parts(template))[0].permute(1, 2, 3, 0)  # (C, H, W, N)
         self._blocks = blocked.slices(task, size(found, len(task.x)))
         self._targets = [self.target[:, b].contiguous() for b in self._blocks]
         self._spaces: dict[int, _Space] = {}

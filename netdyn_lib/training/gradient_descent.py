@@ -327,15 +327,15 @@ def search(
     cap: int,
     sustained: int = 20,
     seen=None,
-    **options,
+    workers: int | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Arrivals:
     """Train networks (n, P) until each has reached the test accuracy ``target``, or to a ``cap``.
 
     The descent has one learning rate for all.  So many ``sustained`` epochs in a row at the target
     or above end the search; all of them lie within the cap, so that a sustained arrival is never
     later than cap − sustained + 1.  ``seen`` are test accuracies (T, n) at epochs 0 … T − 1, where
-    they are known; ``start`` are then the parameters at epoch T − 1.  ``options`` are ``workers``
-    and ``stop`` of :func:`run`.
+    they are known, and ``start`` the parameters at epoch T − 1.
     """
     count = len(start)
     curves: list[list] = [[] for _ in range(count)]
@@ -356,6 +356,7 @@ def search(
         if not len(remaining):
             break
         steps = min(_STRETCH, cap - max(len(curves[remaining[0]]) - 1, 0))
+        options = {"workers": workers, "stop": stop}
         record = run(descent, params[remaining], steps, ("test_accuracy",), **options)
         params[remaining] = record.final.to(params)
         for column, k in enumerate(remaining):
