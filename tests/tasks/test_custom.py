@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, prune
-from torch.utils.checkpoint import checkpoint
 
 from netdyn_lib.experiments import sweet_spot
 from netdyn_lib.tasks import losses, networks, probe, tasks
@@ -152,38 +151,9 @@ def test_the_cause_of_a_refusal_is_named():
         task_of(Words(max_norm=0.1), x=torch.arange(60).view(30, 2) % 7)
 
 
-class If(Net):
-    def forward(self, x):
-        output = super().forward(x)
-        return output / 2 if output.abs().max() > 100 else output
-
-
 class Item(Net):
     def forward(self, x):
         return self.b(torch.tanh(self.a(x) / float(self.a.weight.detach().norm())))
-
-
-class Written(Net):
-    def forward(self, x):
-        h = torch.zeros(len(x), 6, dtype=x.dtype)
-        h[:, :] = torch.tanh(self.a(x))
-        return self.b(h)
-
-
-class Own(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, z):
-        ctx.save_for_backward(z)
-        return z.clamp(min=0)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g * (ctx.saved_tensors[0] > 0)
-
-
-class Checkpointed(Net):
-    def forward(self, x):
-        return self.b(checkpoint(lambda z: torch.tanh(self.a(z)), x, use_reentrant=False))
 
 
 class Caches(Net):
@@ -207,46 +177,13 @@ def pruned():
     return module
 
 
+#: Beside those of tests/zoo.py.
 MAPS = {
-    "dropout of none": lambda: layers(nn.Dropout(0.0)),
-    "transformer": lambda: S(
-        nn.Unflatten(1, (5, 1)),
-        nn.Linear(1, 4),
-        nn.TransformerEncoderLayer(4, 2, 6, 0.0, batch_first=True),
-        nn.Flatten(),
-        nn.Linear(20, 3),
-    ),
-    "instance norm": lambda: S(
-        nn.Unflatten(1, (1, 5)),
-        nn.Conv1d(1, 4, 2),
-        nn.InstanceNorm1d(4),
-        nn.Flatten(),
-        nn.Linear(16, 3),
-    ),
-    "layer norm": lambda: layers(nn.LayerNorm(6)),
-    "group norm": lambda: layers(nn.GroupNorm(2, 6)),
-    "recurrent": lambda: S(
-        nn.Unflatten(1, (5, 1)), Last(nn.LSTM(1, 4, batch_first=True)), nn.Linear(4, 3)
-    ),
-    "weight norm": lambda: S(parametrizations.weight_norm(nn.Linear(5, 6)), nn.Linear(6, 3)),
     "pruned": pruned,
     "caches": Caches,
-    "if": If,
     "item": Item,
-    "written in place": Written,
-    "a derivative of one's own": lambda: Net(Own.apply),
-    "checkpoint": Checkpointed,
     "compiled": lambda: torch.compile(Net(), backend="eager"),
 }
-
-
-class Last(nn.Module):
-    def __init__(self, cell):
-        super().__init__()
-        self.cell = cell
-
-    def forward(self, x):
-        return self.cell(x)[0][:, -1]
 
 
 @pytest.mark.parametrize("name", MAPS)
