@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -14,27 +15,22 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @contextmanager
-def pool(count, alone):
-    """A pool of ``count`` threads; where ``alone``, PyTorch computes in each with that one thread.
+def pool(count: int, alone: bool) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of ``count`` threads; where ``alone``, PyTorch keeps to one thread in each.
 
-    Parts of an ensemble run side by side, so each keeps to its thread; it also
-    makes results independent of the number of threads.  PyTorch's number of
-    threads outside the pool stays as it is.
-
-    Yields
-    ------
-    concurrent.futures.ThreadPoolExecutor
+    Parts of an ensemble run side by side, so each keeps to its thread; it also makes results
+    independent of the number of threads.  PyTorch's number of threads outside the pool stays as it
+    is.
     """
     with workers(count) if alone else ThreadPoolExecutor(count) as executor:
         yield executor
 
 
-def workers(count):
-    """An executor of ``count`` threads in each of which PyTorch computes with that one thread.
-    They end when nothing refers to it any more.
+def workers(count: int) -> ThreadPoolExecutor:
+    """Return an executor of ``count`` threads, in each of which PyTorch computes with one thread.
 
-    For work that comes again and again: to start them takes most of a millisecond, during which
-    other new threads may be given one thread too.
+    They end when nothing refers to it any more.  For work that comes again and again: to start them
+    takes most of a millisecond, during which other new threads may be given one thread too.
     """
     executor = ThreadPoolExecutor(count)
     with _settling, ThreadPoolExecutor(1) as outside:
@@ -43,9 +39,8 @@ def workers(count):
 
 
 @contextmanager
-def one():
-    """PyTorch computes with one thread within, and as before afterwards; also a decorator,
-    ``@threads.one()``.
+def one() -> Iterator[None]:
+    """Let PyTorch compute with one thread within; also a decorator, ``@torch_utils.one()``.
 
     For thousands of products of small matrices: a second thread saves next to nothing of each, and
     where the machine is busy they wait for each other, for five times as long in all.
@@ -75,19 +70,11 @@ def _settle(executor, count):
     torch.set_num_threads(number)
 
 
-def resolve(name="auto"):
-    """Turn a device's name into a :class:`torch.device`.
+def resolve(name: str | torch.device = "auto") -> torch.device:
+    """Return the device of a name: ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on.
 
-    Parameters
-    ----------
-    name : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on, or ``"auto"`` for the
-        first GPU where there is one and the processor otherwise.
-
-    Raises
-    ------
-    ValueError
-        For a name that is no device, or a GPU that is not there.
+    ``"auto"`` is the first GPU where there is one and the processor otherwise.  Raises ValueError
+    for a name that is no device, or a GPU that is not there.
 
     >>> resolve("cpu")
     device(type='cpu')
@@ -102,8 +89,9 @@ def resolve(name="auto"):
         raise ValueError(f"unknown device {name!r}; known: {', '.join(DEVICES)}, or cuda:INDEX")
     if kind == "cuda" and int(index or 0) >= present:
         raise ValueError(
-            f"device {name!r} asks for GPU {int(index or 0)}, but PyTorch {torch.__version__} sees {present}: "
-            "the machine has no such GPU, or this PyTorch was built without CUDA; use device='cpu' or 'auto'"
+            f"device {name!r} asks for GPU {int(index or 0)}, but PyTorch {torch.__version__} "
+            f"sees {present}: the machine has no such GPU, or this PyTorch was built without CUDA; "
+            "use device='cpu' or 'auto'"
         )
     return torch.device(name)
 
@@ -112,9 +100,10 @@ class Stopped(Exception):
     """A run was asked to stop, and did between two epochs."""
 
 
-def quiet(progress):
-    """Whether to show no progress bar: as asked, by default where stderr is no terminal, and in
-    tests.
+def quiet(progress: bool | None) -> bool:
+    """Whether to show no progress bar: as asked, by default where stderr is no terminal.
+
+    Tests show none.
     """
     if progress is not None:
         return not progress

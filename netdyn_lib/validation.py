@@ -1,4 +1,4 @@
-"""Numbers and arrays that were given: what is needed of them, or one clear error."""
+"""Numbers, arrays and packages that were given: what is needed of them, or one clear error."""
 
 import math
 from importlib.util import find_spec
@@ -7,15 +7,11 @@ import numpy as np
 import torch
 
 
-def whole(value, name, least=0, most=None, cause=""):
-    """``value`` as an int.
+def whole(value, name: str, least: int = 0, most: int | None = None, cause: str = "") -> int:
+    """Return ``value`` as an int, from ``least`` to ``most``.
 
-    Raises
-    ------
-    ValueError
-        Where it is no whole number (NaN, infinite, 1.5, text, True) or outside
-        ``least`` … ``most``; the message names value and bounds, and the ``cause``
-        where one is given.
+    Raises ValueError where it is no whole number (NaN, infinite, 1.5, text, True) or out of bounds;
+    the message names value and bounds, and the ``cause`` where one is given.
 
     >>> whole(20.0, "epochs")
     20
@@ -27,28 +23,24 @@ def whole(value, name, least=0, most=None, cause=""):
         number = int(value)
         exact = bool(number == value) and not _truth(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
-        exact = False
+        number, exact = 0, False
     if not exact or number < least or (most is not None and number > most):
         bounds = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(
-            f"{name} = {value}: must be a whole number, {bounds}" + (f" ({cause})" if cause else "")
-        )
+        why = f" ({cause})" if cause else ""
+        raise ValueError(f"{name} = {value}: must be a whole number, {bounds}{why}")
     return number
 
 
-def positive(value, name, meaning):
-    """``value`` as a float; ValueError where it is not positive and finite.
-
-    ``meaning`` says in the message what it is.
-    """
+def positive(value, name: str, meaning: str) -> float:
+    """Return ``value``, which is ``meaning``, as a float; ValueError unless positive and finite."""
     number = real(value)
-    if not (number > 0 and math.isfinite(number)):
+    if not 0 < number < math.inf:
         raise ValueError(f"{name} = {value}: {meaning} must be positive and finite")
     return number
 
 
-def real(value):
-    """``value`` as a float; NaN for what is no number, as text, True or None: comparisons fail."""
+def real(value) -> float:
+    """Return ``value`` as a float; NaN for what is no number, as text, True or None."""
     if isinstance(value, (str, bytes)) or _truth(value):
         return math.nan
     try:
@@ -61,37 +53,31 @@ def _truth(value):
     return isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
 
 
-def finite(values, name, cause):
-    """The tensor ``values`` itself; ValueError at its first entry that is NaN or infinite."""
+def finite(values: torch.Tensor, name: str, cause: str) -> torch.Tensor:
+    """Return the tensor itself; ValueError at its first entry that is NaN or infinite."""
     good = values.isfinite()
     if not bool(good.all()):
         index = tuple((~good).nonzero()[0].tolist())
-        raise ValueError(
-            f"{name} holds {values[index].item()} at {list(index)}, not finite: {cause}"
-        )
+        found = f"{values[index].item()} at {list(index)}"
+        raise ValueError(f"{name} holds {found}, not finite: {cause}")
     return values
 
 
-def double(values, what):
-    """ValueError where ``values``, a tensor or a task, are of single precision, in which ``what``
-    is not computed.
-    """
+def double(values, what: str) -> None:
+    """Raise ValueError where a tensor or a task is of single precision, too little for ``what``."""
     if values.dtype != torch.float64:
         raise ValueError(
-            f"numbers of {values.dtype}: {what} need torch.float64; a task goes back to it by task.to(dtype=torch.float64)"
+            f"numbers of {values.dtype}: {what} need torch.float64; a task goes back to it by "
+            "task.to(dtype=torch.float64)"
         )
 
 
-def numbers(values, name="values", kinds="biuf"):
-    """Anything that ``numpy.asarray`` takes, as a tensor in memory of its own.
+def numbers(values, name: str = "values", kinds: str = "biuf") -> torch.Tensor:
+    """Return anything that ``numpy.asarray`` takes, as a tensor in memory of its own.
 
     Whole numbers and truth values become int64, all others float64. A tensor stays on its device.
-    ``kinds`` are NumPy's letters for what may be given.
-
-    Raises
-    ------
-    ValueError
-        For text, complex numbers, missing values, rows of different lengths, and what is no array.
+    ``kinds`` are NumPy's letters for what may be given.  Raises ValueError for text, complex
+    numbers, missing values, rows of different lengths, and what is no array.
 
     >>> numbers([[1, 2], [3, 4]])[::2].dtype
     torch.int64
@@ -104,8 +90,8 @@ def numbers(values, name="values", kinds="biuf"):
         return torch.from_numpy(_array(values, name, kinds))
     odd = values.is_complex() or values.is_quantized or _truth(values) and "b" not in kinds
     if values.layout != torch.strided or odd:
-        kind = f"{values.dtype}, {values.layout}"
-        raise ValueError(f"{name} is a tensor of {kind}: expected real numbers, dense")
+        given = f"{values.dtype}, {values.layout}"
+        raise ValueError(f"{name} is a tensor of {given}: expected real numbers, dense")
     kind = torch.float64 if values.is_floating_point() else torch.int64
     return values.detach().to(kind, memory_format=torch.contiguous_format, copy=True)
 
@@ -130,11 +116,8 @@ def _array(values, name, kinds):
     return np.array(array, dtype=float if kind == "f" else np.int64, order="C")
 
 
-def floats(values, device=None, name="values"):
-    """Anything like an array as a float64 tensor without a history of differentiation.
-
-    Raises ValueError for what :func:`numbers` refuses, and for truth values.
-    """
+def floats(values, device=None, name: str = "values") -> torch.Tensor:
+    """Return anything like an array as a float64 tensor without a history of differentiation."""
     # Not by way of torch alone: Python's numbers would pass through float32.
     plain = torch.is_tensor(values) and not _truth(values)
     held = values if plain else numbers(values, name, "iuf")
@@ -145,30 +128,19 @@ class MissingExtra(ImportError):
     """A part of the library needs packages that this installation lacks."""
 
 
-def need(part, extra, *packages):
-    """Raise unless all packages are installed; nothing is imported.
+def need(part: str, extra: str, *packages: str) -> None:
+    """Raise :class:`MissingExtra` unless all packages are installed; nothing is imported.
 
-    Parameters
-    ----------
-    part : str
-        The module that needs them.
-    extra : str
-        The extra of this library that brings them.
-    packages : str
-        Names as they are imported.
-
-    Raises
-    ------
-    MissingExtra
-        Naming what lacks and the command that installs it.
+    ``part`` is the module that needs them, ``extra`` the extra of this library that brings them.
 
     >>> need("a module", "book", "json")
     """
-    missing = [package for package in packages if not _there(package)]
+    missing = ", ".join(package for package in packages if not _there(package))
     if missing:
         raise MissingExtra(
-            f"{part} needs {', '.join(missing)}, which a plain install of netdyn_lib leaves out: "
-            f'pip install "netdyn_lib[{extra}]", or in a clone of the repository pip install ".[{extra}]"'
+            f"{part} needs {missing}, which a plain install of netdyn_lib leaves out: "
+            f'pip install "netdyn_lib[{extra}]", or in a clone of the repository '
+            f'pip install ".[{extra}]"'
         )
 
 

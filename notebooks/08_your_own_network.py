@@ -163,7 +163,7 @@ draw.answer(record, fit, spectrum.exponents())
 # %% [markdown]
 # ## Your own loss
 #
-# A loss is given by what it makes of each sample. `own_losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
+# A loss is given by what it makes of each sample. `losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
 # Here is Huber's loss on one-hot targets, and label smoothing in one line.
 
 
@@ -302,12 +302,11 @@ glue("own-apart", float(max(largest.values())), display=False)
 
 # %%
 criterion = torch.nn.CrossEntropyLoss()
-settings = {"learning_rate": size.noise_rate, "steps": size.noise_steps, "seed": seed}
-near = {**settings, "radius": size.radius}
-batches = pytorch_loop.twins(Small(), criterion, x, y, batch=size.batch, **near)
-other_batches = pytorch_loop.twins(
-    Small(), criterion, x, y, batch=size.batch, seeds=(0, 1), **settings
-)
+in_full = pytorch_loop.Setting(size.noise_rate, size.noise_steps)
+in_batches = pytorch_loop.Setting(size.noise_rate, size.noise_steps, size.batch)
+near, other = {"radius": size.radius, "seed": seed}, {"seeds": (0, 1), "seed": seed}
+batches = pytorch_loop.twins(Small(), criterion, x, y, in_batches, **near)
+other_batches = pytorch_loop.twins(Small(), criterion, x, y, in_batches, **other)
 
 # %% [markdown]
 # ### Dropout
@@ -329,8 +328,8 @@ except ValueError as refusal:
     print(refusal)
 
 # %%
-dropped = pytorch_loop.twins(forgetful, criterion, x, y, **near)
-other_dropped = pytorch_loop.twins(forgetful, criterion, x, y, seeds=(0, 1), **settings)
+dropped = pytorch_loop.twins(forgetful, criterion, x, y, in_full, **near)
+other_dropped = pytorch_loop.twins(forgetful, criterion, x, y, in_full, **other)
 
 # %% [markdown]
 # ### Batch normalisation
@@ -352,8 +351,8 @@ except ValueError as refusal:
     print(refusal)
 
 # %%
-with_norm = pytorch_loop.twins(normed, criterion, x, y, **near)
-no_noise = pytorch_loop.twins(normed, criterion, x, y, seeds=(0, 1), **settings)
+with_norm = pytorch_loop.twins(normed, criterion, x, y, in_full, **near)
+no_noise = pytorch_loop.twins(normed, criterion, x, y, in_full, **other)
 print("full batch, same weights, other random numbers: largest distance", no_noise.distance.max())
 
 # %% tags=["hide-input"]

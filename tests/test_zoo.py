@@ -77,6 +77,7 @@ def case(kind):
         modules.append(make())
     x, y = samples(), torch.arange(SAMPLES) % 3
     task = tasks.custom(kind, modules[0], losses.CrossEntropy(), x, y)
+    assert task.network.coupled == (kind in COUPLED)
     own = task.network.own
     params = torch.stack([own, own + 0.2 * torch.randn_like(own)])
     reference = Reference(modules[1], x, y)

@@ -176,10 +176,18 @@ def centred(net, x):
     return net.out(torch.tanh((hidden - hidden.mean(0)) / (hidden.std(0, correction=0) + 0.5)))
 
 
+def two(between, change=lambda layer: layer):
+    return Sequence(change(nn.Linear(6, 4)), between, nn.Linear(4, 3))
+
+
+def convolved(*layers, width):
+    return Sequence(*layers, nn.Flatten(), nn.Linear(width, 3))
+
+
 def old_weight_norm():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Sequence(nn.utils.weight_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3))
+        return two(nn.Tanh(), nn.utils.weight_norm)
 
 
 def normalised(layer):
@@ -191,13 +199,8 @@ ZOO = {
     "linear": (lambda: nn.Linear(6, 3), vectors),
     "deep": (
         lambda: Sequence(
-            nn.Linear(6, 5),
-            nn.Tanh(),
-            nn.Linear(5, 5),
-            nn.Sigmoid(),
-            nn.Linear(5, 4),
-            nn.Softplus(),
-            nn.Linear(4, 3),
+            *(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 5), nn.Sigmoid()),
+            *(nn.Linear(5, 4), nn.Softplus(), nn.Linear(4, 3)),
         ),
         vectors,
     ),
@@ -206,23 +209,17 @@ ZOO = {
         lambda: Sequence(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 5), nn.SiLU(), nn.Linear(5, 3)),
         vectors,
     ),
-    "prelu": (lambda: Sequence(nn.Linear(6, 4), nn.PReLU(), nn.Linear(4, 3)), vectors),
+    "prelu": (lambda: two(nn.PReLU()), vectors),
     "convolution 1-d": (
-        lambda: Sequence(
-            nn.Conv1d(2, 3, 3), nn.Tanh(), nn.AvgPool1d(2), nn.Flatten(), nn.Linear(9, 3)
-        ),
+        lambda: convolved(nn.Conv1d(2, 3, 3), nn.Tanh(), nn.AvgPool1d(2), width=9),
         signals,
     ),
     "convolution 2-d": (
-        lambda: Sequence(
-            nn.Conv2d(1, 2, 3), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)
-        ),
+        lambda: convolved(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.MaxPool2d(2), width=8),
         images,
     ),
     "convolution with stride": (
-        lambda: Sequence(
-            nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(18, 3)
-        ),
+        lambda: convolved(nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Tanh(), width=18),
         images,
     ),
     "residual": (residual, vectors),
@@ -230,12 +227,8 @@ ZOO = {
     "group norm": (lambda: normalised(nn.GroupNorm(2, 6)), vectors),
     "rms norm": (lambda: normalised(nn.RMSNorm(6)), vectors),
     "instance norm": (
-        lambda: Sequence(
-            nn.Conv1d(2, 3, 3),
-            nn.InstanceNorm1d(3, affine=True),
-            nn.Tanh(),
-            nn.Flatten(),
-            nn.Linear(18, 3),
+        lambda: convolved(
+            nn.Conv1d(2, 3, 3), nn.InstanceNorm1d(3, affine=True), nn.Tanh(), width=18
         ),
         signals,
     ),
@@ -244,12 +237,8 @@ ZOO = {
         vectors,
     ),
     "batch norm 2-d without memory": (
-        lambda: Sequence(
-            nn.Conv2d(1, 2, 3),
-            nn.BatchNorm2d(2, track_running_stats=False),
-            nn.Tanh(),
-            nn.Flatten(),
-            nn.Linear(32, 3),
+        lambda: convolved(
+            *(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False), nn.Tanh()), width=32
         ).eval(),
         images,
     ),
@@ -267,26 +256,15 @@ ZOO = {
     "lstm cell": (lstm_cell, sequences),
     "attention": (attention, sequences),
     "transformer": (transformer, sequences),
-    "weight norm": (
-        lambda: Sequence(parametrizations.weight_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3)),
-        vectors,
-    ),
+    "weight norm": (lambda: two(nn.Tanh(), parametrizations.weight_norm), vectors),
     "weight norm by hook": (old_weight_norm, vectors),
     "spectral norm in eval": (
-        lambda: Sequence(
-            parametrizations.spectral_norm(nn.Linear(6, 4)), nn.Tanh(), nn.Linear(4, 3)
-        ).eval(),
+        lambda: two(nn.Tanh(), parametrizations.spectral_norm).eval(),
         vectors,
     ),
     "bilinear": (bilinear, vectors),
-    "softmax head": (
-        lambda: Sequence(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3), nn.LogSoftmax(1)),
-        vectors,
-    ),
-    "single precision": (
-        lambda: Sequence(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)).float(),
-        vectors,
-    ),
+    "softmax head": (lambda: Sequence(*two(nn.Tanh()), nn.LogSoftmax(1)), vectors),
+    "single precision": (lambda: two(nn.Tanh()).float(), vectors),
     "dropout of nothing": (
         lambda: Sequence(nn.Linear(6, 5), nn.Dropout(0.0), nn.Tanh(), nn.Linear(5, 3)),
         vectors,

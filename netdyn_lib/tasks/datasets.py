@@ -1,17 +1,11 @@
-"""Data sets as float64 tensors: inputs (N, …) and integer class labels (N,), by name.
+"""Data sets by name: inputs (N, …) float64 and class labels (N,) int64, to train and to test.
 
-Iris and the handwritten digits ship with scikit-learn, so they are at hand
-wherever the library is installed; :mod:`netdyn_lib.tasks.datasets` says where the
-image sets come from.
-
-Image sets as raw bytes: MNIST, Fashion-MNIST, CIFAR-10 and USPS, found by name and checked.
-
-They are looked for in the folder ``NETDYN_DATA``, then in the cache ``NETDYN_CACHE``
-(``~/.cache/netdyn``), then downloaded by torchvision into the cache, unless ``NETDYN_OFFLINE=1``.
-Nothing stands in for a set that is not found. Both folders hold ``mnist.npz``,
-``fashion-mnist.npz``, ``usps.npz`` with ``x_train``, ``y_train``, ``x_test``, ``y_test``;
-``cifar10/train_1.npz`` … ``5.npz``, ``cifar10/test.npz`` or ``test_first_1000.npz`` with ``x``,
-``y``.
+Iris and the handwritten digits ship with scikit-learn.  MNIST, Fashion-MNIST, CIFAR-10 and USPS are
+looked for in the folder ``NETDYN_DATA``, then in the cache ``NETDYN_CACHE`` (``~/.cache/netdyn``),
+then downloaded by torchvision into the cache, unless ``NETDYN_OFFLINE=1``.  Nothing stands in for a
+set that is not found.  Both folders hold ``mnist.npz``, ``fashion-mnist.npz``, ``usps.npz`` with
+``x_train``, ``y_train``, ``x_test``, ``y_test``; ``cifar10/train_1.npz`` … ``5.npz`` and
+``cifar10/test.npz`` or ``test_first_1000.npz`` with ``x``, ``y``.
 """
 
 import hashlib
@@ -21,8 +15,9 @@ import socket
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 
@@ -38,19 +33,19 @@ from ..validation import positive, whole
 
 @dataclass(frozen=True)
 class Split:
-    """Training and test samples: ``x``, ``y``, ``x_test``, ``y_test``; and class and feature names.
+    """Training and test samples ``x``, ``y``, ``x_test``, ``y_test``, and what is known of them.
 
-    What is known of their source: a ``title``, the ``origin``, the ``checksum``
-    of all its arrays (:func:`netdyn_lib.tasks.datasets.digest`), the size of its
-    training and test set, ``full_train`` and ``full_test``, and what a sample is, ``unit``.
+    ``classes`` and ``features`` are names; ``title`` and ``origin`` say what the samples are and
+    where they come from, ``unit`` what one of them is, ``checksum`` is the :func:`digest` of the
+    whole set's arrays, ``full_train`` and ``full_test`` are its sizes.
     """
 
     x: torch.Tensor
     y: torch.Tensor
     x_test: torch.Tensor
     y_test: torch.Tensor
-    classes: tuple
-    features: tuple
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
     origin: str = ""
     checksum: str = ""
     full_test: int | None = None
@@ -58,237 +53,159 @@ class Split:
     title: str = ""
     unit: str = "samples"
 
-    def class_counts(self):
-        """Training samples of each class, (C,).
-
-        Raises ValueError where targets are no class labels.
-        """
+    def class_counts(self) -> torch.Tensor:
+        """Return the number of training samples of each class, (C,)."""
         if self.y.is_floating_point():
             raise ValueError(
                 f"targets are {self.y.dtype}, not class labels: there are no classes to count"
             )
         return torch.bincount(self.y, minlength=len(self.classes))
 
-    def provenance(self):
-        """What these samples are and where they come from, in one line.
+    def provenance(self) -> str:
+        """Return what these samples are and where they come from, in one line.
 
         >>> iris().first(50).provenance()
         'Iris: first 50 of 120 training samples, 30 test samples (scikit-learn)'
         """
-        train = _share(len(self.x), self.full_train)
-        test = _share(len(self.x_test), self.full_test)
+        counts = []
+        for x, full, part in (
+            (self.x, self.full_train, "training"),
+            (self.x_test, self.full_test, "test"),
+        ):
+            some = "" if full in (None, len(x)) else f"first {len(x):,} of "
+            counts.append(f"{some}{full or len(x):,} {part} {self.unit}")
         source = f" ({self.origin})" if self.origin else ""
-        return f"{self.title or 'Own data'}: {train} training {self.unit}, {test} test {self.unit}{source}"
+        return f"{self.title or 'Own data'}: {', '.join(counts)}{source}"
 
-    def first(self, samples=None, test_samples=None):
-        """The same with the first ``samples`` and ``test_samples`` only, all for None.
-
-        Raises ValueError for numbers that are no whole numbers, below 1, or above what there is.
-        """
-        n, m = _numbers(
-            self.title or "the split",
-            self.unit,
-            (samples, len(self.x)),
-            (test_samples, len(self.x_test)),
-        )
+    def first(self, samples: int | None = None, test_samples: int | None = None) -> "Split":
+        """Return the split with the first ``samples`` and ``test_samples`` only, all for None."""
+        title, at_hand = self.title or "the split", (len(self.x), len(self.x_test))
+        n, m = _numbers(title, self.unit, (samples, test_samples), at_hand)
         return replace(
             self, x=self.x[:n], y=self.y[:n], x_test=self.x_test[:m], y_test=self.y_test[:m]
         )
 
     def __repr__(self):
-        if self.y.is_floating_point():
-            targets = f"targets {tuple(self.y.shape)}"
-        else:
-            targets = "/".join(str(int(c)) for c in self.class_counts()) + " by class"
-        return f"Split({tuple(self.x.shape)} training samples, {targets}; {len(self.x_test)} test samples)"
+        targets = f"targets {tuple(self.y.shape)}"
+        if not self.y.is_floating_point():
+            targets = "/".join(map(str, self.class_counts().tolist())) + " by class"
+        x = tuple(self.x.shape)
+        return f"Split({x} training samples, {targets}; {len(self.x_test)} test samples)"
 
 
-def _share(count, full):
-    return f"{count:,}" if full in (None, count) else f"first {count:,} of {full:,}"
-
-
-def _numbers(title, unit, train, test):
-    """Numbers of training and test samples from (asked for, at hand) of each."""
-    named = (("samples", "training", train), ("test_samples", "test", test))
+def _numbers(title, unit, asked, at_hand):
+    """Numbers of training and test samples."""
+    names = zip(("samples", "test_samples"), ("training", "test"), asked, at_hand)
     return [
-        most
-        if asked is None
-        else whole(asked, name, 1, most, cause=f"{title} has {most:,} {part} {unit} at hand")
-        for name, part, (asked, most) in named
+        whole(
+            most if n is None else n, name, 1, most, f"{title} has {most:,} {part} {unit} at hand"
+        )
+        for name, part, n, most in names
     ]
 
 
-def _split(title, bunch, test, seed, stratify, scale=1.0, features=None, unit="samples"):
+def _embedded(title, bunch, split, stratify=False, scale=1.0, **known):
+    """A set of scikit-learn, of whose samples ``split`` (number, seed) are to test."""
+    test, seed = split
     parts = train_test_split(
         bunch.data / scale,
         bunch.target,
-        test_size=whole(test, "test", 1, len(bunch.target) - 1, f"{unit} of {title}"),
+        test_size=whole(test, "test", 1, len(bunch.target) - 1, f"samples of {title}"),
         random_state=whole(seed, "seed"),
         stratify=bunch.target if stratify else None,
     )
     x, x_test = (torch.tensor(p, dtype=torch.float64) for p in parts[:2])
     y, y_test = (torch.tensor(p, dtype=torch.int64) for p in parts[2:])
-    names = tuple(map(str, bunch.target_names))
     known = {
-        "checksum": digest(bunch.data, bunch.target),
+        "features": tuple(bunch.feature_names),
         "full_train": len(x),
-        "full_test": len(x_test),
-    }
-    features = tuple(features or bunch.feature_names)
-    return Split(
-        x, y, x_test, y_test, names, features, "scikit-learn", title=title, unit=unit, **known
-    )
+        "full_test": test,
+    } | known
+    classes, checksum = tuple(map(str, bunch.target_names)), digest(bunch.data, bunch.target)
+    found = Split(x, y, x_test, y_test, classes, origin="scikit-learn", title=title, **known)
+    return replace(found, checksum=checksum)
 
 
-def iris(balanced=False, seed=42):
-    """Fisher's iris: 120 training and 30 test flowers, 4 raw features in centimetres, 3 species.
+def iris(balanced: bool = False, seed: int = 42) -> Split:
+    """Return Fisher's iris: 120 training and 30 test flowers, 4 features in centimetres, 3 species.
 
-    The papers do not say how they split or scaled the data.  Raw features
-    reproduce them; by default the split is scikit-learn's with
-    ``random_state=42`` (40/41/39 flowers of each species).
-
-    Parameters
-    ----------
-    balanced : bool
-        Split each species alike, 40/40/40.
-    seed : int
-        ``random_state`` of the split.
+    The papers do not say how they split or scaled the data.  Raw features reproduce them; by
+    default the split is scikit-learn's with ``random_state=42`` (40/41/39 flowers of each species),
+    ``balanced`` 40/40/40.
     """
     features = ("sepal length", "sepal width", "petal length", "petal width")
-    return _split("Iris", datasets.load_iris(), 30, seed, balanced, features=features)
+    return _embedded("Iris", datasets.load_iris(), (30, seed), balanced, features=features)
 
 
-def digits(test=360, seed=42):
-    """Handwritten digits, 8×8: 1,437 training and 360 test images, pixels scaled from 0…16 to [0,
-    1], 10 classes.
+def digits(test: int = 360, seed: int = 42) -> Split:
+    """Return handwritten digits, 8×8: 1,437 training and 360 test images in 10 classes.
+
+    Pixels are scaled from 0…16 to [0, 1].
     """
-    return _split("Digits", datasets.load_digits(), test, seed, False, scale=16.0, unit="images")
+    return _embedded("Digits", datasets.load_digits(), (test, seed), scale=16.0, unit="images")
 
 
-def ridge(samples=100, constant_loss=200.0, seed=1):
-    """A regression in the plane: y ∝ ((x₁ + x₂)/√2)² at points drawn from U(−1, 1)², as many to
-    train as to test.
+def ridge(samples: int = 100, constant_loss: float = 200.0, seed: int = 1) -> Split:
+    """Return a regression in the plane: y ∝ ((x₁ + x₂)/√2)² at points from U(−1, 1)².
 
-    S leaves its task open; this one, a ridge function, gives the outcomes that
-    the paper describes.  y is scaled so that the best constant prediction has a
-    training loss ½Σ(y − ȳ)² of ``constant_loss``.  The points of seed 0 leave no
-    2-2-1 network of ReLU below a loss of 4, S's bound for an ideal run (the best
+    There are as many points to train as to test.  Storm 2024 leaves the task open; this one, a
+    ridge function, gives the outcomes that the paper describes.  y is scaled so that the best
+    constant prediction has a training loss ½Σ(y − ȳ)² of ``constant_loss``.  The points of seed 0
+    leave no 2-2-1 network of ReLU below a loss of 4, the paper's bound for an ideal run (the best
     reaches 4.04), so the default is the first seed after it, whose best reaches 3.5.
     """
     samples = whole(samples, "samples", 1)
     constant_loss = positive(constant_loss, "constant_loss", "the loss of a constant prediction")
-    draw = np.random.default_rng([whole(seed, "seed"), samples])
-    x = draw.uniform(-1, 1, (2, samples, 2))  # to train, to test
+    rng = np.random.default_rng([whole(seed, "seed"), samples])
+    x = rng.uniform(-1, 1, (2, samples, 2))  # to train, to test
     y = x.sum(2) ** 2 / 2
     y *= np.sqrt(2 * constant_loss / np.square(y[0] - y[0].mean()).sum())
+    checksum = digest(x[0], y[0][..., None])
     (x, x_test), (y, y_test) = torch.from_numpy(x), torch.from_numpy(y[..., None])
-    known = {"checksum": digest(x.numpy(), y.numpy()), "full_train": samples, "full_test": samples}
-    return Split(
-        x,
-        y,
-        x_test,
-        y_test,
-        (),
-        ("x₁", "x₂"),
-        "drawn by this library",
-        title="Ridge function",
-        unit="points",
-        **known,
+    found = Split(x, y, x_test, y_test, (), ("x₁", "x₂"), "drawn by this library", checksum)
+    return replace(
+        found, full_test=samples, full_train=samples, title="Ridge function", unit="points"
     )
 
 
-_EMBEDDED = {
+_EMBEDDED: dict[str, Callable[..., Split]] = {
     "iris": iris,
-    "iris-balanced": lambda: iris(balanced=True),
+    "iris-balanced": partial(iris, balanced=True),
     "digits": digits,
     "ridge": ridge,
 }
-
-
 _RESIZED = {"fashion-mnist-16": ("fashion-mnist", 16)}  # name → (archive, side in pixels)
 
 
-def names():
-    """Names of the known data sets."""
-    return (*_EMBEDDED, *archive_names(), *_RESIZED)
+def names() -> tuple[str, ...]:
+    """Return the names of the known data sets."""
+    return (*_EMBEDDED, *_SETS, *_RESIZED)
 
 
-def archive(name):
-    """Name of the archive of images that a data set is read from, one of
-    :func:`netdyn_lib.tasks.datasets.names`; None for an embedded one.
-    """
-    return _RESIZED[name][0] if name in _RESIZED else name if name in archive_names() else None
+def get(name: str, samples: int | None = None, test_samples: int | None = None) -> Split:
+    """Return a data set by name, with the first ``samples`` and ``test_samples`` where given.
 
+    Images are flattened, (N, 784) for MNIST and Fashion-MNIST, (N, 256) for USPS and
+    ``"fashion-mnist-16"`` (:func:`resized` to 16×16), (N, 3072) for CIFAR-10 in the order
+    (channel, row, column) of torchvision's ``ToTensor``; pixels are divided by 255.
 
-def resized(split, side):
-    """A split of square grey images (N, d²) brought to side² pixels, by bilinear interpolation
-    without smoothing (``antialias=False``).
-
-    Each new pixel is interpolated between the four old ones around its centre, as torchvision's
-    ``Resize`` does. Raises ValueError for inputs that are no squares.
-    """
-    if math.isqrt(split.x.shape[1]) ** 2 != split.x.shape[1]:
-        raise ValueError(
-            f"{split.title}: {split.x.shape[1]} inputs are no square image of one channel, and cannot be resized"
-        )
-
-    def smaller(x):
-        images = x.view(len(x), 1, *2 * [math.isqrt(x.shape[1])])
-        return interpolate(
-            images, size=(side, side), mode="bilinear", align_corners=False, antialias=False
-        ).flatten(1)
-
-    return replace(
-        split,
-        x=smaller(split.x),
-        x_test=smaller(split.x_test),
-        title=f"{split.title}, {side}×{side}",
-    )
-
-
-def get(name, samples=None, test_samples=None):
-    """A data set by name, a :class:`Split`.
-
-    Images are flattened, (N, 784) for MNIST and Fashion-MNIST, (N, 256) for USPS, (N, 256) for
-    ``"fashion-mnist-16"``, Fashion-MNIST :func:`resized` to 16×16, (N, 3072) for CIFAR-10 in the
-    order (channel, row, column) of torchvision's ``ToTensor``; pixels are divided by 255 and not
-    scaled otherwise.
-
-    Parameters
-    ----------
-    name : str
-        One of :func:`names`.
-    samples, test_samples : int, optional
-        Take the first so many training and test samples; all by default.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name (the message lists the known), and for more samples than there are.
-    archives.MissingData, archives.DamagedData
-        As :func:`netdyn_lib.tasks.datasets.load`.
+    Raises ValueError for an unknown name and more samples than there are; :class:`MissingData` and
+    :class:`DamagedData` as :func:`load`.
     """
     if name in _EMBEDDED:
         return _EMBEDDED[name]().first(samples, test_samples)
     if name in _RESIZED:
         source, side = _RESIZED[name]
         return resized(get(source, samples, test_samples), side)
-    if name not in archive_names():
+    if name not in _SETS:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(names())}")
     held, known = load(name), about(name)
-    n, m = _numbers(known.title, "images", (samples, len(held.x)), (test_samples, len(held.x_test)))
-    return Split(
-        *(_pixels(held.x[:n]), torch.tensor(held.y[:n])),
-        *(_pixels(held.x_test[:m]), torch.tensor(held.y_test[:m])),
-        classes=known.classes,
-        features=(),
-        origin=held.origin,
-        checksum=held.checksum,
-        full_test=held.full_test,
-        full_train=len(held.x),
-        title=known.title,
-        unit="images",
-    )
+    at_hand = len(held.x), len(held.x_test)
+    n, m = _numbers(known.title, "images", (samples, test_samples), at_hand)
+    x, y = _pixels(held.x[:n]), torch.tensor(held.y[:n])
+    x_test, y_test = _pixels(held.x_test[:m]), torch.tensor(held.y_test[:m])
+    about_it = held.origin, held.checksum, held.full_test, len(held.x), known.title, "images"
+    return Split(x, y, x_test, y_test, known.classes, (), *about_it)
 
 
 def _pixels(images):
@@ -298,7 +215,25 @@ def _pixels(images):
     return torch.tensor(images).flatten(1).to(torch.float64).div_(255)
 
 
-_TIMEOUT = 10  # seconds that one connection of a download may be silent
+def resized(split: Split, side: int) -> Split:
+    """Return a split of square grey images (N, d²) brought to side² pixels.
+
+    By bilinear interpolation without smoothing (``antialias=False``): each new pixel is
+    interpolated between the four old ones around its centre, as torchvision's ``Resize`` does.
+    """
+    old = math.isqrt(split.x.shape[1])
+    if old**2 != split.x.shape[1]:
+        raise ValueError(
+            f"{split.title}: {split.x.shape[1]} inputs are no square image of one channel, "
+            "and cannot be resized"
+        )
+
+    def smaller(x):
+        images = x.view(len(x), 1, old, old)
+        return interpolate(images, (side, side), mode="bilinear", align_corners=False).flatten(1)
+
+    title = f"{split.title}, {side}×{side}"
+    return replace(split, x=smaller(split.x), x_test=smaller(split.x_test), title=title)
 
 
 class MissingData(FileNotFoundError):
@@ -311,12 +246,11 @@ class DamagedData(ValueError):
 
 @dataclass(frozen=True)
 class Archive:
-    """One image set, read-only: ``x`` (N, rows, columns) or (N, rows, columns, 3) uint8, ``y`` (N,)
-    int64, and test alike.
+    """One image set, read-only: ``x`` (N, rows, columns[, 3]) uint8, ``y`` (N,) int64, and test.
 
-    ``origin`` is ``"NETDYN_DATA"``, ``"cache"`` or ``"torchvision download"``;
-    ``checksum`` the :func:`digest` of x, y, x_test, y_test with labels as uint8;
-    ``full_test`` the size of the original test set, of which ``x_test`` may be the first few.
+    ``origin`` is ``"NETDYN_DATA"``, ``"cache"`` or ``"torchvision download"``; ``checksum`` the
+    :func:`digest` of x, y, x_test, y_test with labels as uint8; ``full_test`` the size of the
+    original test set, of which ``x_test`` may be the first few.
     """
 
     name: str
@@ -337,29 +271,19 @@ class _Set:
     dataset: str
     train: int
     test: int
-    shape: tuple
-    classes: tuple = tuple("0123456789")
+    shape: tuple[int, ...]
+    classes: tuple[str, ...] = tuple("0123456789")
     head: int = 0  # images in test_first_1000.npz
     records: bool = False  # whether a file in the cache carries its own digest
 
 
-_THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_CLOTHES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+_THINGS = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+_CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
+_GREY = 60_000, 10_000, (28, 28)
 _SETS = {
-    "mnist": _Set("MNIST", "MNIST", 60_000, 10_000, (28, 28)),
+    "mnist": _Set("MNIST", "MNIST", *_GREY),
     "fashion-mnist": _Set(
-        "Fashion-MNIST", "FashionMNIST", 60_000, 10_000, (28, 28), _CLOTHES, records=True
+        "Fashion-MNIST", "FashionMNIST", *_GREY, tuple(_CLOTHES.split(",")), records=True
     ),
     "cifar10": _Set("CIFAR-10", "CIFAR10", 50_000, 10_000, (32, 32, 3), _THINGS, head=1000),
     "usps": _Set("USPS", "USPS", 7291, 2007, (16, 16), records=True),
@@ -375,54 +299,53 @@ _SUMS = {
     "cifar10/train_3.npz": "40fa939173508c4a54249884b62e055b01e41d58fa4a5c6d7880eda8bb2c09bb",
     "cifar10/train_4.npz": "857115ced2e5549da671a7a236cdfdbbe468d1dcaa1b0f09bee19e9cd59e9db2",
     "cifar10/train_5.npz": "1ef7c328ff5fd270aae4db7edddd7ef683d4bfd6d6b48523359ad6c2a48132cc",
-    "cifar10/test_first_1000.npz": "3f70d50ec3deeda323c953679dae547460b0d4865c724d0df82783102a11cf83",
+    "cifar10/test_first_1000.npz": (
+        "3f70d50ec3deeda323c953679dae547460b0d4865c724d0df82783102a11cf83"
+    ),
     "usps.npz": "0ee76fa2306c777b4be94a9ef5ac9682c7df3fd951079ef4bca2dc3af13d293f",
 }
 
-_FAILED = {}  # why the download of a set failed, by name: it is tried once a process
+_TIMEOUT = 10  # seconds that one connection of a download may be silent
+_FAILED: dict[str, str] = {}  # why the download of a set failed: it is tried once a process
 
 
-def archive_names():
-    """Names of the image sets."""
+def archive_names() -> tuple[str, ...]:
+    """Return the names of the image sets."""
     return tuple(_SETS)
 
 
-def about(name):
-    """What is known of a set without its data: ``title``, ``classes``, ``train``, ``test``,
-    ``shape``; ValueError if unknown.
-    """
+def archive(name: str) -> str | None:
+    """Return the name of the image set that a data set is read from; None for an embedded one."""
+    return _RESIZED[name][0] if name in _RESIZED else name if name in _SETS else None
+
+
+def about(name: str) -> _Set:
+    """Return what is known of an image set without its data: ``title``, ``classes``, …"""
     if name not in _SETS:
         raise ValueError(f"unknown image set {name!r}; known: {', '.join(_SETS)}")
     return _SETS[name]
 
 
-def digest(*arrays):
-    """SHA-256 over type, shape and bytes (C order) of each array in turn: the same however they are
-    packed.
-    """
-    state = hashlib.sha256()
-    for array in arrays:
-        state.update(f"{array.dtype.name} {array.shape}\n".encode())
-        state.update(np.ascontiguousarray(array))
-    return state.hexdigest()
-
-
-def available(name):
-    """Whether ``NETDYN_DATA`` or the cache has a set's files; none is read or downloaded.
-
-    ValueError for an unknown name.
-    """
+def available(name: str) -> bool:
+    """Whether ``NETDYN_DATA`` or the cache has a set's files; none is read or downloaded."""
     about(name)
     return any(folder and not _lacking(name, folder) for folder in _folders())
 
 
-def load(name):
-    """An image set by name, an :class:`Archive`, from the first source that has it; kept for the
-    next call.
+def digest(*arrays: np.ndarray) -> str:
+    """Return SHA-256 over type, shape and bytes (C order) of arrays, however they are packed."""
+    state = hashlib.sha256()
+    for array in arrays:
+        state.update(f"{array.dtype.name} {array.shape}\n".encode())
+        state.update(np.ascontiguousarray(array).data)
+    return state.hexdigest()
 
-    Raises ValueError for an unknown name; :class:`MissingData` if no source has
-    it; :class:`DamagedData` if a file is truncated, or its arrays are not of the
-    right name, type, shape or checksum, and then no other source is asked.
+
+def load(name: str) -> Archive:
+    """Return an image set by name, from the first source that has it; kept for the next call.
+
+    Raises :class:`MissingData` if no source has it; :class:`DamagedData` if a file is truncated, or
+    its arrays are not of the right name, type, shape or checksum: no other source is asked then.
     """
     about(name)
     return _load(name, *_folders(), os.environ.get("NETDYN_OFFLINE", "") not in ("", "0"))
@@ -430,11 +353,10 @@ def load(name):
 
 def _folders():
     """NETDYN_DATA, None where it is not set, and the cache."""
-    given, cache = (
-        os.environ.get("NETDYN_DATA"),
-        os.environ.get("NETDYN_CACHE") or "~/.cache/netdyn",
-    )
-    return Path(given).expanduser() if given else None, Path(cache).expanduser()
+    given, cache = (os.environ.get(name) for name in ("NETDYN_DATA", "NETDYN_CACHE"))
+    return Path(given).expanduser() if given else None, Path(
+        cache or "~/.cache/netdyn"
+    ).expanduser()
 
 
 @lru_cache(maxsize=4)
@@ -448,63 +370,54 @@ def _load(name, given, cache, offline):
     failure = "left out, since NETDYN_OFFLINE is set" if offline else _download(name, cache)
     if not failure:
         return _read(name, cache, "torchvision download")
-    tried = "\n  ".join([*tried, f"torchvision download: {failure}"])
+    sources = "\n  ".join([*tried, f"torchvision download: {failure}"])
     files = ", ".join(file for file, _ in _layout(name, cache))
     raise MissingData(
-        f"{about(name).title} ({name!r}) is not at hand.  Tried:\n  {tried}\nSet NETDYN_DATA to a folder with {files}, "
-        "or load it once where there is a network: torchvision then downloads it into the cache."
+        f"{about(name).title} ({name!r}) is not at hand.  Tried:\n  {sources}\n"
+        f"Set NETDYN_DATA to a folder with {files}, or load it once where there is a network: "
+        "torchvision then downloads it into the cache."
     )
 
 
 def _layout(name, folder):
-    """Files of a set: [(path, [(images, labels, part, rows), …]), …], part 0 for training and 1 for
-    test, rows a slice.
+    """Files of a set: [(path, [(images, labels, part, rows), …]), …].
+
+    Part 0 is for training and 1 for test; rows is a slice.
     """
     known = about(name)
     if not known.head:
-        train, test = (
-            ("x_train", "y_train", 0, slice(0, known.train)),
-            ("x_test", "y_test", 1, slice(0, known.test)),
-        )
-        return [(f"{name}.npz", [train, test])]
+        train = "x_train", "y_train", 0, slice(0, known.train)
+        return [(f"{name}.npz", [train, ("x_test", "y_test", 1, slice(0, known.test))])]
     size = known.train // 5
+    ends = [(k * size, (k + 1) * size) for k in range(5)]
     files = [
-        (f"{name}/train_{k + 1}.npz", [("x", "y", 0, slice(k * size, (k + 1) * size))])
-        for k in range(5)
+        (f"{name}/train_{k}.npz", [("x", "y", 0, slice(*pair))]) for k, pair in enumerate(ends, 1)
     ]
-    if (folder / name / "test_first_1000.npz").is_file() and not (
-        folder / name / "test.npz"
-    ).is_file():
-        return [*files, (f"{name}/test_first_1000.npz", [("x", "y", 1, slice(0, known.head))])]
-    return [*files, (f"{name}/test.npz", [("x", "y", 1, slice(0, known.test))])]
+    few, all_of_it = f"{name}/test_first_1000.npz", f"{name}/test.npz"
+    if (folder / few).is_file() and not (folder / all_of_it).is_file():
+        return [*files, (few, [("x", "y", 1, slice(0, known.head))])]
+    return [*files, (all_of_it, [("x", "y", 1, slice(0, known.test))])]
 
 
 def _lacking(name, folder):
     """What of a set a folder lacks, in words; empty if nothing."""
     if not folder.is_dir():
         return f"no folder {folder}"
-    return next(
-        (
-            f"no file {file} in {folder}"
-            for file, _ in _layout(name, folder)
-            if not (folder / file).is_file()
-        ),
-        "",
-    )
+    files = (file for file, _ in _layout(name, folder) if not (folder / file).is_file())
+    return next((f"no file {file} in {folder}" for file in files), "")
 
 
 def _read(name, folder, origin):
-    files = _layout(name, folder)
-    checked = (
-        _checked(name, folder / file, file, wanted, _unpacked(folder / file))
-        for file, wanted in files
-    )
-    *train, (x_test, y_test) = (pair for pairs in checked for pair in pairs)
+    pairs = []
+    for file, wanted in _layout(name, folder):
+        pairs += _checked(name, folder / file, file, wanted, _unpacked(folder / file))
+    *train, (x_test, y_test) = pairs
     x, y = (p[0] if len(p) == 1 else np.concatenate(p) for p in zip(*train))
+    checksum = digest(x, y, x_test, y_test)
     arrays = [x, y.astype(np.int64), x_test, y_test.astype(np.int64)]
     for array in arrays:
         array.setflags(write=False)
-    return Archive(name, *arrays, origin, digest(x, y, x_test, y_test), about(name).test)
+    return Archive(name, *arrays, origin, checksum, about(name).test)
 
 
 def _unpacked(path):
@@ -513,17 +426,13 @@ def _unpacked(path):
             names = held.namelist()
             return {name.removesuffix(".npy"): store.array(held.read(name)) for name in names}
     except Exception as error:  # a damaged archive fails in as many ways as there are bytes in it
-        raise DamagedData(
-            f"{path} cannot be read as .npz ({type(error).__name__}: {error})"
-        ) from error
+        cause = f"{type(error).__name__}: {error}"
+        raise DamagedData(f"{path} cannot be read as .npz ({cause})") from error
 
 
 def _checked(name, path, file, wanted, held):
-    """The pairs (images, labels) of one file, labels as uint8.
-
-    Raises DamagedData; ``path`` is its name in the message.
-    """
-    known, pairs = about(name), []
+    """The pairs (images, labels) of one file, labels as uint8; ``path`` names it in a message."""
+    known, pairs, part = about(name), [], ""
     for images, labels, _, rows in wanted:
         if not {images, labels} <= set(held):
             raise DamagedData(
@@ -532,40 +441,32 @@ def _checked(name, path, file, wanted, held):
         x, y, shape = held[images], held[labels], (rows.stop - rows.start, *known.shape)
         if x.dtype != np.uint8 or x.shape != shape:
             raise DamagedData(f"{path}: {images} is {x.dtype} {x.shape}, expected uint8 {shape}")
-        if (
-            y.dtype.kind not in "iu"
-            or y.shape != shape[:1]
-            or not set(np.unique(y)) <= set(range(10))
-        ):
+        right = y.dtype.kind in "iu" and y.shape == shape[:1] and set(np.unique(y)) <= {*range(10)}
+        if not right:
             raise DamagedData(
-                f"{path}: {labels} is {y.dtype} {y.shape}, expected integers {shape[:1]} from 0 to 9"
+                f"{path}: {labels} is {y.dtype} {y.shape}, "
+                f"expected integers {shape[:1]} from 0 to 9"
             )
         pairs.append((x, y.astype(np.uint8)))
-    own, part, parts = (
-        known.records and "sha256" in held,
-        "",
-        [array for pair in pairs for array in pair],
-    )
-    expected = str(held["sha256"]) if own else _SUMS.get(file)
+    arrays = [array for pair in pairs for array in pair]
+    expected = str(held["sha256"]) if known.records and "sha256" in held else _SUMS.get(file)
     if file.endswith("/test.npz"):  # of the whole test set only the beginning is known
         expected, part = (
             _SUMS.get(f"{name}/test_first_1000.npz"),
             f" of the first {known.head} images",
         )
-        parts = [array[: known.head] for array in parts]
-    found = digest(*parts)
+        arrays = [array[: known.head] for array in arrays]
+    found = digest(*arrays)
     if expected and found != expected:
         raise DamagedData(
-            f"{path} is damaged: SHA-256 of its arrays{part} is {found}, expected {expected}; replace it"
+            f"{path} is damaged: SHA-256 of its arrays{part} is {found}, expected {expected}; "
+            "replace it"
         )
     return pairs
 
 
 def _download(name, cache):
-    """Let torchvision download a set, and write it to the cache.
-
-    Returns why it failed, or nothing.
-    """
+    """Let torchvision download a set into the cache; returns why it failed, or nothing."""
     if name in _FAILED:
         return f"{_FAILED[name]} (not tried again in this process)"
     known, before = about(name), socket.getdefaulttimeout()
@@ -575,12 +476,8 @@ def _download(name, cache):
         print(f"Downloading {known.title} into {cache}", file=sys.stderr)
         socket.setdefaulttimeout(_TIMEOUT)
         with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as folder:
-            _write(
-                name,
-                cache,
-                Path(folder),
-                [dataset(folder, train=train, download=True) for train in (True, False)],
-            )
+            parts = [dataset(folder, train=train, download=True) for train in (True, False)]
+            _write(name, cache, Path(folder), parts)
     except DamagedData:
         raise
     except Exception as error:  # no torchvision, no network, no space, a broken mirror
@@ -591,15 +488,12 @@ def _download(name, cache):
 
 
 def _write(name, cache, folder, parts):
-    """Check torchvision's training and test set, and lay them into the cache; ``folder`` is where a
-    file grows.
-    """
+    """Check torchvision's training and test set, and move them from ``folder`` to the cache."""
     for file, wanted in _layout(name, folder):
         held = {}
         for images, labels, part, rows in wanted:
-            held[images], held[labels] = (
-                np.asarray(a)[rows] for a in (parts[part].data, parts[part].targets)
-            )
+            held[images] = np.asarray(parts[part].data)[rows]
+            held[labels] = np.asarray(parts[part].targets)[rows]
         if about(name).records:
             held["sha256"] = np.array(digest(*(a.astype(np.uint8) for a in held.values())))
         _checked(name, f"{file}, as torchvision downloaded it,", file, wanted, held)

@@ -28,13 +28,13 @@ _AGREES = 1e-3  # relative difference; wrong ways are off by 0.02 and more
 _SMALL = 1e-3  # share of the whole below which a part's relative difference says little
 
 
-def directional(function, point, direction):
-    """Value and derivative along a direction, (f(x), d/ds f(x + s v) at s = 0), as f(x)."""
+def directional(function, point: torch.Tensor, direction: torch.Tensor):
+    """Return value and derivative along a direction, (f(x), d/ds f(x + s v) at s = 0)."""
     return jvp(function, (point,), (direction,))
 
 
 def forward_over_reverse(objective):
-    """(W, v) ↦ (∇L(W), H(W) v) of a scalar function, (P,) each; also under ``vmap``."""
+    """Return (W, v) ↦ (∇L(W), H(W) v) of a scalar function, (P,) each; also under ``vmap``."""
 
     def product(params, vector):
         with twice_differentiable():
@@ -44,7 +44,7 @@ def forward_over_reverse(objective):
 
 
 def reverse(objective):
-    """W ↦ ∇L(W) of a scalar function by plain autograd, (P,) to (P,)."""
+    """Return W ↦ ∇L(W) of a scalar function by plain autograd, (P,) to (P,)."""
 
     def gradient(params):
         with torch.enable_grad():
@@ -55,7 +55,7 @@ def reverse(objective):
 
 
 def reverse_over_reverse(objective):
-    """(W, v) ↦ (∇L(W), H(W) v) of a scalar function by plain autograd, (P,) each."""
+    """Return (W, v) ↦ (∇L(W), H(W) v) of a scalar function by plain autograd, (P,) each."""
 
     def product(params, vector):
         with twice_differentiable():
@@ -75,8 +75,8 @@ def twice_differentiable():
         yield
 
 
-def along(slope, parameters, vector):
-    """H v (P,) from a gradient ``slope`` (P,) that keeps its history, of ``parameters``."""
+def along(slope: torch.Tensor, parameters, vector: torch.Tensor) -> torch.Tensor:
+    """Return H v (P,) from a gradient ``slope`` (P,) that keeps its history, of ``parameters``."""
     total = slope @ vector
     if not total.requires_grad:  # the loss is linear in all of them
         return torch.zeros_like(vector)
@@ -84,8 +84,8 @@ def along(slope, parameters, vector):
     return torch.cat([part.reshape(-1) for part in parts])
 
 
-def central(gradient, step=_STEP):
-    """(W, v) ↦ (∇L(W), H(W) v), (P,) each, H v by central differences of ``gradient``.
+def central(gradient, step: float = _STEP):
+    """Return (W, v) ↦ (∇L(W), H(W) v), (P,) each, H v by central differences of ``gradient``.
 
     No weight moves by more than ``step`` (1 + |w|).  Relative error about 1e-9 for smooth functions
     whose gradient is of the size of H v.
@@ -101,7 +101,7 @@ def _difference(gradient, params, vector, step):
     return (gradient(params + h * vector) - gradient(params - h * vector)) / (2 * h)
 
 
-def agrees(product, gradient, params, vector, sizes=None):
+def agrees(product, gradient, params: torch.Tensor, vector: torch.Tensor, sizes=None) -> bool:
     """Whether (W, v) ↦ (∇L, H v) is what central differences of W ↦ ∇L give at one W.
 
     ``sizes`` are those of the tensors that make up W: each is compared by itself.
@@ -118,17 +118,17 @@ def agrees(product, gradient, params, vector, sizes=None):
     )
 
 
-def near(value, other, sizes, rounding=0.0, tolerance=_AGREES):
+def near(value, other, sizes, rounding: float = 0.0, tolerance: float = _AGREES) -> bool:
     """Whether two vectors (P,) agree, in each of their parts of the ``sizes`` given."""
     least = _SMALL * other.norm() + rounding
     parts = zip(value.split(sizes), other.split(sizes))
     return all(bool((a - b).norm() <= tolerance * (b.norm() + least)) for a, b in parts)
 
 
-def checked(objective, params):
-    """The fastest way to (∇L(W), H(W) v) of a scalar function that is right at ``params`` (P,).
+def checked(objective, params: torch.Tensor):
+    """Return the fastest way to (∇L, H v) of a scalar function that is right at ``params`` (P,).
 
-    Returns (W, v) ↦ (∇L(W), H(W) v), (P,) each, and whether ``vmap`` and ``jacfwd`` may follow it.
+    This is (W, v) ↦ (∇L(W), H(W) v), (P,) each, and whether ``vmap`` and ``jacfwd`` may follow it.
     """
     vector = torch.from_numpy(np.random.default_rng(0).standard_normal(len(params))).to(params)
     gradient = reverse(objective)

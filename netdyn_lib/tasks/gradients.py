@@ -8,13 +8,26 @@ import copy
 import threading
 import warnings
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch.func import grad, grad_and_value, vmap
 
 from ..validation import double
 from . import derivatives
-from .networks import MLP
+from .networks import MLP, ModuleNetwork
+from .tasks import Task
+
+
+def of(task: Task):
+    """Return the gradient for a task's network: closed form for an MLP, automatic for any other."""
+    double(task, "gradients that are differentiated or followed by tangent vectors")
+    return (MLPGradient if isinstance(task.network, MLP) else ModuleGradient)(task)
+
+
+def with_ones(values: torch.Tensor) -> torch.Tensor:
+    """Return (E, units, N) with a row of ones below, so that a bias is one more weight."""
+    return torch.cat([values, torch.ones_like(values[:, :1])], 1)
 
 
 class MLPGradient:
@@ -25,8 +38,8 @@ class MLPGradient:
     not depend on which others share its batch.
     """
 
-    def __init__(self, task):
-        self.network, self.loss = task.network, task.loss
+    def __init__(self, task: Task):
+        self.network, self.loss = cast(MLP, task.network), task.loss
         self._inputs = with_ones(task.x.reshape(len(task.x), -1).T[None])[0]  # (d + 1, N)
         self.target = task.loss.encode(task.y, self.network.sizes[-1])  # (C, N)
         self._weight = task.loss.weight(len(task.x))
@@ -38,29 +51,24 @@ class MLPGradient:
             values.append(with_ones(self.network.activation.function(torch.bmm(layer, values[-1]))))
         return torch.bmm(layers[-1], values[-1]), values
 
-    def __call__(self, params):
-        """∇L of each network: (E, P) for ``params`` (E, P)."""
+    def __call__(self, params: torch.Tensor) -> torch.Tensor:
+        """Return ∇L of each network, (E, P)."""
         return self.at(params).gradient
 
-    def at(self, params):
-        """Backpropagation at ``params`` (E, P), kept for products with the Hessian there: a
-        :class:`Linearised`.
-        """
+    def at(self, params: torch.Tensor) -> "Linearised":
+        """Return backpropagation at ``params`` (E, P), kept for products with the Hessian there."""
         return Linearised(self, params)
 
-    def product(self, params, vectors):
-        """Gradients and Hessian–vector products (∇L(W), H(W) v): (E, P) each, for ``params`` and
-        ``vectors`` (E, P).
-        """
+    def product(self, params: torch.Tensor, vectors: torch.Tensor):
+        """Return (∇L(W), H(W) v), (E, P) each, for ``params`` and ``vectors`` (E, P)."""
         point = self.at(params)
         return point.gradient, point.product(vectors)
 
 
 class Linearised:
-    """Backpropagation through stacked perceptrons at one point, and its derivative along any
-    direction from there.
+    """Backpropagation through stacked perceptrons at one point, and its derivatives there.
 
-    ``gradient`` ∇L (E, P) and ``losses`` (E,).  A product H v then costs as many operations as the
+    ``gradient`` is ∇L (E, P).  A product H v then costs as many operations as the
     gradient: what depends on the weights alone is not computed again.
     """
 
@@ -81,12 +89,12 @@ class Linearised:
         self.gradient = of._weight * torch.cat(gradient[::-1], 1)
 
     @property
-    def losses(self):
+    def losses(self) -> torch.Tensor:
         """Training loss of each network, (E,)."""
         return self._of.loss.values(self._output, self._of.target)
 
-    def product(self, vectors):
-        """H v (E, P) for ``vectors`` (E, P).
+    def product(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return H v (E, P) for ``vectors`` (E, P).
 
         The derivative of backpropagation along v (Pearlmutter, Neural Computation 6, 147, 1994),
         layer by layer: R below marks d/ds at W + s v.
@@ -94,7 +102,9 @@ class Linearised:
         network, layers, values = self._of.network, self._layers, self._values
         directions = network.matrices(vectors)
         pullback, bend = network.activation.pullback, network.activation.bend
-        r_value, r_pre, r_values = None, None, [None]
+        # of the hidden layers, the inputs having none
+        r_value = r_pre = vectors.new_empty(0)
+        r_values = [r_value]
         for k, (layer, v) in enumerate(zip(layers, directions)):
             r_pre = torch.bmm(v, values[k])  # (E, units, N)
             if k:
@@ -135,14 +145,14 @@ class PlainGradient:
     is right for whatever a module does; other ways are held against it.
     """
 
-    def __init__(self, task):
+    def __init__(self, task: Task):
         self._loss, self._x, self._y = task.loss, task.x, task.y
-        self._module = copy.deepcopy(task.network.template)
+        self._module = copy.deepcopy(cast(ModuleNetwork, task.network).template)
         self._parameters = [p for p in self._module.parameters() if p.requires_grad]
         self._sizes = [p.numel() for p in self._parameters]
 
-    def one(self, params, x=None, y=None, share=1.0, graph=False):
-        """``share`` times the loss, its gradient (P,) and the output (N, C) of ``params`` (P,).
+    def one(self, params: torch.Tensor, x=None, y=None, share: float = 1.0, graph: bool = False):
+        """Return ``share`` times the loss, its gradient (P,) and the output (N, C) of one network.
 
         On ``x``, ``y`` in place of the task's samples where given; with ``graph`` the gradient
         keeps its history.
@@ -161,34 +171,33 @@ class PlainGradient:
         slope = torch.cat([part.to_dense().reshape(-1) for part in parts])
         return value.detach(), slope if graph else slope.detach(), output.detach()
 
-    def __call__(self, params):
-        """∇L of each network: (E, P) for ``params`` (E, P)."""
+    def __call__(self, params: torch.Tensor) -> torch.Tensor:
+        """Return ∇L of each network, (E, P)."""
         return self.at(params).gradient
 
-    def at(self, params):
-        """The gradient at ``params`` (E, P) with the losses, a :class:`Point`."""
+    def at(self, params: torch.Tensor) -> Point:
+        """Return the gradient at ``params`` (E, P) with the losses."""
         found = [self.one(row) for row in params]
         return Point(torch.stack([f[1] for f in found]), torch.stack([f[0] for f in found]))
 
-    def twice(self, params, vector):
-        """(∇L(W), H(W) v) of one network, (P,) each, by double backward."""
+    def twice(self, params: torch.Tensor, vector: torch.Tensor):
+        """Return (∇L(W), H(W) v) of one network, (P,) each, by double backward."""
         with derivatives.twice_differentiable():
             slope = self.one(params, graph=True)[1]
             return slope.detach(), derivatives.along(slope, self._parameters, vector)
 
 
 class ModuleGradient:
-    """Gradient of stacked networks of any kind, each derivative by the way that :func:`ways` names."""
+    """Gradient of stacked networks of any kind, by the ways that :func:`ways` finds right."""
 
-    def __init__(self, task):
+    def __init__(self, task: Task):
         self.ways, self._task, self._kept = ways(task), task, threading.local()
         self._stacked = vmap(grad(task.objective))
         self._both = vmap(grad_and_value(task.objective))
         self._forward = derivatives.forward_over_reverse(task.objective)
-        self._stacked_forward = vmap(self._forward)
 
-    def __call__(self, params):
-        """∇L of each network: (E, P) for ``params`` (E, P)."""
+    def __call__(self, params: torch.Tensor) -> torch.Tensor:
+        """Return ∇L of each network, (E, P)."""
         if torch._C._functorch.is_functorch_wrapped_tensor(params):
             # Transforms around vmap(grad) are wrong through some layers, and plain autograd cannot
             # be seen through at all.
@@ -205,16 +214,17 @@ class ModuleGradient:
             self._kept.gradient = PlainGradient(self._task)
         return self._kept.gradient
 
-    def at(self, params):
-        """The gradient at ``params`` (E, P) with the losses, a :class:`Point`."""
+    def at(self, params: torch.Tensor) -> Point:
+        """Return the gradient at ``params`` (E, P) with the losses."""
         return Point(*self._both(params)) if self.ways.stacked else self._plain.at(params)
 
-    def product(self, params, vectors):
-        """(∇L(W), H(W) v), (E, P) each, for ``params`` and ``vectors`` (E, P)."""
+    def product(self, params: torch.Tensor, vectors: torch.Tensor):
+        """Return (∇L(W), H(W) v), (E, P) each, for ``params`` and ``vectors`` (E, P)."""
         way = self.ways.product
-        if way == "forward over reverse" and len(params) > 1:
-            return self._stacked_forward(params, vectors)
-        if way == "forward over reverse":  # vmap takes time of its own
+        if way == "forward over reverse":
+            if len(params) > 1:
+                return vmap(self._forward)(params, vectors)
+            # vmap takes time of its own
             return tuple(part[None] for part in self._forward(params[0], vectors[0]))
         one = self._plain.twice
         if way == "central differences":
@@ -241,8 +251,8 @@ _PROBED = 32  # samples on which ways are tried
 _SPREADS = (0.01, 0.3)  # of the steps from the module's own parameters to others
 
 
-def ways(task):
-    """The fastest ways that are right for a task's module, tried once on a few samples.
+def ways(task: Task) -> Ways:
+    """Return the fastest ways that are right for a task's module, tried once on a few samples.
 
     They are held against plain autograd of one network, and Hessian products against central
     differences of its gradient (:func:`netdyn_lib.tasks.derivatives.agrees`), near the module's own
@@ -250,19 +260,15 @@ def ways(task):
     of all, the network is marked as ``coupled``.  A warning says, once, what is slower or not
     symmetric.
 
-    Raises
-    ------
-    ValueError
-        Where central differences are what is left, and depend on their step.
+    Raises ValueError where central differences are what is left, and depend on their step.
     """
     if isinstance(task.network, MLP):  # a few operations, each of which has every derivative
         return Ways(True, "forward over reverse")
-    kept = task.network.ways
-    for loss, device, dtype, found in kept:
+    for loss, device, dtype, found in task.network.ways:
         if loss is task.loss and (device, dtype) == (task.x.device, task.dtype):
             return found
     found = _tried(task)
-    kept.append((task.loss, task.x.device, task.dtype, found))
+    task.network.ways.append((task.loss, task.x.device, task.dtype, found))
     said = [] if found.stacked else ["networks go one after another, which is slower"]
     if found.product in ("double backward", "central differences"):
         said.append(f"Hessian products go by {found.product}, which is slower")
@@ -300,20 +306,21 @@ def _tried(task):
         fast = {"forward over reverse": lambda w, v: [x[0] for x in forward(w[None], v[None])]}
         possible = fast | possible
     trials = [t for t in zip(params, noise[3:]) if bool(gradient(t[0]).isfinite().all())]
-    for name, product in possible.items():
+    for name, product in possible.items():  # noqa: B007
         if product and all(derivatives.agrees(product, gradient, *t, sizes) for t in trials):
             break
     product = product or derivatives.central(gradient)
     if name == "central differences" and not all(_steady(gradient, *t, sizes) for t in trials):
         raise ValueError(
-            f"{task.network!r}: no way to its Hessian products is right, and central differences of "
-            "its gradient depend on their step: the gradient jumps, or its weights differ too much in size"
+            f"{task.network!r}: no way to its Hessian products is right, and central differences "
+            "of its gradient depend on their step: the gradient jumps, or its weights differ too "
+            "much in size"
         )
     return Ways(stacked, name, all(_symmetric(product, w, v, noise[0]) for w, v in trials))
 
 
 def _few(task, together):
-    """The task with a few samples, spread evenly; with all of them where they belong ``together``."""
+    """The task with a few samples, spread evenly; with all where they belong ``together``."""
     count = len(task.x) if together else min(len(task.x), _PROBED)
     rows = torch.linspace(0, len(task.x) - 1, count).round().long().to(task.x.device)
     return replace(task, split=replace(task.split, x=task.x[rows], y=task.y[rows]))
@@ -324,19 +331,18 @@ def _adds_up(task, params, sizes):
     count, weight, plain = len(task.x), task.loss.weight, PlainGradient(task)
     if task.network.coupled or not getattr(task.loss, "separable", True) or count < 4:
         return True  # known, or too few to tell
-    halves = [slice(0, count // 2), slice(count // 2, count)]
+
+    def part(row, s):
+        share = weight(count) / weight(s.stop - s.start)
+        return plain.one(row, task.x[s], task.y[s], share)[1]
+
     for row in params:
         whole = plain.one(row)[1]
         try:
-            parts = [
-                plain.one(row, task.x[s], task.y[s], weight(count) / weight(s.stop - s.start))[1]
-                for s in halves
-            ]
+            halves = part(row, slice(0, count // 2)) + part(row, slice(count // 2, count))
         except Exception:  # a network that takes all its samples or none
             return False
-        if bool(whole.isfinite().all()) and not derivatives.near(
-            sum(parts), whole, sizes, 0.0, 1e-5
-        ):
+        if bool(whole.isfinite().all()) and not derivatives.near(halves, whole, sizes, 0.0, 1e-5):
             return False
     return True
 
@@ -361,17 +367,3 @@ def _symmetric(product, params, one, other):
     ahead, back = product(params, one)[1], product(params, other)[1]
     size = ahead.norm() * other.norm() + back.norm() * one.norm()
     return bool((other @ ahead - one @ back).abs() <= 1e-3 * size)
-
-
-def with_ones(values):
-    """A row of ones below: (E, units + 1, N) from (E, units, N), so that a bias is one more weight."""
-    return torch.cat([values, torch.ones_like(values[:, :1])], 1)
-
-
-def of(task):
-    """The gradient for a task's network: closed form for an MLP, automatic for any other.
-
-    Raises ValueError for a task in single precision.
-    """
-    double(task, "gradients that are differentiated or followed by tangent vectors")
-    return (MLPGradient if isinstance(task.network, MLP) else ModuleGradient)(task)

@@ -1,18 +1,12 @@
-"""Losses, each with its value and its derivative with respect to the network's output.
-
-Both are needed: the value for automatic differentiation through any network,
-the derivative (the *residual*) for the closed-form gradient of a multilayer
-perceptron.  The tests hold one against the other.
-
-Losses of one's own: PyTorch's as they are, any function, or one from the loss of each sample.
+"""Losses: the library's own, with closed derivatives, and any other by automatic differentiation.
 
     task = tasks.custom("mine", module, torch.nn.CrossEntropyLoss(label_smoothing=0.1), x, y)
     task = tasks.custom("mine", module, lambda z, y: (z - y).abs().mean(), x, y)
-    task = tasks.custom("mine", module, own_losses.PerSample(huber), x, y)
+    task = tasks.custom("mine", module, losses.PerSample(huber), x, y)
 
-The library asks more of a loss than its value (see :mod:`netdyn_lib.tasks.losses`): that of stacked
-networks, and its derivative with respect to the output. :class:`Criterion` and :class:`PerSample`
-derive these by automatic differentiation.
+Each has ``value`` (of one network), ``values`` (of stacked networks), and ``residual``, its
+derivative with respect to the output, for closed-form gradients; :class:`CrossEntropy` and
+:class:`HalfSquaredError` also ``curve`` and ``root`` for closed-form Hessians.
 """
 
 import copy
@@ -28,83 +22,74 @@ from ..validation import finite
 from .networks import copied
 
 
-def across(q):
-    """An orthonormal basis of what is orthogonal to q ≥ 0, |q| = 1: (C, C − 1, N) for N such
-    columns ``q`` (C, N).
-
-    All but the first column of the reflection I − w wᵀ/(1 + q_1), w = q + e_1, which takes e_1 to
-    −q.
-    """
-    basis = -q[:, None] * (q[1:] / (1 + q[:1]))
-    basis[0] = -q[1:]
-    basis[1:].diagonal().add_(1)
-    return basis
-
-
 class CrossEntropy:
     """Softmax cross-entropy, mean over samples: L = −(1/N) Σ_i ln softmax(z_i)[y_i]."""
 
     name = "cross-entropy"
     shifts = True  # the same number added to all outputs changes nothing
 
-    def targets(self, y, samples, outputs):
-        """Class labels ``y`` (N,) as int64, checked against the network's C ``outputs``.
-
-        Raises
-        ------
-        ValueError
-            For labels that are not integers, not one for each sample, or not in 0 … C − 1.
-        """
+    def targets(self, y: torch.Tensor, samples: int, outputs: int) -> torch.Tensor:
+        """Return class labels ``y`` (N,) as int64, checked against the network's C ``outputs``."""
         if y.is_floating_point() or y.is_complex() or y.shape != (samples,):
             raise ValueError(
-                f"targets of shape {tuple(y.shape)} and {y.dtype}: cross-entropy needs ({samples},) integer class labels; "
-                "for numbers to approximate take HalfSquaredError"
+                f"targets of shape {tuple(y.shape)} and {y.dtype}: cross-entropy needs "
+                f"({samples},) integer class labels; for numbers to approximate take "
+                "HalfSquaredError"
             )
         y = y.to(torch.int64)
         if int(y.min()) < 0 or int(y.max()) >= outputs:
             raise ValueError(
-                f"class labels from {int(y.min())} to {int(y.max())} for a network of {outputs} outputs: must be 0 to {outputs - 1}"
+                f"class labels from {int(y.min())} to {int(y.max())} for a network of {outputs} "
+                f"outputs: must be 0 to {outputs - 1}"
             )
         return y
 
-    def encode(self, y, classes):
-        """Targets as the closed-form gradient wants them: one-hot columns, (C, N) float64."""
+    def encode(self, y: torch.Tensor, classes: int) -> torch.Tensor:
+        """Return targets as one-hot columns, (C, N) float64."""
         return F.one_hot(y, classes).T.to(torch.float64).contiguous()
 
-    def value(self, output, y):
-        """Loss of one network: ``output`` (N, C), ``y`` (N,) class labels; a scalar."""
+    def value(self, output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of one network, a scalar: ``output`` (N, C), ``y`` (N,) class labels."""
         return F.cross_entropy(output, y)
 
-    def values(self, output, target):
-        """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
+    def values(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return losses of stacked networks, (E,): ``output`` (E, C, N), ``target`` (C, N)."""
         log_p = torch.log_softmax(output, 1)
         return -(log_p * target).sum((1, 2)) / target.shape[1]
 
-    def residual(self, output, target, out=None):
-        """N ∂L/∂z = softmax(z) − onehot(y) for ``output`` (E, C, N); same shape, into ``out`` where
-        given.
-        """
+    def residual(self, output, target, out=None) -> torch.Tensor:
+        """Return N ∂L/∂z = softmax(z) − onehot(y), (E, C, N), into ``out`` where given."""
         return torch.softmax(output, 1, out=out).sub_(target)
 
-    def curve(self, output, direction):
-        """N (∂²L/∂z²) r = p (r − Σ_c p_c r_c), p = softmax(z): how the residual changes along
-        ``direction`` r; (E, C, N).
-        """
+    def curve(self, output: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+        """Return N (∂²L/∂z²) r = p (r − Σ_c p_c r_c), p = softmax(z), r = direction; (E, C, N)."""
         p = torch.softmax(output, 1)
         return p * (direction - (p * direction).sum(1, keepdim=True))
 
-    def root(self, output):
-        """F of N ∂²L/∂z² = F Fᵀ, (C, C − 1, N) for ``output`` (C, N) of one network: diag(√p) times
-        a basis across √p.
+    def root(self, output: torch.Tensor) -> torch.Tensor:
+        """Return F of N ∂²L/∂z² = F Fᵀ, (C, C − 1, N) for ``output`` (C, N) of one network.
 
-        For diag(p) − p pᵀ = diag(q)(I − q qᵀ) diag(q), with the unit vector q = √p.
+        F is diag(q) times a basis of what is orthogonal to q = √p, for
+        diag(p) − p pᵀ = diag(q)(I − q qᵀ) diag(q).
         """
         q = torch.softmax(output, 0).sqrt()
         return q[:, None] * across(q)
 
-    def weight(self, samples):
-        """What the residual of each sample is multiplied by: 1/N."""
+    def weight(self, samples: int) -> float:
+        """Return what the residual of each sample is multiplied by: 1/N."""
         return 1 / samples
+
+
+def across(q: torch.Tensor) -> torch.Tensor:
+    """Return an orthonormal basis of what is orthogonal to q ≥ 0, |q| = 1, for N such columns.
+
+    (C, C − 1, N) for ``q`` (C, N): all but the first column of the reflection I − w wᵀ/(1 + q_1),
+    w = q + e_1, which takes e_1 to −q.
+    """
+    basis = -q[:, None] * (q[1:] / (1 + q[:1]))
+    basis[0] = -q[1:]
+    basis[1:].diagonal().add_(1)
+    return basis
 
 
 class HalfSquaredError:
@@ -113,58 +98,49 @@ class HalfSquaredError:
     name = "half squared error"
     shifts = False
 
-    def targets(self, y, samples, outputs):
-        """Numbers ``y`` (N, C), or (N,) for C = 1, as float64, checked against the network's C
-        ``outputs``.
-
-        Raises
-        ------
-        ValueError
-            For targets that are NaN or infinite, or of another shape.
-        """
+    def targets(self, y: torch.Tensor, samples: int, outputs: int) -> torch.Tensor:
+        """Return numbers ``y`` (N, C), or (N,) for C = 1, as float64, checked."""
         if y.shape != (samples, outputs) and not (outputs == 1 and y.shape == (samples,)):
-            raise ValueError(
-                f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: expected {(samples, outputs)}"
-            )
-        return finite(y.to(torch.float64), "y", "a target cannot be missing; leave that sample out")
+            raise ValueError(_misshaped(y, samples, outputs, (samples, outputs)))
+        return finite(y.to(torch.float64), "y", _MISSING)
 
-    def encode(self, y, classes):
-        """Targets transposed to columns, (C, N)."""
+    def encode(self, y: torch.Tensor, classes: int) -> torch.Tensor:
+        """Return targets transposed to columns, (C, N)."""
         return y.reshape(-1, classes).T.contiguous()
 
-    def value(self, output, y):
-        """Loss of one network: ``output`` (N, C), ``y`` (N, C); a scalar."""
+    def value(self, output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of one network, a scalar: ``output`` (N, C), ``y`` (N, C)."""
         return 0.5 * (output - y.reshape(output.shape)).square().sum()
 
-    def values(self, output, target):
-        """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
+    def values(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return losses of stacked networks, (E,): ``output`` (E, C, N), ``target`` (C, N)."""
         return 0.5 * (output - target).square().sum((1, 2))
 
-    def residual(self, output, target, out=None):
-        """∂L/∂z = z − y for ``output`` (E, C, N); same shape, into ``out`` where given."""
+    def residual(self, output, target, out=None) -> torch.Tensor:
+        """Return ∂L/∂z = z − y, (E, C, N), into ``out`` where given."""
         return torch.sub(output, target, out=out)
 
-    def curve(self, output, direction):
-        """(∂²L/∂z²) r = r: how the residual changes along ``direction``; (E, C, N)."""
+    def curve(self, output: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+        """Return (∂²L/∂z²) r = r, (E, C, N)."""
         return direction
 
-    def root(self, output):
-        """F of ∂²L/∂z² = F Fᵀ, here the unit matrix of each sample: (C, C, N) for ``output`` (C, N)
-        of one network.
-        """
+    def root(self, output: torch.Tensor) -> torch.Tensor:
+        """Return F of ∂²L/∂z² = F Fᵀ, the unit matrix of each sample, (C, C, N)."""
         return torch.eye(len(output)).to(output)[:, :, None].expand(-1, -1, output.shape[1])
 
-    def weight(self, samples):
-        """What the residual of each sample is multiplied by: 1."""
+    def weight(self, samples: int) -> float:
+        """Return what the residual of each sample is multiplied by: 1."""
         return 1.0
 
 
-_FEW = 64  # samples for a first trial: a loss of all pairs takes memory as their square
-_ROUNDING = 1e-9
-_HELD = (
-    " (tensors inside a function stay as they are; those of a loss of torch.nn, or of a "
-    "functools.partial, follow the task)"
-)
+_MISSING = "a target cannot be missing; leave that sample out"
+
+
+def _misshaped(y, samples, outputs, expected):
+    return (
+        f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: "
+        f"expected {expected}"
+    )
 
 
 class Criterion:
@@ -180,37 +156,30 @@ class Criterion:
         Whether targets are class labels, (N,) whole numbers; if not they are numbers.
     shape : tuple
         Of the targets of one sample, where they are numbers.
-    separable : bool
-        Whether L is a sum of losses of single samples (``mean`` false), or their mean. The mean of
-        cross-entropy with class weights, Σ w ℓ / Σ w, is neither: its samples are never taken in
-        blocks.
+
+    ``separable`` says whether L is a sum of losses of single samples (``mean`` false), or their
+    mean.  The mean of cross-entropy with class weights, Σ w ℓ / Σ w, is neither: its samples are
+    never taken in blocks.
     """
 
     shifts = False  # not known of a function
+    separable, mean = True, True
 
-    def __init__(self, function, labels=True, shape=(), name=None, separable=True, mean=True):
+    def __init__(self, function, labels: bool = True, shape: tuple = (), name: str | None = None):
         self.function, self.labels, self.shape = function, bool(labels), tuple(shape)
-        self.separable, self.mean = separable, mean
         self.name = name or _name(function)
 
-    def targets(self, y, samples, outputs):
-        """Targets checked: labels (N,) int64, or numbers (N, …) float64.
-
-        Raises ValueError as cross-entropy and squared error do.
-        """
+    def targets(self, y: torch.Tensor, samples: int, outputs: int) -> torch.Tensor:
+        """Return targets checked: labels (N,) int64, or numbers (N, …) float64."""
         if self.labels:
             return CrossEntropy().targets(y, samples, outputs)
         shape = (samples, *self._tail(outputs))
         if len(y) != samples or y.numel() != math.prod(shape):
-            raise ValueError(
-                f"targets of shape {tuple(y.shape)} for {samples} samples and {outputs} outputs: "
-                f"expected {shape}"
-            )
-        y = y.to(torch.float64).reshape(shape)
-        return finite(y, "y", "a target cannot be missing; leave that sample out")
+            raise ValueError(_misshaped(y, samples, outputs, shape))
+        return finite(y.to(torch.float64).reshape(shape), "y", _MISSING)
 
-    def encode(self, y, classes):
-        """Targets as columns (C, N) float64: one-hot for labels; numbers transposed.
+    def encode(self, y: torch.Tensor, classes: int) -> torch.Tensor:
+        """Return targets as columns (C, N) float64: one-hot for labels; numbers transposed.
 
         Where these are fewer than C, rows of zeros follow.
         """
@@ -219,45 +188,43 @@ class Criterion:
         columns = y.reshape(len(y), -1).T
         return F.pad(columns, (0, 0, 0, classes - len(columns))).contiguous()
 
-    def value(self, output, y):
-        """Loss of one network: ``output`` (N, C) and its targets; a scalar.
+    def value(self, output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of one network, a scalar: ``output`` (N, C) and its targets."""
+        expected = (
+            'one number, a tensor (); take reduction="mean" or "sum", '
+            "or for one loss of each sample losses.PerSample"
+        )
+        return self._shaped(self.function(output, y), (), output, expected)
 
-        Raises ValueError where the function gives anything else.
-        """
-        found = self.function(output, y)
-        if not torch.is_tensor(found) or found.dim():
+    def _shaped(self, found, shape, output, expected):
+        if not torch.is_tensor(found) or found.shape != shape:
             given = tuple(found.shape) if torch.is_tensor(found) else type(found).__name__
             raise ValueError(
-                f"{self.name} gives {given} for outputs {tuple(output.shape)}: "
-                'expected one number, a tensor (); take reduction="mean" or "sum", '
-                "or for one loss of each sample own_losses.PerSample"
+                f"{self.name} gives {given} for outputs {tuple(output.shape)}: expected {expected}"
             )
         return found
 
-    def values(self, output, target):
-        """Loss of stacked networks: ``output`` (E, C, N), ``target`` (C, N); (E,)."""
+    def values(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return losses of stacked networks, (E,): ``output`` (E, C, N), ``target`` (C, N)."""
         y = self._decoded(target)
         return torch.stack([self.value(z.T, y) for z in output])  # vmap follows not every function
 
-    def residual(self, output, target, out=None):
-        """∂L/∂z over :meth:`weight`, ∂ℓ_i/∂z_i where L is of single samples.
-
-        For ``output`` (E, C, N); same shape, into ``out`` where given.
-        """
+    def residual(self, output, target, out=None) -> torch.Tensor:
+        """Return ∂L/∂z over :meth:`weight`, (E, C, N), into ``out`` where given."""
         y = self._decoded(target)
         samples = output.shape[2] if self.mean else 1
         with torch.enable_grad():  # of one network after another: vmap follows not every function
             z = output.detach().requires_grad_()
-            total = sum(self.value(one.T, y) for one in z) * samples
+            total = torch.stack([self.value(one.T, y) for one in z]).sum() * samples
             found = torch.autograd.grad(total, z)[0]
         return found if out is None else out.copy_(found)
 
-    def weight(self, samples):
-        """What the residual of each sample is multiplied by: 1/N of a mean, 1 of a sum."""
+    def weight(self, samples: int) -> float:
+        """Return what the residual of each sample is multiplied by: 1/N of a mean, 1 of a sum."""
         return 1 / samples if self.mean else 1.0
 
-    def to(self, device=None, dtype=None):
-        """The same loss, the tensors of its module or partial on a device, of a floating type."""
+    def to(self, device=None, dtype=None) -> "Criterion":
+        """Return the loss with the tensors of its module or partial on a device, of a type."""
         other = copy.copy(self)
         other.function = moved(self.function, device, dtype)
         return other
@@ -294,30 +261,28 @@ class PerSample(Criterion):
     2.0
     """
 
-    def __init__(self, function, labels=True, name=None):
+    def __init__(self, function, labels: bool = True, name: str | None = None):
         super().__init__(function, labels, name=name)
 
-    def value(self, output, y):
-        """Loss of one network: ``output`` (N, C) and its targets; a scalar.
-
-        Raises ValueError where the function gives anything but one number for each sample.
-        """
+    def value(self, output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of one network, a scalar: ``output`` (N, C) and its targets."""
         each = self.function(output, y if self.labels else y.reshape(output.shape))
-        if not torch.is_tensor(each) or each.shape != output.shape[:1]:
-            given = tuple(each.shape) if torch.is_tensor(each) else type(each).__name__
-            raise ValueError(
-                f"{self.name} gives {given} for outputs {tuple(output.shape)}: "
-                f'expected one loss for each sample, ({len(output)},); take reduction="none", '
-                "and sum or average over the outputs of a sample"
-            )
-        return each.mean()
+        expected = (
+            f'one loss for each sample, ({len(output)},); take reduction="none", '
+            "and sum or average over the outputs of a sample"
+        )
+        return self._shaped(each, output.shape[:1], output, expected).mean()
 
     def _tail(self, outputs):
         return (outputs,)
 
 
-def taken(loss, y, outputs):
-    """The loss of a task with targets ``y`` (N, …) and C ``outputs``, from what was given as one.
+_FEW = 64  # samples for a first trial: a loss of all pairs takes memory as their square
+_ROUNDING = 1e-9
+
+
+def taken(loss, y: torch.Tensor, outputs: int):
+    """Return the loss of a task with targets ``y`` (N, …) and C ``outputs``, from what was given.
 
     One of this library's, or alike, is kept. A loss of ``torch.nn`` or a function becomes a
     :class:`Criterion`, and what its targets are is found by trying: whole numbers (N,) are class
@@ -325,11 +290,8 @@ def taken(loss, y, outputs):
     sample. Numbers (N,) for C = 1 become (N, 1) where only that makes a loss of single samples.
     Tensors in the loss are copied to where ``y`` is, in float64.
 
-    Raises
-    ------
-    ValueError
-        For what is no loss, does not take these outputs and targets, gives anything but one number,
-        or has no derivative.
+    Raises ValueError for what is no loss, does not take these outputs and targets, gives anything
+    but one number, or has no derivative.
     """
     if isinstance(loss, (CrossEntropy, HalfSquaredError)):
         return loss
@@ -360,10 +322,9 @@ def taken(loss, y, outputs):
 
 def _kept(loss, y, outputs):
     """A loss of this library's kind, its tensors moved; checked."""
-    name = getattr(loss, "name", _name(loss))
-    lacks = [part for part in ("encode", "weight") if not hasattr(loss, part)]
+    name = _name(loss)
+    lacks = ", ".join(part for part in ("encode", "weight") if not hasattr(loss, part))
     if lacks:
-        lacks = ", ".join(lacks)
         raise ValueError(f"{name} has a value but no {lacks}: give {name}.value as the loss")
     loss = moved(loss, y.device, torch.float64)
     targets = loss.targets(y, len(y), outputs) if hasattr(loss, "targets") else y
@@ -394,8 +355,7 @@ def _separable(loss, y, outputs):
     """Whether the loss of all samples is that of parts of them, by their shares.
 
     Tried on a few samples, then on all, in random order, at outputs between 0 and 1, which may be
-    probabilities. Raises ValueError where the loss does not take them, or gives other than a number
-    with a derivative, the same when asked again.
+    probabilities.
     """
     draw = torch.Generator().manual_seed(0)
     order = torch.randperm(len(y), generator=draw)
@@ -415,20 +375,24 @@ def _separable(loss, y, outputs):
     return True
 
 
-def tried(loss, z, y):
-    """The value of a loss at outputs ``z`` (N, C), a float.
+def tried(loss, z: torch.Tensor, y: torch.Tensor) -> float:
+    """Return the value of a loss at outputs ``z`` (N, C).
 
     Raises ValueError where it has none, no derivative, or another the next time.
     """
-    z, name = z.detach().clone().requires_grad_(), getattr(loss, "name", _name(loss))
+    z, name = z.detach().clone().requires_grad_(), _name(loss)
     try:
         with torch.enable_grad(), warnings.catch_warnings():
             # PyTorch would go on with all pairs of samples.
             warnings.filterwarnings("error", message="Using a target size")
             value, again = loss.value(z, y), loss.value(z, y)
     except Exception as error:  # whatever a function raises
+        hint = (
+            " (tensors inside a function stay as they are; those of a loss of torch.nn, or of a "
+            "functools.partial, follow the task)"
+        )
+        hint = "" if isinstance(getattr(loss, "function", None), nn.Module) else hint
         given = f"outputs {tuple(z.shape)} of {z.dtype} and targets {tuple(y.shape)} of {y.dtype}"
-        hint = "" if isinstance(getattr(loss, "function", None), nn.Module) else _HELD
         raise ValueError(f"{name} does not take {given}: {error}{hint}") from error
     if not value.requires_grad:
         raise ValueError(f"{name} has no derivative in the outputs: descent needs one")
@@ -441,7 +405,7 @@ def tried(loss, z, y):
 
 
 def moved(function, device, dtype):
-    """A copy of a loss, its tensors on a device and of a floating type; a function as it is."""
+    """Return a copy of a loss, its tensors on a device and of a type; a function as it is."""
     if isinstance(function, nn.Module):  # whose own .to changes it in place
         return copied(function).to(device, dtype).requires_grad_(False)
     if isinstance(function, functools.partial):
@@ -454,5 +418,5 @@ def moved(function, device, dtype):
     return function.to(device, dtype) if hasattr(function, "to") else function
 
 
-def _name(function):
-    return getattr(function, "__name__", type(function).__name__)
+def _name(loss):
+    return getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__))

@@ -93,12 +93,12 @@ class _Trial:
 
     def __init__(self, network, samples):
         self.name, self.network, self.samples = repr(network), copy.copy(network), samples
-        self.module = getattr(network, "_module", None)
+        self.module = getattr(network, "template", None)
         if self.module is None:
             self.network = copy.deepcopy(network)
             self.own = 0.1 * _noise(torch.empty(network.count, dtype=torch.float64))
             return
-        self.module = self.network._module = copied(self.module)
+        self.module = self.network.template = copied(self.module)
         held = dict(self.module.named_parameters())
         self.own = torch.cat([held[name].detach().flatten() for name in network.shapes])
         finite(self.own, f"the parameters of {self.name}", "it diverged; draw its weights anew")
@@ -244,7 +244,7 @@ def _named(name, part):
 
 
 def _refusal(network, cause, layer=None):
-    module = getattr(network, "_module", None)
+    module = getattr(network, "template", None)
     training = module is not None and any(part.training for part in module.modules())
     return (
         f"{layer or repr(network)} is random or stateful{' in training' * training}, "

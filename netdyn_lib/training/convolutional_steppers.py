@@ -1,38 +1,71 @@
-"""One step of descent of stacked convolutional networks on a processor, as closed-form
-backpropagation.
+"""One step of descent of convolutional networks on a processor, as closed-form backpropagation.
 
 Convolutions are matrix products of kernels (out, in k k) with patches (in k k, positions), block of
 samples by block of samples, in arrays that are kept: PyTorch's own convolution of float64 on a
-processor takes several times as long.
+processor takes several times as long.  A linear layer is a convolution of an image of one pixel.
 
-A network goes through a block alone, so that its numbers do not depend on the others in its stack.
-Within a block the samples lie innermost: shifting an image, or taking every second pixel, then
-still moves long runs of memory.
+A network goes through a block by itself, so that its numbers do not depend on the others in its
+stack.  Within a block the samples lie innermost: shifting an image, or taking every second pixel,
+then still moves long runs of memory.
 
-The interface is that of :mod:`~netdyn_lib.training.steppers`, except that ``forward`` also computes
-the gradient that ``subtract`` then follows.
-
-Which convolutional networks the closed form of
-:mod:`~netdyn_lib.training.convolutional_steppers` is for, and their layers as plain sizes.
+The interface is that of :mod:`~netdyn_lib.training.steppers`.
 """
 
 import copy
+import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import nn
 
 from ..tasks.networks import ACTIVATIONS, Activation, ModuleNetwork
+from ..tasks.tasks import Task
 from . import blocked
 
-# intermediate values of a network in a block: they stay in cache (16 samples of 28 × 28, 240 of 8 ×
-# 8)
+# intermediate values of a network in a block: they stay in cache (16 samples of 28 × 28, 240 of
+# 8 × 8)
 _VALUES = 800_000
 _MULTIPLE = 16  # of samples in a block: vectorised loops take so many numbers at once
 
 
-def size(found, samples):
-    """Samples in a block, all but the last alike, for the layers ``found``: a multiple of 16."""
+@dataclass(frozen=True)
+class Layer:
+    """Convolution, nonlinearity and pooling of one layer, or a linear layer and a nonlinearity.
+
+    ``inputs`` (C, H, W) and ``outputs`` (O, H', W') of one sample; ``kernel``, ``padding`` and
+    ``pool`` for the two directions; ``early`` says that the nonlinearity acts on all values, not on
+    the pooled ones only.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    kernel: tuple[int, ...]
+    padding: tuple[int, ...]
+    pool: tuple[int, ...]
+    bias: bool
+    activation: Activation | None
+    early: bool
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """Positions at which the convolution is needed: pooling cuts off what fills no window."""
+        return self.outputs[1] * self.pool[0], self.outputs[2] * self.pool[1]
+
+    @property
+    def width(self) -> int:
+        """Numbers in a patch."""
+        return self.inputs[0] * math.prod(self.kernel)
+
+    @property
+    def values(self) -> int:
+        """Intermediate values of one sample: patches, their products, arrays of pooled values."""
+        patches = (self.width + self.bias + self.outputs[0]) * math.prod(self.used)
+        return patches + 3 * math.prod(self.outputs)
+
+
+def size(found: list[Layer], samples: int) -> int:
+    """Return the samples in a block, a multiple of 16; all blocks but the last are alike."""
     each = sum(layer.values for layer in found)
     largest = max(1, _VALUES // (each * _MULTIPLE)) * _MULTIPLE
     number = -(-samples // largest)
@@ -40,43 +73,35 @@ def size(found, samples):
 
 
 class ConvolutionalStepper:
-    """Descent of stacked convolutional networks by closed-form backpropagation, block by block,
-    each network alone.
-
-    For the layers that :func:`netdyn_lib.training.convolutional_steppers.layers` finds in the task's network.
-    """
+    """Descent of stacked convolutional networks, of the :func:`layers` found, block by block."""
 
     padded = False  # every network is computed in the same arrays
 
-    def __init__(self, task, found):
+    def __init__(self, task: Task, found: list[Layer]):
         # A module of its own, as in steppers.ModuleStepper: what is observed may call it, in
         # several threads.
         self.task = task = replace(task, network=copy.deepcopy(task.network))
         self.loss, self._layers = task.loss, found
         self.target = task.loss.encode(task.y, found[-1].outputs[0]).to(task.x)  # (C, N)
         self._weight = task.loss.weight(len(task.x))
-        self._images = sample_images(task).permute(1, 2, 3, 0)  # (C, H, W, N)
+        template = cast(ModuleNetwork, task.network).template
+        self._images = _images(task.x, _parts(template))[0].permute(1, 2, 3, 0)  # (C, H, W, N)
         self._blocks = blocked.slices(task, size(found, len(task.x)))
         self._targets = [self.target[:, b].contiguous() for b in self._blocks]
-        self._spaces, self._networks, self._output = {}, [], None
+        self._spaces: dict[int, _Space] = {}
+        self._networks: list[_Network] = []
 
     @property
-    def values_per_network(self):
+    def values_per_network(self) -> int:
         """Intermediate values held while a network goes through a block, its output, and its
         parameters and gradient twice.
         """
-        return (
-            sum(layer.values for layer in self._layers) * self._blocks[0].stop
-            + self.target.numel()
-            + 4 * self.task.network.count
-        )
+        block = sum(layer.values for layer in self._layers) * self._blocks[0].stop
+        return block + self.target.numel() + 4 * self.task.network.count
 
-    def forward(self, params):
-        """Output (E, C, N) of ``params`` (E, P), written again at the next call; keeps the gradient
-        for :meth:`subtract`.
-        """
+    def forward(self, params: torch.Tensor) -> torch.Tensor:
         count = len(params)
-        if self._output is None or len(self._output) != count:
+        if len(self._networks) != count:
             self._output = params.new_empty(count, *self.target.shape)
             self._gradient = torch.empty_like(params)
             self._networks = [_Network(self._layers, params) for _ in range(count)]
@@ -85,131 +110,80 @@ class ConvolutionalStepper:
         for k, (block, target) in enumerate(zip(self._blocks, self._targets)):
             space = self._space(block.stop - block.start)
             if space.block != k:  # patches of the first layer depend on no network
-                space.first.gather(self._images[..., block])
+                space.stages[0].gather(self._images[..., block])
                 space.block = k
             for network, output in zip(self._networks, self._output):
-                self._pass(space, network, target, output[:, block])
+                self._pass(space.stages, network, target, output[:, block])
         for network, row in zip(self._networks, self._gradient):
             network.store(row)
         return self._output
 
-    def _pass(self, space, network, target, output):
-        """One network through one block: its ``output`` (C, B), and its gradient added to what it
-        has.
-        """
-        for stage, matrix in zip(space.stages, network.matrices):
+    def _pass(self, stages, network, target, output):
+        """One network through one block: its ``output`` (C, B), its gradient added up."""
+        for stage, matrix in zip(stages, network.matrices):
             stage.forward(matrix)
-        output.copy_(space.last.pre)
-        self.loss.residual(space.last.pre[None], target, out=space.last.delta[None])
-        for stage, matrix, gradient in zip(
-            space.stages[::-1], network.matrices[::-1], network.gradients[::-1]
-        ):
-            stage.backward(matrix, gradient)
+        last = stages[-1]
+        output.copy_(last.pre)
+        self.loss.residual(last.pre[None], target, out=last.delta_hidden.view(1, *last.pre.shape))
+        for k in reversed(range(len(stages))):
+            stages[k].backward(network.matrices[k], network.gradients[k])
 
     def _space(self, samples):
         if samples not in self._spaces:  # two at most, the last block's and that of all others
             self._spaces[samples] = _Space(self._layers, samples, self._images)
         return self._spaces[samples]
 
-    def subtract(self, params, rates):
-        """Move ``params`` (E, P) down the gradient of the last :meth:`forward`, W ← W − η ∇L(W), η
-        = ``rates`` (E, 1).
-        """
+    def subtract(self, params: torch.Tensor, rates: torch.Tensor) -> None:
         params.addcmul_(self._gradient, rates, value=-self._weight)
 
 
 class _Network:
-    """One network's layers as matrices (out, width + 1), the bias last, and where their gradients
-    add up.
+    """One network's layers as matrices (out, width + 1), the bias last, and their gradients.
 
     Arrays of its own, alike for every network: a matrix product may round by where in memory its
     factors begin.
     """
 
     def __init__(self, found, like):
-        self.matrices = [
-            like.new_empty(layer.outputs[0], layer.width + layer.bias) for layer in found
-        ]
+        self._widths = [[layer.width, int(layer.bias)] for layer in found]
+        self.matrices = [like.new_empty(x.outputs[0], x.width + x.bias) for x in found]
         self.gradients = [torch.empty_like(m) for m in self.matrices]
-        shapes = [
-            (layer.outputs[0], width)
-            for layer in found
-            for width in ((layer.width, 1) if layer.bias else (layer.width,))
-        ]
-        self._shapes, self._sizes = shapes, [a * b for a, b in shapes]
-        self._into, self._from = (
-            [part for m, layer in zip(ms, found) for part in _split(m, layer)]
-            for ms in (self.matrices, self.gradients)
-        )
+
+    def _beside(self, matrices, flat):
+        """Pairs of views: weights, or bias, of a layer's matrix, and the same of (P,)."""
+        start = 0
+        for matrix, widths in zip(matrices, self._widths):
+            for part in matrix.split(widths, 1):
+                yield part, flat[start : start + part.numel()].view(part.shape)
+                start += part.numel()
 
     def load(self, params):
-        for part, values, shape in zip(self._into, params.split(self._sizes), self._shapes):
-            part.copy_(values.view(shape))
+        for part, values in self._beside(self.matrices, params):
+            part.copy_(values)
         for gradient in self.gradients:
             gradient.zero_()
 
     def store(self, gradient):
-        for part, values, shape in zip(self._from, gradient.split(self._sizes), self._shapes):
-            values.view(shape).copy_(part)
-
-
-def _split(matrix, layer):
-    """Weights and bias, as views of a layer's matrix."""
-    return (matrix[:, :-1], matrix[:, -1:]) if layer.bias else (matrix,)
+        for part, values in self._beside(self.gradients, gradient):
+            values.copy_(part)
 
 
 class _Space:
-    """The arrays of one block, layer by layer; each layer writes its values to where the next one
-    reads them.
+    """The arrays of one block, layer by layer; each writes its values to where the next reads them.
 
     ``block`` says of which block the first layer's patches are.  Made anew in each step they cost a
-    lone network 6 % more, a group of six 1 %; kept for all of MNIST they would take gigabytes.
+    single network 6 % more, a group of six 1 %; kept for all of MNIST they would take gigabytes.
     """
 
     def __init__(self, found, samples, like):
-        self.stages, self.block = [], None
-        below = None
+        self.stages, self.block, below = [], None, None
         for layer in found:
-            kind = _ConvolutionStage if isinstance(layer, Convolution) else _DenseStage
-            below = kind(layer, samples, like, below)
+            below = _Stage(layer, samples, like, below)
             self.stages.append(below)
-        self.first, self.last = self.stages[0], self.stages[-1]
 
 
-class _DenseStage:
-    """A linear layer in a block of B samples: ``inputs`` (width + 1, B), ones last, ``pre`` (out,
-    B) and its ``delta``.
-    """
-
-    def __init__(self, layer, samples, like, below):
-        self.layer, self.below = layer, below
-        self.inputs = like.new_ones(layer.width + layer.bias, samples)
-        self._inputs_t = self.inputs.T
-        below.hidden = self.inputs[: layer.width].view(*below.layer.outputs, samples)
-        self._into = below.delta_hidden.view(layer.width, samples)
-        self.pre = like.new_empty(*layer.outputs, samples)
-        self.delta = torch.empty_like(self.pre)
-        self.delta_hidden = self.delta
-        self.hidden = None
-
-    def forward(self, matrix):
-        torch.mm(matrix, self.inputs, out=self.pre)
-        if self.hidden is None:
-            return
-        if self.layer.activation is None:
-            self.hidden.copy_(self.pre)
-        else:
-            self.layer.activation.into(self.pre, self.hidden)
-
-    def backward(self, matrix, gradient):
-        if self.layer.activation is not None:
-            _pull(self.layer.activation, self.delta, self.hidden)
-        gradient.addmm_(self.delta, self._inputs_t)
-        torch.mm(_split(matrix, self.layer)[0].T, self.delta, out=self._into)
-
-
-class _ConvolutionStage:
-    """A convolution in a block of B samples.
+class _Stage:
+    """A layer in a block of B samples.
 
     ``patches`` (width + 1, positions · B), ones last, ``pre`` (out, positions · B), ``hidden``
     (out, H', W', B) the pooled values, ``delta_hidden`` the derivative by them.  In the first layer
@@ -218,46 +192,41 @@ class _ConvolutionStage:
     """
 
     def __init__(self, layer, samples, like, below):
-        self.layer, self.below = layer, below
-        (c, h, w), (out, rows, columns), (kh, kw), (qh, qw) = (
-            layer.inputs,
-            layer.outputs,
-            layer.kernel,
-            layer.pool,
-        )
-        (ph, pw), (used_h, used_w) = layer.padding, layer.used
+        self.layer, self.below, self.hidden = layer, below, None
+        (c, h, w), (out, rows, columns) = layer.inputs, layer.outputs
+        (kh, kw), (qh, qw), (ph, pw) = layer.kernel, layer.pool, layer.padding
+        used_h, used_w = layer.used
         self.patches = like.new_ones(layer.width + layer.bias, used_h * used_w * samples)
-        self._around = like.new_zeros(c, h + 2 * ph, w + 2 * pw, samples)
-        self._inside = self._around[:, ph : ph + h, pw : pw + w]
-        sc, sh, sw, _ = self._around.stride()
+        self._patches_t = self.patches.T
+        around = like.new_zeros(c, h + 2 * ph, w + 2 * pw, samples)
+        self._inside = around[:, ph : ph + h, pw : pw + w]
+        sc, sh, sw, _ = around.stride()
         self.pre = like.new_empty(out, used_h * used_w * samples)
         if below is None:
             shape = c, kh, kw, qh, qw, rows, columns, samples
-            self._shifted = self._around.as_strided(
-                shape, (sc, sh, sw, sh, sw, qh * sh, qw * sw, 1)
-            )
+            steps = sc, sh, sw, sh, sw, qh * sh, qw * sw, 1
             slabs = self.pre.view(out, qh, qw, rows, columns, samples)
         else:
-            shape = c, kh, kw, used_h, used_w, samples
-            self._shifted = self._around.as_strided(shape, (sc, sh, sw, sh, sw, 1))
+            shape, steps = (c, kh, kw, used_h, used_w, samples), (sc, sh, sw, sh, sw, 1)
             slabs = self.pre.view(out, rows, qh, columns, qw, samples).permute(0, 2, 4, 1, 3, 5)
-            below.hidden = self._inside
+            below.hidden = self._inside.view(*below.layer.outputs, samples)
+        self._shifted = around.as_strided(shape, steps)
         self._columns = self.patches[: layer.width].view(shape)
-        self._patches_t = self.patches.T
-        self._folds = [] if below is None else self._fold(below.delta_hidden)
-        self._whole = bool(self._folds) and self._folds[0][0].shape == below.delta_hidden.shape
         self._slabs = [slabs[:, a, b] for a in range(qh) for b in range(qw)]
         self._maxima = [like.new_empty(out, rows, columns, samples) for _ in range(2)]
-        # In the way back the maxima are no longer needed.
+        # On the way back the maxima are no longer needed.
         self.delta_hidden = self._maxima[0]
-        self.hidden = None
+        if below is not None:
+            self._folds = self._fold(below.delta_hidden.view(c, h, w, samples))
+            self._whole = self._folds[0][0].numel() == below.delta_hidden.numel()
 
     def _fold(self, target):
-        """Pairs of views (of ``target``, of the patches) to be added, one for each entry of the
-        kernel; first what fills the target.
+        """Pairs of views (of ``target``, of the patches) to be added, for each entry of the kernel.
+
+        First what fills the target.
         """
         (_, h, w), (ph, pw), (used_h, used_w) = (
-            self.layer.inputs,
+            target.shape[:3],
             self.layer.padding,
             self.layer.used,
         )
@@ -281,15 +250,16 @@ class _ConvolutionStage:
         if self.below is not None:
             self.gather()
         torch.mm(matrix, self.patches, out=self.pre)
+        if self.hidden is None:  # the output
+            return
         activation = self.layer.activation
         if self.layer.early:
             activation.into(self.pre, self.pre)
         top = self._pool()
-        if activation is None or self.layer.early:
-            if top is not self.hidden:
-                self.hidden.copy_(top)
-        else:
+        if activation is not None and not self.layer.early:
             activation.into(top, self.hidden)
+        elif top is not self.hidden:
+            self.hidden.copy_(top)
 
     def _pool(self):
         """The largest value of each window; ``pre`` is left with 1 where a value is larger than all
@@ -306,20 +276,21 @@ class _ConvolutionStage:
         return top
 
     def backward(self, matrix, gradient):
-        delta = self.delta_hidden
-        if self.layer.activation is not None:
-            _pull(self.layer.activation, delta, self.hidden)
+        delta, activation = self.delta_hidden, self.layer.activation
+        if activation is not None and activation.module is nn.ReLU:
+            # without an array of signs
+            torch.ops.aten.threshold_backward(delta, self.hidden, 0, grad_input=delta)
+        elif activation is not None:
+            activation.pullback(delta, self.hidden, grad_input=delta)
         for slab in self._slabs[:0:-1]:
             slab.mul_(delta)
             delta.sub_(slab)
         self._slabs[0].copy_(delta)
         gradient.addmm_(self.pre, self._patches_t)
-        if self.below is not None:
-            self._back(matrix)
-
-    def _back(self, matrix):
-        """The derivative by the layer's inputs, into the layer below; patches are written over."""
-        torch.mm(_split(matrix, self.layer)[0].T, self.pre, out=self.patches[: self.layer.width])
+        if self.below is None:
+            return
+        # the derivative by the inputs, into the layer below; patches are written over
+        torch.mm(matrix[:, : self.layer.width].T, self.pre, out=self.patches[: self.layer.width])
         if not self._whole:
             self.below.delta_hidden.zero_()
         for k, (into, part) in enumerate(self._folds):
@@ -329,72 +300,8 @@ class _ConvolutionStage:
                 into.add_(part)
 
 
-def _pull(activation, delta, values):
-    """delta φ'(z) in place, in terms of the ``values`` φ(z)."""
-    if activation.module is nn.ReLU:
-        # without an array of signs
-        torch.ops.aten.threshold_backward(delta, values, 0, grad_input=delta)
-    else:
-        activation.pullback(delta, values, grad_input=delta)
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """Convolution, nonlinearity and pooling of one layer.
-
-    ``inputs`` (C, H, W) and ``outputs`` (O, H', W') of one sample, ``kernel``, ``padding`` and
-    ``pool`` for the two directions; ``early`` says that the nonlinearity acts on all values, not on
-    the pooled ones alone.
-    """
-
-    inputs: tuple
-    outputs: tuple
-    kernel: tuple
-    padding: tuple
-    pool: tuple
-    bias: bool
-    activation: Activation | None
-    early: bool
-
-    @property
-    def used(self):
-        """Positions at which the convolution is needed: pooling cuts off what fills no window."""
-        return self.outputs[1] * self.pool[0], self.outputs[2] * self.pool[1]
-
-    @property
-    def width(self):
-        """Numbers in a patch."""
-        return self.inputs[0] * self.kernel[0] * self.kernel[1]
-
-    @property
-    def values(self):
-        """Intermediate values of one sample: patches, their products, and three arrays of pooled
-        values.
-        """
-        positions = self.used[0] * self.used[1]
-        return (self.width + self.bias + self.outputs[0]) * positions + 3 * self.outputs[
-            0
-        ] * self.outputs[1] * self.outputs[2]
-
-
-@dataclass(frozen=True)
-class Dense:
-    """A linear layer and the nonlinearity after it."""
-
-    width: int
-    outputs: tuple
-    bias: bool
-    activation: Activation | None
-
-    @property
-    def values(self):
-        """Intermediate values of one sample."""
-        return self.width + self.bias + 2 * self.outputs[0]
-
-
-def layers(task):
-    """The layers of a task's network, :class:`Convolution` then :class:`Dense`; None where the
-    closed form is not for it.
+def layers(task: Task) -> list[Layer] | None:
+    """Return the layers of a task's network; None where the closed form is not for it.
 
     It is for an ``nn.Sequential`` of ``Flatten`` or ``Unflatten``, then ``Conv2d`` (stride 1, not
     dilated, one group, zeros around), each with an optional ReLU, Tanh or Sigmoid and an optional
@@ -402,66 +309,46 @@ def layers(task):
     with nonlinearities between; all parameters trained and none shared, no hooks; on a processor,
     with a loss that has a residual of each sample.
     """
-    network = task.network
+    network, loss = task.network, task.loss
     if type(network) is not ModuleNetwork or task.x.device.type != "cpu":
         return None
-    separable = getattr(task.loss, "separable", True)  # for samples go in blocks
-    needed = ("residual", "encode", "weight")
-    if not separable or not all(hasattr(task.loss, name) for name in needed):
+    if not getattr(loss, "separable", True):  # for samples go in blocks
         return None
-    parts = _parts(network._module)
-    if parts is None:
+    if not all(hasattr(loss, name) for name in ("residual", "encode", "weight")):
+        return None
+    if not all(_plain(part) for part in network.template.modules()):
+        return None
+    parts = _parts(network.template)
+    held = [p for part in parts for p in part.parameters()]
+    if len({id(p) for p in held}) < len(held) or not all(p.requires_grad for p in held):
         return None
     x, parts = _images(task.x, parts)
     return None if x is None else _read(tuple(x.shape[1:]), parts)
 
 
-def _parts(module):
-    """The modules of a Sequential in order, those of Sequentials within it too; None where one does
-    more than its kind, or parameters are shared.
-    """
-    if not all(_plain(part) for part in module.modules()):
-        return None
-    found = _called(module)
-    parameters = [p for part in found for p in part.parameters()]
-    if len({id(p) for p in parameters}) < len(parameters) or not all(
-        p.requires_grad for p in parameters
-    ):
-        return None
-    return found
-
-
-def _plain(part):
-    """Whether a module is of a known kind, computes what its kind does, and nothing listens to it."""
-    hooks = [
-        value
-        for name, value in vars(part).items()
-        if name.endswith("_hooks") and "state_dict" not in name
-    ]
-    return type(part) in _KINDS and not any(hooks) and "forward" not in vars(part)
-
-
-def _called(module):
-    """The modules that a call goes through, in order: one that is used twice comes twice."""
-    return (
-        [leaf for part in module for leaf in _called(part)]
-        if type(module) is nn.Sequential
-        else [module]
-    )
-
-
-_NONLINEAR = {a.module: a for a in ACTIVATIONS.values()}
+_NONLINEAR: dict[type, Activation] = {a.module: a for a in ACTIVATIONS.values()}
 _KINDS = {nn.Sequential, nn.Flatten, nn.Unflatten, nn.Conv2d, nn.MaxPool2d, nn.Linear, *_NONLINEAR}
 
 
-def sample_images(task):
-    """The samples of a task that has :func:`layers`, as images (N, C, H, W)."""
-    return _images(task.x, _parts(task.network._module))[0]
+def _plain(part):
+    """Whether a module is of a known kind, does what its kind does, and nothing listens to it."""
+    hooks = [
+        k for k, v in vars(part).items() if k.endswith("_hooks") and "state_dict" not in k and v
+    ]
+    return type(part) in _KINDS and not hooks and "forward" not in vars(part)
+
+
+def _parts(module):
+    """The modules that a call goes through, in order: one that is used twice comes twice."""
+    if type(module) is nn.Sequential:
+        return [leaf for part in module for leaf in _parts(part)]
+    return [module]
 
 
 def _images(x, parts):
-    """The samples as images (N, C, H, W), and the modules from the first convolution on; (None,
-    None) where there is none.
+    """The samples as images (N, C, H, W), and the modules from the first convolution on.
+
+    (None, None) where there is none.
     """
     number = len(x)
     for k, part in enumerate(parts):
@@ -474,80 +361,62 @@ def _images(x, parts):
 
 
 def _read(shape, parts):
-    parts, found = list(parts), []
-    while parts and isinstance(parts[0], nn.Conv2d):
-        layer = _convolution(shape, parts)
-        if layer is None:
+    found, flat, part = [], False, None
+    while parts:
+        part, parts = parts[0], parts[1:]
+        if isinstance(part, nn.Flatten) and not flat and _from_the_second(part):
+            flat, shape = True, (math.prod(shape), 1, 1)
+            continue
+        if flat and isinstance(part, nn.Linear):
+            given, made, kernel, padding = part.in_features, part.out_features, (1, 1), (0, 0)
+        elif not flat and isinstance(part, nn.Conv2d) and _simple(part):
+            given, made, kernel = part.in_channels, part.out_channels, part.kernel_size
+            padding = _padding(part)
+        else:
             return None
-        found.append(layer)
-        shape = layer.outputs
-    if (
-        not parts
-        or not isinstance(parts[0], nn.Flatten)
-        or (parts[0].start_dim, parts[0].end_dim) not in ((1, -1), (1, 3))
-    ):
-        return None
-    del parts[0]
-    width = shape[0] * shape[1] * shape[2]
-    while parts and isinstance(parts[0], nn.Linear):
-        linear = parts.pop(0)
-        if linear.in_features != width or linear.out_features < 1:
+        activation, parts = _nonlinearity(parts)
+        pool, pooled = (1, 1), not flat and parts and isinstance(parts[0], nn.MaxPool2d)
+        # ReLU and max commute, with the same derivative: where values tie below 0 the slope is 0
+        # anyway.  The others round values that differ to one, of which PyTorch's pooling takes the
+        # first.
+        early = bool(pooled) and activation is not None and activation.module is not nn.ReLU
+        if pooled:
+            pool, parts = _window(parts[0]), parts[1:]
+        if activation is None:
+            activation, parts = _nonlinearity(parts)
+        if given != shape[0] or None in (padding, pool):
             return None
-        width = linear.out_features
-        found.append(
-            Dense(linear.in_features, (width,), linear.bias is not None, _nonlinearity(parts))
-        )
-    last = found[-1]
-    return None if parts or not isinstance(last, Dense) or last.activation is not None else found
+        sides = zip(shape[1:], kernel, padding, pool)
+        outputs = made, *((n + 2 * p - k + 1) // q for n, k, p, q in sides)
+        if min(outputs) < 1:
+            return None
+        bias = part.bias is not None
+        found.append(Layer(shape, outputs, kernel, padding, pool, bias, activation, early))
+        shape = outputs
+    return found if isinstance(part, nn.Linear) and found[-1].activation is None else None
+
+
+def _from_the_second(flatten):
+    return (flatten.start_dim, flatten.end_dim) in ((1, -1), (1, 3))
 
 
 def _nonlinearity(parts):
-    """The nonlinearity that comes next, taken off ``parts``; None where that is none."""
-    return _NONLINEAR[type(parts.pop(0))] if parts and type(parts[0]) in _NONLINEAR else None
+    """The nonlinearity that comes next, None where that is none, and the parts after it."""
+    known = _NONLINEAR.get(type(parts[0])) if parts else None
+    return known, parts[1:] if known else parts
 
 
-def _convolution(shape, parts):
-    conv = parts.pop(0)
-    padding = conv.padding
-    if isinstance(padding, str):
-        padding = {"valid": (0, 0), "same": tuple(k // 2 for k in conv.kernel_size)}[padding]
-        if conv.padding == "same" and not all(k % 2 for k in conv.kernel_size):
-            return None
-    plain = (
-        conv.stride == (1, 1)
-        and conv.dilation == (1, 1)
-        and conv.groups == 1
-        and conv.padding_mode == "zeros"
-    )
-    if not plain or conv.in_channels != shape[0]:
-        return None
-    activation = _nonlinearity(parts)
-    pool = None
-    if parts and isinstance(parts[0], nn.MaxPool2d):
-        pool = _window(parts.pop(0))
-        if pool is None:
-            return None
-    # ReLU and max commute, with the same derivative: where values tie below 0 the slope is 0
-    # anyway.  The others round values that differ to one, of which PyTorch's pooling takes the
-    # first.
-    early = activation is not None and pool is not None and activation.module is not nn.ReLU
-    if activation is None:
-        activation = _nonlinearity(parts)
-    pool = pool or (1, 1)
-    size = [n + 2 * p - k + 1 for n, p, k in zip(shape[1:], padding, conv.kernel_size)]
-    outputs = conv.out_channels, *(n // q for n, q in zip(size, pool))
-    if min(outputs) < 1:
-        return None
-    return Convolution(
-        shape,
-        outputs,
-        conv.kernel_size,
-        tuple(padding),
-        pool,
-        conv.bias is not None,
-        activation,
-        early,
-    )
+def _simple(conv):
+    plain = conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
+    return plain and conv.padding_mode == "zeros"
+
+
+def _padding(conv):
+    """Zeros around in the two directions; None where they are not alike on both sides."""
+    if conv.padding == "same":
+        odd = all(k % 2 for k in conv.kernel_size)
+        return tuple(k // 2 for k in conv.kernel_size) if odd else None
+    return (0, 0) if conv.padding == "valid" else tuple(conv.padding)
 
 
 def _window(module):
@@ -556,11 +425,6 @@ def _window(module):
     def pair(v):
         return tuple(v) if isinstance(v, (tuple, list)) else (v, v)
 
-    plain = (
-        pair(module.padding) == (0, 0)
-        and pair(module.dilation) == (1, 1)
-        and not module.ceil_mode
-        and not module.return_indices
-    )
-    window = pair(module.kernel_size)
-    return window if plain and pair(module.stride) == window else None
+    window, whole = pair(module.kernel_size), not (module.ceil_mode or module.return_indices)
+    plain = pair(module.padding) == (0, 0) and pair(module.dilation) == (1, 1)
+    return window if whole and plain and pair(module.stride) == window else None

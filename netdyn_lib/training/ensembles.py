@@ -1,20 +1,19 @@
 """An ensemble of networks under way, advanced in chunks.
 
-Networks advance together in chunks that fit the processor's cache, several
-chunks side by side.
+Networks advance together in chunks that fit the processor's cache, several chunks side by side.
 
-With an :class:`~netdyn_lib.tasks.networks.MLP` on a processor, a network's numbers are the same to
-the last bit whatever chunk, batch or number of threads it runs in; where samples are so many that
-they go in blocks, that holds for groups (a reference and its copies), not for a network in a group
-and alone.  It also holds for the networks of :mod:`~netdyn_lib.training.convolutional_steppers`.  With any
-other module, or on a GPU, PyTorch may compute another batch by other products.  The last bits then
-differ, chaos amplifies the difference, and trajectories part; exponents, fitted before that
-matters, agree to 0.05 per epoch for each initial condition, and to 1e-5 in the median (Iris at η =
-1).
+With a perceptron, or a network of :mod:`~netdyn_lib.training.convolutional_steppers`, on a
+processor a network's numbers are the same to the last bit whatever chunk, batch or number of
+threads it runs in; where samples go in blocks, that holds for groups (a reference and its copies),
+not for a network in a group and by itself.  With any other module, or on a GPU, PyTorch may compute
+another batch by other products.  The last bits then differ, chaos amplifies the difference, and
+trajectories part; exponents, fitted before that matters, agree to 0.05 per epoch for each initial
+condition, and to 1e-5 in the median (Iris at η = 1).
 """
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,20 +39,7 @@ class Block:
     """A stretch of observations: ``epochs`` (B,) and ``values``, each (B, n, …)."""
 
     epochs: np.ndarray
-    values: dict
-
-
-class _Worker(threading.local):
-    """The stepper of one thread, for groups of ``together`` networks."""
-
-    def __init__(self, task, together):
-        self._task, self._together = task, together
-        self._stepper = None
-
-    def stepper(self):
-        if self._stepper is None:
-            self._stepper = steppers.of(self._task, self._together)
-        return self._stepper
+    values: dict[str, np.ndarray]
 
 
 class Simulation:
@@ -68,123 +54,88 @@ class Simulation:
     observe : sequence of str or callable
         Observables, by name or as functions of an
         :class:`~netdyn_lib.training.observables.Snapshot`.
-    every : int
-        Observe at epochs 0, ``every``, 2 ``every``, …
+    observed : callable, optional
+        Which epochs are observed, a function of the epoch; all where not given.
     workers : int, optional
         Chunks computed side by side; by default ``torch.get_num_threads()``
         on a processor and 1 on a GPU.
-    chunk : int, optional
-        Initial conditions in one chunk, at most; chosen by size where not given.
-    at : collection of int, optional
-        The epochs to observe, in place of ``every``.
     stop : callable, optional
-        Asked before every epoch of every chunk; where it answers true,
-        :meth:`advance` raises :class:`Stopped`.
-
-    Raises
-    ------
-    ValueError
-        For an ensemble of zero, parameters that do not fit the network, an
-        observable that is unknown or needs what the task or the start has not,
-        or ``every``, ``workers`` or ``chunk`` that are no whole number of at
-        least 1; for copies too near their reference for a task in single precision.
+        Asked before every epoch of every chunk; where it answers true, :meth:`advance` raises
+        :class:`~netdyn_lib.torch_utils.Stopped`.
     """
 
     def __init__(
         self,
         descent,
-        start,
+        start: torch.Tensor,
         observe=("loss",),
-        every=1,
-        workers=None,
-        chunk=None,
-        at=None,
-        stop=None,
+        observed: Callable[[int], bool] = lambda epoch: True,
+        workers: int | None = None,
+        stop: Callable[[], bool] | None = None,
     ):
         task = descent.task
-        device = task.x.device
+        device, count = task.x.device, task.network.count
         start = resolved(floats(start, device), task.dtype)
-        if start.dim() not in (2, 3) or start.shape[-1] != task.network.count:
+        if start.dim() not in (2, 3) or start.shape[-1] != count:
             raise ValueError(
-                f"start has shape {tuple(start.shape)}; expected (n, {task.network.count}) or "
-                f"(n, 1 + M, {task.network.count}) for {task.network!r}"
+                f"start has shape {tuple(start.shape)}; expected (n, {count}) or "
+                f"(n, 1 + M, {count}) for {task.network!r}"
             )
         if start.numel() == 0:
             raise ValueError(f"start has shape {tuple(start.shape)}: an ensemble of zero networks")
-        self.descent, self.epoch = descent, 0
-        self.every, self._at, self._stop = whole(every, "every", 1), at, stop
-        self._abandoned = False
+        self.descent, self.epoch, self.observed = descent, 0, observed
+        self._stop, self._abandoned = stop or (lambda: False), False
         self._flat = start.dim() == 2
         groups = start.unsqueeze(1) if self._flat else start  # (n, 1 + M, P)
         self._observe = observables.collect(observe, task, copies=groups.shape[1] - 1)
-        self.workers = whole(workers, "workers", 1) if workers is not None else self._cores(device)
+        cores = torch.get_num_threads() if device.type == "cpu" else 1
+        self.workers = cores if workers is None else whole(workers, "workers", 1)
+        self._own = threading.local()  # a stepper for each thread
+        mine = self._stepper(groups.shape[1])
         rates = descent.rates(len(groups), device).to(start.dtype)
-        self._worker = _Worker(task, groups.shape[1])
-        mine = self._worker.stepper()
-        self._rows = self._split(
-            len(groups),
-            chunk,
-            device,
-            groups.element_size() * groups.shape[1] * mine.values_per_network,
-        )
-        needs = {what for what in ("start", "path") if self._any_needs(what)}
-        self._chunks = [
-            _Chunk(groups[rows], rates[rows], needs, mine.padded) for rows in self._rows
-        ]
-        self._needs_output = self._any_needs("output")
+        size = groups.element_size() * groups.shape[1] * mine.values_per_network
+        self._rows = self._split(len(groups), device, size)
+        needs = {what for what in ("start", "path", "output") if self._any_needs(what)}
+        self._needs_output = "output" in needs
+        self._chunks = [_Chunk(groups[r], rates[r], needs, mine.padded) for r in self._rows]
         self.diverged_at = np.full(groups.shape[:2], -1)
 
-    @staticmethod
-    def _cores(device):
-        return torch.get_num_threads() if device.type == "cpu" else 1
+    def _stepper(self, together):
+        if not hasattr(self._own, "stepper"):
+            self._own.stepper = steppers.of(self.descent.task, together)
+        return self._own.stepper
 
     def _any_needs(self, what):
         return any(observables.needs(f, what) for f in self._observe.values())
 
-    def _split(self, count, chunk, device, group_bytes):
-        """Slices of the initial conditions, alike in size; where that pays, as many for each
-        worker.
-        """
-        if chunk is not None:
-            number = math.ceil(count / whole(chunk, "chunk", 1))
-        else:
-            largest = self._chunk_size(device, group_bytes)
-            number = math.ceil(count / largest)
-            shared = self.workers * math.ceil(number / self.workers)
-            number = max(number, min(shared, count // max(1, math.ceil(_WORTH * largest))))
-        size, larger = divmod(count, number)
-        ends = np.cumsum([0] + [size + 1] * larger + [size] * (number - larger)).tolist()
-        return [slice(a, b) for a, b in zip(ends[:-1], ends[1:])]
-
-    @staticmethod
-    def _chunk_size(device, group_bytes):
+    def _split(self, count, device, group_bytes):
+        """Slices of the ensemble, alike in size; where that pays, as many for each worker."""
+        budget = _CACHE_BYTES
         if device.type == "cuda":
             budget = _GPU_SHARE * torch.cuda.mem_get_info(device)[0]
-        else:
-            budget = _CACHE_BYTES
-        return max(1, int(budget // group_bytes))
+        largest = max(1, int(budget // group_bytes))
+        number = math.ceil(count / largest)
+        shared = self.workers * math.ceil(number / self.workers)
+        number = max(number, min(shared, count // max(1, math.ceil(_WORTH * largest))))
+        parts = np.array_split(np.arange(count), number)
+        return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
 
     @property
-    def params(self):
+    def params(self) -> torch.Tensor:
         """The present parameters, shaped as the start."""
         groups = torch.cat([c.groups() for c in self._chunks])
         return groups.squeeze(1) if self._flat else groups
 
-    def abandon(self):
+    def abandon(self) -> None:
         """Make whatever :meth:`advance` is still at in other threads stop before its next epoch."""
         self._abandoned = True
 
-    def observes(self, t):
-        """Whether epoch ``t`` is one to observe."""
-        return t % self.every == 0 if self._at is None else t in self._at
+    def advance(self, epochs: int, pool, last: bool = False) -> Block | None:
+        """Iterate ``epochs`` times in a ``pool`` of threads; return what was observed on the way.
 
-    def advance(self, epochs, pool, last=False):
-        """Iterate ``epochs`` times and return the :class:`Block` observed on the way, None where
-        that is nothing.
-
-        Observes before each step; ``last`` also after the last one.
+        Observes before each step; ``last`` also after the last one.  None where nothing was.
         """
-        times = [t for t in range(self.epoch, self.epoch + epochs + last) if self.observes(t)]
+        times = [t for t in range(self.epoch, self.epoch + epochs + last) if self.observed(t)]
         parts = list(pool.map(lambda c: self._advance_chunk(c, epochs, last), self._chunks))
         for rows, chunk in zip(self._rows, self._chunks):
             self.diverged_at[rows] = chunk.diverged_at
@@ -209,25 +160,25 @@ class Simulation:
             return {k: torch.stack(v).cpu().numpy() for k, v in rows.items() if v}
 
     def _iterate(self, chunk, epochs, last, watch=False):
-        stepper = self._worker.stepper()
-        rows = {name: [] for name in self._observe}
-        for t in range(self.epoch, self.epoch + epochs + last):
-            if self._abandoned or (self._stop is not None and self._stop()):
+        stepper = self._stepper(chunk.groups().shape[1])
+        rows: dict[str, list] = {name: [] for name in self._observe}
+        end = self.epoch + epochs
+        for t in range(self.epoch, end + last):
+            if self._abandoned or self._stop():
                 raise Stopped(f"stopped before epoch {t}")
-            stop = t == self.epoch + epochs
-            look = self.observes(t)
+            look = self.observed(t)
             if watch:
                 chunk.note_divergence(t)
-            output = (
-                None if stop and not (look and self._needs_output) else stepper.forward(chunk.state)
-            )
+            output = None
+            if t < end or look and self._needs_output:
+                output = stepper.forward(chunk.state)
             if look:
                 for name, value in self._look(chunk, t, output, stepper).items():
                     rows[name].append(value)
-            if not stop:
+            if t < end:
                 chunk.step(stepper, self.descent.weight_decay)
         if watch:
-            chunk.note_divergence(self.epoch + epochs)
+            chunk.note_divergence(end)
         return rows
 
     def _look(self, chunk, t, output, stepper):
@@ -244,9 +195,11 @@ class Simulation:
         }
 
 
-def resolved(start, dtype):
-    """``start`` in a floating type; ValueError where rounding changes the distance of a copy, of
-    (n, 1 + M, P), from its reference by 1% or more.
+def resolved(start: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return ``start`` in a floating type.
+
+    Raises ValueError where rounding changes the distance of a copy, of (n, 1 + M, P), from its
+    reference by 1% or more.
     """
     rounded = start.to(dtype)
     if rounded.dtype != start.dtype and start.dim() == 3:
@@ -258,8 +211,9 @@ def resolved(start, dtype):
         if bool(lost.any()):
             n, m = lost.nonzero()[0].tolist()
             raise ValueError(
-                f"copy {m + 1} of initial condition {n} is {float(before[n, m]):.3g} from its reference, and {float(after[n, m]):.3g} in {dtype}: "
-                "the radius is too small for that type; take a larger one, or torch.float64"
+                f"copy {m + 1} of initial condition {n} is {float(before[n, m]):.3g} from its "
+                f"reference, and {float(after[n, m]):.3g} in {dtype}: the radius is too small for "
+                "that type; take a larger one, or torch.float64"
             )
     return rounded
 
@@ -276,13 +230,11 @@ class _Chunk:
     those at epoch 0 and ``path`` Σ|w(t + 1) − w(t)| up to now.
     """
 
-    def __init__(self, groups, rates, needs=(), padded=True):
+    def __init__(self, groups, rates, needs, padded):
         self._shape = groups.shape
-        flat = groups.flatten(0, 1)
-        self.real = len(flat)
-        more = slice(0, int(padded))
+        flat, rates = groups.flatten(0, 1), rates.repeat_interleave(groups.shape[1])
+        self.real, more = len(flat), slice(0, int(padded))
         self.state = torch.cat([flat, flat[more]])  # (E + 1, P)
-        rates = rates.repeat_interleave(groups.shape[1])
         self.rates = torch.cat([rates, rates[more]])[:, None]  # (E + 1, 1)
         self.start = self.state.clone() if "start" in needs else None
         self.path = torch.zeros_like(self.state) if "path" in needs else None
@@ -318,6 +270,6 @@ class _Chunk:
         self.diverged_at[self.newly_diverged()] = t
 
     def gone(self, t):
-        """Which networks have diverged by epoch ``t``, (g, 1 + M) bool tensor; None where none has."""
+        """Which networks have diverged by epoch ``t``, (g, 1 + M) bool; None where none has."""
         gone = (self.diverged_at >= 0) & (self.diverged_at <= t)
         return torch.as_tensor(gone, device=self.state.device) if gone.any() else None

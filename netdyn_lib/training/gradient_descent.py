@@ -1,18 +1,15 @@
 """The gradient-descent map W ↦ W − η∇L(W) of whole ensembles, iterated and observed.
 
-    record = run(GradientDescent(task, learning_rate=1.0), params, epochs=200, observe=("loss",
-    "distance"))
+    gd = GradientDescent(task, learning_rate=1.0)
+    record = run(gd, params, epochs=200, observe=("loss", "distance"))
 
-What is observed is handed on as the epochs pass, so memory holds the ensemble
-and the requested observables, never a trajectory.
-
-Training trajectories with the parameters kept once every block, for what needs more than a
-stream of numbers.
-
-How many epochs a network needs to its target accuracy; and those that never arrive.
+:func:`run` keeps what was observed; :func:`stream` hands it on as the epochs pass, so that memory
+holds the ensemble and a block of observations; :func:`follow` also keeps the parameters once every
+block; :func:`search` trains each network until it has reached an accuracy.
 """
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +18,10 @@ from tqdm import tqdm
 
 from .. import torch_utils
 from ..tasks import gradients
+from ..tasks.tasks import Task
 from ..torch_utils import quiet
 from ..validation import floats, real, whole
-from .ensembles import Simulation
+from .ensembles import Block, Simulation
 from .observables import first_hit
 
 _BLOCK = 100  # epochs between hand-overs of a stream
@@ -41,15 +39,10 @@ class GradientDescent:
         η, a number for all, or a sequence of one for each initial condition, (n,).
     weight_decay : float, optional
         λ of the penalty (λ/2)‖W‖² over all parameters; by default the task's own.
-
-    Raises
-    ------
-    ValueError
-        For η that is not positive and finite, or λ that is negative or not finite.
     """
 
-    def __init__(self, task, learning_rate, weight_decay=None):
-        weight_decay = getattr(task, "weight_decay", 0.0) if weight_decay is None else weight_decay
+    def __init__(self, task: Task, learning_rate, weight_decay: float | None = None):
+        weight_decay = task.weight_decay if weight_decay is None else weight_decay
         if not 0 <= real(weight_decay) < math.inf:
             raise ValueError(f"weight_decay = {weight_decay}: must be zero or positive, and finite")
         self.task = task
@@ -57,31 +50,28 @@ class GradientDescent:
         self.weight_decay = float(weight_decay)
         self._pure = None
 
-    def rates(self, count, device=None):
-        """η of each of ``count`` initial conditions, (n,).
-
-        Raises ValueError where the numbers disagree.
-        """
+    def rates(self, count: int, device=None) -> torch.Tensor:
+        """Return η of each of ``count`` initial conditions, (n,)."""
         rates = self.learning_rate.to(device or self.task.x.device)
         if rates.dim() and len(rates) != count:
             raise ValueError(
-                f"{len(rates)} learning rates for {count} initial conditions: give a number for all, or a sequence of one for each"
+                f"{len(rates)} learning rates for {count} initial conditions: give a number for "
+                "all, or a sequence of one for each"
             )
         return rates.expand(count)
 
-    def step(self, params, rates=None, rows=None):
-        """The map itself: (E, P) from ``params`` (E, P), out of place and differentiable.
+    def step(self, params: torch.Tensor, rates=None, rows=None) -> torch.Tensor:
+        """Return the map (E, P) of ``params`` (E, P), out of place and differentiable.
 
         ``rates`` (E,) overrides the learning rates; ``rows`` as for :meth:`product`.
         """
         rates = self._row_rates(params, rows) if rates is None else rates
         return params - rates[:, None] * (self._gradient(params) + self.weight_decay * params)
 
-    def product(self, params, vectors, rows=None):
-        """Map and tangent map together: (F(W), J(W) v), J = I − η(H + λ), each (E, P) for
-        ``params``, ``vectors`` (E, P).
+    def product(self, params: torch.Tensor, vectors: torch.Tensor, rows=None):
+        """Return map and tangent map, (F(W), J(W) v), J = I − η(H + λ), (E, P) each.
 
-        Row e is initial condition e, unless ``rows``, a
+        Row e of ``params`` and ``vectors`` (E, P) is initial condition e, unless ``rows``, a
         :class:`~netdyn_lib.lyapunov.Rows`, says which it is: each has its own η.
         """
         rates = self._row_rates(params, rows)[:, None]
@@ -106,15 +96,15 @@ def _positive_rates(learning_rate):
     rates = floats(learning_rate, "cpu", "learning_rate")
     if rates.dim() > 1 or rates.numel() == 0:
         raise ValueError(
-            f"learning_rate of shape {tuple(rates.shape)}: η must be positive and finite, a number or a sequence (n,)"
+            f"learning_rate of shape {tuple(rates.shape)}: η must be positive and finite, "
+            "a number or a sequence (n,)"
         )
     for k, rate in enumerate(rates.reshape(-1).tolist()):
         if not (rate > 0 and math.isfinite(rate)):
             entry = f"learning_rate[{k}]" if rates.dim() else "learning_rate"
+            cause = "where it was computed, something overflowed or was divided by zero"
             if rate <= 0:
                 cause = "descent would stand still" if rate == 0 else "descent would climb the loss"
-            else:
-                cause = "where it was computed, something overflowed or was divided by zero"
             raise ValueError(f"{entry} = {rate}: η must be positive and finite ({cause})")
     return rates
 
@@ -132,55 +122,44 @@ class Record:
     """
 
     epochs: np.ndarray
-    values: dict
+    values: dict[str, np.ndarray]
     final: torch.Tensor
     diverged_at: np.ndarray
 
     @property
-    def alive(self):
+    def alive(self) -> np.ndarray:
         """Which initial conditions never diverged, nor any of their copies; (n,) bool."""
-        return (self.diverged_at < 0).reshape(len(self.diverged_at), -1).all(1)
+        return np.all((self.diverged_at < 0).reshape(len(self.diverged_at), -1), axis=1)
 
     def __getitem__(self, name):
         if name not in self.values:
             raise KeyError(f"{name!r} was not observed; observed: {', '.join(self.values)}")
         return self.values[name]
 
-    def by_rate(self, name, count):
-        """An observable of :func:`each_rate`'s ensemble at ``count`` rates: (T, k, n, …)."""
+    def by_rate(self, name: str, count: int) -> np.ndarray:
+        """Return an observable of :func:`each_rate`'s ensemble at ``count`` rates, (T, k, n, …)."""
         values = self[name]
         return values.reshape(len(values), count, -1, *values.shape[2:])
 
 
 def stream(
-    descent,
-    start,
-    epochs,
+    descent: GradientDescent,
+    start: torch.Tensor,
+    epochs: int,
     observe=("loss",),
-    every=1,
-    workers=None,
-    chunk=None,
-    progress=None,
-    *,
-    at=None,
-    stop=None,
-):
-    """Iterate an ensemble and yield its observations block by block.
+    every: int = 1,
+    **options,
+) -> Iterator[tuple[Block, Simulation]]:
+    """Iterate an ensemble and yield its observations block by block, with its simulation.
 
-    Memory does not grow with the number of epochs: a block holds at most 101
-    observations.  Stretches of 100 epochs in which nothing is to be observed
-    yield no block.  Parameters and errors as for :func:`run`.
-
-    Yields
-    ------
-    tuple of Block, Simulation
+    Memory does not grow with the number of epochs: a block holds at most 101 observations.
+    Stretches of 100 epochs in which nothing is to be observed yield no block.  ``options`` are
+    ``at``, ``workers`` and ``stop`` of :func:`run`.
     """
-    epochs = whole(epochs, "epochs")
-    every = whole(every, "every", 1)
-    simulation = Simulation(
-        descent, start, observe, every, workers, chunk, _chosen(at, every, epochs), stop
-    )
-    return _blocks(simulation, epochs, progress)
+    epochs, every = whole(epochs, "epochs"), whole(every, "every", 1)
+    chosen = _chosen(options.pop("at", None), every, epochs)
+    observed = chosen.__contains__ if chosen else lambda t: t % every == 0
+    return _blocks(Simulation(descent, start, observe, observed, **options), epochs)
 
 
 def _chosen(at, every, epochs):
@@ -189,21 +168,20 @@ def _chosen(at, every, epochs):
         return None
     if every != 1:
         raise ValueError(
-            f"at and every = {every}: give the epochs to observe, or how many apart they are, not both"
+            f"at and every = {every}: give the epochs to observe, or how many apart they are, "
+            "not both"
         )
-    chosen = frozenset(
-        whole(t, "epoch in at", 0, epochs, cause="the epochs of the run")
-        for t in np.ravel(at).tolist()
-    )
+    times, cause = np.ravel(at).tolist(), "the epochs of the run"
+    chosen = frozenset(whole(t, "epoch in at", 0, epochs, cause) for t in times)
     if not chosen:
         raise ValueError("at names no epoch: nothing would be observed")
     return chosen
 
 
-def _blocks(simulation, epochs, progress):
-    bar = tqdm(total=epochs, unit="epoch", disable=quiet(progress), leave=False)
-    alone = simulation.descent.task.x.device.type == "cpu"
-    with bar, torch_utils.pool(simulation.workers, alone) as pool:
+def _blocks(simulation, epochs):
+    bar = tqdm(total=epochs, unit="epoch", disable=quiet(None), leave=False)
+    single = simulation.descent.task.x.device.type == "cpu"
+    with bar, torch_utils.pool(simulation.workers, single) as pool:
         remaining = epochs
         while True:
             count = min(_BLOCK, remaining)
@@ -221,23 +199,20 @@ def _blocks(simulation, epochs, progress):
 
 
 def run(
-    descent,
-    start,
-    epochs,
+    descent: GradientDescent,
+    start: torch.Tensor,
+    epochs: int,
     observe=("loss",),
-    every=1,
-    workers=None,
-    chunk=None,
-    progress=None,
+    every: int = 1,
     *,
-    at=None,
-    stop=None,
-):
-    """Iterate an ensemble and keep what was observed.
+    at: Sequence[int] | None = None,
+    workers: int | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Record:
+    """Iterate an ensemble and return what was observed.
 
     Parameters
     ----------
-    descent : GradientDescent
     start : torch.Tensor
         (n, P) initial conditions, or (n, 1 + M, P) with perturbed copies; taken
         in the task's floating type.
@@ -251,46 +226,29 @@ def run(
     every : int
         Observe at epochs 0, ``every``, 2 ``every``, …; the last one only where
         ``epochs`` is a multiple.
-    workers, chunk : int, optional
-        See :class:`~netdyn_lib.training.ensembles.Simulation`.
-    progress : bool, optional
-        Show a progress bar; by default on a terminal only.
     at : sequence of int, optional
         The epochs to observe, in place of ``every``; taken in order, each once.
+    workers : int, optional
+        Threads; by default those of PyTorch.
     stop : callable, optional
         Asked before every epoch; where it answers true, the run is given up
         with :class:`~netdyn_lib.torch_utils.Stopped`.
-
-    Returns
-    -------
-    Record
-
-    Raises
-    ------
-    ValueError
-        As :class:`~netdyn_lib.training.ensembles.Simulation`; for ``epochs`` that is no
-        whole number of at least 0; for ``at`` with no epoch, or one that is no
-        whole number from 0 to ``epochs``, or together with ``every``.
     """
-    blocks = []
-    for block, simulation in stream(
-        descent, start, epochs, observe, every, workers, chunk, progress, at=at, stop=stop
-    ):
-        blocks.append(block)
+    options = {"at": at, "workers": workers, "stop": stop}
+    pairs = list(stream(descent, start, epochs, observe, every, **options))
+    blocks, simulation = [block for block, _ in pairs], pairs[-1][1]
     times = np.concatenate([b.epochs for b in blocks])
     values = {k: np.concatenate([b.values[k] for b in blocks]) for k in blocks[0].values}
     diverged = simulation.diverged_at
-    return Record(
-        times, values, simulation.params.cpu(), diverged[:, 0] if np.ndim(start) == 2 else diverged
-    )
+    diverged = diverged[:, 0] if np.ndim(start) == 2 else diverged
+    return Record(times, values, simulation.params.cpu(), diverged)
 
 
-def each_rate(start, rates):
-    """The same ensemble at several learning rates, to advance as one batch.
+def each_rate(start: torch.Tensor, rates) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the same ensemble at several learning rates, to advance as one batch.
 
-    Returns the ensemble (k n, …) and its learning rates (k n,) for ``start``
-    (n, …) and k ``rates``, rate by rate; :meth:`Record.by_rate` splits what is
-    observed.  Raises ValueError for rates that are not (k,), positive and finite.
+    The ensemble (k n, …) and its learning rates (k n,) for ``start`` (n, …) and k ``rates``, rate
+    by rate; :meth:`Record.by_rate` splits what is observed.
     """
     rates = _positive_rates(rates)
     if not rates.dim():
@@ -302,12 +260,11 @@ def each_rate(start, rates):
 class Trajectories:
     """Observables at every epoch, and all the parameters at the start of every block.
 
-    ``values`` as in a :class:`~netdyn_lib.training.gradient_descent.Record`, epochs 0 … T;
-    ``states`` is (T / block + 1, n, P), at epochs 0, block, 2 block, …, T;
-    ``diverged_at`` (n,), −1 for never.
+    ``values`` as in a :class:`Record`, epochs 0 … T; ``states`` is (T / block + 1, n, P), at epochs
+    0, block, 2 block, …, T; ``diverged_at`` (n,), −1 for never.
     """
 
-    values: dict
+    values: dict[str, np.ndarray]
     states: np.ndarray
     block: int
     diverged_at: np.ndarray
@@ -316,34 +273,19 @@ class Trajectories:
         return self.values[name]
 
     @property
-    def final(self):
+    def final(self) -> torch.Tensor:
         """Parameters after the last epoch, (n, P)."""
         return torch.as_tensor(self.states[-1])
 
 
-def follow(descent, start, epochs, block=60, observe=("loss", "norm")):
-    """Run an ensemble, keeping its parameters once every block.
-
-    Parameters
-    ----------
-    descent : GradientDescent
-    start : torch.Tensor
-        (n, P) initial conditions.
-    epochs : int
-        T, a multiple of the block.
-    block : int
-    observe : sequence
-        Observables as for :func:`netdyn_lib.training.gradient_descent.run`.
-
-    Returns
-    -------
-    Trajectories
-
-    Raises
-    ------
-    ValueError
-        For epochs that are no positive multiple of the block.
-    """
+def follow(
+    descent: GradientDescent,
+    start: torch.Tensor,
+    epochs: int,
+    block: int = 60,
+    observe=("loss", "norm"),
+) -> Trajectories:
+    """Run an ensemble (n, P), keeping its parameters once every ``block`` epochs."""
     if block < 1 or epochs < 1 or epochs % block:
         raise ValueError(f"{epochs} epochs are no positive multiple of a block of {block}")
     diverged = np.full(len(start), -1)
@@ -378,65 +320,44 @@ class Arrivals:
     followed: np.ndarray
 
 
-def search(descent, start, target, cap, sustained=20, seen=None, workers=None, stop=None):
-    """Train networks until each has arrived for good, or to a cap.
+def search(
+    descent: GradientDescent,
+    start: torch.Tensor,
+    target: float,
+    cap: int,
+    sustained: int = 20,
+    seen=None,
+    workers: int | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Arrivals:
+    """Train networks (n, P) until each has reached the test accuracy ``target``, or to a ``cap``.
 
-    Parameters
-    ----------
-    descent : GradientDescent
-        With one learning rate for all.
-    start : torch.Tensor
-        (n, P).
-    target : float
-        Test accuracy to reach.
-    cap : int
-        Epochs after which a network is given up.
-    sustained : int
-        Epochs in a row, at the target or above, that end the search; all of them
-        within the cap, so that a sustained arrival is never later than cap − sustained + 1.
-    seen : array, optional
-        Test accuracies (T, n) at epochs 0 … T − 1, where they are known; ``start``
-        are then the parameters at epoch T − 1.
-    workers, stop
-        As in :func:`netdyn_lib.training.gradient_descent.run`.
-
-    Returns
-    -------
-    Arrivals
+    The descent has one learning rate for all.  So many ``sustained`` epochs in a row at the target
+    or above end the search; all of them lie within the cap, so that a sustained arrival is never
+    later than cap − sustained + 1.  ``seen`` are test accuracies (T, n) at epochs 0 … T − 1, where
+    they are known, and ``start`` the parameters at epoch T − 1.
     """
     count = len(start)
-    curves = (
-        [[] for _ in range(count)]
-        if seen is None
-        else [list(c) for c in np.asarray(seen)[: cap + 1].T]
-    )
+    curves: list[list] = [[] for _ in range(count)]
+    if seen is not None:
+        curves = [list(c) for c in np.asarray(seen)[: cap + 1].T]
     first, lasting = np.full(count, np.nan), np.full(count, np.nan)
-    params = start.clone()
-    remaining = np.arange(count)
+    params, remaining = start.clone(), np.arange(count)
     while True:
         for k in remaining:
-            if curves[k]:
-                times = np.arange(len(curves[k]))
+            times = np.arange(len(curves[k]))
+            if len(times):
                 first[k] = first_hit(times, curves[k], target)
-                lasting[k] = (
-                    first_hit(times, curves[k], target, min(sustained, len(times)))
-                    if len(times) >= sustained
-                    else np.nan
-                )
+            if len(times) >= sustained:
+                lasting[k] = first_hit(times, curves[k], target, sustained)
         alive = params[remaining].isfinite().all(1).cpu().numpy()
         here = np.array([max(len(curves[k]) - 1, 0) for k in remaining])
         remaining = remaining[np.isnan(lasting[remaining]) & alive & (here < cap)]
         if not len(remaining):
             break
-        length = max(len(curves[remaining[0]]) - 1, 0)
-        record = run(
-            descent,
-            params[remaining],
-            min(_STRETCH, cap - length),
-            ("test_accuracy",),
-            workers=workers,
-            stop=stop,
-        )
+        steps = min(_STRETCH, cap - max(len(curves[remaining[0]]) - 1, 0))
+        options = {"workers": workers, "stop": stop}
+        record = run(descent, params[remaining], steps, ("test_accuracy",), **options)
         params[remaining] = record.final.to(params)
         for column, k in enumerate(remaining):
             # Epoch 0 of a stretch is the last of the one before.

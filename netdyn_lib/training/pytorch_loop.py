@@ -1,21 +1,23 @@
-"""Two trainings by a plain PyTorch loop, and how far apart they are: also where descent is no map
-of the weights.
+"""Two trainings by a plain PyTorch loop, and how far apart they are, map or no map.
 
-    same = twins(module, criterion, x, y, learning_rate=0.5, steps=100, radius=1e-8)          # the same noise
-    floor = twins(module, criterion, x, y, learning_rate=0.5, steps=100, seeds=(0, 1))        # the same weights, other noise
+    setting = Setting(learning_rate=0.5, steps=100)
+    same = twins(module, criterion, x, y, setting, radius=1e-8)   # the same noise
+    floor = twins(module, criterion, x, y, setting, seeds=(0, 1))  # the same weights, other noise
 
 Mini-batches and dropout make each step a random map.  Two trainings under the *same* random numbers
 take the same maps, and a distance that grows between them is growth under these maps.  Two
 trainings under *different* random numbers part at the first step, with no perturbation at all: that
-distance is the floor beneath which nothing can be measured.
+distance is the floor below which nothing can be measured.
 """
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from .. import torch_utils
@@ -24,9 +26,26 @@ from . import minibatches
 
 
 @dataclass(frozen=True)
+class Setting:
+    """How both are trained: ``learning_rate``, ``steps``, samples of a ``batch`` (None for all).
+
+    Batches come in the order of :func:`netdyn_lib.training.minibatches.order`.  ``optimizer`` takes
+    parameters and ``lr`` to an optimizer of PyTorch.
+    """
+
+    learning_rate: float
+    steps: int
+    batch: int | None = None
+    optimizer: Callable = torch.optim.SGD
+
+    def __post_init__(self):
+        positive(self.learning_rate, "learning_rate", "η")
+        whole(self.steps, "steps")
+
+
+@dataclass(frozen=True)
 class Twins:
-    """Two trainings: ``distance`` (T,) is the L1 distance of their weights at each of the steps 0 …
-    T − 1.
+    """Two trainings: ``distance`` (T,), the L1 distance of their weights at steps 0 … T − 1.
 
     ``loss`` (T, 2) is that of each over all samples with its layers as they train, ``evaluated``
     (T, 2) with the module in ``eval()`` mode, as it would be used; both without touching what the
@@ -40,55 +59,25 @@ class Twins:
 
 @torch_utils.one()
 def twins(
-    module,
-    criterion,
-    x,
-    y,
-    learning_rate,
-    steps,
+    module: nn.Module,
+    criterion: Callable,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    setting: Setting,
     *,
-    batch=None,
-    seeds=(0, 0),
-    radius=0.0,
-    seed=0,
-    optimizer=torch.optim.SGD,
-):
-    """Train twice from the same weights, as PyTorch does it, and compare.
+    seeds: tuple[int, int] = (0, 0),
+    radius: float = 0.0,
+    seed: int = 0,
+) -> Twins:
+    """Train a module twice from the same weights, as PyTorch does it, and compare.
 
-    Parameters
-    ----------
-    module : torch.nn.Module
-        In training mode throughout; it is copied, in float64, and its layers draw their weights
-        anew.
-    criterion : callable
-        Outputs and targets to a loss.
-    x, y : torch.Tensor
-        Samples (N, …) and targets.
-    learning_rate : float
-    steps : int
-    batch : int, optional
-        Samples of a mini-batch, in the order of :func:`netdyn_lib.training.minibatches.order`; all
-        of them where not given.
-    seeds : (int, int)
-        Of all that is random in each training: the order of samples, and what layers draw.
-    radius : float
-        ε of the cube in which the second twin starts around the first; 0 for the same weights.
-    seed : int
-        Of the initial weights and the perturbation.
-    optimizer : callable
-        ``torch.optim.SGD`` or alike: parameters and ``lr`` to an optimizer.
+    The module stays in training mode; it is copied, in float64, and its layers draw their weights
+    anew.  ``criterion`` takes outputs and targets to a loss.
 
-    Returns
-    -------
-    Twins
-
-    Raises
-    ------
-    ValueError
-        For numbers out of bounds, or more or fewer than two seeds.
+    seeds : of all that is random in each training: the order of samples, and what layers draw
+    radius : ε of the cube in which the second starts around the first; 0 for the same weights
+    seed : of the initial weights and the perturbation
     """
-    steps = whole(steps, "steps")
-    rate = positive(learning_rate, "learning_rate", "η")
     if not 0 <= real(radius) < math.inf:
         raise ValueError(f"radius = {radius}: ε must be zero or positive, and finite")
     if len(seeds) != 2:
@@ -96,23 +85,12 @@ def twins(
     start = _drawn(module, whole(seed, "seed"))
     weights = parameters_to_vector(start.parameters()).detach()
     shift = torch.from_numpy(np.random.default_rng([seed, 1]).uniform(-1, 1, len(weights)))
-    ways, losses, evaluated = zip(
-        *(
-            _train(
-                start,
-                weights + k * radius * shift,
-                criterion,
-                x,
-                y,
-                rate,
-                steps,
-                batch,
-                whole(s, "seed"),
-                optimizer,
-            )
-            for k, s in enumerate(seeds)
-        )
-    )
+    found = []
+    for k, noise in enumerate(seeds):
+        one = copy.deepcopy(start)
+        vector_to_parameters(weights + k * radius * shift, one.parameters())
+        found.append(_train(one, criterion, (x, y), setting, whole(noise, "seed")))
+    ways, losses, evaluated = zip(*found)
     distance = (ways[1] - ways[0]).abs().sum(1).numpy()
     return Twins(distance, np.array(losses).T, np.array(evaluated).T)
 
@@ -128,32 +106,29 @@ def _drawn(module, seed):
     return module
 
 
-def _train(start, weights, criterion, x, y, rate, steps, batch, seed, optimizer):
-    """Weights (T, P), losses (T,) and losses in eval mode (T,) of one training."""
-    module = copy.deepcopy(start)
-    vector_to_parameters(weights.clone(), module.parameters())
-    descent = optimizer(module.parameters(), lr=rate)
-    batches = minibatches.order(len(x), len(x) if batch is None else batch, None, seed)
+def _train(module, criterion, samples, setting, seed):
+    """Weights (T, P), losses (T,) and losses in eval mode (T,) of one training of ``module``."""
+    x, y = samples
+    optimizer = setting.optimizer(module.parameters(), lr=setting.learning_rate)
+    batches = minibatches.order(len(x), setting.batch or len(x), None, seed)
     way, losses, evaluated = [], [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for t in range(steps + 1):
+        for t in range(setting.steps + 1):
             way.append(parameters_to_vector(module.parameters()).detach())
             losses.append(_looked_at(module, criterion, x, y, train=True))
             evaluated.append(_looked_at(module, criterion, x, y, train=False))
-            if t < steps:
+            if t < setting.steps:
                 # A full batch keeps its order: other orders of a sum round otherwise.
-                index = slice(None) if batch is None else torch.from_numpy(next(batches).copy())
-                descent.zero_grad()
+                index = slice(None) if setting.batch is None else torch.from_numpy(next(batches))
+                optimizer.zero_grad()
                 criterion(module(x[index]), y[index]).backward()
-                descent.step()
+                optimizer.step()
     return torch.stack(way), losses, evaluated
 
 
 def _looked_at(module, criterion, x, y, train):
-    """Loss over all samples in one mode, by a copy and from a fixed stream, so that looking changes
-    nothing.
-    """
+    """Loss over all samples in one mode, by a copy and from a fixed stream: it changes nothing."""
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return float(criterion(copy.deepcopy(module).train(train)(x), y))

@@ -9,30 +9,21 @@ from netdyn_lib.torch_utils import Stopped
 from netdyn_lib.training import gradient_descent
 from netdyn_lib.training.observables import first_hit
 
-COUNT, CAP = 8, 120
+CAP, TASK = 120, tasks.get("iris")
+START = TASK.initial(8, seed=3)
+
+
+def descent(rate=1.0):
+    return gradient_descent.GradientDescent(TASK, rate)
 
 
 @pytest.fixture(scope="module")
-def task():
-    return tasks.get("iris")
+def record():
+    return gradient_descent.run(descent(), START, CAP, ("test_accuracy",))
 
 
-@pytest.fixture(scope="module")
-def start(task):
-    return task.initial(COUNT, seed=3)
-
-
-@pytest.fixture(scope="module")
-def record(task, start):
-    return gradient_descent.run(
-        gradient_descent.GradientDescent(task, 1.0), start, CAP, ("test_accuracy",)
-    )
-
-
-def search(task, start, target=0.8, cap=CAP, sustained=20, rate=1.0, **options):
-    return gradient_descent.search(
-        gradient_descent.GradientDescent(task, rate), start, target, cap, sustained, **options
-    )
+def search(start=START, target=0.8, cap=CAP, sustained=20, rate=1.0, **options):
+    return gradient_descent.search(descent(rate), start, target, cap, sustained, **options)
 
 
 def expected(curves, target, sustained):
@@ -43,8 +34,8 @@ def expected(curves, target, sustained):
 @pytest.mark.parametrize(
     ("target", "sustained"), [(0.8, 20), (0.8, 1), (0.5, 60), (1.01, 20), (0.0, 20)]
 )
-def test_arrivals_are_those_of_the_whole_curve(task, start, record, target, sustained):
-    found = search(task, start, target, sustained=sustained)
+def test_arrivals_are_those_of_the_whole_curve(record, target, sustained):
+    found = search(START, target, sustained=sustained)
     first, lasting = expected(record["test_accuracy"], target, sustained)
     np.testing.assert_array_equal(found.first, first)
     np.testing.assert_array_equal(found.sustained, lasting)
@@ -52,48 +43,46 @@ def test_arrivals_are_those_of_the_whole_curve(task, start, record, target, sust
 
 
 @pytest.mark.parametrize("stretch", [1, 7, 50, 1000])
-def test_the_length_of_a_stretch_does_not_matter(task, start, monkeypatch, stretch):
-    whole = search(task, start)
+def test_the_length_of_a_stretch_does_not_matter(monkeypatch, stretch):
+    whole = search()
     monkeypatch.setattr(gradient_descent, "_STRETCH", stretch)
-    part = search(task, start)
+    part = search()
     np.testing.assert_array_equal(part.first, whole.first)
     np.testing.assert_array_equal(part.sustained, whole.sustained)
 
 
 @pytest.mark.parametrize("known", [0, 10, 30, CAP])
-def test_what_was_seen_is_continued_bit_for_bit(task, start, record, known):
-    before = gradient_descent.run(
-        gradient_descent.GradientDescent(task, 1.0), start, known, ("test_accuracy",)
-    )
-    found = search(task, before.final, seen=before["test_accuracy"])
-    whole = search(task, start)
+def test_what_was_seen_is_continued_bit_for_bit(record, known):
+    before = gradient_descent.run(descent(), START, known, ("test_accuracy",))
+    found = search(before.final, seen=before["test_accuracy"])
+    whole = search()
     np.testing.assert_array_equal(found.first, whole.first)
     np.testing.assert_array_equal(found.sustained, whole.sustained)
 
 
-def test_a_stretch_at_the_target_must_end_within_the_cap(task, start, record):
+def test_a_stretch_at_the_target_must_end_within_the_cap(record):
     first, lasting = expected(record["test_accuracy"], 0.8, 20)
     arrived = np.flatnonzero(~np.isnan(lasting))
     k = arrived[np.argmax(lasting[arrived])]
-    whole = search(task, start[k : k + 1], cap=int(lasting[k]) + 19)
-    short = search(task, start[k : k + 1], cap=int(lasting[k]) + 18)
+    whole = search(START[k : k + 1], cap=int(lasting[k]) + 19)
+    short = search(START[k : k + 1], cap=int(lasting[k]) + 18)
     assert whole.sustained[0] == lasting[k] and np.isnan(short.sustained[0])
     assert short.first[0] == whole.first[0] == first[k]
 
 
-def test_who_begins_at_the_target_arrives_at_epoch_0(task, start):
-    found = search(task, start, target=0.0)
+def test_who_begins_at_the_target_arrives_at_epoch_0():
+    found = search(START, target=0.0)
     assert (found.first == 0).all() and (found.sustained == 0).all()
 
 
-def test_networks_that_diverge_never_arrive(task, start):
-    wild = start.clone()
+def test_networks_that_diverge_never_arrive():
+    wild = START.clone()
     wild[0] = 1e308
     wild[1] = torch.nan
-    found = search(task, wild, rate=1e307, target=1.01, cap=60)
+    found = search(wild, rate=1e307, target=1.01, cap=60)
     assert np.isnan(found.first).all() and np.isnan(found.sustained).all()
 
 
-def test_a_search_can_be_stopped(task, start):
+def test_a_search_can_be_stopped():
     with pytest.raises(Stopped):
-        search(task, start, stop=lambda: True)
+        search(START, stop=lambda: True)

@@ -1,4 +1,4 @@
-"""Numbers of threads: set within, and as before afterwards."""
+"""Numbers of threads, set within and as before afterwards; devices by name."""
 
 import pytest
 import torch
@@ -35,3 +35,17 @@ def test_a_pool_whose_threads_are_alone_leaves_the_number_as_it_was(two):
     with torch_utils.pool(2, alone=True) as pool:
         assert list(pool.map(lambda _: torch.get_num_threads(), range(4))) == [1] * 4
         assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("name", ["gpu", "cpu:x", "", "cuda:-1"])
+def test_unknown_devices_are_refused(name):
+    with pytest.raises(ValueError, match="unknown device"):
+        torch_utils.resolve(name)
+
+
+def test_devices_are_those_that_exist():
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    with pytest.raises(ValueError, match=f"asks for GPU {there}"):
+        torch_utils.resolve(f"cuda:{there}")
+    assert torch_utils.resolve("auto").type == ("cuda" if there else "cpu")
+    assert torch_utils.resolve(torch.device("cpu")).type == "cpu"

@@ -1,6 +1,4 @@
-"""Twins of a plain PyTorch loop: the library's map where there is one, and floors where there is
-none.
-"""
+"""Two trainings by a plain loop: the library's map where there is one, floors where none is."""
 
 import numpy as np
 import pytest
@@ -20,15 +18,21 @@ def net(*between):
     )
 
 
-def follow(module, steps=15, **options):
-    return pytorch_loop.twins(module, LOSS, X, Y, 0.5, steps, **options)
+def follow(module, steps=15, batch=None, **options):
+    setting = pytorch_loop.Setting(0.5, steps, batch)
+    return pytorch_loop.twins(module, LOSS, X, Y, setting, **options)
+
+
+def start_of(module):
+    """The module as the loop draws it, and its weights."""
+    start = pytorch_loop._drawn(module, 0)
+    return start, torch.nn.utils.parameters_to_vector(start.parameters()).detach()
 
 
 def test_full_batch_is_the_librarys_map():
     """Distance and loss of descent.run from the same two starts."""
     found = follow(net(), radius=1e-4)
-    start = pytorch_loop._drawn(net(), 0)
-    weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
+    _, weights = start_of(net())
     shift = torch.from_numpy(np.random.default_rng([0, 1]).uniform(-1, 1, len(weights)))
     task = tasks.custom("same", net(), losses.CrossEntropy(), X, Y)
     ball = torch.stack([weights, weights + 1e-4 * shift])[None]
@@ -65,12 +69,9 @@ def test_looking_changes_nothing():
     """Weights are those of a loop that looks at no loss, dropout and running means included."""
     module = net(torch.nn.BatchNorm1d(5), torch.nn.Dropout(0.3))
     before = torch.random.get_rng_state()
-    start = pytorch_loop._drawn(module, 0)
-    weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
-    way = pytorch_loop._train(start, weights, LOSS, X, Y, 0.1, 5, None, 3, torch.optim.SGD)[0]
-    assert torch.equal(before, torch.random.get_rng_state())
-    plain = pytorch_loop._drawn(module, 0)
-    torch.nn.utils.vector_to_parameters(way[0].clone(), plain.parameters())
+    (start, _), (plain, weights) = start_of(module), start_of(module)
+    way = pytorch_loop._train(start, LOSS, (X, Y), pytorch_loop.Setting(0.1, 5), 3)[0]
+    assert torch.equal(before, torch.random.get_rng_state()) and torch.equal(way[0], weights)
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -89,6 +90,7 @@ def test_looking_changes_nothing():
         (dict(seeds=(1,)), "1 seeds"),
         (dict(radius=-1.0), "radius = -1.0"),
         (dict(batch=40), "batch = 40"),
+        (dict(steps=-1), "steps = -1"),
     ],
 )
 def test_what_is_refused(options, message):
@@ -107,8 +109,7 @@ def test_batch_statistics_without_memory_are_a_map():
         *(torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 3)),
     )
     task = tasks.custom("taken", module, losses.CrossEntropy(), X, Y)
-    start = pytorch_loop._drawn(module, 0)
-    weights = torch.nn.utils.parameters_to_vector(start.parameters()).detach()
+    _, weights = start_of(module)
     record = gradient_descent.run(
         gradient_descent.GradientDescent(task, 0.5), weights[None], 15, observe=("loss",)
     )

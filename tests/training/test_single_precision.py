@@ -7,7 +7,8 @@ from torch import nn
 
 from netdyn_lib.curvature import batch_hessian, closed_form, hessian, optimizers, pruning
 from netdyn_lib.tasks import gradients, losses, networks, tasks
-from netdyn_lib.training import gradient_descent, steppers
+from netdyn_lib.training import steppers
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 
 OBSERVED = ("loss", "accuracy", "test_accuracy", "norm", "distance", "displacement", "path_length")
 
@@ -40,8 +41,7 @@ def test_descent_is_that_of_double_precision_to_rounding(make):
     single = task.to(dtype=torch.float32)
     balls = networks.perturbed(task.initial(2), 1e-2, 2)
     double, found = (
-        gradient_descent.run(gradient_descent.GradientDescent(t, 0.1), balls, 20, observe=OBSERVED)
-        for t in (task, single)
+        run(GradientDescent(t, 0.1), balls, 20, observe=OBSERVED) for t in (task, single)
     )
     assert found.final.dtype == torch.float32 and double.final.dtype == torch.float64
     for name in ("loss", "norm", "displacement", "path_length"):
@@ -63,13 +63,9 @@ def test_regression_targets_are_of_the_same_type():
     single = task.to(dtype=torch.float32)
     assert single.y.dtype == steppers.of(single).target.dtype == torch.float32
     assert single.to(dtype=torch.float64).y.dtype == torch.float64
-    found = gradient_descent.run(gradient_descent.GradientDescent(single, 1e-3), task.initial(2), 5)
+    found = run(GradientDescent(single, 1e-3), task.initial(2), 5)
     np.testing.assert_allclose(
-        found["loss"],
-        gradient_descent.run(gradient_descent.GradientDescent(task, 1e-3), task.initial(2), 5)[
-            "loss"
-        ],
-        rtol=1e-5,
+        found["loss"], run(GradientDescent(task, 1e-3), task.initial(2), 5)["loss"], rtol=1e-5
     )
 
 
@@ -87,41 +83,28 @@ def test_copies_that_rounding_moves_are_refused():
     balls = networks.perturbed(task.initial(2), 1e-8, 2)
     with pytest.raises(
         ValueError,
-        match=r"copy 1 of initial condition 0 is 4\S*e-07 from its reference, and .* in torch.float32.*larger",
+        match=r"copy 1 of initial condition 0 is 4\S*e-07 from its .* in torch.float32.*larger",
     ):
-        gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), balls, 5)
-    gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), balls[:, 0], 5)
+        run(GradientDescent(task, 0.1), balls, 5)
+    run(GradientDescent(task, 0.1), balls[:, 0], 5)
     # references in single precision make no difference
     with pytest.raises(ValueError, match="too small for that type"):
-        gradient_descent.run(
-            gradient_descent.GradientDescent(task, 0.1),
-            networks.perturbed(task.initial(2).float(), 1e-8, 2),
-            5,
-        )
+        run(GradientDescent(task, 0.1), networks.perturbed(task.initial(2).float(), 1e-8, 2), 5)
 
 
 @pytest.mark.parametrize(
     "call",
     [
         lambda t, p: gradients.of(t),
-        lambda t, p: gradient_descent.GradientDescent(t, 0.1).step(p),
-        lambda t, p: gradient_descent.GradientDescent(t, 0.1).product(p, p),
+        lambda t, p: GradientDescent(t, 0.1).step(p),
+        lambda t, p: GradientDescent(t, 0.1).product(p, p),
         lambda t, p: hessian.operator(t, p[0]),
         lambda t, p: batch_hessian.spectrum(t, p[0]),
         lambda t, p: closed_form.dense(t)(p),
         lambda t, p: pruning.run(t, p, 0.1, 5, 2),
         lambda t, p: optimizers.run(optimizers.Momentum(t, 0.1), p, 2),
     ],
-    ids=[
-        "gradients",
-        "step",
-        "product",
-        "operator",
-        "spectrum",
-        "closed form",
-        "pruned descent",
-        "optimizers",
-    ],
+    ids="gradients step product operator spectrum closed-form pruned optimizers".split(),
 )
 @pytest.mark.parametrize(
     "make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"]
