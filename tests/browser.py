@@ -12,7 +12,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import sync_playwright
 
-from netdyn_lib.book import chromium
+from netdyn_lib.book import pdf
 
 #: "required" makes a missing browser a failure, as CI does.
 WANTED = "NETDYN_BROWSER"
@@ -61,9 +61,11 @@ def required():
 @contextmanager
 def started():
     """A running browser; without one the test is skipped, or fails where one is required."""
-    path = chromium.find()
+    path = pdf.find_browser()
     if path is None:
-        reason = f"no browser: install the package chromium (looked for {', '.join(chromium.NAMES)}), or name one in {chromium.EXECUTABLE}"
+        known = ", ".join(pdf.BROWSERS)
+        reason = f"no browser: install the package chromium (looked for {known}), or name one in "
+        reason += pdf.EXECUTABLE
         (pytest.fail if required() else pytest.skip)(reason)
     # Chromium's sandbox does not start as root. No name is resolved, so that nothing outside is
     # reached.

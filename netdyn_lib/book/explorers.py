@@ -146,7 +146,8 @@ def _sweep(name, data):
     quantities, every = _quantities(sweep, shown), _quantities(sweep, data)
     title = _title(sweep)
     if shown.sizes["init"] < data.sizes["init"]:
-        title += f" (intervals of {data.sizes['init']} initial conditions, the first {shown.sizes['init']} shown)"
+        some = f"the first {shown.sizes['init']} shown"
+        title += f" (intervals of {data.sizes['init']} initial conditions, {some})"
     single = ("networks", "keeps", "curves")  # what is one network's; all else is of all of them
     quantities = {
         name: every[name] | {k: v for k, v in found.items() if k in single}
@@ -236,7 +237,7 @@ def _arrivals(found, target):
 
 
 def _sharpness(data):
-    """In units of 2/η: each network's median over the second half of its record, and their median."""
+    """In units of 2/η: each network's median over the second half of its record; their median."""
     from ..experiments.learning_rate_sweep import responses
     from ..training import judgements
 

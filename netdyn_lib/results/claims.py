@@ -114,7 +114,7 @@ class Measurement:
     high: float | None = None
     saw: str = ""
     interval: str = INTERVALS[0]
-    provenance: tuple = (provenance.HERE,)
+    sources: tuple = (provenance.HERE,)
     readings: tuple = ()
 
     @property
@@ -506,6 +506,12 @@ def table(rows, address=None, others=None):
             for name in ("paper", "chapter", "verdict")
             if name in row
         )
-        body.append(f"<tr {data}>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
-    header = "".join(f'<th scope="col">{h}</th>' for h in head)
-    return f'<table class="scorecard"><thead><tr>{header}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+        named = zip(head, cells)
+        line = "".join(f'<td role="cell" data-column="{h}">{c}</td>' for h, c in named)
+        body.append(f'<tr role="row" {data}>{line}</tr>')
+    header = "".join(f'<th scope="col" role="columnheader">{h}</th>' for h in head)
+    # On a telephone the style sheet stacks the cells of a row: roles keep the table one.
+    return (
+        f'<table class="scorecard" role="table"><thead role="rowgroup"><tr role="row">{header}</tr>'
+        f'</thead><tbody role="rowgroup">{"".join(body)}</tbody></table>'
+    )

@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 
 from netdyn_lib.book import __main__ as pipeline
-from netdyn_lib.book import notebooks, site
+from netdyn_lib.book import notebooks
 from netdyn_lib.book.project import PipelineError, write_whole
 from netdyn_lib.experiments import jobs
 from netdyn_lib.experiments.learning_rate_sweep import published
 from netdyn_lib.results import reading, store
 
-from .test_pipeline import HEADER, built, measured, project, site_project, whole  # noqa: F401
+from . import small
 
-ROOT = Path(__file__).resolve().parents[1]
 CLAIMS, TOC, CONFIG, INDEX = "book/claims.yml", "_toc.yml", "_config.yml", "book/index.md"
 CITATION, SOURCE = "CITATION.cff", "notebooks/01_first.py"
 RUN, LIBRARY = "_build/executed/laptop/01_first.ipynb", "netdyn_lib/side.py"
@@ -79,7 +78,7 @@ BAD = [
         "site",
         CLAIMS,
         swap("{id: A,", "{id: A, id: Z,"),
-        "claims.yml, line 4, column 13: the key 'id' stands twice",
+        "claims.yml, line 3, column 13: the key 'id' stands twice",
     ),
     (
         "site",
@@ -161,7 +160,7 @@ BAD = [
         "site",
         RUN,
         measure("much"),
-        r"01_first.ipynb, at cells\[1\].outputs\[0\].data.*\[0\].measured: 'much' is not of type 'number'",
+        r"01_first.ipynb, at cells\[1\].outputs\[0\].data.*\[0\].measured: 'much' is not of type",
     ),
     ("site", RUN, measure(float("nan")), r"measured: nan is not of type 'number'"),
     ("site", RUN, swap("aGVsbG8=", "a"), "the picture of 01_first: the figure 'fig-x' is damaged"),
@@ -186,14 +185,11 @@ BAD = [
 
 
 @pytest.fixture
-def broken(site_project, monkeypatch):  # noqa: F811
+def broken(site_project):
     """A project in which all is well, with jupyter-book left out."""
-    monkeypatch.setattr(site, "_add_mathjax", lambda target: None)
-    monkeypatch.setattr(site.subprocess, "run", built)
-    site_project.source("01_first").write_text(
-        HEADER + "# %%\nfrom netdyn_lib import claims, side\n"
-    )
-    for file in (CITATION, SPEEDS, RESULT):
+    cells = "# %%\nimport netdyn_lib.results.claims\nfrom netdyn_lib import side\n"
+    small.write(site_project, "01_first", cells)
+    for file in (SPEEDS, RESULT):
         (site_project.root / file).parent.mkdir(parents=True, exist_ok=True)
     (site_project.root / CITATION).write_text(CITED)
     return site_project
@@ -206,7 +202,7 @@ def broken(site_project, monkeypatch):  # noqa: F811
 )
 def test_a_malformed_file_is_one_line(broken, capsys, verb, file, change, said):
     change(broken.root / file)
-    before = whole(broken.build / "html")
+    before = small.whole(broken.build / "html")
     more = {
         "execute": ["--device", "cpu"],
         "record": ["--profile", "laptop"],
@@ -216,13 +212,13 @@ def test_a_malformed_file_is_one_line(broken, capsys, verb, file, change, said):
     err = capsys.readouterr().err
     assert err.startswith("ERROR: ") and err.count("\n") == 1 and jobs.SWITCH not in err
     assert re.search(said, err), err
-    assert whole(broken.build / "html") == before
+    assert small.whole(broken.build / "html") == before
 
 
 def test_without_the_faults_the_site_is_built(broken):
     """The other side of the test above: its project is refused for nothing else."""
     assert pipeline.main(["--root", str(broken.root), "site"]) == 0
-    assert whole(broken.build / "html")["index.html"] == b"new"
+    assert small.whole(broken.build / "html")["index.html"] == b"new"
 
 
 def test_a_program_tells_a_malformed_file_in_a_line(broken):
@@ -231,13 +227,13 @@ def test_a_program_tells_a_malformed_file_in_a_line(broken):
     words = [sys.executable, "-m", "netdyn_lib.book", "--root", str(broken.root), "site"]
     # Not subprocess.run, in whose place the site has a stand-in here.
     done = subprocess.Popen(
-        words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        words, cwd=small.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     err = done.communicate(timeout=120)[1]
     assert done.returncode == 1 and re.fullmatch(
         r"ERROR: .*claims.yml, line 2, column 1: no YAML .*\n", err
     )
-    assert whole(broken.build / "html")["index.html"] == b"the old html/index.html"
+    assert small.whole(broken.build / "html")["index.html"] == b"the old html/index.html"
 
 
 @pytest.mark.parametrize(
@@ -251,10 +247,8 @@ def test_the_last_handler_tells_type_message_and_place(monkeypatch, capsys, run)
     monkeypatch.delenv(jobs.SWITCH, raising=False)
     assert run(work) == 1
     err = capsys.readouterr().err
-    assert re.fullmatch(
-        r"ERROR: LookupError: of three, in test_pipeline_malformed.py, line \d+ \(NETDYN_TRACEBACK=1 .*\)\n",
-        err,
-    )
+    where = r"in test_malformed.py, line \d+ \(NETDYN_TRACEBACK=1 .*\)\n"
+    assert re.fullmatch(f"ERROR: LookupError: of three, {where}", err)
     monkeypatch.setenv(jobs.SWITCH, "1")
     assert run(work) == 1
     err = capsys.readouterr().err
@@ -271,29 +265,6 @@ def test_a_module_that_is_no_python_is_named_by_the_last_handler(monkeypatch, ca
     monkeypatch.setattr(pipeline, "_call", lambda *_: __import__("half_edited"))
     assert pipeline.main(["site"]) == 1
     assert re.match(r"ERROR: .*half_edited.py, line 2: invalid syntax: ", capsys.readouterr().err)
-
-
-FAILING_BOOK = """
-import sys
-print("index.md: WARNING: a warning", file=sys.stderr)
-def main():
-    try:
-        raise ValueError("no theme named 'nope'")
-    except ValueError as error:
-        raise RuntimeError("There was an error") from error
-"""
-
-
-def test_what_jupyter_book_raises_is_one_line_below_its_warnings(tmp_path, monkeypatch, capsys):
-    for file, text in (("__init__.py", ""), ("cli/__init__.py", ""), ("cli/main.py", FAILING_BOOK)):
-        write_whole(tmp_path / "fakes" / "jupyter_book" / file, text)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fakes"))
-    with pytest.raises(
-        PipelineError,
-        match=r"jupyter-book failed on .* \(exit 1\): ValueError: no theme named 'nope'$",
-    ):
-        site._jupyter_book(tmp_path, tmp_path / "making", strict=False)
-    assert capsys.readouterr().err == "index.md: WARNING: a warning\n"
 
 
 # Readers
@@ -319,13 +290,6 @@ def test_the_same_key_in_two_mappings_is_none_too_many(tmp_path):
     assert reading.from_yaml(tmp_path / "f.yml") == {"a": {"c": 1}, "b": {"c": 2}, "d": {"c": 3}}
 
 
-def test_lines_end_as_on_any_system(tmp_path):
-    (tmp_path / "f").write_bytes(b"a\r\nb\rc\n")
-    assert (
-        reading.text(tmp_path / "f") == (tmp_path / "f").read_text(encoding="utf-8") == "a\nb\nc\n"
-    )
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -348,7 +312,7 @@ def test_a_published_sweep_of_another_kind_is_named(tmp_path, change, said):
         published.load("digits", tmp_path)
 
 
-def test_a_picture_and_numbers_that_are_damaged_are_named(site_project):  # noqa: F811
+def test_numbers_that_are_damaged_are_named():
     for letters in ("?", "aGVsbG8=", "H4sIAAAAAAAC"):
         with pytest.raises(PipelineError, match="fig-x: the data kept with the figure are damaged"):
             notebooks.unpacked(letters, "fig-x")

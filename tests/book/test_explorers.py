@@ -17,7 +17,7 @@ from netdyn_lib.maps import bifurcations, one_dimensional
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, judgements
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+BOOK = Path(__file__).resolve().parents[2] / "book"
 SIZE, CHAPTER = sizes.sizes("explorers"), sizes.sizes("01_toy_map")
 FIELDS = ("estimate", "low", "high")
 

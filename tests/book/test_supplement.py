@@ -4,7 +4,6 @@ damaged.
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,15 +16,14 @@ import yaml
 from bs4 import BeautifulSoup
 
 from netdyn_lib import __version__
-from netdyn_lib.book import chromium as finder
-from netdyn_lib.book import execute, joined, notebooks, pair, scorecard, site, supplement, verify
+from netdyn_lib.book import notebooks, pdf, scorecard, site, supplement, verify
 from netdyn_lib.book.project import PipelineError, Project
 from netdyn_lib.figures import packing, style, vector
 from netdyn_lib.results import claims
 
-PROJECT = Project(Path(__file__).resolve().parents[1])
+PROJECT = Project(Path(__file__).resolve().parents[2])
 NAMES = PROJECT.names()
-chromium = pytest.mark.skipif(finder.find() is None, reason="needs Chromium")
+chromium = pytest.mark.skipif(pdf.find_browser() is None, reason="needs Chromium")
 
 
 def with_a_drawing(chapter):
@@ -48,7 +46,7 @@ def built(tmp_path_factory):
         PROJECT,
         chapters,
         tmp_path_factory.mktemp("supplement"),
-        finder.find() is not None,
+        pdf.find_browser() is not None,
         said.append,
     )
     return archive, said
@@ -129,7 +127,7 @@ def test_nothing_is_missing(top):
         "CITATION.cff",
     }
     wanted |= {"LICENSE", "metadata.json", "README.txt", "SHA256SUMS", "verify.py"} | (
-        {"book.pdf"} if finder.find() else set()
+        {"book.pdf"} if pdf.find_browser() else set()
     )
     assert there == wanted
     assert top.name == f"netdyn-companion-{__version__}"
@@ -187,7 +185,7 @@ def test_a_figure_with_a_drawing_is_a_vector_file_and_the_others_are_said_to_be_
 def test_the_readme_says_which_chapters_are_committed_runs(top):
     text = (top / "README.txt").read_text(encoding="utf-8")
     assert all(f"{name}: not executed here; the committed run" in text for name in NAMES)
-    assert ("made without book.pdf" in text) == (finder.find() is None)
+    assert ("made without book.pdf" in text) == (pdf.find_browser() is None)
     assert "python verify.py" in text and __version__ in text
 
 
@@ -267,17 +265,16 @@ def bare(node):
 
 
 def test_the_joined_pages_have_the_numbers_of_the_site(top, numbers):
-    text = joined.document(
-        top / "site", site.parts(PROJECT), {"title": "", "authors": "", "lines": []}
-    )
+    front = {"title": "", "authors": "", "lines": []}
+    text = pdf.document(pdf.Book(top / "site", site.parts(PROJECT), front))
     whole = BeautifulSoup(text, "html.parser")
     assert len(numbers) > 80
     assert {figure["id"]: captioned(figure) for figure in whole.find_all("figure", id=True)} == {
-        joined.anchor(page, name): caption for (page, name), caption in numbers.items()
+        pdf.anchor(page, name): caption for (page, name), caption in numbers.items()
     }
     preliminaries = parsed(top / "site" / "book" / "preliminaries.html")
     equations = {
-        joined.anchor("book/preliminaries", node.parent["id"]): bare(node)
+        pdf.anchor("book/preliminaries", node.parent["id"]): bare(node)
         for node in preliminaries.select(".eqno")
     }
     assert len(equations) > 5
@@ -378,8 +375,8 @@ def test_the_pdf_has_bookmarks_the_date_of_the_release_and_no_place_of_this_mach
 
 
 def test_without_chromium_one_message_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.delenv(finder.EXECUTABLE, raising=False)
-    monkeypatch.setattr(finder, "NAMES", ("no-such-browser",))
+    monkeypatch.delenv(pdf.EXECUTABLE, raising=False)
+    monkeypatch.setattr(pdf, "BROWSERS", ("no-such-browser",))
     with pytest.raises(PipelineError, match=r"apt-get install chromium.*make supplement PDF=0"):
         supplement.make(PROJECT, [], tmp_path / "never")
     assert not (tmp_path / "never").exists()
@@ -388,25 +385,11 @@ def test_without_chromium_one_message_says_what_to_do(tmp_path, monkeypatch):
 # What a run keeps
 
 
-def test_kernels_of_the_pipeline_are_asked_for_drawings(monkeypatch):
-    monkeypatch.delenv(vector.ASKED, raising=False)
-    with pytest.raises(ZeroDivisionError), execute._asking():
-        inherited = subprocess.run(
-            [sys.executable, "-c", f"import os; print(os.environ[{vector.ASKED!r}])"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert inherited.stdout.strip() == "1"
-        1 / 0  # noqa: B018
-    assert vector.ASKED not in os.environ
-
-
 def test_a_pair_keeps_no_drawing():
     name = NAMES[0]
     run = supplement.committed(PROJECT, name)
     with_a_drawing(run)
-    made = pair.merge(notebooks.read_source(PROJECT.source(name)), run.nb, name)
+    made = notebooks.merge(notebooks.read_source(PROJECT.source(name)), run.nb, name)
     assert notebooks.dumps(made) == PROJECT.committed(name).read_text(encoding="utf-8")
 
 
@@ -439,7 +422,69 @@ def test_executed_runs_are_taken_before_committed_ones(tmp_path):
     path.write_text(notebooks.dumps(run), encoding="utf-8")
     first = supplement.choose(there)[0]
     assert first.nb == supplement.committed(PROJECT, NAMES[0]).nb
-    assert re.match(
-        r"the copy executed at profile laptop is too old \(.*older library, without statement: .*\); the committed run",
-        first.origin,
+    old = (
+        r"the copy executed at profile laptop is too old \(.*older library, without statement: .*\)"
     )
+    assert re.match(f"{old}; the committed run", first.origin)
+
+
+# What a data repository asks
+
+CFF = yaml.safe_load((PROJECT.root / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def test_the_fields_of_a_deposit_come_from_the_citation():
+    about = json.loads(supplement.metadata(supplement.citation(PROJECT)))["metadata"]
+    same = ("title", "version", "keywords")
+    assert [about[field] for field in same] == [CFF[field] for field in same]
+    assert about["version"] == __version__ and about["license"] == "mit"
+    assert about["upload_type"] == "software" and about["language"] == "eng"
+    assert about["publication_date"] == str(CFF["date-released"])
+    assert about["creators"] == [{"name": "The netdyn companion authors"}]
+    assert about["description"] == f"<p>{' '.join(CFF['abstract'].split())}</p>"
+    assert len(about["references"]) == len(CFF["references"]) == 4
+    related = about["related_identifiers"]
+    assert {one["relation"] for one in related} == {"isSupplementTo"}
+    assert {one["identifier"] for one in related} == {
+        "10.3389/fcpxs.2024.1367957",
+        "10.48550/arXiv.2506.08523",
+        "10.48550/arXiv.2405.00743",
+    }
+
+
+@pytest.mark.parametrize(
+    ("paper", "doi"),
+    [
+        ({"doi": "10.1/x", "url": "https://arxiv.org/abs/2506.08523"}, "10.1/x"),
+        ({"url": "https://arxiv.org/abs/2506.08523v2"}, "10.48550/arXiv.2506.08523"),
+        ({"url": "https://arxiv.org/abs/nlin/0001001"}, "10.48550/arXiv.nlin/0001001"),
+        ({"url": "https://example.org/abs/2506.08523"}, None),
+    ],
+)
+def test_a_doi_is_given_made_from_arxiv_or_absent(paper, doi):
+    assert supplement.doi(paper) == doi
+
+
+def test_an_author_with_an_orcid_keeps_it():
+    orcid = "https://orcid.org/0000-0000-0000-0001"
+    person = {"family-names": "Kato", "given-names": "Tosio", "orcid": orcid}
+    (creator,) = json.loads(supplement.metadata(CFF | {"authors": [person]}))["metadata"][
+        "creators"
+    ]
+    assert creator == {"name": "Kato, Tosio", "orcid": "0000-0000-0000-0001"}
+    with pytest.raises(PipelineError, match="'poem'"):
+        supplement.metadata(CFF | {"type": "poem"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"abstract": ""}, "lacks abstract"),
+        ({"keywords": None}, "at keywords: None is not of type 'array'"),
+        ({"version": "9.9"}, f"version 9.9, but netdyn_lib has {__version__}"),
+    ],
+)
+def test_a_citation_that_will_not_do_is_refused(tmp_path, change, said):
+    (tmp_path / "CITATION.cff").write_text(yaml.safe_dump(CFF | change), encoding="utf-8")
+    with pytest.raises(PipelineError, match=said):
+        supplement.citation(Project(tmp_path))
