@@ -31,6 +31,7 @@ if (root.dataset.theme === "auto")
 
 def setup(app):
     """Connect to Sphinx."""
+    app.connect("config-inited", _launch)
     app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", _mend, priority=900)  # after the theme
     app.add_js_file(None, body=_THEME, priority=1)
@@ -117,6 +118,12 @@ def _prose(text):
 
 
 # Mends
+
+
+def _launch(app, config):
+    """Without the address of a repository there is nothing to launch, and the theme would fail."""
+    if not config.html_theme_options.get("repository_url"):
+        config.html_theme_options["launch_buttons"] = {}
 
 
 def _mend(app, page, template, context, doctree):

@@ -6,6 +6,8 @@ import math
 import multiprocessing
 import os
 import platform
+import signal
+import sys
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -20,7 +22,7 @@ from ..figures import numbers, vector
 from ..results import claims, provenance, reading
 from ..tasks import datasets
 from . import forms, notebooks
-from .project import PipelineError, Project, write_whole
+from .project import PipelineError, write_whole
 
 #: Packages whose version decides a result.
 PACKAGES = (
@@ -191,26 +193,26 @@ def execute(project, way=Way(), only="", fresh=False, jobs=None, log=print):  # 
     PipelineError
         When notebooks fail: it names each, and all others are executed and kept.
     """
-    names, waiting = project.names(only), []
+    names, waiting, machine = project.names(only), [], ""
     heads = {name: f"[{count}/{len(names)}] {name}" for count, name in enumerate(names, 1)}
     for name in names:
-        run = plan(project, name, way)[2]
-        if not fresh and _previous(project, way.profile, name).get("key") == run["key"]:
+        planned = plan(project, name, way)
+        if not fresh and _previous(project, way.profile, name).get("key") == planned[2]["key"]:
             log(f"{heads[name]}: unchanged, kept")
         else:
-            waiting.append((_expected(project, way.profile, name), name, run))
+            machine = machine or _machine(planned[2]["device"])
+            planned[2]["machine"] = machine
+            waiting.append((_expected(project, way.profile, name), name, planned))
     waiting.sort(key=lambda one: -one[0])
     jobs = min(jobs or min(_cores(), 3), max(1, len(waiting)))
     done, failures, running = [], [], {}
     with _Workers(jobs) as submit:
         while waiting or running:
             while waiting and len(running) < jobs:
-                _, name, run = waiting.pop(0)
-                shown = ", ".join(
-                    f"{field} {run[field]}" for field in ("profile", "device", "seed")
-                )
-                log(f"{heads[name]}: executing ({shown})")
-                running[submit(_execute, project.root, name, way)] = name
+                _, name, planned = waiting.pop(0)
+                told = [f"{field} {planned[2][field]}" for field in ("profile", "device", "seed")]
+                log(f"{heads[name]}: executing ({', '.join(told)})")
+                running[submit(_execute, project, name, *planned)] = name
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)
                 try:
@@ -240,10 +242,11 @@ class _Workers:
     """
 
     def __init__(self, count):
-        context = multiprocessing.get_context("spawn")
+        # A fork has imported all modules already; it must not use PyTorch, nor does it.
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self.reader, self.writer = context.Pipe(duplex=False)
-        threads = max(1, _cores() // count)
-        self.pool = ProcessPoolExecutor(count, context, _begin, (self.reader, threads))
+        words = (self.reader, self.writer, max(1, _cores() // count))
+        self.pool = ProcessPoolExecutor(count, context, _begin, words)
 
     def __enter__(self):
         return self.pool.submit
@@ -256,10 +259,9 @@ class _Workers:
         self.reader.close()
 
 
-def _begin(reader, threads):
+def _begin(reader, writer, threads):
     """Prepare a worker: its environment is that of its kernels."""
-    import signal
-
+    writer.close()
     # An interrupt from the terminal reaches all processes: the first one tells the others.
     signal.signal(signal.SIGINT, lambda *_: None)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
@@ -276,10 +278,8 @@ def _end_with(reader):
         os._exit(1)
 
 
-def _execute(root, name, way):
+def _execute(project, name, nb, parameters, run):
     """Execute one notebook and keep it; its duration in seconds, and its notes."""
-    project = Project(root)
-    nb, parameters, run = plan(project, name, way)
     commit = project.commit()  # now: files may change while the notebook runs
     began = time.monotonic()
     with Peak() as peak:
@@ -291,10 +291,9 @@ def _execute(root, name, way):
         "commit": commit,
         "duration_s": round(duration, 1),
         "peak_mb": round(peak.megabytes),
-        "machine": _machine(run["device"]),
         "executed": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    target = project.executed(way.profile, name)
+    target = project.executed(run["profile"], name)
     write_whole(target, notebooks.dumps(notebooks.tidy(made)))
     return duration, notes(made)
 

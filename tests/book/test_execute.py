@@ -254,7 +254,7 @@ def test_an_interrupted_run_leaves_nothing_half_written(project, number):
         lambda: kernel.exists() and kernel.read_text() and (folder / "01_first.ipynb").exists()
     )
     os.kill(first.pid, number)
-    said = first.communicate(timeout=60)[0]
+    said = first.communicate(timeout=300)[0]
     assert first.returncode != 0
     assert ("the next run goes on from there" in said) == (number == signal.SIGINT)
     assert "Traceback" not in said

@@ -52,135 +52,64 @@ def within(change):
     return changed
 
 
-def archive(meta):
-    return lambda path: store.write_archive(path, {"x": [1.0]}, meta)
-
-
 def measure(value):
     """A notebook whose first claim was measured as ``value``."""
-    return within(
-        lambda nb: next(iter(nb["cells"][1]["outputs"][0]["data"].values()))[0].update(
-            measured=value
-        )
-    )
+    rows = lambda nb: next(iter(nb["cells"][1]["outputs"][0]["data"].values()))
+    return within(lambda nb: rows(nb)[0].update(measured=value))
 
 
+def cited(old, new):
+    return put(CITED.replace(old, new))
+
+
+def other_kind(path):
+    store.write_archive(path, {"x": [1.0]}, {"sweep": [], "provenance": []})
+
+
+RULE, NO_CELL = "reproduced: [0, 1]", within(lambda nb: nb["cells"][1].pop("source"))
+NO_RUN = within(lambda nb: nb["metadata"].pop("netdyn"))
+LIST = within(lambda nb: nb["metadata"]["netdyn"].update(versions=[]))
 BAD = [
     ("site", CLAIMS, put(""), "claims.yml has no key 'claims'"),
-    (
-        "site",
-        CLAIMS,
-        put("claims:\n\t- a\n"),
-        "claims.yml, line 2, column 1: no YAML .*is there a tab",
-    ),
+    ("site", CLAIMS, put("claims:\n\t- a\n"), "line 2, column 1: no YAML .*is there a tab"),
     ("site", CLAIMS, put(b"claims:\n- \xe9\n"), "claims.yml, line 2: the byte 0xe9 is no UTF-8"),
     (
         "site",
         CLAIMS,
         swap("{id: A,", "{id: A, id: Z,"),
-        "claims.yml, line 3, column 13: the key 'id' stands twice",
+        "line 3, column 13: the key 'id' stands twice",
     ),
-    (
-        "site",
-        CLAIMS,
-        swap("reproduced: [0, 1]", "reproduced: 1"),
-        "entry 1 of its claims: claim 'A': reproduced is 1, not",
-    ),
+    ("site", CLAIMS, swap(RULE, "reproduced: 1"), "entry 1 of .* claim 'A': reproduced is 1, not"),
     ("site", CLAIMS, swap("figure: Fig 7, ", ""), "entry 2 of its claims: claim 'B' lacks figure"),
     ("execute", CLAIMS, swap("id: B", "id: [B]"), r"entry 2 of its claims: claim \['B'\]: id is"),
-    (
-        "site",
-        TOC,
-        put("- file: notebooks/01_first\n"),
-        "_toc.yml is no table of contents: toc is not a mapping",
-    ),
-    (
-        "site",
-        TOC,
-        swap("file: notebooks", "files: notebooks"),
-        "_toc.yml is no table of contents: .*/chapters/0",
-    ),
+    ("site", TOC, put("- file: notebooks/01_first\n"), "is no table of contents: toc is not a map"),
+    ("site", TOC, swap("file: notebooks", "files: n"), "_toc.yml is no table .*/chapters/0"),
     ("site", TOC, Path.unlink, "_toc.yml cannot be read: No such file"),
-    (
-        "site",
-        CONFIG,
-        swap("title: t", "repository: text"),
-        "_config.yml, at repository: 'text' is not of type 'object'",
-    ),
-    (
-        "site",
-        INDEX,
-        swap("front_figure", "figure"),
-        "index.md does not begin with ---, front_figure: NAME",
-    ),
-    (
-        "site",
-        CITATION,
-        put(CITED.replace("- name: a", "  a")),
-        "CITATION.cff, at authors: 'a' is not of type 'array'",
-    ),
-    (
-        "site",
-        CITATION,
-        put(CITED.replace("2026-01-02", "soon")),
-        "CITATION.cff, at date-released: 'soon' is not of type 'date'",
-    ),
-    (
-        "supplement",
-        CITATION,
-        put(CITED.replace("name: a", "alias: a")),
-        r"CITATION.cff, at authors\[0\]: it lacks name or family-names",
-    ),
+    ("site", CONFIG, swap("title: t", "repository: text"), "at repository: 'text' is not of type"),
+    ("site", INDEX, swap("front_figure", "figure"), "does not begin with ---, front_figure: NAME"),
+    ("site", CITATION, cited("- name: a", "  a"), "CITATION.cff, at authors: 'a' is not of type"),
+    ("site", CITATION, cited("2026-01-02", "soon"), "at date-released: 'soon' is not of type"),
+    ("supplement", CITATION, cited("name: a", "alias: a"), "it lacks name or family-names"),
     ("site", RUN, put("{"), "01_first.ipynb, line 1, column 2: no JSON"),
-    (
-        "record",
-        RUN,
-        within(lambda nb: nb.update(nbformat=3)),
-        "01_first.ipynb is no notebook: it has nbformat 3, not 4",
-    ),
-    (
-        "site",
-        RUN,
-        within(lambda nb: nb["cells"][1].pop("source")),
-        "01_first.ipynb, cell 2 is no notebook: 'source' is a required",
-    ),
-    (
-        "pair",
-        RUN,
-        within(lambda nb: nb["metadata"].pop("netdyn")),
-        "01_first.ipynb does not say how it was executed",
-    ),
-    (
-        "site",
-        RUN,
-        within(lambda nb: nb["metadata"]["netdyn"].update(versions=[])),
-        "at metadata.netdyn.versions",
-    ),
-    (
-        "site",
-        RUN,
-        measure("much"),
-        r"01_first.ipynb, at cells\[1\].outputs\[0\].data.*\[0\].measured: 'much' is not of type",
-    ),
-    ("site", RUN, measure(float("nan")), r"measured: nan is not of type 'number'"),
-    ("site", RUN, swap("aGVsbG8=", "a"), "the picture of 01_first: the figure 'fig-x' is damaged"),
-    (
-        "execute",
-        SOURCE,
-        swap("seed = 0", "seed = ="),
-        "01_first: the notebook, line .*invalid syntax|the parameters cell, line 3",
-    ),
+    ("record", RUN, within(lambda nb: nb.update(nbformat=3)), "notebook: it has nbformat 3, not 4"),
+    ("site", RUN, NO_CELL, "01_first.ipynb, cell 2 is no notebook: 'source' is a required"),
+    ("pair", RUN, NO_RUN, "01_first.ipynb does not say how it was executed"),
+    ("site", RUN, LIST, "at metadata.netdyn.versions"),
+    ("site", RUN, measure("much"), r"at cells\[1\].*\[0\].measured: 'much' is not of type"),
+    ("site", RUN, measure(float("nan")), "measured: nan is not of type 'number'"),
+    ("site", RUN, swap("aGVsbG8=", "a"), "picture of 01_first: the figure 'fig-x' is damaged"),
+    ("execute", SOURCE, swap("seed = 0", "seed = ="), "01_first: .* cell, line 3|invalid syntax"),
     (
         "execute",
         SOURCE,
         swap("#   jupytext:", "#   jupytext: ["),
-        "01_first.py is no script in cells: .*is its header",
+        "no script in cells: .*its header",
     ),
     ("execute", LIBRARY, put("x = = 1\n"), "01_first: .*side.py, line 1: invalid syntax"),
     ("site", LIBRARY, put(b"x = '\xff'\n"), "01_first: .*side.py, line .*utf-8"),
     ("site", SPEEDS, put("[]"), "cpu.json is damaged"),
     ("site", RESULT, put("PK"), "x.npz is damaged"),
-    ("site", RESULT, archive({"sweep": [], "provenance": []}), "x.npz is no published result"),
+    ("site", RESULT, other_kind, "x.npz is no published result"),
 ]
 
 
@@ -283,31 +212,24 @@ def test_yaml_that_is_none_is_named_with_its_line(tmp_path, text, said):
     (tmp_path / "f.yml").write_text(text)
     with pytest.raises(reading.Unreadable, match=said):
         reading.from_yaml(tmp_path / "f.yml")
-
-
-def test_the_same_key_in_two_mappings_is_none_too_many(tmp_path):
-    (tmp_path / "f.yml").write_text("a: &x {c: 1}\nb: {c: 2}\nd: {<<: *x, c: 3}\n")
-    assert reading.from_yaml(tmp_path / "f.yml") == {"a": {"c": 1}, "b": {"c": 2}, "d": {"c": 3}}
+    # The same key in two mappings is none too many.
+    (tmp_path / "f.yml").write_text("a: &x {c: 1}\nb: {<<: *x, c: 3}\n")
+    assert reading.from_yaml(tmp_path / "f.yml") == {"a": {"c": 1}, "b": {"c": 3}}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "lacking"),
     [
-        (lambda arrays, meta: meta.clear(), "digits.npz is no published sweep .it has no 'sweep'"),
-        (
-            lambda arrays, meta: meta["sweep"].pop("rates"),
-            "digits.npz is no published sweep .it has no 'rates'",
-        ),
-        (
-            lambda arrays, meta: arrays.update(other=[1.0]),
-            "digits.npz is no published sweep .it has no 'other'",
-        ),
+        (lambda arrays, meta: meta.clear(), "sweep"),
+        (lambda arrays, meta: meta["sweep"].pop("rates"), "rates"),
+        (lambda arrays, meta: arrays.update(other=[1.0]), "other"),
     ],
 )
-def test_a_published_sweep_of_another_kind_is_named(tmp_path, change, said):
+def test_a_published_sweep_of_another_kind_is_named(tmp_path, change, lacking):
     arrays, meta = store.read_archive(published.path_of("cifar10-few"))
     change(arrays, meta)
     store.write_archive(tmp_path / "digits.npz", arrays, meta)
+    said = f"digits.npz is no published sweep .it has no '{lacking}'"
     with pytest.raises(reading.Unreadable, match=said):
         published.load("digits", tmp_path)
 
