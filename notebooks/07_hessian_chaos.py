@@ -33,9 +33,9 @@ from netdyn_lib.curvature import batch_hessian, batch_noise
 from netdyn_lib.experiments import perturbation_growth, pruning_exponents, sgd_spectra, sizes
 from netdyn_lib.experiments.perturbation_growth import experiment, measures
 from netdyn_lib.experiments.pruning_ablation import judging, published, results
-from netdyn_lib.figures import arms as draw
+from netdyn_lib.figures import hessian as draw
 from netdyn_lib.figures import hessian as draw_hessian
-from netdyn_lib.figures import twins as draw_twins
+from netdyn_lib.figures import hessian as draw_twins
 from netdyn_lib.results import claims, provenance
 from netdyn_lib.tasks import networks, tasks
 
