@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install book notebooks test bench supplement clean
+.PHONY: help install book notebooks lint test bench supplement clean
 
 PYTHON ?= python3
 PROFILE ?= laptop
@@ -13,7 +13,7 @@ DEVICE ?= auto
 ONLY ?=
 FRESH ?=
 SEED ?=
-JOBS ?= 2
+JOBS ?=
 PDF ?= 1
 KEEP ?=
 
@@ -28,18 +28,20 @@ PIPELINE := $(PY) -m netdyn_lib.book
 # it is written last, so does an install that was interrupted.
 STAMP := $(VENV)/installed-$(shell cat requirements.txt pyproject.toml | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)
 
-RUN = --device $(DEVICE) $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(FRESH)),--fresh)
+RUN = --device $(DEVICE) $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(FRESH)),--fresh) \
+  $(if $(JOBS),--jobs $(JOBS))
 WHICH = $(if $(ONLY),--only $(ONLY))
 
 help:
 	@echo 'make book       install into .venv, execute what changed, build _build/html'
+	@echo 'make lint       ruff and mypy, in seconds; `make test` begins with it'
 	@echo 'make test       unit tests, nbval on every notebook, the built pages; on the cpu'
 	@echo 'make notebooks  execute at the laptop profile on the cpu and write the paired notebooks/*.ipynb'
 	@echo 'make bench      speed and memory beside rivals that it installs for itself; KEEP=1 keeps the results for the book'
 	@echo 'make supplement pack site, notebooks, figures, data and a PDF of the book into _build/supplement/*.zip; after make book'
 	@echo 'make clean      remove _build'
 	@echo
-	@echo 'PROFILE=laptop|paper  DEVICE=auto|cpu|cuda  ONLY=01,03  FRESH=1  SEED=0  JOBS=2  PDF=1  PYTHON=python3'
+	@echo 'PROFILE=laptop|paper  DEVICE=auto|cpu|cuda  ONLY=01,03  FRESH=1  SEED=0  JOBS=2 (chapters, or tests, at once)  PDF=1  PYTHON=python3'
 
 install: $(STAMP)
 
@@ -63,10 +65,15 @@ notebooks: $(STAMP)
 	$(PIPELINE) execute $(RUN) $(WHICH)
 	$(PIPELINE) pair $(WHICH)
 
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
 # The committed outputs are of a run on the processor, so GPUs are hidden.
 test: export CUDA_VISIBLE_DEVICES :=
-test: $(STAMP)
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env netdyn_lib tests notebooks/*.ipynb
+test: lint
+	$(PY) -m pytest -n $(or $(JOBS),2) --dist loadfile --nbval --nbval-current-env netdyn_lib book/_ext tests notebooks/*.ipynb
 
 # The rivals have a folder of their own: what the book is pinned to stays as it is.
 RIVALS := _build/rivals/installed-$(shell cat tests/bench/requirements.txt | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-16)

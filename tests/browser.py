@@ -12,7 +12,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import sync_playwright
 
-from netdyn_lib.book import chromium
+from netdyn_lib.book import pdf
 
 #: "required" makes a missing browser a failure, as CI does.
 WANTED = "NETDYN_BROWSER"
@@ -29,7 +29,9 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 #: they come into sight.
 _READY = """async () => {
   for (const image of document.images) image.loading = "eager";
-  await Promise.all([...document.images].map(image => image.complete || new Promise(done => image.onload = image.onerror = done)));
+  const loaded = image =>
+    image.complete || new Promise(done => image.onload = image.onerror = done);
+  await Promise.all([...document.images].map(loaded));
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
   await document.fonts.ready;
   await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -39,13 +41,18 @@ _READY = """async () => {
 _AXE = """async () => {
   const colours = new Set();
   for (const word of document.querySelectorAll(".highlight pre span")) {
-    if (!colours.has(word.className)) { colours.add(word.className); word.classList.add("checked"); }
+    if (colours.has(word.className)) continue;
+    colours.add(word.className);
+    word.classList.add("checked");
   }
-  const context = {include: [["html"]], exclude: [[".highlight pre span:not(.checked)"], ["mjx-container > *"]]};
+  const exclude = [[".highlight pre span:not(.checked)"], ["mjx-container > *"]];
   // Style sheets are not fetched again: from the file system a page may not do that.
-  const found = await axe.run(context, {resultTypes: ["violations"], preload: false});
+  const options = {resultTypes: ["violations"], preload: false};
+  const found = await axe.run({include: [["html"]], exclude}, options);
   return found.violations.flatMap(v => v.nodes.map(n => ({
-    rule: v.id, impact: v.impact, where: n.target.join(" "), why: [...n.any, ...n.all, ...n.none].map(c => c.message).join("; ")})));
+    rule: v.id, impact: v.impact, where: n.target.join(" "),
+    why: [...n.any, ...n.all, ...n.none].map(c => c.message).join("; "),
+  })));
 }"""
 
 
@@ -61,9 +68,11 @@ def required():
 @contextmanager
 def started():
     """A running browser; without one the test is skipped, or fails where one is required."""
-    path = chromium.find()
+    path = pdf.find_browser()
     if path is None:
-        reason = f"no browser: install the package chromium (looked for {', '.join(chromium.NAMES)}), or name one in {chromium.EXECUTABLE}"
+        known = ", ".join(pdf.BROWSERS)
+        reason = f"no browser: install the package chromium (looked for {known}), or name one in "
+        reason += pdf.EXECUTABLE
         (pytest.fail if required() else pytest.skip)(reason)
     # Chromium's sandbox does not start as root. No name is resolved, so that nothing outside is
     # reached.

@@ -1,15 +1,13 @@
 """Networks on Iris and the built site, which several tests look at; none may change them."""
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from netdyn_lib.book import site
-from netdyn_lib.book.project import Project
+from netdyn_lib.book.project import Project, alone
 from netdyn_lib.experiments import saturation
-from netdyn_lib.results import store
 from netdyn_lib.tasks import tasks
 from netdyn_lib.training import gradient_descent
 
@@ -26,14 +24,11 @@ def html(testrun_uid):
     folder = project.build / "test-site"
     folder.mkdir(parents=True, exist_ok=True)
     built = folder / "built-in-run"
-    fd, locked = store.open_locked(folder / "lock", wait=True)
-    try:
+    with alone(folder / "lock", "builds the site", lambda line: None):
         if not built.exists() or built.read_text(encoding="utf-8") != testrun_uid:
             built.unlink(missing_ok=True)
             site.build_committed(project, folder)
             built.write_text(testrun_uid, encoding="utf-8")
-    finally:
-        store.unlock(fd) if locked else os.close(fd)
     return folder / "html"
 
 
@@ -44,7 +39,7 @@ def iris():
 
 @pytest.fixture(scope="session")
 def saturated(iris):
-    """Networks whose first k hidden units are 1 and the others 0 on every sample, to the last bit."""
+    """Networks whose first k hidden units are 1, the others 0 on every sample, to the last bit."""
     params = iris.initial(6, seed=1)
     inner, _ = iris.network.matrices(params)
     inner[..., :-1] = 0

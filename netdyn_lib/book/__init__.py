@@ -1,22 +1,16 @@
-"""From notebooks to website: execute, pair, stage, build.
+"""From notebooks to website: execute, pair, stage, build; on top of everything else.
 
-The top floor of the library: it uses everything and nothing uses it.  The
-Makefile calls it as ``python -m netdyn_lib.book``; see ``--help``.
+The Makefile calls it as ``python -m netdyn_lib.book``; see ``--help``.
 
-* :mod:`.project`: where things lie, and writing files whole or not at all;
-* :mod:`.notebook`: a notebook's source, parameters, identifiers, provenance;
-* :mod:`.execute`: papermill over every notebook that changed;
-* :mod:`.pair`: the committed ``.ipynb`` of each source;
-* :mod:`.scorecard`: every measured claim, gathered;
-* :mod:`.recorded`: runs of other profiles and devices, kept beside;
-* :mod:`.fragments`: generated parts of pages;
-* :mod:`.site`: the website;
-* :mod:`.alone`: one build at a time;
-* :mod:`.joined`: its pages as one document;
-* :mod:`.pdf`: that, printed;
-* :mod:`.deposit`: what a data repository asks, from CITATION.cff;
-* :mod:`.supplement`: the archive of everything;
-* :mod:`.verify`: the archive's own check.
+* :mod:`.project`: where files lie, and how they are written whole or not at all;
+* :mod:`.forms`: what the files that are read must look like;
+* :mod:`.notebooks`: a notebook's source, parameters, figures, provenance, and its committed pair;
+* :mod:`.execute`: papermill over every notebook that changed, several at once;
+* :mod:`.scorecard`: every measured claim, and runs kept beside those shown;
+* :mod:`.pages`, :mod:`.explorers`, :mod:`.reference`: generated parts of pages;
+* :mod:`.site`: the website, built by Sphinx with the extensions in ``book/_ext``;
+* :mod:`.pdf`: the website printed;
+* :mod:`.supplement`: the archive of everything, and :mod:`.verify`, its own check.
 """
 
 from ..validation import need

@@ -1,4 +1,4 @@
-"""Command line of the pipeline: ``python -m netdyn_lib.book --help``."""
+"""Command line of the book: ``python -m netdyn_lib.book --help``."""
 
 import argparse
 import sys
@@ -8,54 +8,52 @@ from ..experiments import jobs
 from ..experiments.sizes import PROFILES
 from .project import PipelineError, Project
 
+_VERBS = {
+    "execute": "execute the notebooks that changed, into _build/executed",
+    "pair": "write the committed .ipynb of each source from its executed copy",
+    "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
+    "site": "build _build/html from the executed copies",
+    "supplement": "build the archive _build/supplement/netdyn-companion-VERSION.zip",
+    "test-site": "build _build/test-site/html from the committed notebooks, warnings as errors",
+}
+
 
 def parser():
-    """The command line."""
+    """Return the parser of the command line."""
     top = argparse.ArgumentParser(
         prog="python -m netdyn_lib.book", description="From notebooks to website."
     )
-    top.add_argument(
-        "--root",
-        type=Path,
-        default=Path.cwd(),
-        help="the repository (default: the working directory)",
-    )
+    where = "the repository (default: the working directory)"
+    top.add_argument("--root", type=Path, default=Path.cwd(), help=where)
     verbs = top.add_subparsers(dest="verb", required=True)
-    run = verbs.add_parser(
-        "execute", help="execute the notebooks that changed, into _build/executed"
-    )
+    added = {verb: verbs.add_parser(verb, help=about) for verb, about in _VERBS.items()}
+    run = added["execute"]
     run.add_argument("--device", default="auto", help="cpu, cuda or auto")
     run.add_argument("--seed", type=int, help="default: the one in each notebook")
     run.add_argument("--fresh", action="store_true", help="execute also what did not change")
-    pair = verbs.add_parser(
-        "pair", help="write the committed .ipynb of each source from its executed copy"
-    )
-    keep = verbs.add_parser(
-        "record",
-        help="keep the executed copies of a profile as runs in book/results/runs, with their verdicts",
-    )
-    site = verbs.add_parser("site", help="build _build/html from the executed copies")
-    supplement = verbs.add_parser(
-        "supplement", help="build the archive _build/supplement/netdyn-companion-VERSION.zip"
-    )
-    supplement.add_argument(
-        "--without-pdf", action="store_true", help="leave out book.pdf, which needs Chromium"
-    )
-    for verb in (run, pair, site, supplement):
-        verb.add_argument("--profile", default="laptop", choices=PROFILES)
-    keep.add_argument("--profile", required=True, choices=PROFILES)
-    for verb in (run, pair, keep, site):
-        verb.add_argument("--only", default="", help="prefixes of notebooks, such as 01,03")
-    verbs.add_parser(
-        "test-site",
-        help="build _build/test-site/html from the committed notebooks, warnings as errors",
-    )
+    at_once = "notebooks at once (default: as many as there are cores, at most 3)"
+    run.add_argument("--jobs", type=_count, help=at_once)
+    without = "leave out book.pdf, which needs Chromium"
+    added["supplement"].add_argument("--without-pdf", action="store_true", help=without)
+    for verb in ("execute", "pair", "site", "supplement"):
+        added[verb].add_argument("--profile", default="laptop", choices=PROFILES)
+    added["record"].add_argument("--profile", required=True, choices=PROFILES)
+    for verb in ("execute", "pair", "record", "site"):
+        some = "prefixes of notebooks, such as 01,03"
+        added[verb].add_argument("--only", default="", help=some)
     return top
 
 
+def _count(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of notebooks: give 1 or more")
+    return int(text)
+
+
 def main(argv=None):
-    """Run one verb; the exit status is 0 where it worked, 1 for an error, told in a line, and 130
-    after Ctrl-C.
+    """Run one verb and return the exit status.
+
+    It is 0 where the verb worked, 1 for an error, told in a line, and 130 after Ctrl-C.
     """
     words = parser().parse_args(argv)
     project = Project(words.root.resolve())
@@ -67,10 +65,8 @@ def main(argv=None):
     except Exception as error:
         return jobs.tell(error)
     except KeyboardInterrupt:
-        print(
-            "\ninterrupted; what was finished is kept, and the next run goes on from there",
-            file=sys.stderr,
-        )
+        kept = "what was finished is kept, and the next run goes on from there"
+        print(f"\ninterrupted; {kept}", file=sys.stderr)
         return 130
     return 0
 
@@ -78,15 +74,16 @@ def main(argv=None):
 def _call(project, words):
     # Imported here, because each verb takes seconds to import what only it needs.
     if words.verb == "execute":
-        from .execute import execute
+        from .execute import Way, execute
 
-        execute(project, words.profile, words.device, words.seed, words.only, words.fresh, log=_say)
+        way = Way(words.profile, words.device, words.seed)
+        execute(project, way, words.only, words.fresh, words.jobs, log=_say)
     elif words.verb == "pair":
-        from .pair import pair
+        from .notebooks import pair
 
         pair(project, words.profile, words.only, log=_say)
     elif words.verb == "record":
-        from .recorded import record
+        from .scorecard import record
 
         record(project, words.profile, words.only, log=_say)
     elif words.verb == "site":

@@ -36,8 +36,8 @@ def packed(values, step):
     ValueError
         For a value beyond ±32766 steps.
 
-    >>> unpacked(packed([0.25, np.nan, -np.inf], 0.01)).tolist()
-    [0.25, nan, -inf]
+    >>> np.frombuffer(base64.b64decode(packed([0.25, np.nan, -np.inf], 0.01)["data"]), "<i2")
+    array([    25, -32768, -32767], dtype=int16)
     """
     values = np.asarray(values, dtype=float)
     finite = np.isfinite(values)
@@ -51,13 +51,6 @@ def packed(values, step):
     return dict(
         shape=list(values.shape), step=step, data=base64.b64encode(whole.tobytes()).decode("ascii")
     )
-
-
-def unpacked(pack):
-    """The array that :func:`packed` packed, to within half a step."""
-    whole = np.frombuffer(base64.b64decode(pack["data"]), "<i2").reshape(pack["shape"])
-    values = whole * pack["step"]
-    return np.where(whole == MISSING, np.nan, np.where(whole == MINUS_INFINITY, -np.inf, values))
 
 
 def toy_map():
@@ -144,9 +137,10 @@ def _sweep(name, data):
     sweep = json.loads(data.attrs["sweep"])
     shown = data.isel(init=slice(sizes.sizes("explorers").networks))
     quantities, every = _quantities(sweep, shown), _quantities(sweep, data)
-    title = _title(sweep)
-    if shown.sizes["init"] < data.sizes["init"]:
-        title += f" (intervals of {data.sizes['init']} initial conditions, the first {shown.sizes['init']} shown)"
+    title, many = _title(sweep), shown.sizes["init"]
+    if many < data.sizes["init"]:
+        of_all = f"intervals of {data.sizes['init']} initial conditions"
+        title += f" ({of_all}, the first {many} shown)"
     single = ("networks", "keeps", "curves")  # what is one network's; all else is of all of them
     quantities = {
         name: every[name] | {k: v for k, v in found.items() if k in single}
@@ -172,17 +166,32 @@ def _quantities(sweep, data):
     from ..experiments.learning_rate_sweep import responses
     from ..tasks import tasks
 
-    exponents = responses.exponents(data)
-    target = tasks.recipe(sweep["task"]).target_accuracy
-    arrivals = {target: responses.arrivals(data)} if "first_hit" in data else {}
-    small = sizes.sizes("05_mnist_cifar").small_target
+    found = responses.exponents(data)
+    keeps = [k.astype(int).tolist() for k in found.keeps]
+    counts = dict(kept=found.kept.tolist(), count=found.count.tolist())
+    # A network whose window was not kept has a Λ that does not enter the mean.
+    slopes = [_rounded(each) for each in found.slopes]
+    quantities = {
+        "exponent": _quantity("exponent", found.exponent, slopes, keeps=keeps),
+        "share": _quantity("share", found.share, keeps, keeps=keeps, **counts),
+    }
+    found = {}
+    if "first_hit" in data:
+        found[tasks.recipe(sweep["task"]).target_accuracy] = responses.arrivals(data)
     if sweep["task"].startswith("mnist"):  # chapter 5 counts its arrivals to the lower target, too
-        arrivals[small] = responses.arrivals(data, target=small)
-    quantities = {"exponent": _exponents(exponents), "share": _shares(exponents)}
-    quantities |= {f"arrival {goal:g}": _arrivals(found, goal) for goal, found in arrivals.items()}
+        small = sizes.sizes("05_mnist_cifar").small_target
+        found[small] = responses.arrivals(data, target=small)
+    for goal, one in found.items():
+        times = [_rounded(times[there]) for times, there in zip(one.times, one.present)]
+        more = dict(target=goal, cap=one.cap, never=[_rounded(i) for i in one.never])
+        quantities[f"arrival {goal:g}"] = _quantity("arrival", one.mean, times, **more)
     if "sharpness" in data:
         quantities["sharpness"] = _sharpness(data)
     return quantities
+
+
+def _quantity(kind, intervals, networks, **more):
+    return dict(kind=kind, interval=[_rounded(i) for i in intervals], networks=networks, **more)
 
 
 def _title(sweep):
@@ -202,41 +211,8 @@ def _title(sweep):
     return f"{data}{samples}: {layers}{decay}"
 
 
-def _exponents(found):
-    # A network whose window was not kept has a Λ that does not enter the mean.
-    networks = [_rounded(slopes) for slopes in found.slopes]
-    keeps = [k.astype(int).tolist() for k in found.keeps]
-    return dict(
-        kind="exponent",
-        interval=[_rounded(i) for i in found.exponent],
-        networks=networks,
-        keeps=keeps,
-    )
-
-
-def _shares(found):
-    kept = [keeps.astype(int).tolist() for keeps in found.keeps]
-    numbers = dict(kept=found.kept.tolist(), count=found.count.tolist())
-    return dict(
-        kind="share",
-        interval=[_rounded(i) for i in found.share],
-        networks=kept,
-        keeps=kept,
-        **numbers,
-    )
-
-
-def _arrivals(found, target):
-    networks = [_rounded(times[there]) for times, there in zip(found.times, found.present)]
-    never = [_rounded(i) for i in found.never]
-    mean = [_rounded(i) for i in found.mean]
-    return dict(
-        kind="arrival", target=target, cap=found.cap, interval=mean, networks=networks, never=never
-    )
-
-
 def _sharpness(data):
-    """In units of 2/η: each network's median over the second half of its record, and their median."""
+    """In units of 2/η: each network's median over the second half of its record; their median."""
     from ..experiments.learning_rate_sweep import responses
     from ..training import judgements
 

@@ -1,4 +1,6 @@
-"""A notebook as data: its source, parameters, identifiers and provenance."""
+"""A notebook as data: source, parameters, identifiers, figures, provenance; and the committed pair
+of each source, its cells with the outputs of a default run.
+"""
 
 import ast
 import base64
@@ -10,16 +12,22 @@ import zlib
 import jupytext
 import nbformat
 import yaml
+from jupytext.compare import NotebookDifference, compare_notebooks
 
-from ..figures import packing
+from ..figures import packing, vector
 from ..results import reading
 from . import forms
-from .project import PipelineError
+from .project import PipelineError, write_whole
 
 PARAMETERS = "parameters"
 INJECTED = "injected-parameters"
 MARK = "# |"  # begins a line of a cell that declares a figure
 OPTIONS = ("label", "fig-cap", "fig-alt")
+#: Provenance that a pair keeps; what only the build folder needs stays there.
+KEPT = (
+    *("profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb", "machine"),
+    *("modules", "versions"),
+)
 
 
 def read_source(path):
@@ -92,7 +100,7 @@ def defaults(nb, name="notebook"):
 
 
 def tidy(nb):
-    """Hide papermill's injected cell, drop its timestamps and paths, count cells from 1; in place."""
+    """Hide papermill's injected cell, drop timestamps and paths, count cells from 1; in place."""
     nb.metadata.pop("papermill", None)
     count = 0
     for cell in nb.cells:
@@ -157,7 +165,7 @@ def figure_options(cell):
 
 
 def with_figures(nb):
-    """A copy for the renderer: the figures that cells declare are in their metadata, not their text."""
+    """A copy for the renderer: figures are declared in the cells' metadata, not their text."""
     nb = copy.deepcopy(nb)
     for cell in nb.cells:
         options = figure_options(cell)
@@ -251,3 +259,82 @@ def dumps(nb):
     """A notebook as text, valid and newline-terminated."""
     nbformat.validate(nb)
     return nbformat.writes(nb).rstrip("\n") + "\n"
+
+
+# Pairs
+
+
+def pair(project, profile="laptop", only="", log=print):
+    """Write ``notebooks/NN_name.ipynb`` from the executed copies.
+
+    Raises
+    ------
+    PipelineError
+        When a notebook has not been executed as it stands, was executed with
+        other parameters than its own defaults (the pair would show outputs
+        that its cells do not give), or not on the processor, where ``make
+        test`` replays it.
+    """
+    for name in project.names(only):
+        path = project.executed(profile, name)
+        if not path.exists():
+            what = f"{name} has not been executed at profile {profile}"
+            raise PipelineError(f"{what}: run make notebooks")
+        source, run = read_source(project.source(name)), executed(path)
+        wanted = defaults(source, name) | {"device": "cpu"}
+        for parameter in ("profile", "seed", "device"):
+            ran = run.metadata.netdyn[parameter]
+            if ran != wanted[parameter]:
+                raise PipelineError(
+                    f"{name} was executed with {parameter} {ran!r}, but a pair shows its default "
+                    f"run, on the cpu: {parameter} {wanted[parameter]!r}"
+                )
+        write_whole(project.committed(name), dumps(merge(source, run, name)))
+        difference = disagreement(project, name)
+        if difference:
+            raise PipelineError(f"{name}: the pair does not agree with its source: {difference}")
+        log(f"{project.committed(name).relative_to(project.root)} written")
+
+
+def merge(source, run, name):
+    """The source's cells with the run's outputs, in order; the injected cell left out.
+
+    Raises
+    ------
+    PipelineError
+        When the run is of another source.
+    """
+    made = copy.deepcopy(source)
+    ran = [cell for cell in run.cells if INJECTED not in tags(cell)]
+    if [cell.source for cell in ran] != [cell.source for cell in made.cells]:
+        raise PipelineError(f"{name} was executed before its source changed: run make notebooks")
+    for cell, old in zip(made.cells, ran, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs = old.outputs
+            if "netdyn" in old.metadata:
+                cell.metadata.netdyn = old.metadata.netdyn
+    if "language_info" in run.metadata:
+        made.metadata.language_info = run.metadata.language_info
+        # The patch release of Python changes from machine to machine; it stands in the provenance.
+        made.metadata.language_info.pop("version", None)
+    lacking = [k for k in KEPT if k not in run.metadata.netdyn]
+    if lacking:
+        what = f"{name} was executed by an older library, which kept no {', '.join(lacking)}"
+        raise PipelineError(f"{what}: execute it again")
+    made.metadata.netdyn = {k: run.metadata.netdyn[k] for k in KEPT}
+    # The pair shows pictures; drawings of the figures stay in the executed copy.
+    return without(tidy(made), vector.MIME)
+
+
+def disagreement(project, name):
+    """What differs between a source and its pair; empty when they agree."""
+    source = read_source(project.source(name))
+    paired = read(project.committed(name))
+    text = jupytext.writes(paired, fmt="py:percent")
+    try:
+        compare_notebooks(jupytext.reads(text, fmt="py:percent"), source, fmt="py:percent")
+    except NotebookDifference as error:
+        return str(error)
+    if [cell.id for cell in paired.cells] != [cell.id for cell in source.cells]:
+        return "cell ids differ"
+    return ""

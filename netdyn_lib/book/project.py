@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Project:
     @property
     def build(self):
         return self.root / "_build"
+
+    @property
+    def runs(self):
+        return self.book / "results" / "runs"
 
     def executed(self, profile, name):
         """Path of a notebook's executed copy."""
@@ -139,3 +144,23 @@ def _exchanged(one, other):
     exchange = getattr(ctypes.CDLL(None), "renameat2", None)
     at, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     return bool(exchange) and exchange(at, os.fsencode(one), at, os.fsencode(other), swap) == 0
+
+
+@contextmanager
+def alone(path, what, log=print):
+    """Hold the lock of the file ``path`` for a ``with`` block; wait for a process that has it.
+
+    A line to ``log`` says ``what`` that process does.  The wait ends with the other process, killed
+    or not: the kernel takes its lock back.  Yields file descriptors for ``pass_fds`` of a process
+    started within, so that the lock is held until that one has ended too; none on a file system
+    without locks.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, locked = store.open_locked(path)
+    if locked is False:
+        log(f"another process {what}; waiting until it is done (its lock is {path})")
+        fd, locked = store.open_locked(path, wait=True)
+    try:
+        yield (fd,) if locked else ()
+    finally:
+        store.unlock(fd) if locked else os.close(fd)

@@ -1,123 +1,104 @@
-"""Stage the book's sources beside the executed notebooks, and build the website."""
+"""The website: read runs, gather rows, stage the book's sources beside the notebooks, build."""
 
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from ..experiments import jobs
 from ..figures import vector
 from ..results import claims, reading
-from . import (
-    accessibility,
-    beneath,
-    citing,
-    execute,
-    explorers,
-    forms,
-    launch,
-    pages,
-    recorded,
-    reference,
-    scorecard,
-    terms,
-)
-from . import notebooks as notebook
-from .alone import alone
-from .project import PipelineError, replace_folder, write_whole
+from . import execute, explorers, forms, notebooks, pages, reference, scorecard
+from .project import PipelineError, alone, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
 MATHJAX = (
-    "tex-chtml.js",
-    "output/chtml/fonts/woff-v2",
-    "a11y/assistive-mml.js",
+    *("tex-chtml.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js"),
     "input/tex/extensions",
 )
-
 #: Jupyter Book in a process of its own.  Sphinx keeps nearly all that it makes until the end;
 #: looking through it for garbage as often as Python does by default took a tenth of the time.
 _CALL = (
     "import gc; gc.set_threshold(200_000, 20, 100); from jupyter_book.cli.main import main; main()"
 )
+_LEADS_ON = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>To the front page</title>
+<meta http-equiv="Refresh" content="0; url={0}"></head>
+<body><main><h1>Moved</h1><p><a href="{0}">To the front page</a></p></main></body></html>
+"""
 
-#: Pages whose words do not lead to the glossary: lists, not prose.
-UNLINKED = (
-    "book/scorecard.html",
-    "book/published.html",
-    "book/bibliography.html",
-    "genindex.html",
-    "search.html",
-    "reference",
-)
+
+@dataclass(frozen=True)
+class Build:
+    """Where a site is built: ``folder/html``, by way of folders that ``label`` names.
+
+    With ``strict`` warnings are errors.
+    """
+
+    folder: Path
+    label: str
+    strict: bool = False
 
 
 def build(project, profile="laptop", only="", log=print):
-    """Build ``_build/html`` from the executed copies of one profile.
+    """Build ``_build/html`` from the executed copies of one profile; return its path.
 
-    Parameters
-    ----------
-    project : Project
-    profile : str
-    only : str
-        When given, chapters that it does not name are shown as committed
-        where they have no executed copy, or one of which the claims can no
-        longer be gathered, and a line says so.
-    log : callable
-        Receives lines of progress.
-
-    Returns
-    -------
-    pathlib.Path
-        The finished site.
-
-    Raises
-    ------
-    PipelineError
-        When a chapter has no executed notebook, or the book does not build.
+    With ``only``, chapters that it does not name are shown as committed where they have no executed
+    copy, or one of which the claims can no longer be gathered, and ``log`` is told.
     """
-    notebooks, named = {}, project.names(only)
+    runs, named = {}, project.names(only)
     for name in chapters(project):
         path, other = project.executed(profile, name), project.committed(name)
         if not path.exists() and only and other.exists():
             log(f"{name}: not executed here at profile {profile}; the committed run is shown")
             path = other
-        notebooks[name] = _read(name, path)
+        runs[name] = _read(name, path)
         if name not in named and path != other and other.exists():
-            notebooks[name] = _fitting(project, name, notebooks[name], other, log)
-        _tell_if_stale(project, name, notebooks[name].metadata.netdyn, log)
-    return _build(project, notebooks, "book", project.build / "html", project.build, False, log)
+            runs[name] = _fitting(project, name, runs[name], other, log)
+        run = runs[name].metadata.netdyn
+        if "key" in run and execute.key(project, name, run["parameters"]) != run["key"]:
+            log(f"{name}: has changed since it was executed; the older run is shown")
+    return build_from(project, runs, Build(project.build, "book"), log)
 
 
 def build_committed(project, folder, log=print):
-    """Build ``folder/html`` from the committed notebooks, warnings as errors.
-
-    Raises
-    ------
-    PipelineError
-        As :func:`build`, and for any warning.
-    """
-    notebooks = {name: _read(name, project.committed(name)) for name in chapters(project)}
-    return _build(project, notebooks, "test", folder / "html", folder, True, log)
+    """Build ``folder/html`` from the committed notebooks, warnings as errors; return its path."""
+    runs = {name: _read(name, project.committed(name)) for name in chapters(project)}
+    return build_from(project, runs, Build(folder, "test", strict=True), log)
 
 
-def build_from(project, notebooks, label, folder, log=print):
-    """Build ``folder/html`` from the notebooks given, by name; ``label`` names the folders in
-    between.
-    """
-    return _build(project, notebooks, label, folder / "html", folder, False, log)
+def build_from(project, runs, place, log=print):
+    """Build a site from executed notebooks by name; return its path.  ``place`` is a Build."""
+    rows = scorecard.gather(runs, project.book / "claims.yml")
+    html = place.folder / "html"
+    source, making = (project.build / f"{stem}-{place.label}" for stem in ("source", "making"))
+    # Another build would begin by emptying these folders.
+    lock = project.build / f"building-{place.label}.lock"
+    with alone(lock, f"builds a site in {making}", log) as held:
+        stage(project, runs, rows, source, scorecard.kept_runs(project, log))
+        log(f"building {html} from {len(runs)} notebooks and {len(rows)} measured claims")
+        made = _jupyter_book(source, making, place.strict, held)
+        _add_mathjax(made / "_static" / "mathjax")
+        _lead_on(made / "index.html")
+        write_whole(made / "claims.json", scorecard.dumps(rows))
+        html.parent.mkdir(parents=True, exist_ok=True)
+        replace_folder(made, html)
+        shutil.rmtree(making, ignore_errors=True)
+        write_whole(place.folder / "claims.json", scorecard.dumps(rows))
+    log(f"done: {html / 'index.html'}")
+    return html
+
+
+# Reading
 
 
 def chapters(project):
-    """Names of the notebooks in the table of contents, in its order.
-
-    Raises
-    ------
-    PipelineError
-        When the contents and the folder of notebooks do not name the same.
-    """
+    """Return the names of the notebooks in the table of contents, in its order."""
     toc = forms.contents(project.root / "_toc.yml")
     listed = [Path(file).name for file in _files(toc) if file.startswith("notebooks/")]
     there = project.names()
@@ -130,15 +111,14 @@ def chapters(project):
 
 
 def parts(project):
-    """The table of contents: ``(caption, pages)`` for each part, pages without ``.html``; the front
-    page first, under no caption.
+    """Return the table of contents: a list of (caption, pages without ``.html``).
+
+    The front page comes first, under no caption.
     """
     toc = forms.contents(project.root / "_toc.yml")
     groups = toc.get("parts") or [{"chapters": toc.get("chapters") or []}]
-    return [
-        ("", [toc["root"]]),
-        *((group.get("caption", ""), list(_files(group.get("chapters")))) for group in groups),
-    ]
+    listed = [(group.get("caption", ""), list(_files(group.get("chapters")))) for group in groups]
+    return [("", [toc["root"]]), *listed]
 
 
 def _files(entry):
@@ -155,28 +135,25 @@ def _files(entry):
 
 def _read(name, path):
     if not path.exists():
-        raise PipelineError(
-            f"the chapter {name} has no executed notebook at {path}: execute it first"
-        )
-    return notebook.executed(path)
+        what = f"the chapter {name} has no executed notebook at {path}"
+        raise PipelineError(f"{what}: execute it first")
+    return notebooks.executed(path)
 
 
-def _fitting(project, name, executed, path, log):
-    """The executed run of a chapter, or the committed one at ``path`` where the claims file has
-    outgrown the former but not the latter.
-    """
-    fault = outgrown(project, name, executed)
+def _fitting(project, name, run, path, log):
+    """A chapter's executed run, or the committed one at ``path`` where only that one fits."""
+    fault = outgrown(project, name, run)
     if fault is None:
-        return executed
+        return run
     committed = _read(name, path)
     if outgrown(project, name, committed) is not None:
-        return executed  # with which the build stops, and says why
+        return run  # with which the build stops, and says why
     log(f"{name}: the copy executed here is too old ({fault}); the committed run is shown")
     return committed
 
 
 def outgrown(project, name, run):
-    """Why the claims of a run cannot be gathered; None where they can."""
+    """Return why the claims of a run cannot be gathered; None where they can."""
     try:
         scorecard.gather({name: run}, project.book / "claims.yml")
     except PipelineError as error:
@@ -184,89 +161,64 @@ def outgrown(project, name, run):
     return None
 
 
-def _tell_if_stale(project, name, run, log):
-    if "key" in run and execute.key(project, name, run["parameters"]) != run["key"]:
-        log(f"{name}: has changed since it was executed; the older run is shown")
+# Staging
 
 
-def _build(project, notebooks, label, html, folder, strict, log):
-    rows = scorecard.gather(notebooks, project.book / "claims.yml")
-    source, making = (project.build / f"{stem}-{label}" for stem in ("source", "making"))
-    # Another build would begin by emptying these folders.
-    with alone(project.build / f"building-{label}.lock", f"builds a site in {making}", log) as held:
-        stage(project, notebooks, rows, source, recorded.load(project, log))
-        log(f"building {html} from {len(notebooks)} notebooks and {len(rows)} measured claims")
-        made = _jupyter_book(source, making, strict, held)
-        _add_mathjax(made / "_static" / "mathjax")
-        terms.link(made, skip=UNLINKED)
-        accessibility.mend(made)
-        write_whole(made / "claims.json", scorecard.dumps(rows))
-        html.parent.mkdir(parents=True, exist_ok=True)
-        replace_folder(made, html)
-        shutil.rmtree(making, ignore_errors=True)
-        write_whole(folder / "claims.json", scorecard.dumps(rows))
-    log(f"done: {html / 'index.html'}")
-    return html
+def stage(project, runs, rows, source, kept=()):
+    """Fill the folder ``source`` with all that the book is built from.
 
-
-def stage(project, notebooks, rows, source, runs=()):
-    """Fill the folder ``source`` with everything the book is built from; ``runs`` are those kept
-    beside the notebooks'.
+    ``runs`` are the notebooks shown, ``rows`` their claims, ``kept`` the runs beside them.
     """
-    place = launch.repository(forms.settings(project.root / "_config.yml"))
+    forms.settings(project.root / "_config.yml")
     shutil.rmtree(source, ignore_errors=True)
-    source.mkdir(parents=True)
+    half = shutil.ignore_patterns(".*.partial", ".*.lock", "__pycache__")
+    shutil.copytree(project.book, source / "book", ignore=half)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
-    half = shutil.ignore_patterns(".*.partial", ".*.lock")
-    shutil.copytree(project.book, source / "book", ignore=half)
     (source / "notebooks").mkdir()
-    for name, nb in notebooks.items():
+    for name, nb in runs.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
-        shown = notebook.without(notebook.without(nb, claims.MIME), vector.MIME)
-        beneath.add(shown, name, beneath.now(project, name), source / "notebooks")
-        launch.add(shown, place, name)
-        shown = notebook.with_figures(shown)
-        (source / "notebooks" / f"{name}.ipynb").write_text(notebook.dumps(shown), encoding="utf-8")
+        shown = notebooks.without(notebooks.without(nb, claims.MIME), vector.MIME)
+        pages.add_folds(shown, name, execute.modules(project, name), source / "notebooks")
+        text = notebooks.dumps(notebooks.with_figures(shown))
+        (source / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
+    index, front = _front_page(project.book / "index.md")
+    index = pages.fill(index, rows, "book/index.md")
+    (source / "book" / "index.md").write_text(index, encoding="utf-8")
     made = source / "book" / "_generated"
     made.mkdir()
-    index, front = _front_page(project.book / "index.md")
-    (source / "book" / "index.md").write_text(
-        pages.fill(index, rows, "book/index.md"), encoding="utf-8"
-    )
-    png, figure = pages.front(notebooks, front)
+    png, figure = pages.front(runs, front)
     (made / "front.png").write_bytes(png)
     texts = {
         "front.md": figure,
-        "summary.md": pages.summary(rows, notebooks),
-        "scorecard.md": pages.table(rows, notebooks, recorded.by_claim(runs)),
-        "runs.md": pages.runs(notebooks),
-        "recorded.md": pages.recorded(runs, rows, notebooks),
-        "runs.csv": recorded.csv(runs),
+        "summary.md": pages.summary(rows, runs),
+        "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept)),
+        "runs.md": pages.runs_shown(runs),
+        "recorded.md": pages.runs_kept(kept, rows, runs),
+        "runs.csv": scorecard.runs_csv(kept),
         "published.md": pages.published(project.book / "results"),
         "claims.json": scorecard.dumps(rows),
         "claims.csv": scorecard.csv(rows),
     }
-    for file, text in texts.items():
+    for file, text in (texts | pages.citing(project, runs)).items():
         (made / file).write_text(text, encoding="utf-8")
     explorers.write(source / "book", project.book / "results")
     reference.stage(project, source)
-    citing.stage(project, notebooks, made)
 
 
 def _front_page(path):
-    """The text of the front page, and the name of the figure that it asks for between its first two
-    lines ``---``.
-    """
+    """The text of the front page, and the name of the figure in its header."""
     with forms.told():
         text = reading.text(path)
         head = re.match(r"---\n(.*?\n)---\n", text, re.S)
         said = reading.parsed_yaml(head[1], path, first=2) if head else None
     if not isinstance(said, dict) or not isinstance(said.get("front_figure"), str):
-        raise PipelineError(
-            f"{path} does not begin with ---, front_figure: NAME, ---: which figure is the front page to show?"
-        )
+        what = f"{path} does not begin with ---, front_figure: NAME, ---"
+        raise PipelineError(f"{what}: which figure is the front page to show?")
     return text, said["front_figure"]
+
+
+# Building
 
 
 def _jupyter_book(source, folder, strict, held=()):
@@ -277,7 +229,8 @@ def _jupyter_book(source, folder, strict, held=()):
         [sys.executable, "-c", _CALL, *words],
         capture_output=True,
         text=True,
-        env=_environment(),
+        # Sphinx asks the terminal for colours, and its warnings end up in logs.
+        env=os.environ | {"NO_COLOR": "1"},
         pass_fds=held,
     )
     # A quiet build prints only its warnings, and they are for the reader; what it raises is told in
@@ -288,35 +241,37 @@ def _jupyter_book(source, folder, strict, held=()):
         print(shown.strip(), file=sys.stderr)
     html = folder / "_build" / "html"
     if done.returncode or not (html / "index.html").exists():
-        cause = next(
-            (line for line in raised.splitlines() if line.strip() and line[0] != " "), ""
-        ).removeprefix("RuntimeError: ")
-        why = cause or (
-            "its warnings stand above" if warnings.strip() else " ".join(done.stdout.split())[-500:]
-        )
+        causes = [line for line in raised.splitlines() if line.strip() and line[0] != " "]
+        why = causes[0].removeprefix("RuntimeError: ") if causes else ""
+        if not why and warnings.strip():
+            why = "its warnings stand above"
+        why = why or " ".join(done.stdout.split())[-500:]
         raise PipelineError(f"jupyter-book failed on {source} (exit {done.returncode}): {why}")
     return html
 
 
-def _environment():
-    # Sphinx asks the terminal for colours, and its warnings end up in logs.
-    return os.environ | {"NO_COLOR": "1"}
+def _lead_on(page):
+    """Give the page that leads on to the front page a language, a title and a link.
+
+    Jupyter Book writes a bare line, which a browser that does not follow it shows as nothing.
+    """
+    target = re.search('url=([^"]+)', page.read_text(encoding="utf-8"))
+    if target:
+        page.write_text(_LEADS_ON.format(target[1]), encoding="utf-8")
 
 
 def _add_mathjax(target):
     try:
         package = metadata.distribution("sphinx-mathjax-offline")
     except metadata.PackageNotFoundError:
-        raise PipelineError(
-            "the package sphinx-mathjax-offline is not installed: run make install"
-        ) from None
+        what = "the package sphinx-mathjax-offline is not installed"
+        raise PipelineError(f"{what}: run make install") from None
     base = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
     for part in MATHJAX:
         (target / part).parent.mkdir(parents=True, exist_ok=True)
         if (base / part).is_dir():
             # all-packages.js repeats what the single files hold.
-            shutil.copytree(
-                base / part, target / part, ignore=shutil.ignore_patterns("all-packages.js")
-            )
+            repeated = shutil.ignore_patterns("all-packages.js")
+            shutil.copytree(base / part, target / part, ignore=repeated)
         else:
             shutil.copy(base / part, target / part)

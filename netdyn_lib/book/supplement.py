@@ -1,8 +1,11 @@
 """One archive of everything: site, notebooks, figures, data, claims, library, environment, PDF,
-checksums.
+checksums, and what a data repository asks of a deposit.
 """
 
+import html as markup
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,22 +15,30 @@ from datetime import UTC, datetime
 
 from bs4 import BeautifulSoup
 
+from .. import __version__
 from ..figures import vector
 from ..results import provenance
-from . import deposit, execute, pdf, scorecard, site, verify
-from . import notebooks as notebook
-from . import pages as fragments
+from . import execute, notebooks, pages, pdf, scorecard, site, verify
 from .project import PipelineError, replace_folder
 
 NAME = "netdyn-companion"
 #: Files at the top of the repository that the archive has too.
 COPIED = ("CITATION.cff", "LICENSE")
+#: Zenodo's words for what CITATION.cff calls a type, and for the types of references.
+_UPLOADS = {"software": "software", "dataset": "dataset"}
+_RESOURCES = {"article": "publication-article", "conference-paper": "publication-conferencepaper"}
+_NEEDED = (
+    *("title", "abstract", "authors", "version", "date-released", "license", "keywords"),
+    "references",
+)
+_ARXIV = re.compile(r"https?://arxiv\.org/abs/([\w./-]+?)(v\d+)?$")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter's run as the archive has it; ``origin`` says where it comes from, empty for a run
-    made here of this very source.
+    """One chapter's run as the archive has it.
+
+    ``origin`` says where it comes from; it is empty for a run made here of this very source.
     """
 
     name: str
@@ -36,22 +47,10 @@ class Chapter:
 
 
 def build(project, profile="laptop", with_pdf=True, log=print):
-    """Build ``_build/supplement/netdyn-companion-VERSION.zip`` from the executed notebooks.
+    """Build ``_build/supplement/netdyn-companion-VERSION.zip``; return its path.
 
-    Of a chapter without an executed copy, or with one whose claims can no
-    longer be gathered, the committed run is taken, and the log and the
-    archive's README.txt say so.
-
-    Returns
-    -------
-    pathlib.Path
-        The archive.
-
-    Raises
-    ------
-    PipelineError
-        When something is missing that the archive needs: a run, a field of
-        CITATION.cff, Chromium for the PDF.
+    Of a chapter without an executed copy, or with one whose claims can no longer be gathered, the
+    committed run is taken, and the log and the archive's README.txt say so.
     """
     chapters = choose(project, profile)
     for chapter in chapters:
@@ -61,55 +60,41 @@ def build(project, profile="laptop", with_pdf=True, log=print):
 
 
 def choose(project, profile="laptop"):
-    """The run of each chapter: executed where there is one, else committed; a list of
-    :class:`Chapter`.
-    """
-    return [
-        _executed(project, profile, name) or committed(project, name)
-        for name in site.chapters(project)
-    ]
-
-
-def _executed(project, profile, name):
-    path = project.executed(profile, name)
-    if not path.exists():
-        return None
-    nb = notebook.executed(path)
-    fault = site.outgrown(project, name, nb)
-    if fault is not None:
-        return committed(
-            project, name, f"the copy executed at profile {profile} is too old ({fault})"
-        )
-    run = nb.metadata.netdyn
-    if "key" in run and execute.key(project, name, run.parameters) != run.key:
-        return Chapter(
-            name,
-            nb,
-            f"executed at profile {profile} before its source or what it depends on changed",
-        )
-    return Chapter(name, nb)
+    """Return the run of each chapter as a Chapter: executed where there is one, else committed."""
+    chapters = []
+    for name in site.chapters(project):
+        path = project.executed(profile, name)
+        if not path.exists():
+            chapters.append(committed(project, name))
+            continue
+        nb = notebooks.executed(path)
+        fault, run, origin = site.outgrown(project, name, nb), nb.metadata.netdyn, ""
+        copy = f"executed at profile {profile}"
+        if fault is not None:
+            chapters.append(committed(project, name, f"the copy {copy} is too old ({fault})"))
+            continue
+        if "key" in run and execute.key(project, name, run.parameters) != run.key:
+            origin = f"{copy} before its source or what it depends on changed"
+        chapters.append(Chapter(name, nb, origin))
+    return chapters
 
 
 def committed(project, name, why="not executed here"):
-    """The committed run of a chapter, taken for the reason given."""
+    """Return the committed run of a chapter, taken for the reason given."""
     path = project.committed(name)
     if not path.exists():
-        raise PipelineError(
-            f"{name} has neither an executed nor a committed notebook: run make book"
-        )
-    return Chapter(
-        name,
-        notebook.executed(path),
-        f"{why}; the committed run, whose figures are pictures and not vector drawings",
-    )
+        what = f"{name} has neither an executed nor a committed notebook"
+        raise PipelineError(f"{what}: run make book")
+    origin = f"{why}; the committed run, whose figures are pictures and not vector drawings"
+    return Chapter(name, notebooks.executed(path), origin)
 
 
 def make(project, chapters, folder, with_pdf=True, log=print):
-    """Build the archive of the chapters given, in ``folder``; its path.
+    """Build the archive of the chapters given, in ``folder``; return its path.
 
     Beside it lies the same, unpacked.
     """
-    about = deposit.citation(project)
+    about = citation(project)
     if with_pdf:
         pdf.require()  # before minutes are spent
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,41 +102,42 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     top = folder / "making" / made.name  # so that one made before stays until this one is whole
     shutil.rmtree(top.parent, ignore_errors=True)
     top.mkdir(parents=True)
-    notebooks = {chapter.name: chapter.nb for chapter in chapters}
-    html = site.build_from(project, notebooks, "supplement", folder, log)
-    numbers = _numbers(html, chapters)
-    drawings, pictures = _figures(chapters, numbers, top / "figures")
+    runs = {chapter.name: chapter.nb for chapter in chapters}
+    html = site.build_from(project, runs, site.Build(folder, "supplement"), log)
+    drawings, pictures = _figures(chapters, _numbers(html, chapters), top / "figures")
     log(f"{len(drawings)} figures as vector drawings, {len(pictures)} as pictures")
     if with_pdf:
-        pages = pdf.print_book(
-            html,
-            site.parts(project),
-            _front(project, about, chapters),
-            top / "book.pdf",
-            drawings,
-            _date(about),
-        )
-        log(f"the book as PDF: {pages} pages")
+        book = pdf.Book(html, site.parts(project), _front(project, about, chapters), drawings)
+        count = pdf.print_book(book, top / "book.pdf", _date(about))
+        log(f"the book as PDF: {count} pages")
     html.rename(top / "site")
     (folder / "claims.json").unlink()
-    _notebooks(project, chapters, top / "notebooks")
+    (top / "notebooks").mkdir()
+    for chapter in chapters:
+        path = top / "notebooks" / f"{chapter.name}.ipynb"
+        _write(path, notebooks.dumps(notebooks.without(chapter.nb, vector.MIME)))  # in figures/
+        shutil.copyfile(project.source(chapter.name), path.with_suffix(".py"))
     shutil.copytree(project.book / "results", top / "data", ignore=shutil.ignore_patterns(".*"))
-    rows = scorecard.gather(notebooks, project.book / "claims.yml")
+    rows = scorecard.gather(runs, project.book / "claims.yml")
     _write(top / "claims.json", scorecard.dumps(rows))
     _write(top / "claims.csv", scorecard.csv(rows))
     _write(top / "environment.txt", _environment(project, chapters))
     for file in COPIED:
         shutil.copyfile(project.root / file, top / file)
     _library(project, top / "library", _date(about))
-    _write(top / "metadata.json", deposit.dumps(about))
+    _write(top / "metadata.json", metadata(about))
     shutil.copyfile(verify.__file__, top / "verify.py")
-    _write(top / "README.txt", _readme(project, about, chapters, pictures, with_pdf))
-    _write(
-        top / verify.SUMS,
-        "".join(
-            f"{verify.digest(path)}  {path.relative_to(top).as_posix()}\n" for path in _members(top)
-        ),
+    notes = [f"{chapter.name}: {chapter.origin}." for chapter in chapters if chapter.origin]
+    if pictures:
+        why = "because their runs kept no vector drawing; figures/figures.csv lists all"
+        notes.append(f"{len(pictures)} figures are pictures (PNG), {why}.")
+    if not with_pdf:
+        notes.append("The archive was made without book.pdf.")
+    _write(top / "README.txt", _readme(project, about, chapters, notes, with_pdf))
+    sums = (
+        f"{verify.digest(path)}  {path.relative_to(top).as_posix()}\n" for path in _members(top)
     )
+    _write(top / verify.SUMS, "".join(sums))
     archive = folder / f"{top.name}.zip"
     _zip(top, archive, _date(about))
     replace_folder(top, made)
@@ -161,9 +147,7 @@ def make(project, chapters, folder, with_pdf=True, log=print):
 
 
 def _date(about):
-    """The time that files of the archive bear: that of the release, or SOURCE_DATE_EPOCH where the
-    environment sets it.
-    """
+    """The time that files of the archive bear: SOURCE_DATE_EPOCH, or that of the release."""
     if os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC)
     return datetime.fromisoformat(str(about["date-released"])).replace(tzinfo=UTC)
@@ -174,15 +158,12 @@ def _members(top):
 
 
 def _zip(top, archive, date):
-    """The folder as an archive that is the same for the same files: in order, with one time, one
-    mode.
-    """
+    """Pack a folder so that the same files give the same archive: one order, time and mode."""
     partial = archive.with_name(archive.name + ".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
         for path in _members(top):
-            entry = zipfile.ZipInfo(
-                f"{top.name}/{path.relative_to(top).as_posix()}", date.timetuple()[:6]
-            )
+            name = f"{top.name}/{path.relative_to(top).as_posix()}"
+            entry = zipfile.ZipInfo(name, date.timetuple()[:6])
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # modes are those of Unix
             entry.external_attr = 0o100644 << 16
@@ -202,10 +183,8 @@ def _numbers(html, chapters):
     """Number of each figure on the site, by its name."""
     found = {}
     for chapter in chapters:
-        soup = BeautifulSoup(
-            (html / "notebooks" / f"{chapter.name}.html").read_text(encoding="utf-8"), "html.parser"
-        )
-        for figure in soup.find_all("figure", id=True):
+        page = (html / "notebooks" / f"{chapter.name}.html").read_text(encoding="utf-8")
+        for figure in BeautifulSoup(page, "html.parser").find_all("figure", id=True):
             caption = figure.find(class_="caption-number")
             if caption:
                 found[figure["id"]] = caption.get_text(strip=True)
@@ -213,54 +192,33 @@ def _numbers(html, chapters):
 
 
 def _figures(chapters, numbers, folder):
-    """Write every figure, as a drawing where its notebook has one and else as the picture; paths of
-    both kinds by name.
+    """Write every figure, as a drawing where its run has one and else as the picture.
+
+    Returns the paths of both kinds, by the figures' names.
     """
     drawings, pictures, rows = {}, {}, []
     folder.mkdir()
     for chapter in chapters:
-        for cell, name, caption, alt in notebook.figures(chapter.nb):
-            path = folder / f"{chapter.name}--{name}"
-            which = f"{chapter.name}: the figure {name!r}"
-            picture = notebook.picture(cell, which)
-            drawing = next(
-                (o.data[vector.MIME] for o in cell.outputs if vector.MIME in o.get("data", {})),
-                None,
-            )
+        for cell, name, caption, alt in notebooks.figures(chapter.nb):
+            path, which = folder / f"{chapter.name}--{name}", f"{chapter.name}: the figure {name!r}"
+            picture = notebooks.picture(cell, which)
+            found = [output.get("data", {}).get(vector.MIME) for output in cell.outputs]
+            drawing = next(filter(None, found), None)
             if drawing is None:
                 pictures[name] = path = path.with_suffix(".png")
                 path.write_bytes(picture)
             else:
                 drawings[name] = path = path.with_suffix(".svg")
-                _write(path, notebook.unpacked(drawing, which))
-            shown = {
-                "file": path.name,
-                "number": numbers.get(name, ""),
-                "chapter": chapter.name,
-                "name": name,
-            }
-            rows.append(
-                shown | {"caption": " ".join(caption.split()), "description": " ".join(alt.split())}
-            )
-    _write(
-        folder / "figures.csv",
-        scorecard.csv(rows, ("file", "number", "chapter", "name", "caption", "description")),
-    )
+                _write(path, notebooks.unpacked(drawing, which))
+            said = {"caption": " ".join(caption.split()), "description": " ".join(alt.split())}
+            number = numbers.get(name, "")
+            where = {"file": path.name, "number": number, "chapter": chapter.name, "name": name}
+            rows.append(where | said)
+    _write(folder / "figures.csv", scorecard.csv(rows, rows[0] if rows else ("file",)))
     return drawings, pictures
 
 
-# Notebooks, library, environment
-
-
-def _notebooks(project, chapters, folder):
-    folder.mkdir()
-    for chapter in chapters:
-        # The drawings lie in figures/.
-        _write(
-            folder / f"{chapter.name}.ipynb",
-            notebook.dumps(notebook.without(chapter.nb, vector.MIME)),
-        )
-        shutil.copyfile(project.source(chapter.name), folder / f"{chapter.name}.py")
+# Library, environment
 
 
 def _library(project, folder, date):
@@ -268,63 +226,39 @@ def _library(project, folder, date):
     folder.mkdir()
     copy = project.build / "wheel-source"
     shutil.rmtree(copy, ignore_errors=True)
-    copy.mkdir(parents=True)
+    unwanted = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(project.package, copy / project.package.name, ignore=unwanted)
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(project.root / file, copy / file)
-    shutil.copytree(
-        project.package, copy / project.package.name, ignore=shutil.ignore_patterns("__pycache__")
-    )
-    words = [
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--wheel-dir",
-        str(folder),
-        str(copy),
-    ]
-    environment = os.environ | {
-        "SOURCE_DATE_EPOCH": str(int(date.timestamp())),
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
+    words = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir"]
+    fixed = {"SOURCE_DATE_EPOCH": str(int(date.timestamp())), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "pip", *words], capture_output=True, text=True, env=environment
+        [sys.executable, "-m", "pip", "wheel", *words, str(folder), str(copy)],
+        capture_output=True,
+        text=True,
+        env=os.environ | fixed,
     )
     shutil.rmtree(copy, ignore_errors=True)
     if done.returncode or not list(folder.glob("*.whl")):
-        raise PipelineError(
-            f"the library could not be packed (exit {done.returncode}):\n{done.stderr.strip()[-2000:]}"
-        )
+        said = done.stderr.strip()[-2000:]
+        what = f"the library could not be packed (exit {done.returncode})"
+        raise PipelineError(f"{what}:\n{said}")
 
 
 def _environment(project, chapters):
-    """Requirements, the versions that each notebook ran with, and the machine that packed the
-    archive.
-    """
+    """Versions that each notebook ran with, the machine that packed the archive, requirements."""
     groups = {}
     for chapter in chapters:
-        groups.setdefault(tuple(sorted(chapter.nb.metadata.netdyn["versions"].items())), []).append(
-            chapter.name
-        )
+        versions = tuple(sorted(chapter.nb.metadata.netdyn["versions"].items()))
+        groups.setdefault(versions, []).append(chapter.name)
     lines = ["Versions that the notebooks ran with", ""]
     for versions, names in groups.items():
-        lines += (
-            [f"{', '.join(names)}:"]
-            + [f"  {package} {version}" for package, version in versions]
-            + [""]
-        )
+        lines += [f"{', '.join(names)}:", *(f"  {one} {version}" for one, version in versions), ""]
+    machine = {field: value for field, value in provenance.describe().items() if value is not None}
     lines += ["The machine that packed this archive", ""]
-    lines += [
-        f"  {field}: {value}" for field, value in provenance.describe().items() if value is not None
-    ]
-    lines += [
-        "",
-        "requirements.txt",
-        "",
-        (project.root / "requirements.txt").read_text(encoding="utf-8").strip(),
-    ]
-    return "\n".join(lines) + "\n"
+    lines += [*(f"  {field}: {value}" for field, value in machine.items()), ""]
+    requirements = (project.root / "requirements.txt").read_text(encoding="utf-8").strip()
+    return "\n".join([*lines, "requirements.txt", "", requirements]) + "\n"
 
 
 # What the archive says of itself
@@ -333,75 +267,202 @@ def _environment(project, chapters):
 def _runs(chapters):
     for chapter in chapters:
         run = chapter.nb.metadata.netdyn
-        yield f"{fragments.title(chapter.nb)}: profile {run['profile']}, {run['device']}, seed {run['seed']}, {run['executed']}, commit {run['commit']}"
+        way = f"profile {run['profile']}, {run['device']}, seed {run['seed']}, {run['executed']}"
+        yield f"{pages.title(chapter.nb)}: {way}, commit {run['commit']}"
 
 
 def _front(project, about, chapters):
     return {
         "title": about["title"],
-        "authors": "; ".join(deposit.name(author) for author in about["authors"]),
+        "authors": "; ".join(author_name(author) for author in about["authors"]),
         "lines": [
             f"Version {about['version']}, {about['date-released']}; commit {project.commit()}.",
-            "The whole of the website on paper, with its numbers of figures and equations. Code that the website folds away is left out.",
+            "The whole of the website on paper, with its numbers of figures and equations. "
+            "Code that the website folds away is left out.",
             *_runs(chapters),
             "Text and figures: CC BY 4.0. Code: MIT licence.",
         ],
     }
 
 
-def _readme(project, about, chapters, pictures, with_pdf):
-    notes = [f"{chapter.name}: {chapter.origin}." for chapter in chapters if chapter.origin]
-    if pictures:
-        notes.append(
-            f"{len(pictures)} figures are pictures (PNG), because their runs kept no vector drawing; figures/figures.csv lists all."
-        )
-    if not with_pdf:
-        notes.append("The archive was made without book.pdf.")
-    contents = (
-        ("site/", "the website: open site/index.html in a browser; it needs no network"),
-        *(
-            [("book.pdf", "the whole book as one document, with the numbering of the website")]
-            if with_pdf
-            else []
-        ),
-        (
-            "notebooks/",
-            "each chapter as an executed notebook (.ipynb) and as its source (.py, Jupytext)",
-        ),
-        ("figures/", "every figure, CHAPTER--NAME; figures.csv has their numbers and captions"),
-        (
-            "data/",
-            "published results, opened by numpy.load; site/book/published.html says what each holds; data/runs: other runs of chapters, as JSON",
-        ),
-        (
-            "claims.json, claims.csv",
-            "every claim of the papers that was tested, with its measured value and verdict",
-        ),
-        ("library/", "the library netdyn_lib: pip install library/*.whl"),
-        ("environment.txt", "requirements, the versions that the notebooks ran with, the machine"),
-        (
-            "CITATION.cff, metadata.json",
-            "how to cite this, for programs; the second in the words of a data repository",
-        ),
-        ("LICENSE", "the licence of the code; site/book/licence.html has that of text and figures"),
-        ("verify.py, SHA256SUMS", "checksums of all files, and what checks them"),
+_README = """\
+{title}
+Version {version}, {date}; commit {commit}
+
+
+{abstract}
+
+
+What is in it
+
+{contents}
+
+
+How the chapters were run
+
+{runs}
+
+
+{notes}How to verify it
+
+  python verify.py
+
+  checks every checksum, that no file is missing or extra, and that the links of the website
+  lead somewhere. It needs Python 3.8 or later and nothing else.
+  The exit status is 0 if all is well and 1 if not.
+
+
+How to cite it
+
+  {cited}
+
+  Please cite the papers whose experiments it repeats, too:
+
+{papers}
+"""
+_PDF = """\
+  book.pdf
+      the whole book as one document, with the numbering of the website
+"""
+_CONTENTS = """\
+  site/
+      the website: open site/index.html in a browser; it needs no network
+  book.pdf
+      the whole book as one document, with the numbering of the website
+  notebooks/
+      each chapter as an executed notebook (.ipynb) and as its source (.py, Jupytext)
+  figures/
+      every figure, CHAPTER--NAME; figures.csv has their numbers and captions
+  data/
+      published results, opened by numpy.load; site/book/published.html says what each holds;
+      data/runs: other runs of chapters, as JSON
+  claims.json, claims.csv
+      every claim of the papers that was tested, with its measured value and verdict
+  library/
+      the library netdyn_lib: pip install library/*.whl
+  environment.txt
+      requirements, the versions that the notebooks ran with, the machine
+  CITATION.cff, metadata.json
+      how to cite this, for programs; the second in the words of a data repository
+  LICENSE
+      the licence of the code; site/book/licence.html has that of text and figures
+  verify.py, SHA256SUMS
+      checksums of all files, and what checks them"""
+
+
+def _readme(project, about, chapters, notes, with_pdf):
+    lines = "\n".join(f"  {note}" for note in notes)
+    return _README.format(
+        title=about["title"],
+        version=about["version"],
+        date=about["date-released"],
+        commit=project.commit(),
+        abstract=" ".join(about["abstract"].split()),
+        contents=_CONTENTS if with_pdf else _CONTENTS.replace(_PDF, ""),
+        runs="\n".join(f"  {line}" for line in _runs(chapters)),
+        notes=f"What to know of this copy\n\n{lines}\n\n\n" if notes else "",
+        cited=cited(about),
+        papers="\n".join(f"  {reference(paper)}" for paper in about["references"]),
     )
-    blocks = [
-        f"{about['title']}\nVersion {about['version']}, {about['date-released']}; commit {project.commit()}",
-        " ".join(about["abstract"].split()),
-        "What is in it\n\n" + "\n".join(f"  {name}\n      {text}" for name, text in contents),
-        "How the chapters were run\n\n" + "\n".join(f"  {line}" for line in _runs(chapters)),
-        *(
-            ["What to know of this copy\n\n" + "\n".join(f"  {note}" for note in notes)]
-            if notes
-            else []
-        ),
-        "How to verify it\n\n  python verify.py\n\n"
-        "  checks every checksum, that no file is missing or extra, and that the links of the website lead somewhere.\n"
-        "  It needs Python 3.8 or later and nothing else. The exit status is 0 if all is well and 1 if not.",
-        "How to cite it\n\n  "
-        + deposit.cited(about)
-        + "\n\n  Please cite the papers whose experiments it repeats, too:\n\n"
-        + "\n".join(f"  {deposit.reference(paper)}" for paper in about["references"]),
+
+
+# What a data repository asks
+
+
+def citation(project):
+    """Return CITATION.cff as a dict, complete for a deposit and of this library's version."""
+    path = project.root / "CITATION.cff"
+    found = pages.read_citation(path)
+    missing = [field for field in _NEEDED if not found.get(field)]
+    if missing:
+        raise PipelineError(f"{path.name} lacks {', '.join(missing)}: a deposit needs them")
+    if str(found["version"]) != __version__:
+        what = f"{path.name} has version {found['version']}, but netdyn_lib has {__version__}"
+        raise PipelineError(f"{what}: which is it?")
+    return found
+
+
+def metadata(citation):
+    """Return the body of a deposition for Zenodo's interface, as JSON ready to be sent."""
+    kind = citation.get("type", "software")
+    if kind not in _UPLOADS:
+        known = " or ".join(_UPLOADS)
+        raise PipelineError(f"CITATION.cff has the type {kind!r}: must be {known}")
+    abstract = markup.escape(" ".join(citation["abstract"].split()), quote=False)
+    related = [
+        {
+            "identifier": doi(paper),
+            "relation": "isSupplementTo",
+            "scheme": "doi",
+            "resource_type": _resource(paper),
+        }
+        for paper in citation["references"]
+        if doi(paper)
     ]
-    return "\n\n\n".join(blocks) + "\n"
+    about = {
+        "title": citation["title"],
+        "upload_type": _UPLOADS[kind],
+        "publication_date": str(citation["date-released"]),
+        "description": f"<p>{abstract}</p>",
+        "creators": [
+            {"name": author_name(author)} | _orcid(author) for author in citation["authors"]
+        ],
+        "access_right": "open",
+        "license": citation["license"].lower(),
+        "keywords": citation["keywords"],
+        "version": str(citation["version"]),
+        "language": "eng",
+        "related_identifiers": related,
+        "references": [reference(paper) for paper in citation["references"]],
+    }
+    return json.dumps({"metadata": about}, ensure_ascii=False, indent=1) + "\n"
+
+
+def author_name(person):
+    """Return an author as "Family, Given", or the name of a group.
+
+    >>> author_name({"family-names": "Kato", "given-names": "Tosio"})
+    'Kato, Tosio'
+    """
+    names = (person.get("family-names"), person.get("given-names"))
+    return person.get("name") or ", ".join(filter(None, names))
+
+
+def doi(paper):
+    """Return a paper's DOI; None where there is none.
+
+    A preprint's is made from its address, for arXiv registers one for each.
+
+    >>> doi({"url": "https://arxiv.org/abs/2506.08523"})
+    '10.48550/arXiv.2506.08523'
+    """
+    if paper.get("doi"):
+        return paper["doi"]
+    found = _ARXIV.match(paper.get("url") or "")
+    return f"10.48550/arXiv.{found[1]}" if found else None
+
+
+def reference(paper):
+    """Return a paper in one line: authors, year, title, where, DOI."""
+    where = paper.get("journal") or paper.get("collection-title") or ""
+    authors = "; ".join(author_name(author) for author in paper["authors"])
+    text = f"{authors} ({paper['year']}). {paper['title']}. {where}".rstrip(". ") + "."
+    return text + (f" https://doi.org/{doi(paper)}" if doi(paper) else "")
+
+
+def cited(citation):
+    """Return how to cite the companion, in one line."""
+    authors = "; ".join(author_name(author) for author in citation["authors"])
+    found = f" https://doi.org/{citation['doi']}" if citation.get("doi") else ""
+    when = f"Version {citation['version']}, {str(citation['date-released'])[:4]}"
+    return f"{authors}. {citation['title']}. {when}.{found}"
+
+
+def _orcid(person):
+    return {"orcid": person["orcid"].rpartition("/")[2]} if person.get("orcid") else {}
+
+
+def _resource(paper):
+    if (paper.get("journal") or "").lower() == "arxiv":
+        return "publication-preprint"
+    return _RESOURCES.get(paper["type"], "publication-other")

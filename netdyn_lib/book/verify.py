@@ -151,9 +151,8 @@ def main(folder):
     if len(problems) > SHOWN:
         print(f"and {len(problems) - SHOWN} more")
     if problems:
-        print(
-            f"FAILED: {len(problems)} problem{'s' if len(problems) > 1 else ''} in {len(sums)} files"
-        )
+        many = "s" if len(problems) > 1 else ""
+        print(f"FAILED: {len(problems)} problem{many} in {len(sums)} files")
         return 1
     print(f"OK: {len(sums)} files are as they were, and every link of the website leads somewhere")
     return 0

@@ -1,5 +1,6 @@
 """The numbers of the interactive pages are the library's."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -17,7 +18,7 @@ from netdyn_lib.maps import bifurcations, one_dimensional
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, judgements
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+BOOK = Path(__file__).resolve().parents[2] / "book"
 SIZE, CHAPTER = sizes.sizes("explorers"), sizes.sizes("01_toy_map")
 FIELDS = ("estimate", "low", "high")
 
@@ -34,10 +35,17 @@ def close(found, wanted):
 # Packing and scripts
 
 
+def unpacked(pack):
+    """The array that ``explorers.packed`` packed, to within half a step."""
+    whole = np.frombuffer(base64.b64decode(pack["data"]), "<i2").reshape(pack["shape"])
+    missing, least = whole == explorers.MISSING, whole == explorers.MINUS_INFINITY
+    return np.where(missing, np.nan, np.where(least, -np.inf, whole * pack["step"]))
+
+
 def test_packing_keeps_values_to_half_a_step():
     values = np.random.default_rng(0).normal(size=(3, 4, 5))
     values[0, 0, 0], values[1, 1, 1] = np.nan, -np.inf
-    found = explorers.unpacked(explorers.packed(values, 1e-3))
+    found = unpacked(explorers.packed(values, 1e-3))
     np.testing.assert_allclose(found, values, atol=0.5001e-3)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
 
@@ -105,7 +113,7 @@ def toy_map():
 
 
 def test_exponents_of_the_map_are_the_librarys(toy_map):
-    shown = explorers.unpacked(toy_map["exponent"])
+    shown = unpacked(toy_map["exponent"])
     rates = one_dimensional.grid(*toy_map["range"], len(shown))
     some = np.arange(5, len(shown), 97)
     wanted = one_dimensional.lyapunov_exponent(
@@ -117,7 +125,7 @@ def test_exponents_of_the_map_are_the_librarys(toy_map):
 
 def heights(diagram, column):
     """The heights that are inked in one column of a bifurcation diagram, as weights."""
-    pairs = np.frombuffer(explorers.base64.b64decode(diagram["ink"]), np.uint8).reshape(
+    pairs = np.frombuffer(base64.b64decode(diagram["ink"]), np.uint8).reshape(
         diagram["columns"], -1
     )
     ink = np.stack([pairs >> 4, pairs & 15], axis=-1).reshape(diagram["columns"], -1)
@@ -236,17 +244,17 @@ def test_curves_are_the_published_ones(shown, name):
     assert len(curves["epochs"]) <= SIZE.points
     logs = responses.log_mean_distance(data)[:, :: curves["every"]].transpose(0, 2, 1)
     there = np.broadcast_to(data["present"].values[:, :, None], logs.shape)
-    found = explorers.unpacked(curves["distance"])
+    found = unpacked(curves["distance"])
     np.testing.assert_allclose(found[there], logs[there], atol=0.51e-3)
     assert np.isnan(found[~there]).all()
     accuracy = (
         data["test_accuracy"].transpose("eta", "init", "epoch").values[:, :, :: curves["every"]]
     )
     np.testing.assert_allclose(
-        explorers.unpacked(curves["test_accuracy"])[there], accuracy[there], atol=0.51e-4
+        unpacked(curves["test_accuracy"])[there], accuracy[there], atol=0.51e-4
     )
     loss = np.log(data["loss"].transpose("eta", "init", "epoch").values[:, :, :: curves["every"]])
-    np.testing.assert_allclose(explorers.unpacked(curves["loss"])[there], loss[there], atol=0.51e-3)
+    np.testing.assert_allclose(unpacked(curves["loss"])[there], loss[there], atol=0.51e-3)
 
 
 def test_titles_name_data_and_network(shown):
@@ -294,10 +302,8 @@ def test_trajectories_are_those_of_descent(short):
                 record["distance"][short["epochs"], k].T,
                 record["loss"][short["epochs"], k].T,
             )
-            np.testing.assert_allclose(
-                explorers.unpacked(one["distance"]), np.log(distance), atol=0.51e-3
-            )
-            np.testing.assert_allclose(explorers.unpacked(one["loss"]), np.log(loss), atol=0.51e-3)
+            np.testing.assert_allclose(unpacked(one["distance"]), np.log(distance), atol=0.51e-3)
+            np.testing.assert_allclose(unpacked(one["loss"]), np.log(loss), atol=0.51e-3)
             fit = growth_fits.best_fit(record["mean_distance"][:61, k])
             assert one["fit"]["exponent"] == pytest.approx(fit.slope[0], rel=1e-5)
             assert (one["fit"]["start"], one["fit"]["stop"], one["fit"]["kept"]) == (
@@ -307,7 +313,7 @@ def test_trajectories_are_those_of_descent(short):
             )
             places, shares = explorers.principal(record["weights"][short["epochs"], k])
             np.testing.assert_allclose(
-                explorers.unpacked(one["projection"]),
+                unpacked(one["projection"]),
                 places.transpose(1, 2, 0),
                 atol=abs(places).max() / 32000,
             )

@@ -3,19 +3,25 @@
 import pytest
 from bs4 import BeautifulSoup
 
-from netdyn_lib.book import joined
+from netdyn_lib.book import pdf
 from netdyn_lib.book.project import PipelineError
 
 FRONT = {"title": "A <title>", "authors": "Us", "lines": ["Version 1"]}
 PARTS = [("", ["book/index"]), ("Chapters", ["notebooks/01_a"])]
-INDEX = """<html><head><script>window.MathJax = {"options": {"processHtmlClass": "math"}}</script></head><body><article>
+INDEX = """<html><head>
+<script>window.MathJax = {"options": {"processHtmlClass": "math"}}</script></head><body><article>
 <h1>The book<a class="headerlink" href="#x">#</a></h1><p id="x"><a id="in" href="#x">here</a>
-<a id="page" href="../notebooks/01_a.html">page</a> <a id="place" href="../notebooks/01_a.html#x">place</a>
-<a id="file" href="../_downloads/c.json">file</a> <a id="out" href="https://example.org">out</a></p></article></body></html>"""
-CHAPTER = """<html><body><nav>menu</nav><article><h1>1. A</h1><details><summary>Show</summary>folded</details>
-<details open><summary>Shown</summary>unfolded</details><button>copy</button><div class="d-print-none">moves</div><form hidden><button>filter</button></form>
+<a id="page" href="../notebooks/01_a.html">page</a>
+<a id="place" href="../notebooks/01_a.html#x">place</a>
+<a id="file" href="../_downloads/c.json">file</a> <a id="out" href="https://example.org">out</a></p>
+</article></body></html>"""
+CHAPTER = """<html><body><nav>menu</nav><article><h1>1. A</h1>
+<details><summary>Show</summary>folded</details>
+<details open><summary>Shown</summary>unfolded</details><button>copy</button>
+<div class="d-print-none">moves</div><form hidden><button>filter</button></form>
 <div class="explorer"><input><p>slider</p></div>
-<figure id="x"><img src="../_images/x.png" alt="x"><figcaption>Fig. 1.1</figcaption></figure></article></body></html>"""
+<figure id="x"><img src="../_images/x.png" alt="x"><figcaption>Fig. 1.1</figcaption></figure>
+</article></body></html>"""
 
 
 @pytest.fixture
@@ -27,8 +33,9 @@ def html(tmp_path):
     return tmp_path
 
 
-def soup(html, **options):
-    return BeautifulSoup(joined.document(html, PARTS, FRONT, **options), "html.parser")
+def soup(html, drawings=None, **options):
+    book = pdf.Book(html, PARTS, FRONT, drawings or {})
+    return BeautifulSoup(pdf.document(book, **options), "html.parser")
 
 
 def test_links_point_into_the_document(html):
@@ -58,12 +65,13 @@ def test_what_a_page_folds_away_or_moves_is_left_out(html):
         word in text
         for word in ("Show ", " folded", "menu", "copy", "moves", "filter", "slider", "#")
     )
-    assert text.count(joined.INSTEAD) == 1
+    assert text.count(pdf.INSTEAD) == 1
 
 
 def test_pictures_are_found_from_the_document_and_drawings_take_their_place(html):
     assert soup(html, at="html").find("img")["src"] == "html/_images/x.png"
-    assert soup(html, drawings={"x": "figures/x.svg"}).find("img")["src"] == "figures/x.svg"
+    drawing = html / "x.svg"
+    assert soup(html, {"x": drawing}).find("img")["src"] == drawing.as_uri()
 
 
 def test_contents_have_captions_titles_and_page_numbers(html):
@@ -77,14 +85,14 @@ def test_contents_have_captions_titles_and_page_numbers(html):
 
 
 def test_formulas_are_configured_as_on_the_site_without_hidden_copies(html):
-    text = joined.document(html, PARTS, FRONT)
+    text = pdf.document(pdf.Book(html, PARTS, FRONT))
     assert '"processHtmlClass": "math"' in text and '"enableAssistiveMml": false' in text
     assert "A &lt;title&gt;" in text
 
 
 def test_a_page_that_is_missing_or_empty_is_named(html):
     with pytest.raises(PipelineError, match="no page .*nothing.html"):
-        joined.document(html, [("", ["book/nothing"])], FRONT)
+        pdf.document(pdf.Book(html, [("", ["book/nothing"])], FRONT))
     (html / "book" / "index.html").write_text("<article></article>")
     with pytest.raises(PipelineError, match="book/index.html has no heading"):
-        joined.document(html, PARTS, FRONT)
+        pdf.document(pdf.Book(html, PARTS, FRONT))

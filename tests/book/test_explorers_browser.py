@@ -1,20 +1,17 @@
 """The explorers in a browser: what they show at a setting is what the library gives there.
 
-The fixture ``site`` is a folder with the explorers' pages as ``book/explore_NAME.html`` and their
-files in ``_static``. Here it holds the pages' own HTML without the theme around it; a built site
-can take its place.
+The fixture ``site`` holds the pages' own HTML without the theme around it, beside the files that
+the built site has for them.
 """
 
 import json
 import math
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netdyn_lib.book import explorers
 from netdyn_lib.experiments import sizes as profiles
 from netdyn_lib.experiments.learning_rate_sweep import published, responses
 from netdyn_lib.maps import one_dimensional
@@ -22,7 +19,7 @@ from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent
 from tests import browser as browsers
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+BOOK = Path(__file__).resolve().parents[2] / "book"
 NAMES = ("map", "sweeps", "trajectories")
 CHAPTER, SIZE = profiles.sizes("01_toy_map"), profiles.sizes("explorers")
 START = 0.1
@@ -33,19 +30,16 @@ SHELL = (
 )
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
+@pytest.fixture(scope="module")
+def site(html, tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorers")
-    source = folder / "book"
-    shutil.copytree(BOOK / "_static", source / "_static")
-    (source / "results").symlink_to(BOOK / "results")
+    (folder / "_static").symlink_to((html / "_static").resolve())
+    (folder / "book").mkdir()
     for name in NAMES:
         text = (BOOK / f"explore_{name}.md").read_text(encoding="utf-8")
-        (source / f"explore_{name}.md").write_text(text, encoding="utf-8")
         body = "".join(re.findall(r"```\{raw\} html\n(.*?)```", text, flags=re.S))
-        (source / f"explore_{name}.html").write_text(SHELL.format(body), encoding="utf-8")
-    explorers.write(source, source / "results")
-    (source / "_static").rename(folder / "_static")
+        page = folder / "book" / f"explore_{name}.html"
+        page.write_text(SHELL.format(body), encoding="utf-8")
     return folder
 
 
@@ -70,7 +64,8 @@ class Explorer:
 
     def slide(self, name, value):
         """Move a slider as a hand does: it changes, and says so."""
-        move = "(node, value) => { node.value = value; node.dispatchEvent(new Event('input', {bubbles: true})); }"
+        said = "node.dispatchEvent(new Event('input', {bubbles: true}));"
+        move = f"(node, value) => {{ node.value = value; {said} }}"
         self.part(name).evaluate(move, str(value))
 
     def said(self):
@@ -130,7 +125,8 @@ def test_every_chart_and_control_has_a_name(open_page, name):
         assert svg.get_attribute("role") == "img" and len(svg.get_attribute("aria-label")) > 40
         assert svg.locator(".explore-label").count() >= 1
     unnamed = shown.root.evaluate(
-        "node => [...node.querySelectorAll('input, select')].filter(n => !n.labels.length || !n.labels[0].textContent.trim()).length"
+        "node => [...node.querySelectorAll('input, select')]"
+        ".filter(n => !n.labels.length || !n.labels[0].textContent.trim()).length"
     )
     assert unnamed == 0
     assert shown.part("readout").get_attribute("aria-live") == "polite"

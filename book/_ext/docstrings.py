@@ -19,14 +19,15 @@ LONGEST_VALUE = 80
 
 
 def setup(app):
-    """Called by Sphinx: loads autodoc and napoleon, and sets their options."""
-    app.setup_extension("sphinx.ext.autodoc")
-    app.setup_extension("sphinx.ext.napoleon")
+    """Load autodoc, autosummary and napoleon, and set their options."""
+    for extension in ("autodoc", "autosummary", "napoleon"):
+        app.setup_extension(f"sphinx.ext.{extension}")
     settings = {
         "add_module_names": False,
         "autodoc_member_order": "bysource",
         "autodoc_typehints": "none",
         "autodoc_use_type_comments": False,
+        "autosummary_generate": False,
         "html_domain_indices": False,
         "napoleon_google_docstring": False,
         "napoleon_use_ivar": True,

@@ -1,18 +1,20 @@
-"""Every notebook: its pair, its parameters, its outputs and its figures."""
+"""Every notebook: its pair, its parameters, its outputs and its figures; and how pairs are made."""
 
 import ast
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
-from netdyn_lib.book import notebooks, pair
-from netdyn_lib.book.project import Project
+from netdyn_lib.book import execute, notebooks
+from netdyn_lib.book.project import PipelineError, Project
 from netdyn_lib.experiments import sizes
+from netdyn_lib.figures import vector
 from netdyn_lib.results import claims
 
-PROJECT = Project(Path(__file__).resolve().parents[1])
+from . import small
+
+PROJECT = Project(small.ROOT)
 NAMES = PROJECT.names()
 each = pytest.mark.parametrize("name", NAMES)
 GLUE = "application/papermill.record"
@@ -33,7 +35,7 @@ def test_no_pair_is_without_its_source():
 @each
 def test_source_and_pair_agree(name):
     assert PROJECT.committed(name).exists(), "run make notebooks"
-    assert pair.disagreement(PROJECT, name) == ""
+    assert notebooks.disagreement(PROJECT, name) == ""
 
 
 @each
@@ -44,7 +46,7 @@ def test_the_pair_shows_a_default_run(name):
     assert {k: nb.metadata.netdyn[k] for k in ("profile", "seed")} == {
         k: defaults[k] for k in ("profile", "seed")
     }
-    assert set(pair.KEPT) <= set(nb.metadata.netdyn)
+    assert set(notebooks.KEPT) <= set(nb.metadata.netdyn)
     assert not any(notebooks.INJECTED in notebooks.tags(cell) for cell in nb.cells)
 
 
@@ -65,25 +67,18 @@ def test_no_cell_failed_or_complained(name):
 
 
 @each
-def test_every_figure_is_described(name):
-    found = notebooks.figures(committed(name))
-    assert found, "a chapter without a figure"
-    for cell, label, caption, alt in found:
-        assert label.startswith("fig-"), cell.source
-        assert len(caption) > 20, label
-        assert len(alt) > 20, label
-        assert alt != caption, label
-        pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
-        assert len(pictures) == 1, f"{label}: {len(pictures)} pictures in one figure"
-
-
-@each
-def test_every_picture_is_a_figure(name):
+def test_every_picture_is_a_figure_that_is_described(name):
     nb = committed(name)
-    declared = [cell.id for cell, *_ in notebooks.figures(nb)]
+    found = notebooks.figures(nb)
+    assert found, "a chapter without a figure"
+    for _, label, caption, alt in found:
+        assert label.startswith("fig-") and min(len(caption), len(alt)) > 20 and alt != caption, (
+            label
+        )
+    declared = {cell.id for cell, *_ in found}
     for cell in code(nb):
-        if any("image/png" in output.get("data", {}) for output in cell.outputs):
-            assert cell.id in declared, cell.source
+        pictures = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        assert pictures == (cell.id in declared), f"{pictures} pictures in {cell.source}"
 
 
 def test_figure_names_are_unique():
@@ -180,3 +175,72 @@ def displays(cell):
         and isinstance(body[-1], ast.Expr)
         and isinstance(body[-1].value, ast.Name | ast.Attribute)
     )
+
+
+# The source, and making pairs
+
+
+def test_cell_ids_are_stable(project):
+    path = project.source("01_first")
+    before = [cell.id for cell in notebooks.read_source(path).cells]
+    cells = "# %%\nx = 1\n\n# %%\nx = 1\n\n# %%\nprint(seed + 1)\n"
+    small.write(project, "01_first", cells)
+    after = [cell.id for cell in notebooks.read_source(path).cells]
+    assert len(set(after)) == len(after) == len(before) + 2
+    assert [after[0], after[1], after[-1]] == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed = 0\n", "", "lacks seed"),
+        ("seed = 0", "seed = int(0)", r"'seed = int\(0\)', not a plain value"),
+        (' tags=["parameters"]', "", "0 cells carry the tag 'parameters'"),
+    ],
+)
+def test_a_bad_parameters_cell_is_named(project, old, new, message):
+    project.source("01_first").write_text(small.HEADER.replace(old, new))
+    with pytest.raises(PipelineError, match=f"01_first: .*{message}"):
+        execute.execute(project, execute.Way(device="cpu"), only="01")
+
+
+def executed(project, **changed):
+    """Keep a run of the first notebook's source, as papermill leaves one."""
+    nb = notebooks.read_source(project.source("01_first"))
+    cell = nbformat.v4.new_code_cell("seed = 0")
+    cell.metadata.tags = [notebooks.INJECTED]
+    printed = nbformat.v4.new_output("stream", text="1\n")
+    drawing = nbformat.v4.new_output("display_data", {"text/plain": "…", vector.MIME: "x"})
+    nb.cells[-1].outputs = [printed, drawing]
+    nb.cells[-1].metadata.papermill = {"duration": 1}
+    nb.cells.insert(2, cell)
+    lacking = {"peak_mb": 1, "machine": "m", "modules": {}, "key": "of the build folder"}
+    nb.metadata.netdyn = small.RUN | lacking | changed
+    small.keep(project.executed("laptop", "01_first"), notebooks.tidy(nb))
+
+
+def test_a_pair_is_the_source_with_outputs(project):
+    executed(project)
+    notebooks.pair(project, only="01", log=small.quiet)
+    nb = notebooks.read(project.committed("01_first"))
+    assert notebooks.disagreement(project, "01_first") == ""
+    assert nb.cells[-1].outputs[0].text == "1\n"
+    assert [cell.execution_count for cell in code(nb)] == [1, 2]
+    assert nb.metadata.netdyn.keys() == set(notebooks.KEPT)
+    text = project.committed("01_first").read_text()
+    assert not [word for word in ("papermill", "injected", "key", vector.MIME) if word in text]
+    # A change of the source shows.
+    small.write(project, "01_first", "# %%\nprint(seed + 2)\n")
+    assert notebooks.disagreement(project, "01_first")
+    with pytest.raises(PipelineError, match="executed before its source changed"):
+        notebooks.pair(project, only="01")
+
+
+def test_a_pair_shows_the_default_run_on_the_processor(project):
+    for changed, said in (({"seed": 5}, "seed 5, .*: seed 0"), ({"device": "cuda"}, "'cuda'")):
+        executed(project, **changed)
+        with pytest.raises(PipelineError, match=f"01_first was executed with .*{said}"):
+            notebooks.pair(project, only="01")
+    with pytest.raises(PipelineError, match="02_second has not been executed"):
+        notebooks.pair(project, only="02")
+    assert not project.committed("01_first").exists()
