@@ -100,6 +100,7 @@ class ConvolutionalStepper:
         return block + self.target.numel() + 4 * self.task.network.count
 
     def forward(self, params: torch.Tensor) -> torch.Tensor:
+        """Return the output (E, C, N) of ``params`` (E, P), and keep their gradient."""
         count = len(params)
         if len(self._networks) != count:
             self._output = params.new_empty(count, *self.target.shape)
@@ -134,6 +135,7 @@ class ConvolutionalStepper:
         return self._spaces[samples]
 
     def subtract(self, params: torch.Tensor, rates: torch.Tensor) -> None:
+        """Move ``params`` down the gradient of the last :meth:`forward`, by ``rates`` (E, 1)."""
         params.addcmul_(self._gradient, rates, value=-self._weight)
 
 

@@ -356,8 +356,8 @@ def search(
         if not len(remaining):
             break
         steps = min(_STRETCH, cap - max(len(curves[remaining[0]]) - 1, 0))
-        options = {"workers": workers, "stop": stop}
-        record = run(descent, params[remaining], steps, ("test_accuracy",), **options)
+        some, observe = params[remaining], ("test_accuracy",)
+        record = run(descent, some, steps, observe, workers=workers, stop=stop)
         params[remaining] = record.final.to(params)
         for column, k in enumerate(remaining):
             # Epoch 0 of a stretch is the last of the one before.

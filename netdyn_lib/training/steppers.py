@@ -68,6 +68,7 @@ class MLPStepper:
 
     @property
     def padded(self) -> bool:
+        """Whether a stack needs one more row, which is no network's."""
         return not self._grouped
 
     @property
@@ -77,6 +78,7 @@ class MLPStepper:
         return self._per_sample * len(self._blocks[0]) + more
 
     def forward(self, params: torch.Tensor) -> torch.Tensor:
+        """Return the output (E, C, N) of ``params`` (E, P), and keep their gradient."""
         stacks, _ = self._of(params)
         for stack in stacks:
             stack.begin(self._data)
@@ -124,6 +126,7 @@ class MLPStepper:
             stack.into_first.index_add_(0, block.active, part)
 
     def subtract(self, params: torch.Tensor, rates: torch.Tensor) -> None:
+        """Move ``params`` down the gradient of the last :meth:`forward`, by ``rates`` (E, 1)."""
         for layer, gradient in zip(self._of(params)[1], self._flat):
             layer.addcmul_(gradient, rates, value=-self._weight)
 
@@ -242,6 +245,7 @@ class ModuleStepper:
         return self.task.loss.value(output, y) * self._share(y), output
 
     def forward(self, params: torch.Tensor) -> torch.Tensor:
+        """Return the output (E, C, N) of ``params`` (E, P), and keep their gradient."""
         output = params.new_empty(len(params), *self.target.shape)
         self._gradient = torch.zeros_like(params)
         for block in self._blocks:
@@ -256,6 +260,7 @@ class ModuleStepper:
         return output
 
     def subtract(self, params: torch.Tensor, rates: torch.Tensor) -> None:
+        """Move ``params`` down the gradient of the last :meth:`forward`, by ``rates`` (E, 1)."""
         params -= rates * self._gradient
 
 
