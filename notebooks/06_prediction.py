@@ -15,7 +15,7 @@
 # %% [markdown]
 # # Tangent space: can the outcome be told early?
 #
-# Of many small networks that learn the same thing some end well and some badly. {cite:t}`sharafi2024` (S) ask whether their
+# Of many small networks that learn the same thing some end well and some badly. {cite:t}`sharafi2024` ask whether their
 # *tangent dynamics* tells which, long before the end: finite-time Lyapunov exponents, and covariant Lyapunov vectors,
 # the directions along which perturbations grow and shrink. They report that both do, as early as $t = 0.015$ of a training that lasts until $t = 10$.
 # In the journal's version of the paper {cite:p}`sharafi2025` the abstract no longer mentions the vectors.
@@ -25,26 +25,40 @@
 # The same tools then look at the networks of the chapters before: how many directions of weight space are neutral, and what they are.
 
 # %%
-from myst_nb import glue
+import numpy as np
+import pandas as pd
+import xarray as xr
 
 from netdyn_lib.experiments import neutral_directions, sizes, spectra
-from netdyn_lib.experiments.outcome_prediction import measures, published, results
+from netdyn_lib.experiments.outcome_prediction import predicting, published, results
 from netdyn_lib.figures import prediction as draw
-from netdyn_lib.figures import prediction as draw_tangent
 from netdyn_lib.results import claims, provenance
+from netdyn_lib.results.glue import glue_all
 from netdyn_lib.tasks import tasks
-from netdyn_lib.training import gradient_descent
+from netdyn_lib.training.gradient_descent import GradientDescent
 
 # %% tags=["parameters"]
 profile = "laptop"
 device = "auto"
 seed = 0
+# None means the profile's
+early = None  # time at which one predicts
+group = None  # networks of which the best is wanted
+risk = None  # share of groups whose best may be missed
+iris_rates = None  # learning rates of whole spectra
+iris_networks = None
+iris_epochs = None  # before "late" begins
+phase_networks = None  # followed through phases
+phase_epochs = None
+leading_rates = None  # learning rates of leading exponents
+leading_networks = None
+leading_epochs = None
 
 # %% [markdown]
 # ## The map and its derivative
 #
 # Gradient descent is the map $F(W) = W - \eta\,\nabla L(W)$, and a perturbation $v$ of its weights obeys $v(t+1) = J(t)\,v(t)$ with the
-# Jacobian $J = 1 - \eta H(W(t))$, $H$ the Hessian of the loss. S derive it for three layers; here it is for one hidden layer of any width and activation $\varphi$.
+# Jacobian $J = 1 - \eta H(W(t))$, $H$ the Hessian of the loss. Sharafi 2024 derive it for three layers; here it is for one hidden layer of any width and activation $\varphi$.
 # Let $\tilde x = (x, 1)$, $z_j = w_j\cdot\tilde x$ and $a_j = \varphi(z_j)$ for the hidden units, $\tilde a = (a, 1)$, and $f_c = u_c\cdot\tilde a$ for the outputs.
 # With $r_c = \partial L/\partial f_c$ and $G_{cd} = \partial^2 L/\partial f_c\,\partial f_d$ for one sample, the chain rule gives three blocks, to be summed over samples:
 #
@@ -63,28 +77,55 @@ seed = 0
 #
 # ## 8,000 networks with nine weights
 #
-# Two inputs, two hidden units, one output. S leave open what the networks learn; here they learn $y \propto (x_1 + x_2)^2$ at 100 random points,
-# scaled such that the best constant has a loss $C = \frac12\sum (f - y)^2$ of 200, with $\eta = dt = 0.001$ until $t = 10$. As in S a run is *ideal* when it ends with $C < 4$ and has *failed* when $C > 100$;
+# Two inputs, two hidden units, one output. Sharafi 2024 leave open what the networks learn; here they learn $y \propto (x_1 + x_2)^2$ at 100 random points,
+# scaled such that the best constant has a loss $C = \frac12\sum (f - y)^2$ of 200, with $\eta = dt = 0.001$ until $t = 10$. As in Sharafi 2024 a run is *ideal* when it ends with $C < 4$ and has *failed* when $C > 100$;
 # one that overflows has failed. Four ensembles: tanh and ReLU, with weights and biases from $\mathcal N(0, 1)$ or Glorot's uniform weights.
 
 # %%
-size = sizes.sizes("06_prediction", profile)
-here = results.live(profile, seed)
-papers = results.paper()
-known = results.judged(papers, here)
+size = sizes.sizes(
+    "06_prediction",
+    profile,
+    early=early,
+    group=group,
+    risk=risk,
+    iris_rates=iris_rates,
+    iris_networks=iris_networks,
+    iris_epochs=iris_epochs,
+    phase_networks=phase_networks,
+    phase_epochs=phase_epochs,
+    leading_rates=leading_rates,
+    leading_networks=leading_networks,
+    leading_epochs=leading_epochs,
+)
+
+# %%
+here = results.live(profile, seed)  # ensemble → dataset, computed here
+papers = results.paper()  # ensemble → dataset, areas under ROC curves, savings; published
+known = {name: papers[name][0] if name in papers else data for name, data in here.items()}
+outcomes = {name: predicting.outcomes(data) for name, data in known.items()}
 
 # %% tags=["nbval-ignore-output"]
-print(results.notes(here, papers))
+for name, data in here.items():
+    print(f"{name}: {data.sizes['network']:,} networks computed here")
+for name in here:
+    if name in papers:
+        count, source = known[name].sizes["network"], known[name].attrs["provenance"]
+        print(f"{name}: {count:,} networks published ({source})")
+    else:
+        command = published.command(name)
+        print(f"NOTE: nothing is published of the campaign {name!r}; compute it: {command}")
 
 # %% tags=["hide-input"]
 # | label: fig-prediction-outcomes
 # | fig-cap: >-
 # |   Final loss of the networks of each ensemble, computed here, by outcome; shares above.
 # | fig-alt: >-
-# |   Four histograms on a logarithmic axis of final loss. With tanh the losses form two groups, one
-# |   below one and one between 100 and 200, with nothing between; with ReLU there are narrow peaks
-# |   near 3 and near 20 and a group above 100.
-draw.outcomes(results.losses(here))
+# |   Four histograms on a logarithmic axis of final loss. With tanh the losses form two groups,
+# |   one below one and one between 100 and 200, with nothing between; with ReLU there are narrow
+# |   peaks near 3 and near 20 and a group above 100.
+draw.outcomes(
+    {name: (data.final_loss.values, predicting.outcomes(data)) for name, data in here.items()}
+)
 
 # %% [markdown]
 # Gradient descent in this network has a handful of endings: both hidden units in use, one, or none.
@@ -103,16 +144,21 @@ draw.outcomes(results.losses(here))
 # |   Exponents 1, 2, 5 and 9 over [0, t]: median and middle half of ideal (blue) and failed runs
 # |   (orange, dashed).
 # | fig-alt: >-
-# |   Sixteen panels, four exponents by four ensembles, over logarithmic time. At the earliest times
-# |   medians are scattered from plus to minus ten and more; later the first is near zero, and the
-# |   last far below it. With ReLU failed runs end higher in all four rows, with tanh ideal runs in
-# |   the first.
-draw.courses(results.exponents(here))
+# |   Sixteen panels, four exponents by four ensembles, over logarithmic time. At the earliest
+# |   times medians are scattered from plus to minus ten and more; later the first is near zero,
+# |   and the last far below it. With ReLU failed runs end higher in all four rows, with tanh ideal
+# |   runs in the first.
+draw.courses(
+    {
+        name: (data.time.values, data.exponents.values, predicting.outcomes(data))
+        for name, data in here.items()
+    }
+)
 
 # %%
-positive = {name: measures.positive(data, 0.2, seed=seed) for name, data in known.items()}
-stability = {name: measures.less_stable(data, 0.2, seed=seed) for name, data in known.items()}
-tangencies = {name: measures.nearer_tangency(data, 0.2, seed=seed) for name, data in known.items()}
+positive = {name: predicting.positive(data, 0.2, seed=seed) for name, data in known.items()}
+stability = {name: predicting.less_stable(data, 0.2, seed=seed) for name, data in known.items()}
+tangency = {name: predicting.tangency(data, 0.2, seed=seed) for name, data in known.items()}
 
 # %% [markdown]
 # Whether high final losses go with positive exponents and a loss of stability depends on the activation. Over $[0, 0.2]$,
@@ -121,8 +167,29 @@ tangencies = {name: measures.nearer_tangency(data, 0.2, seed=seed) for name, dat
 # The claims at the end have each ensemble by itself, all 8,000 networks of it, at $t = 0.2$: at $t = 0.015$ nearly every run has a positive exponent, whatever becomes of it, and the sign tells nothing.
 # And *less stable* is not *unstable*: hardly any of the nine medians of failed runs is positive by then.
 
+
+# %%
+def signs(data, outcome, time):
+    """Signs and order of nine exponents: by QR, and from singular values."""
+    now, row = predicting.at(data, time)[["exponents", "singular"]], {}
+    # without those that have diverged by then
+    failed, ideal = (
+        now.isel(network=of).dropna("network") for of in (outcome.failed, outcome.ideal)
+    )
+    row["largest positive, failed"] = float((failed.singular[:, 0] > 0).mean())
+    row["largest positive, ideal"] = float((ideal.singular[:, 0] > 0).mean())
+    middle, other = failed.median("network"), ideal.median("network")
+    for name, kind in (("QR", "exponents"), ("singular values", "singular")):
+        row[f"larger in failed, {name}"] = int((middle[kind] > other[kind]).sum())
+        row[f"positive in failed, {name}"] = int((middle[kind] > 0).sum())
+    return row
+
+
 # %% tags=["nbval-ignore-output"]
-results.signs(known, (size.early, 0.2)).round(2)
+moments = [(name, time) for name in known for time in (size.early, 0.2)]
+rows = {(name, time): signs(known[name], outcomes[name], time) for name, time in moments}
+table_of_signs = pd.DataFrame.from_dict(rows, orient="index")
+table_of_signs.round(2)
 
 # %% [markdown]
 #
@@ -130,7 +197,7 @@ results.signs(known, (size.early, 0.2)).round(2)
 #
 # Vectors $v_i(t)$ that $J$ carries onto each other, $J(t)\,v_i(t) \parallel v_i(t+1)$, are determined by the past, which fixes the span of the first $i$,
 # and by the future, which fixes that of $v_i$ and all after it. Ginelli's method {cite:p}`ginelli2013` goes forth by QR and back by $R^{-1}$; its vectors therefore *know the end of the run*, in part.
-# What S do without a far future is not described in what we have. Our variant, the *frozen future*, takes $J$ to stay what it is at $t$:
+# What Sharafi 2024 do without a far future is not described in what we have. Our variant, the *frozen future*, takes $J$ to stay what it is at $t$:
 #
 # $$
 # v_i = \operatorname{span}(q_1, \dots, q_i)\,\cap\,\operatorname{span}(e_i, \dots, e_9),
@@ -142,16 +209,30 @@ results.signs(known, (size.early, 0.2)).round(2)
 # | label: fig-prediction-tangencies
 # | fig-cap: >-
 # |   Angle between pairs of far-future covariant vectors at t = 0.2, of ideal (blue) and failed
-# |   runs (orange, dashed): the pairs in which S see tangencies. Published ensembles where there
-# |   are any.
+# |   runs (orange, dashed): the pairs in which Sharafi 2024 see tangencies. Published ensembles
+# |   where there are any.
 # | fig-alt: >-
 # |   Twenty-four small histograms, six pairs by four ensembles, over angles from 0 to 90 degrees.
 # |   Distributions are broad, some with spikes near 70 or 90 degrees; failed and ideal runs differ
 # |   pair by pair, without a common direction.
-provenance.shown(draw.tangencies(results.angles(known, measures.PAIRS, 0.2), measures.PAIRS), known)
+provenance.shown(
+    draw.tangencies(
+        {name: (predicting.determined(data, 0.2), outcomes[name]) for name, data in known.items()},
+        predicting.PAIRS,
+    ),
+    known,
+)
 
 # %% tags=["nbval-ignore-output"]
-results.tangencies(known, 0.2).round(3)
+parts = {}
+for name, data in known.items():
+    degrees, columns = np.degrees(predicting.determined(data, 0.2)), {}
+    for kind in ("failed", "ideal"):
+        of_kind = degrees[getattr(outcomes[name], kind)]  # (network, pair)
+        columns[f"{kind}, determined"] = count = np.isfinite(of_kind).sum(0)
+        columns[f"{kind}, below 10°"] = (of_kind < 10).sum(0) / count
+    parts[name] = pd.DataFrame(columns, index=predicting.PAIRS)
+pd.concat(parts).round(3)
 
 # %% [markdown]
 # Angles near zero are tangencies; the table has the share of angles below ten degrees. $J$ is symmetric, so near a fixed point, whether good or bad, the vectors become its eigenvectors and orthogonal.
@@ -160,11 +241,20 @@ results.tangencies(known, 0.2).round(3)
 # Have the vectors converged? The covariance defect, the distance between $J v_i(t)$ and $v_i(t+1)$, has a median of {glue:text}`prediction-residual:.1e`, but it does not tell:
 # any triangular matrix pulled back has none. What tells is another length of future. The table has the share of these angles that are more than five degrees from the published ones, which know far more of it.
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("prediction-residual", results.worst_residual(here), display=False)
-
 # %% tags=["nbval-ignore-output"]
-results.convergence(here, papers, 0.2)
+rows = {}
+for name, (long, *_) in papers.items():
+    longer = predicting.at(long, 0.2).longer_angles.sel(pair=list(predicting.PAIRS)).values
+    angles, future = predicting.determined(long, 0.2)[: len(longer)], predicting.future(long, 0.2)
+    rows[name] = {
+        "more than 5° apart": predicting.unconverged(here[name], long, 0.2),
+        "future here": predicting.future(here[name], 0.2),
+        "future published": future,
+        "published, more than 5° from a longer future": predicting.apart(angles, longer, 5),
+        "networks followed longer": len(longer),
+        "longer future": future + long.attrs["longer"],
+    }
+pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # With the future that a run of the laptop profile affords most of these angles are still on their way, so tangencies are judged on the published ensembles.
@@ -173,7 +263,19 @@ results.convergence(here, papers, 0.2)
 # How far are frozen-future vectors from those that know the future, at $t = 0.015$?
 
 # %% tags=["nbval-ignore-output"]
-results.future_error(known, size.early)
+rows = {}
+for name, data in known.items():
+    frozen, far = (
+        predicting.determined(data, size.early, data.pair.values, kind)
+        for kind in ("frozen", "far")
+    )
+    error = np.degrees(np.abs(frozen - far))
+    rows[name] = {
+        "median, degrees": np.nanmedian(error),
+        "more than 10°": predicting.apart(frozen, far, 10),
+        "angles": np.isfinite(error).sum(),
+    }
+pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # By five to nine degrees in the median angle, and by more than ten in a third or more of the angles: the frozen future is a stand-in, not an approximation.
@@ -185,14 +287,21 @@ results.future_error(known, size.early)
 # with a bootstrap interval. One half is chance, 1 certainty.
 
 # %%
-tables = results.tables(here, size.resamples, seed)
-scores = results.scores(papers, tables)
+tables = {
+    name: predicting.table(data, resamples=size.resamples, seed=seed) for name, data in here.items()
+}
+scores = {name: papers[name][1] if name in papers else table for name, table in tables.items()}
+
+# %%
+ensembles = pd.Index(list(scores), name="ensemble")
+areas = xr.concat(scores.values(), ensembles, combine_attrs="drop")  # (ensemble, outcome, …)
+at_early = predicting.at(areas, size.early)
 
 # %% tags=["hide-input"]
 # | label: fig-prediction-auc
 # | fig-cap: >-
 # |   Computed here. Area under the ROC curve over the time at which one predicts, for ideal (top)
-# |   and failed runs (bottom), with 95% intervals; dashed, S's t = 0.015.
+# |   and failed runs (bottom), with 95% intervals; dashed, t = 0.015.
 # | fig-alt: >-
 # |   Eight panels of curves that begin between 0.4 and 0.9 and rise, most steeply between 0.05 and
 # |   0.2. At the earliest times the weights or the Hessian are among the highest, and the loss
@@ -225,38 +334,20 @@ provenance.shown(
 # | label: fig-prediction-auc-others
 # | fig-cap: >-
 # |   The indicators left out of the figure before, with the weights for comparison: the gradient's
-# |   norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which S
-# |   see ideal runs.
+# |   norm, the growth rates along frozen-future vectors, and vectors and rates 5 to 8, in which
+# |   Sharafi 2024 see ideal runs.
 # | fig-alt: >-
-# |   Eight panels. With tanh the weights lie above all three others at most times; with ReLU growth
-# |   rates and vectors 5 to 8 are close to them or above, and the gradient's norm below.
+# |   Eight panels. With tanh the weights lie above all three others at most times; with ReLU
+# |   growth rates and vectors 5 to 8 are close to them or above, and the gradient's norm below.
 provenance.shown(
     draw.areas(scores, ("gradient", "weights", "growth", "vectors 5 to 8"), size.early), scores
 )
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-for label, predictor in (
-    ("exponents", "exponents"),
-    ("singular", "singular values"),
-    ("vectors", "vectors"),
-    ("hessian", "Hessian"),
-    ("weights", "weights"),
-    ("loss", "loss"),
-    ("far", "vectors, far future"),
-):
-    for end, value in zip(
-        ("low", "high"), results.range_at(scores, "failed", predictor, size.early)
-    ):
-        glue(f"prediction-{label}-{end}", value, display=False)
-for label, predictor in (("exponents", "exponents"), ("loss", "loss")):
-    for end, value in zip(("low", "high"), results.range_at(scores, "failed", predictor, 0.2)):
-        glue(f"prediction-{label}-late-{end}", value, display=False)
+# %% tags=["nbval-ignore-output"]
+predicting.words(at_early.auc.sel(outcome="failed"), "ensemble")
 
 # %% tags=["nbval-ignore-output"]
-results.ranking(scores, "failed", size.early)
-
-# %% tags=["nbval-ignore-output"]
-results.ranking(scores, "ideal", size.early)
+predicting.words(at_early.auc.sel(outcome="ideal"), "ensemble")
 
 # %% [markdown]
 # At $t = 0.015$, fifteen steps into training, Benettin's exponents tell failed runs apart with an area between {glue:text}`prediction-exponents-low:.2f` and {glue:text}`prediction-exponents-high:.2f`,
@@ -267,16 +358,27 @@ results.ranking(scores, "ideal", size.early)
 # The table has the differences of areas, failed runs, in pairs: indicator against rival on the same test runs. Intervals are over these, with one split and one classifier for all.
 
 # %% tags=["nbval-ignore-output"]
-results.leads(scores, "failed", size.early)
+lead = at_early.difference.sel(outcome="failed", predictor=list(predicting.TANGENT))
+predicting.words(lead, "baseline", sign="+")
 
 # %% [markdown]
 # And at other times: by how much the best of exponents, singular values, vectors and growth rates exceeds the better of weights and Hessian, for failed and for ideal runs. The best and the better are chosen on the same runs, so small differences mean nothing.
 
-# %% tags=["nbval-ignore-output"]
-results.beyond_rivals(scores, "failed")
 
 # %% tags=["nbval-ignore-output"]
-results.beyond_rivals(scores, "ideal")
+def beyond_rivals(outcome):
+    """The best tangent indicator at each time, and its lead over the better of its rivals."""
+    area = areas.auc.sel(outcome=outcome, bound="estimate", drop=True).fillna(0)
+    best = area.sel(predictor=list(predicting.TANGENT)).idxmax("predictor")  # (ensemble, time)
+    rival = area.sel(predictor=["weights", "Hessian"]).idxmax("predictor")
+    lead = areas.difference.sel(outcome=outcome, predictor=best, baseline=rival)
+    return best.to_pandas().T + " " + predicting.words(lead, "ensemble", sign="+")
+
+
+beyond_rivals("failed")
+
+# %% tags=["nbval-ignore-output"]
+beyond_rivals("ideal")
 
 # %% [markdown]
 # By $t = 0.2$ the loss has {glue:text}`prediction-loss-late-low:.2f` to {glue:text}`prediction-loss-late-high:.2f`, Benettin's exponents {glue:text}`prediction-exponents-late-low:.2f` to {glue:text}`prediction-exponents-late-high:.2f`.
@@ -311,7 +413,8 @@ provenance.shown(
 # A dense Hessian is charged as $2P$ epochs, and exponents as one Hessian at every step.
 
 # %%
-saved = results.savings(here, size.early, size.group, size.risk, size.resamples, seed)
+rule = size.group, size.risk, size.resamples, seed
+saved = {name: predicting.savings(data, size.early, *rule) for name, data in here.items()}
 
 # %% tags=["hide-input"]
 # | label: fig-prediction-savings
@@ -324,7 +427,16 @@ saved = results.savings(here, size.early, size.group, size.risk, size.resamples,
 draw.savings(saved)
 
 # %% tags=["nbval-ignore-output"]
-results.savings_table(saved)
+rows = {}
+for name, found in saved.items():
+    for method, saving in found.rules.items():
+        rows[name, method] = {
+            "abandoned": saving.abandoned,
+            "epochs saved": saving.saved,
+            "best missed": saving.missed,
+            "more than the loss saves": found.saved.get(method, ""),
+        }
+pd.DataFrame.from_dict(rows, orient="index").astype(str)
 
 # %% [markdown]
 # Stopping by lot is the baseline that counts: where several networks of ten end well, a rule that knows nothing already saves much.
@@ -333,25 +445,37 @@ results.savings_table(saved)
 # And the loss need not be read so early. For the work of fifteen Hessians it can be read at $t = 0.285$.
 
 # %%
-stopping = results.stopping(papers, here, size.group, size.risk, size.resamples, seed)
+stopping = {}  # ensemble → what is saved over time, published where it is of this group and risk
+for name, data in here.items():
+    found = papers[name][2] if name in papers else None
+    if found is None or (found.attrs["group"], found.attrs["risk"]) != (size.group, size.risk):
+        found = predicting.savings_over_time(data, *rule)
+    stopping[name] = found
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 # | label: fig-prediction-stopping
 # | fig-cap: >-
-# |   Share of all epochs saved against the time of the decision; bands are 95% intervals; dashed, t
-# |   = 0.015. Published ensembles where there are any.
+# |   Share of all epochs saved against the time of the decision; bands are 95% intervals; dashed,
+# |   t = 0.015. Published ensembles where there are any.
 # | fig-alt: >-
 # |   Four panels. With tanh most rules save between a half and three quarters at all early times,
 # |   and the raw loss least with Glorot's weights; with ReLU the loss rises to 0.7 at t = 0.2,
-# |   above all others. Exponents and vectors fall at late times, when their Hessians cost more than
-# |   stopping saves.
+# |   above all others. Exponents and vectors fall at late times, when their Hessians cost more
+# |   than stopping saves.
 provenance.shown(draw.savings_over_time(stopping, size.early), stopping)
 
 # %% tags=["nbval-ignore-output"]
-results.savings_at(stopping, size.early)
+over_time = xr.concat(stopping.values(), ensembles, combine_attrs="drop")
+now = predicting.at(over_time, size.early)
+table = {"epochs saved": predicting.words(now.saved), "best missed": predicting.words(now.missed)}
+more = predicting.words(now.difference.sel(baseline="loss, fitted"), sign="+")
+pd.DataFrame(table | {"more than on the loss, fitted": more})
 
 # %% tags=["nbval-ignore-output"]
-results.best_savings(stopping)
+best = over_time.saved.sel(bound="estimate", drop=True).fillna(-np.inf).idxmax("time")
+then = over_time.sel(time=best)  # (ensemble, rule)
+table = {"epochs saved": predicting.words(then.saved), "best missed": predicting.words(then.missed)}
+pd.DataFrame({"best time": best.to_series()} | table)
 
 # %% [markdown]
 # At $t = 0.015$ exponents and vectors save more than the loss with ReLU; with tanh the loss, fitted, saves as much as they do. But nothing that exponents or vectors save at any time exceeds what the loss saves at $t = 0.2$:
@@ -360,26 +484,20 @@ results.best_savings(stopping)
 #
 # ## How many directions are neutral?
 #
-# D conjecture that many directions of weight space do not matter: perturbations along them neither grow nor shrink {cite:p}`danovski2024`.
-# The whole spectrum of the Iris network answers: 83 exponents, late in training at each of D's learning rates. Those below {glue:text}`prediction-within:g` per epoch in magnitude count as neutral.
+# Danovski 2024 conjecture that many directions of weight space do not matter: perturbations along them neither grow nor shrink {cite:p}`danovski2024`.
+# The whole spectrum of the Iris network answers: 83 exponents, late in training at each of their learning rates. Those below {glue:text}`prediction-within:g` per epoch in magnitude count as neutral.
 
 # %%
 iris = tasks.get("iris")
 late = spectra.late_states(iris, size.iris_rates, size.iris_networks, size.iris_epochs, seed)
 exponents = spectra.early_and_late(iris, late, size.iris_steps, seed)
+turn = size.iris_turn  # epochs of past and of future
 directions = {
     rate: neutral_directions.directions(
-        gradient_descent.GradientDescent(iris, rate),
-        params,
-        size.iris_turn,
-        size.iris_turn,
-        size.within,
+        GradientDescent(iris, rate), params, turn, turn, size.within
     )
     for rate, params in late.items()
 }
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("prediction-within", size.within, display=False)
 
 # %% tags=["hide-input"]
 # | label: fig-prediction-iris
@@ -390,13 +508,13 @@ glue("prediction-within", size.within, display=False)
 # | fig-alt: >-
 # |   Three rows for learning rates 0.01, 1 and 5. Late spectra are flat at zero but for a few
 # |   exponents at the ends; most weights lie almost wholly in the neutral span.
-draw_tangent.iris(exponents, directions)
+draw.iris(exponents, directions)
 
 # %% tags=["nbval-ignore-output"]
 spectra.table(exponents, directions, size.within)
 
 # %% [markdown]
-# D's conjecture holds, and more strongly than they say: late in training nearly all directions are neutral. At $\eta = 5$ what is left is two-dimensional, the map of the logits that chapter 4 finds.
+# The conjecture holds, and more strongly than they say: late in training nearly all directions are neutral. At $\eta = 5$ what is left is two-dimensional, the map of the logits that chapter 4 finds.
 # The bound is per epoch, and therefore lenient at $\eta = 0.01$, where an epoch is a small step: a rate just below it is still a factor of fifty in 4,000 epochs.
 # The table also says how many weights effectively hold the few directions that are not neutral. At $\eta = 5$ they are few, so nearly every weight is wholly neutral there; at the lower rates they are many, and no weight is irrelevant by itself.
 # These are two networks at each rate.
@@ -411,20 +529,14 @@ spectra.table(exponents, directions, size.within)
 
 # %%
 rhythm = sizes.sizes("04_iris_eta5", profile)
-switching = gradient_descent.GradientDescent(iris, rhythm.learning_rate)
 blocks = neutral_directions.look(
-    switching,
+    GradientDescent(iris, rhythm.learning_rate),
     iris.initial(size.phase_networks, seed),
     size.phase_epochs,
-    size.phase_turn,
+    neutral_directions.Window(size.phase_turn, rhythm.block, rhythm.tolerance),
     size.phase_blocks,
     size.within,
-    rhythm.block,
-    rhythm.tolerance,
 )
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("prediction-turn", float(size.phase_turn), display=False)
 
 # %% tags=["hide-input"]
 # | label: fig-prediction-phases
@@ -439,13 +551,14 @@ glue("prediction-turn", float(size.phase_turn), display=False)
 # |   fixed blocks two rates lie far below a flat line at zero, and what is not neutral sits on a
 # |   few weights beyond the dashed line; in bursts rates leave the line at both ends, and weights
 # |   of both layers take part.
-draw_tangent.phases(blocks)
+draw.phases(blocks)
 
 # %% tags=["nbval-ignore-output"]
 blocks.table()
 
 # %% tags=["nbval-ignore-output"]
-print("kinds of which there is no block:", blocks.absent or "none")
+absent = [kind for k, kind in enumerate(neutral_directions.KINDS) if k not in blocks.kind]
+print("kinds of which there is no block:", absent or "none")
 
 # %% [markdown]
 # Where the hidden layer rests, all but two of the 83 directions are neutral, whether the phase is fixed, of period 3 or irregular. The two are held by $3\kappa$ weights, all of the last layer:
@@ -463,32 +576,31 @@ print("kinds of which there is no block:", blocks.absent or "none")
 # Were the top eigenvector of the Hessian to stay where it is, the first exponent would be $\ln|1 - \eta\,\lambda_{\max}|$.
 
 # %%
+rates, networks = size.leading_rates, size.leading_networks
 digits = spectra.along_training(
-    tasks.get("digits"),
-    size.leading_rates,
-    size.leading_networks,
-    epochs=size.leading_epochs,
-    seed=seed,
-    progress=False,
+    tasks.get("digits"), rates, networks, epochs=size.leading_epochs, seed=seed
 )
 mnist = spectra.published()
 
 # %% tags=["nbval-ignore-output"]
-print(spectra.notes({"digits": digits} | mnist))
+for name, data in ({"digits": digits} | mnist).items():
+    about = data.attrs
+    print(f"{name}: {about['data']}; {about['conditions']} networks, {about['epochs']} epochs")
+    print(f"    {about['provenance']}")
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 # | label: fig-prediction-leading
 # | fig-cap: >-
-# |   Above: the three largest exponents in successive stretches of training, mean over networks (in
-# |   the first stretch the frame still turns), and what the sharpness at the stretch's end would
-# |   give if directions stood still (grey, dotted); below: sharpness times η/2. Digits, computed
-# |   here; MNIST, its first 6,000 images, published, where there is any. The middle rates are those
-# |   of fastest training in chapter 5.
+# |   Above: the three largest exponents in successive stretches of training, mean over networks
+# |   (in the first stretch the frame still turns), and what the sharpness at the stretch's end
+# |   would give if directions stood still (grey, dotted); below: sharpness times η/2. Digits,
+# |   computed here; MNIST, its first 6,000 images, published, where there is any. The middle rates
+# |   are those of fastest training in chapter 5.
 # | fig-alt: >-
 # |   At the lowest rate of either task exponents are near zero. At the middle rates the first
 # |   starts near a half per epoch and falls with the sharpness. At the highest the first stays
 # |   positive, and sharpness jumps about.
-provenance.shown(draw_tangent.leading({"digits": digits} | mnist), digits, mnist)
+provenance.shown(draw.leading({"digits": digits} | mnist), digits, mnist)
 
 # %% [markdown]
 # Sharpness above $2/\eta$ does not by itself make the leading exponent positive: MNIST at $\eta = 2.5$ starts well above it, and its exponents are near zero.
@@ -517,54 +629,65 @@ assert all(check.agrees for check in checks)
 # One claim for each ensemble. Their ranges were written before any of these ensembles was looked at, though after a pilot had been: its areas at $t = 0.015$ lay between 0.65 and 0.88. Areas are judged on the published ensembles,
 # so that verdicts do not hang on the fewer networks computed here, and so are signs, orders and angles.
 
+# %% tags=["remove-cell", "nbval-ignore-output"]
+tells = {"exponents": "exponents", "singular": "singular values", "vectors": "vectors"}
+tells |= {"hessian": "Hessian", "weights": "weights", "loss": "loss", "far": "vectors, far future"}
+numbers = {}
+for when, moment in (("", at_early), ("_late", predicting.at(areas, 0.2))):
+    for label, predictor in tells.items():
+        if not when or label in ("exponents", "loss"):
+            area = moment.auc.sel(outcome="failed", bound="estimate", predictor=predictor)
+            numbers |= {f"{label}{when}_low": float(area.min())}
+            numbers |= {f"{label}{when}_high": float(area.max())}
+residuals = [data.far_residual.max(["time", "index"]) for data in here.values()]
+numbers["residual"] = float(np.nanmedian(np.concatenate(residuals)))
+glue_all("prediction", within=size.within, turn=float(size.phase_turn), **numbers)
+
+
 # %%
-card = claims.Scorecard("06_prediction")
+def reached(name, outcome):
+    """What the rivals of an indicator reach at the same time, in words."""
+    names = ["loss", "weights", "Hessian", "exponents", "vectors"]
+    area = at_early.auc.sel(ensemble=name, outcome=outcome, bound="estimate", predictor=names)
+    words = ", ".join(f"{one} {value:.2f}" for one, value in area.to_series().items())
+    return f"Areas at that time, {outcome} runs: {words}."
+
+
+# %%
+card = claims.Scorecard("06_prediction", changed=size.changed)
+looked_at = {"exponents": ("failed", "exponents"), "vectors": ("failed", "vectors")}
+looked_at["ideal"] = "ideal", "vectors 5 to 8"
 for name, table in scores.items():
-    card.measure(
-        f"S-exponents-{name}".replace("ridge-", ""),
-        *measures.score(table, "failed", "exponents", size.early),
-        saw=measures.saw(table, "failed", size.early),
-        source=table,
-    )
-    card.measure(
-        f"S-vectors-{name}".replace("ridge-", ""),
-        *measures.score(table, "failed", "vectors", size.early),
-        saw=measures.saw(table, "failed", size.early),
-        source=table,
-    )
-    card.measure(
-        f"S-ideal-{name}".replace("ridge-", ""),
-        *measures.score(table, "ideal", "vectors 5 to 8", size.early),
-        saw=measures.saw(table, "ideal", size.early),
-        source=table,
-    )
+    for claim, (outcome, predictor) in looked_at.items():
+        area = at_early.auc.sel(ensemble=name, outcome=outcome, predictor=predictor)
+        id = f"S-{claim}-{name.removeprefix('ridge-')}"
+        card.measure(id, *area.values.tolist(), saw=reached(name, outcome), source=table)
 
 # %%
 for name, data in known.items():
-    card.measure(
-        f"S-positive-{name}".replace("ridge-", ""),
-        *positive[name],
-        saw=measures.saw_positive(data, 0.2),
-        source=data,
-    )
-    card.measure(
-        f"S-directions-{name}".replace("ridge-", ""),
-        *stability[name],
-        saw=measures.saw_stability(data, 0.2),
-        source=data,
-    )
-    card.measure(
-        f"S-tangencies-{name}".replace("ridge-", ""),
-        *tangencies[name],
-        saw=measures.saw_tangencies(data, 0.2),
-        source=data,
-    )
-card.measure(
-    "S-very-high",
-    *measures.worst(scores, "failed", ("exponents", "vectors", "growth"), size.early),
-    saw="The least of all areas of exponents, vectors and growth; see the tables above.",
-    source=scores,
-)
+    kind, row = name.removeprefix("ridge-"), table_of_signs.loc[(name, 0.2)]
+    shares = [f"{row[f'largest positive, {kind}']:.2f}" for kind in ("failed", "ideal")]
+    saw = "Of failed runs {} have a positive largest exponent, of ideal ones {}.".format(*shares)
+    card.measure(f"S-positive-{kind}", *positive[name], saw=saw, source=data)
+    count = int(row["larger in failed, QR"])
+    saw = f"{count} of the nine exponents are larger in failed runs, by their medians."
+    card.measure(f"S-directions-{kind}", *stability[name], saw=saw, source=data)
+
+# %%
+for name, data in known.items():
+    found = tangency[name]  # pair → 95% interval, and a wider one
+    more = ", ".join(pair for pair, (i, _) in found.items() if i.low > 0) or "none"
+    less = ", ".join(pair for pair, (i, _) in found.items() if i.high < 0) or "none"
+    saw = f"Angles below 10° are more frequent in failed runs: {more}; less frequent: {less}."
+    id = f"S-tangencies-{name.removeprefix('ridge-')}"
+    card.measure(id, *predicting.nearer_tangency(found), saw=saw, source=data)
+
+# %%
+area = at_early.auc.sel(outcome="failed", predictor=["exponents", "vectors", "growth"])
+area = area.stack(case=("ensemble", "predictor"))
+least = area.isel(case=int(area.sel(bound="estimate").argmin("case")))
+saw = "The least of all areas of exponents, vectors and growth; see the tables above."
+card.measure("S-very-high", *least.values.tolist(), saw=saw, source=scores)
 
 # %% tags=["nbval-ignore-output"]
 card

@@ -3,7 +3,7 @@
 A file is an archive of :mod:`netdyn_lib.results.store`: NumPy arrays and JSON, no pickle.  Of every
 network it holds the final loss; at S's early time loss, weights, exponents, Hessian and angles; at
 the later time at which signs and tangencies are judged exponents and the angles of
-:data:`netdyn_lib.experiments.outcome_prediction.measures.PAIRS`, and of the first networks these
+:data:`netdyn_lib.experiments.outcome_prediction.predicting.PAIRS`, and of the first networks these
 angles as a longer future knows them; of all times the scores of every predictor, and what stopping
 early saves.
 """
@@ -20,9 +20,9 @@ from ...validation import whole
 from .. import published
 from ..published import Check, command  # noqa: F401, part of this module
 from . import campaign as grid
-from . import measures, predicting
+from . import predicting
 from .measuring import measure
-from .nearest import NEAR, at, place
+from .predicting import NEAR, at, place
 
 SHELF = grid.Campaign.shelf
 names = SHELF.names
@@ -66,7 +66,7 @@ def longer_future(campaign, steps, count=60, more=4.2):
     Returns
     -------
     angles : numpy.ndarray, shape (len(steps), n, 6)
-        Of :data:`netdyn_lib.experiments.outcome_prediction.measures.PAIRS`, in radians; NaN where
+        Of :data:`netdyn_lib.experiments.outcome_prediction.predicting.PAIRS`, in radians; NaN where
         the training has no more future than the campaign knows.
     more : float
         By how much the future is longer, 0 where it is not.
@@ -85,12 +85,12 @@ def longer_future(campaign, steps, count=60, more=4.2):
         round(more / campaign.learning_rate), campaign.steps - times[-1] - campaign.backward
     )
     if added < 1:
-        return np.full((len(where), count, len(measures.PAIRS)), np.nan), 0.0
+        return np.full((len(where), count, len(predicting.PAIRS)), np.nan), 0.0
     longer = dataclasses.replace(campaign, backward=campaign.backward + added)
     found = measure(tasks.get(campaign.task), longer, 0, count)["far_angles"]
     labels = angles.labels(int(np.ceil(np.sqrt(2 * found.shape[-1]))))
     return found[where][
-        ..., [labels.index(pair) for pair in measures.PAIRS]
+        ..., [labels.index(pair) for pair in predicting.PAIRS]
     ], added * campaign.learning_rate
 
 
@@ -135,7 +135,7 @@ def write(data, root=None, resamples=300, times=(0.015, 0.2), followed=60):
     with np.errstate(over="ignore"):  # what is beyond float32 is infinite
         arrays |= {f"early_{name}": _small(name, data[name].values[now]) for name in _EARLY}
         if then != now:
-            chosen = data.isel(time=then).sel(pair=list(measures.PAIRS))
+            chosen = data.isel(time=then).sel(pair=list(predicting.PAIRS))
             arrays |= {f"late_{name}": _small(name, chosen[name].values) for name in _LATE}
         arrays["course_exponents"] = data["exponents"].values[:, :_FEW].astype(np.float32)
         arrays["course_loss"] = data["curve"].values[:, :_FEW].astype(np.float32)
@@ -175,7 +175,7 @@ def load(name, root=None):
     It has numbers of every network, at one or two times: ``exponents``, ``singular``,
     ``frozen_angles`` and ``far_angles`` (time, network, …) at the early time, that of the step
     ``data.attrs["early"]``, and at the later one, there with the pairs of
-    :data:`netdyn_lib.experiments.outcome_prediction.measures.PAIRS` alone (other angles are NaN);
+    :data:`netdyn_lib.experiments.outcome_prediction.predicting.PAIRS` alone (other angles are NaN);
     ``loss``, ``weights``, ``hessian``, ``frozen_growth`` and ``far_growth`` (network, …) at the
     early one. ``longer_angles`` (time, followed, pair) are those of the first networks by
     :func:`longer_future`, of the same six pairs, and ``data.attrs["longer"]`` by how much, in units
@@ -212,7 +212,7 @@ def known(campaign, root, about):
 def _data(arrays, meta, times):
     campaign = grid.Campaign(**meta["campaign"])
     pairs = angles.labels(arrays["early_hessian"].shape[-1])
-    judged = [pairs.index(pair) for pair in measures.PAIRS]
+    judged = [pairs.index(pair) for pair in predicting.PAIRS]
     variables = {n: ("network", arrays[n]) for n in _ALL}
     for n in _EARLY:
         dims = (

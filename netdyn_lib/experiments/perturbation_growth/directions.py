@@ -1,7 +1,7 @@
 """Initial perturbations by how much they grow along a run: the right singular vectors of its
 tangent product.
 
-Y = J(T − 1) … J(0), J = I − γH symmetric.  The eigenvectors of H's Lyapunov matrix ln(YᵀY)/2T
+Y = J(T − 1) … J(0), J = I − γH symmetric.  The eigenvectors of the Lyapunov matrix ln(YᵀY)/2T
 belong to the start of the run.  Forward QR gives those of YYᵀ, which belong to its end; the
 transposed product Yᵀ = J(0) … J(T − 1), the same run backwards, ends in those of the start.  One
 pass finds them only as far as singular values lie apart, so the passes take turns, backwards and
@@ -23,118 +23,69 @@ from ...curvature.jacobian import forward_step, inverse_step
 from ...lyapunov import singular_values
 from ...lyapunov.singular_values import Product
 from ...validation import positive, whole
+from ..sgd_spectra import NEUTRAL
+
+
+@dataclass(frozen=True)
+class Search:
+    """How directions are sought: those of the first ``horizon`` steps, ``count`` at each end of the
+    spectrum, in at most ``sweeps`` of one pass forwards and one backwards with eight vectors, to a
+    ``tolerance`` on the error of all ln σ, in units of the largest |ln σ|.
+    """
+
+    horizon: int
+    count: int = 8
+    sweeps: int = 20
+    tolerance: float = 1e-2
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Orthonormal initial directions, the columns of ``vectors`` (P, k), and ln σ of each over T
-    ``steps``, (k,).
+    """Orthonormal initial directions, the columns of ``vectors`` (P, k), and ln σ of each, (k,).
 
     Descending, from the most expanding; ascending from :func:`contracting`.  ``bound`` is on the
-    error of all ln σ, after so many ``sweeps``; ``converged`` whether it is within the tolerance.
+    error of all ln σ; ``converged`` whether it is within the tolerance.
     """
 
     vectors: torch.Tensor
     log_singular: np.ndarray
-    steps: int
-    sweeps: int
-    bound: float
-    converged: bool
-
-    @property
-    def exponents(self):
-        """Finite-time Lyapunov exponents ln σ/T per step, (k,)."""
-        return self.log_singular / self.steps
-
-
-class Tangent:
-    """Products of J(t), or of what ``step`` gives in its place, along a run, made orthonormal every
-    ``interval`` steps.
-    """
-
-    def __init__(self, reference, step, interval=10):
-        self.reference, self._step, self._interval = reference, step, whole(interval, "interval", 1)
-
-    def forth(self, frame, at=()):
-        """J(T − 1) … J(0) = Q diag(2^m) T of an orthonormal ``frame``: Q (P, k), ln σ (k,), and
-        what is stretched, (P, k).
-
-        Then ln σ after so many steps ``at``, (T', k).
-        """
-        count = frame.shape[1]
-        product = Product(frame.new_zeros(1, count), torch.eye(count).to(frame)[None])
-        q, seen = frame, [np.zeros(count)] if 0 in at else []
-        for t, params in self.reference.weights():
-            q = self._step(self.reference, t, params, q)
-            if (t + 1) % self._interval == 0 or t + 1 == self.reference.steps or t + 1 in at:
-                q = product.multiply(q[None])[0]
-                if t + 1 in at:
-                    seen.append(product.singular(False)[0][0])
-        logs, vectors = product.singular(True)
-        return q, logs[0], frame @ vectors[0], np.array(seen)
+    bound: float = 0.0
+    converged: bool = True
 
 
 @torch_utils.one()
 @torch.no_grad()
-def leading(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
-    """The k directions that grow most along a run.
+def leading(reference, search, seed=0):
+    """Return the directions that grow most along a run.
 
-    Parameters
-    ----------
-    reference : Reference
-    count : int
-        k.
-    sweeps : int
-        Of one pass forwards and one backwards with eight vectors, at most.
-    tolerance : float
-        On the bound on the error of all ln σ, in units of the largest |ln σ|.
-    seed : int
-        Of the start vectors.
+    reference : netdyn_lib.training.minibatches.Reference, of ``search.horizon`` steps
+    search : Search; ``seed`` of the start vectors
 
-    Returns
-    -------
-    Directions
-
-    Raises
-    ------
-    ValueError
-        For numbers out of bounds.
-    FloatingPointError
-        Where a perturbation grows by more than e^350.
+    Raises FloatingPointError where a perturbation grows by more than e^350.
     """
-    return _sought(reference, forward_step, count, sweeps, tolerance, seed)
+    return _found(reference, forward_step, search, seed)
 
 
 @torch_utils.one()
 @torch.no_grad()
-def contracting(reference, count, *, sweeps=20, tolerance=1e-2, seed=0):
-    """The k directions that shrink most, ascending in ln σ; as :func:`leading`.
+def contracting(reference, search, seed=0):
+    """Return the directions that shrink most, ascending in ln σ; as :func:`leading`.
 
     Raises :class:`torch.linalg.LinAlgError` where a step has no inverse, 1/γ an eigenvalue of its
     Hessian.
     """
-    found = _sought(reference, inverse_step, count, sweeps, tolerance, seed)
-    return Directions(
-        found.vectors, -found.log_singular, found.steps, found.sweeps, found.bound, found.converged
-    )
+    found = _found(reference, inverse_step, search, seed)
+    return Directions(found.vectors, -found.log_singular, found.bound, found.converged)
 
 
-@torch_utils.one()
-@torch.no_grad()
-def all_directions(reference, interval=10):
-    """All P directions of a small network, descending in ln σ, in one pass."""
-    start = torch.eye(reference.task.network.count).to(reference.final)
-    _, logs, vectors, _ = Tangent(reference, forward_step, interval).forth(start)
-    return Directions(vectors, logs, reference.steps, 1, 0.0, True)
-
-
-def _sought(reference, step, count, sweeps, tolerance, seed):
-    """Leading directions of Y, or of Y⁻¹ by ``step`` = J⁻¹: (YᵀY)⁻¹ = Y⁻¹Y⁻ᵀ, and Y⁻¹ goes back
-    through the run, Y⁻ᵀ forth.
+def _found(reference, step, search, seed):
+    """Return leading directions of Y, or of Y⁻¹ by ``step`` = J⁻¹: (YᵀY)⁻¹ = Y⁻¹Y⁻ᵀ, and Y⁻¹ goes
+    back through the run, Y⁻ᵀ forth.
     """
     size = reference.task.network.count
-    count = whole(count, "count", 1, size, "directions of a space of that size")
-    tolerance, sweeps = positive(tolerance, "tolerance", "on ln σ"), whole(sweeps, "sweeps", 1)
+    count = whole(search.count, "count", 1, size, "directions of a space of that size")
+    tolerance = positive(search.tolerance, "tolerance", "on ln σ")
+    sweeps = whole(search.sweeps, "sweeps", 1)
 
     def product(frame):
         for reverse in (False, True):  # each J is symmetric, and so is its inverse
@@ -144,67 +95,71 @@ def _sought(reference, step, count, sweeps, tolerance, seed):
 
     found = singular_values.leading(product, reference.final, count, sweeps, tolerance, seed=seed)
     good = found.bound <= tolerance * abs(float(found.logs[0]))
-    return Directions(found.vectors, found.logs, reference.steps, found.sweeps, found.bound, good)
+    return Directions(found.vectors, found.logs, found.bound, good)
 
 
-def strategies(known, shrinking=None, seed=0, neutral=1e-8):
-    """H's five perturbations, as unit vectors (P,) by name.
+def strategies(growing, shrinking, seed=0):
+    """Return the five perturbations of Herrmann 2022, as unit vectors (P,) by name.
 
-    ``top`` and ``bottom`` are the directions that grow and shrink most; ``chaotic`` and
-    ``non-chaotic`` Gaussian combinations of all with ln σ > 0 and < 0; ``random`` is isotropic.
-
-    Parameters
-    ----------
-    known : Directions
-        All, or the leading ones.  The chaotic combination is of those among them.
-    shrinking : Directions, optional
-        From :func:`contracting`; needed where ``known`` are not all.  The non-chaotic direction is
-        then isotropic but orthogonal to those of ``known`` that do not shrink, if these are all
-        such (the last of ``known`` shrinks), and else of the span of ``shrinking``.
-    seed : int
-    neutral : float
-        |ln σ| up to which a direction neither grows nor shrinks.
-
-    Raises
-    ------
-    ValueError
-        Where no direction grows, or none shrinks, or ``shrinking`` is missing.
+    ``top`` and ``bottom`` are the directions that grow and shrink most; ``chaotic`` a Gaussian
+    combination of those ``growing``, from :func:`leading`, with ln σ > 0; ``non-chaotic`` of those
+    ``shrinking``, from :func:`contracting`, with ln σ < 0; ``random`` is isotropic.
     """
-    size, count = known.vectors.shape
-    draw = np.random.default_rng([whole(seed, "seed"), size, 6])
-    if shrinking is None and count < size:
+    size = len(growing.vectors)
+    random = np.random.default_rng([whole(seed, "seed"), size, 6])
+    up, down = growing.log_singular, shrinking.log_singular
+    if not (up[0] > NEUTRAL and down[0] < -NEUTRAL):
         raise ValueError(
-            f"{count} of {size} directions are known: give also those that shrink, of twins.contracting"
-        )
-    vectors, logs = known.vectors, known.log_singular
-    low = (
-        Directions(vectors.flip(1), logs[::-1], known.steps, 1, 0.0, True)
-        if shrinking is None
-        else shrinking
-    )
-    if not logs[0] > neutral or not low.log_singular[0] < -neutral:
-        raise ValueError(
-            f"ln σ from {low.log_singular[0]:.3g} to {logs[0]:.3g}: a direction must grow and one shrink by more than {neutral}"
+            f"ln σ from {down[0]:.3g} to {up[0]:.3g}: a direction must grow and one shrink by more"
+            f" than {NEUTRAL}"
         )
 
-    def combined(some):
-        return some @ torch.from_numpy(draw.standard_normal(some.shape[1])).to(some)
+    def combined(vectors, chosen):
+        vectors = vectors[:, torch.from_numpy(np.ascontiguousarray(chosen))]
+        return vectors @ torch.from_numpy(random.standard_normal(vectors.shape[1])).to(vectors)
 
-    isotropic = torch.from_numpy(draw.standard_normal(size)).to(vectors)
-    chaotic = combined(vectors[:, torch.from_numpy(logs > neutral)])
-    if logs[-1] < -neutral:
-        others = vectors[:, torch.from_numpy(logs >= -neutral)]
-        calm = torch.from_numpy(draw.standard_normal(size)).to(vectors)
-        calm = calm - others @ (others.T @ calm)
-    else:
-        calm = combined(
-            low.vectors[:, torch.from_numpy(np.ascontiguousarray(low.log_singular) < -neutral)]
-        )
+    isotropic = torch.from_numpy(random.standard_normal(size)).to(growing.vectors)
     found = {
-        "top": vectors[:, 0],
-        "bottom": low.vectors[:, 0],
-        "chaotic": chaotic,
-        "non-chaotic": calm,
+        "top": growing.vectors[:, 0],
+        "bottom": shrinking.vectors[:, 0],
+        "chaotic": combined(growing.vectors, up > NEUTRAL),
+        "non-chaotic": combined(shrinking.vectors, down < -NEUTRAL),
         "random": isotropic,
     }
     return {name: v / v.norm() for name, v in found.items()}
+
+
+@torch_utils.one()
+@torch.no_grad()
+def extremes(reference, growing, shrinking, at, interval=10):
+    """Return ln of the largest and of the smallest singular value of Y(t) after so many steps
+    ``at``, (T,) each, within two frames of initial directions.
+
+    They bound the distance of infinitesimally perturbed copies: ε e^{λ_N(t) t} ≤ d(t) ≤ ε
+    e^{λ_1(t) t} (Herrmann 2022, eq. 5).  ``growing`` and ``shrinking`` are as from :func:`leading`
+    and :func:`contracting`.  At T they are as exact as these directions.  Before, a frame of few
+    may miss the extremes: the largest is then too small and the smallest too large, never the other
+    way round; frames of all P directions miss nothing.
+    """
+    return (
+        _largest(reference, forward_step, growing.vectors, at, interval),
+        -_largest(reference, inverse_step, shrinking.vectors, at, interval),
+    )
+
+
+def _largest(reference, step, frame, at, interval):
+    """Return the largest ln σ of the product of what ``step`` gives, within an orthonormal
+    ``frame`` (P, k), after each of the steps ``at``, (T,).
+    """
+    count = frame.shape[1]
+    product = Product(frame.new_zeros(1, count), torch.eye(count).to(frame)[None])
+    seen, q, last = {0: 0.0}, frame, max(at)
+    for t, params in reference.weights():
+        if t == last:
+            break
+        q = step(reference, t, params, q)
+        if (t + 1) % interval == 0 or t + 1 in at:
+            q = product.multiply(q[None])[0]
+            if t + 1 in at:
+                seen[t + 1] = product.singular(False)[0][0, 0]
+    return np.array([seen[t] for t in at])

@@ -32,7 +32,8 @@ def follow(task, arm, network, start, stop, params=None, velocity=None, ask=None
         ``steps`` (T,), those observed of ``start`` < t ≤ ``stop``, and 0 where it starts there;
         ``loss`` (T,), the mean over the batches since the observation before, each before its step
         (NaN at 0); ``losses`` (S,) of each step; what
-        :class:`netdyn_lib.curvature.pruning.PrunedRun` observes, (T,) each; ``final`` and ``velocity`` (P,), where it ends;
+        :class:`netdyn_lib.curvature.pruning.PrunedRun` observes, (T,) each; ``final`` and
+        ``velocity`` (P,), where it ends;
         ``diverged_at`` (), −1 for never.
     """
     if params is None:

@@ -8,10 +8,10 @@ import pytest
 
 from netdyn_lib.experiments import campaign as engine
 from netdyn_lib.experiments import sizes
-from netdyn_lib.experiments.outcome_prediction import measures, predicting, published, results
+from netdyn_lib.experiments.outcome_prediction import predicting, published, results
 from netdyn_lib.results.store import read_archive, write_archive
+from tests.made_up_campaigns import CURVE, STEPS, TIMES, synthetic
 from tests.small_campaigns import small
-from tests.test_outcomes_predicting import CURVE, STEPS, TIMES, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def alter(root, **changes):
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
-    data, pairs = synthetic(("hessian",), count=150), list(measures.PAIRS)
+    data, pairs = synthetic(("hessian",), count=150), list(predicting.PAIRS)
     found, table, savings = made_up(data, tmp_path, resamples=7)
     now, then = data.isel(time=1), data.isel(time=[1, 2])
     for name in ("loss", "weights", "hessian", "frozen_growth", "far_growth"):
@@ -79,8 +79,9 @@ def test_what_is_read_is_what_was_written(tmp_path):
     where = {"published_in": f"{tmp_path.name}/small.npz"}
     assert savings.attrs == wanted[1].attrs | where
     # What the figures and tables of the book take of it.
-    assert results.losses({"a": found})["a"][1].counts == {"ideal": 75, "middle": 0, "failed": 75}
-    assert results.range_at({"a": table}, "failed", "Hessian", 0.015) == (1, 1)
+    assert predicting.outcomes(found).counts == {"ideal": 75, "middle": 0, "failed": 75}
+    area = predicting.at(table, 0.015).auc.sel(outcome="failed", predictor="Hessian")
+    assert area.sel(bound="estimate") == 1
 
 
 @pytest.mark.parametrize("time", [0.015, 0.05])
@@ -89,15 +90,14 @@ def test_marks_of_what_is_published_are_those_of_what_was_measured(tmp_path, tim
     data = synthetic(count=150, singular=unlike[..., :9], exponents=unlike[..., 9:18])
     data["frozen_angles"][:, ::3, :2] = np.nan
     found, *_ = made_up(data, tmp_path)
-    for mark in (measures.positive, measures.less_stable, measures.nearer_tangency):
+    for mark in (predicting.positive, predicting.less_stable):
         np.testing.assert_allclose(
             tuple(mark(found, time, resamples=20)), tuple(mark(data, time, resamples=20)), rtol=1e-6
         )
-    for saw in (measures.saw_positive, measures.saw_stability, measures.saw_tangencies):
-        assert saw(found, time) == saw(data, time)
+    assert predicting.tangency(found, time) == predicting.tangency(data, time)
     for kind in ("far", "frozen"):
-        (mine, _), (theirs, _) = (
-            results.angles({"a": d}, measures.PAIRS, time, kind)["a"] for d in (found, data)
+        mine, theirs = (
+            predicting.determined(d, time, predicting.PAIRS, kind) for d in (found, data)
         )
         np.testing.assert_allclose(mine, theirs, rtol=1e-3)
         assert np.isnan(mine[::3, :2]).all() and np.isfinite(mine[1::3]).all()
@@ -117,22 +117,14 @@ def test_a_campaign_of_few_networks_publishes_no_savings_and_says_why(root):
 
 def test_vectors_of_a_short_future_are_held_against_published_ones(root, data, tmp_path):
     """The same networks, fewer steps of future: only the far-future vectors differ."""
-    papers = {"small": published.load("small", root)}
-    same = results.convergence({"small": data, "other": data}, papers, 0.015)
-    assert same.index.tolist() == ["small"] and same.loc["small", "more than 5° apart"].startswith(
-        "0.00 (0.00 to 0.00)"
-    )
+    paper, *_ = published.load("small", root)
+    assert tuple(predicting.unconverged(data, paper, 0.015)) == (0, 0, 0)
     short = small(count=7, backward=1, times=(1, 5, 15))
     engine.run(short, tmp_path / "short")
     here = engine.load(short, tmp_path / "short")
-    found = results.convergence({"small": here}, papers, 0.015, degrees=1)
-    assert found.loc["small", "networks"] == 7
-    assert found.loc["small", "future here"] == pytest.approx(0.001) and found.loc[
-        "small", "future published"
-    ] == pytest.approx(0.02)
-    share = measures.unconverged(here, papers["small"][0], 0.015, degrees=1)
-    assert 0.2 < share.estimate <= 1
-    assert found.loc["small", "more than 1° apart"] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
+    assert predicting.future(here, 0.015) == pytest.approx(0.001)
+    assert predicting.future(paper, 0.015) == pytest.approx(0.02)
+    assert 0.2 < predicting.unconverged(here, paper, 0.015, degrees=1).estimate <= 1
 
 
 def test_a_longer_future_is_published_of_the_first_networks(root, data, tmp_path):
@@ -144,21 +136,15 @@ def test_a_longer_future_is_published_of_the_first_networks(root, data, tmp_path
     ].shape == (1, 5, 36)
     longer = small(count=5, backward=45)
     engine.run(longer, tmp_path / "longer")
-    pairs = list(measures.PAIRS)
+    pairs = list(predicting.PAIRS)
     wanted = engine.load(longer, tmp_path / "longer").isel(time=[2])["far_angles"]
     np.testing.assert_allclose(
         found["longer_angles"].sel(pair=pairs), wanted.sel(pair=pairs), atol=1e-3
     )
     assert np.isnan(found["longer_angles"].drop_sel(pair=pairs)).all()
-    table = results.convergence({"small": data}, {"small": (found, None, None)}, 0.015, degrees=0.1)
-    share = measures.turned(found, 0.015, degrees=0.1)
+    known = predicting.determined(found, 0.015, pairs)[:5]
+    share = predicting.apart(known, found["longer_angles"].sel(pair=pairs).values[0], 0.1)
     assert 0 < share.estimate <= 1
-    assert table.loc[
-        "small", "published, more than 0.1° from a longer future"
-    ] == "{:.2f} ({:.2f} to {:.2f})".format(*share)
-    assert table.loc["small", "networks followed longer"] == 5 and table.loc[
-        "small", "longer future"
-    ] == pytest.approx(0.045)
 
 
 def test_a_longer_future_is_as_long_as_asked_for_or_as_there_is():

@@ -1,4 +1,4 @@
-"""A stretch of a run is what pruned descent says, and stretches join to the whole, to the last bit."""
+"""A stretch of a run is what pruned descent says, and stretches join to the whole, to the bit."""
 
 import dataclasses
 

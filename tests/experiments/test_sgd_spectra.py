@@ -9,6 +9,7 @@ import xarray as xr
 
 from netdyn_lib.curvature import batch_hessian, hessian
 from netdyn_lib.experiments import sgd_spectra
+from netdyn_lib.experiments.sgd_spectra import MiniBatchDescent
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.training import minibatches
 
@@ -57,57 +58,54 @@ def test_a_quadratic_loss_has_its_exponents(count):
     task = quadratic()
     values = batch_hessian.spectrum(task, task.initial(1)[0]).values
     known = np.sort(np.log(np.abs(1 - 0.1 * values)))[::-1]
-    data = sgd_spectra.over_time(
-        task, 2, 0.1, 6, 60, (7, 30), count, interval=5, sweeps=20, tolerance=1e-12, progress=False
-    )
+    data = sgd_spectra.over_time(MiniBatchDescent(task, 0.1, 6), 2, (7, 30, 60), count, 5, 1e-12)
     assert data["time"].values.tolist() == [7, 30, 60] and data["index"].size == (count or 8)
     for name in ("exponent", "local"):
-        np.testing.assert_allclose(
-            data[name], np.broadcast_to(known[: count or 8], data[name].shape), atol=1e-9
-        )
+        wanted = np.broadcast_to(known[: count or 8], data[name].shape)
+        np.testing.assert_allclose(data[name], wanted, atol=1e-9)
     if count is None:
         np.testing.assert_allclose(data["qr"].sum("index"), known.sum(), rtol=1e-9)
-        assert sgd_spectra.positive_count(data).values.tolist() == [[(known > 0).sum()] * 3] * 2
+        table = sgd_spectra.extremes(data)
+        assert table["positive"].tolist() == [(known > 0).sum()] * 3
+        assert table.loc[60].tolist()[:2] == pytest.approx([known[0], known[-1]])
+    else:
+        assert np.isnan(sgd_spectra.extremes(data)["smallest"]).all()
 
 
-def test_all_exponents_are_those_of_the_dense_product():
+@pytest.fixture(scope="module")
+def data():
+    return sgd_spectra.over_time(MiniBatchDescent(small(), RATE, BATCH), 2, (12, 30), interval=4)
+
+
+def test_all_exponents_are_those_of_the_dense_product(data):
     task = small()
-    data = sgd_spectra.over_time(task, 2, RATE, BATCH, 30, (12,), interval=4, progress=False)
     for k in range(2):
         seen, volume = products(task, k, 30)
         for t in (12, 30):
             sizes = torch.linalg.svdvals(seen[t - 1]).log().numpy()
-            np.testing.assert_allclose(
-                data["exponent"].sel(network=k, time=t) * t, sizes, atol=1e-9
-            )
+            found = data["exponent"].sel(network=k, time=t) * t
+            np.testing.assert_allclose(found, sizes, atol=1e-9)
         stretch = torch.linalg.svdvals(products(task, k, 30, 12)[0][-1]).log().numpy()
         np.testing.assert_allclose(data["local"].sel(network=k, time=30) * 18, stretch, atol=1e-9)
         for name in ("exponent", "qr"):
-            assert float(data[name].sel(network=k, time=30).sum()) * 30 == pytest.approx(
-                volume, abs=1e-9
-            )
+            total = float(data[name].sel(network=k, time=30).sum()) * 30
+            assert total == pytest.approx(volume, abs=1e-9)
     # A random frame has not turned: its exponents are no singular values.
     assert (data["qr"].max("index") < data["exponent"].isel(index=0)).all()
     assert data.attrs["count"] == data.attrs["parameters"] == 39 and data.attrs["task"] == "small"
     assert data.attrs["data"] == task.split.provenance() and "commit" in data.attrs["provenance"]
 
 
-def test_leading_exponents_are_those_of_all():
-    task = small()
-    settings = dict(interval=4, progress=False, seed=1)
-    data = sgd_spectra.over_time(task, 1, RATE, BATCH, 30, (12,), **settings)
-    few = sgd_spectra.over_time(
-        task, 1, RATE, BATCH, 30, (12,), 3, sweeps=15, tolerance=1e-6, **settings
-    )
+def test_leading_exponents_are_those_of_all(data, monkeypatch):
+    descent = MiniBatchDescent(small(), RATE, BATCH)
+    few = sgd_spectra.over_time(descent, 1, (12, 30), 3, 4, 1e-6)
+    all_of_them = data.isel(network=[0], index=slice(3))
     for name in ("exponent", "local"):
-        np.testing.assert_allclose(few[name], data[name].isel(index=slice(3)), atol=1e-5)
-    rough = sgd_spectra.over_time(
-        task, 1, RATE, BATCH, 30, (12,), 3, sweeps=2, tolerance=1e-6, **settings
-    )
-    assert (rough["exponent"] <= data["exponent"].isel(index=slice(3)) + 1e-12).all() and (
-        rough["bound"] > few["bound"]
-    ).all()
-    assert few.attrs["count"] == 3 and np.isnan(sgd_spectra.extremes(few)["smallest"]).all()
+        np.testing.assert_allclose(few[name], all_of_them[name], atol=1e-5)
+    monkeypatch.setattr(sgd_spectra, "_SWEEPS", 2)
+    rough = sgd_spectra.over_time(descent, 1, (12, 30), 3, 4, 1e-6)
+    assert (rough["exponent"] <= all_of_them["exponent"] + 1e-12).all()
+    assert (rough["bound"] > few["bound"]).all()
 
 
 @pytest.mark.parametrize("scale", [1, 60])
@@ -126,46 +124,28 @@ def test_singular_values_of_any_spread(scale):
 
 
 def test_subspaces_of_a_quadratic_loss_stand_still():
-    task = quadratic()
-    found = sgd_spectra.overlaps(task, 0, 0.1, 6, (5, 10, 20), 2)
-    assert found.index.unique("subspace").tolist() == [
-        "leading",
-        "chaotic",
-        "non-chaotic",
-        "contracting",
-    ]
+    found = sgd_spectra.overlaps(MiniBatchDescent(quadratic(), 0.1, 6), 0, (5, 10, 20), 2)
+    names = ["leading", "chaotic", "non-chaotic", "contracting"]
+    assert found.index.unique("subspace").tolist() == names
     np.testing.assert_allclose(found["overlap"].dropna(), 1, atol=1e-9)
-    assert (
-        found.loc["leading"]["chance"].tolist() == [0.25, 0.25]
-        and found.loc["leading"]["converged"].all()
-    )
-    few = sgd_spectra.overlaps(task, 0, 0.1, 6, (20, 40), 2, whole_up_to=1, sweeps=30)
-    assert few.index.unique("subspace").tolist() == ["leading"]
-    np.testing.assert_allclose(few["overlap"], 1, atol=1e-6)
+    assert found.loc["leading"]["chance"].tolist() == [0.25, 0.25]
+    assert found.loc["leading"]["converged"].all()
 
 
 def test_subspaces_of_a_network():
-    task = small()
-    found = sgd_spectra.overlaps(task, 1, RATE, BATCH, (10, 20), 3)
-    seen, _ = products(task, 1, 20)
+    found = sgd_spectra.overlaps(MiniBatchDescent(small(), RATE, BATCH), 1, (10, 20), 3)
+    seen, _ = products(small(), 1, 20)
     (one, first), (other, second) = (torch.linalg.svd(seen[t - 1])[1:] for t in (10, 20))
     k, later = int((one.log() > 1e-8).sum()), int((other.log() > 1e-8).sum())
     row = found.loc["chaotic"].loc[10]
     assert (row["earlier k"], row["k"], row["later"]) == (k, later, 20)
-    assert row["overlap"] == pytest.approx(
-        float((first[:k] @ second[:later].T).square().sum()) / later, abs=1e-8
-    )
-    few = sgd_spectra.overlaps(
-        task, 1, RATE, BATCH, (10, 20), 3, whole_up_to=1, sweeps=15, turning=1e-6
-    )
-    assert few.loc["leading"].loc[10]["overlap"] == pytest.approx(
-        found.loc["leading"].loc[10]["overlap"], abs=1e-2
-    )
+    wanted = float((first[:k] @ second[:later].T).square().sum()) / later
+    assert row["overlap"] == pytest.approx(wanted, abs=1e-8)
 
 
 def test_subspaces_of_one_batch():
     task = small()
-    found = sgd_spectra.of_hessian(task, 0, RATE, BATCH, (3, 9), 5)
+    found = sgd_spectra.of_hessian(MiniBatchDescent(task, RATE, BATCH), 0, (3, 9), 5)
     w, states = task.initial(1)[0], []
     for t in range(9):
         part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, t)))
@@ -182,77 +162,25 @@ def test_subspaces_of_one_batch():
     assert row["chance in range"] == v.shape[1] / len(spectra[0].basis) > row["chance"]
 
 
-def made(growth, qr=None):
-    """A dataset of ln σ over stretches (network, time, index) of 10 steps each."""
-    growth = np.asarray(growth, float)
-    time = np.arange(1, growth.shape[1] + 1) * 10
-    dims = ("network", "time", "index")
-    sums = growth.cumsum(1) / time[:, None]
-    data = xr.Dataset(
-        {"exponent": (dims, sums), "local": (dims, growth / 10), "qr": (dims, sums)}, {"time": time}
-    )
-    return data.assign_attrs(count=growth.shape[2], parameters=growth.shape[2])
-
-
-def test_measures():
-    data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
-    assert sgd_spectra.largest_early(data).estimate == pytest.approx(0.3) and sgd_spectra.late(
-        data
-    ).estimate == pytest.approx(0.15)
-    assert sgd_spectra.decay(data).estimate == pytest.approx(0.75)
-    assert tuple(sgd_spectra.decay(data.isel(network=[0, 1, 0, 1, 0]))) == pytest.approx(
-        (0.75, 0.75, 0.75)
-    )
-    assert sgd_spectra.positive_count(data).values.tolist() == [[1, 1], [1, 2]]
-    assert sgd_spectra.never_below_zero(data).estimate == 1
-    assert sgd_spectra.never_below_zero(
-        made([[[2.0], [-1]], [[1], [1]]]), "qr"
-    ).estimate == pytest.approx(0.75)
-    table = sgd_spectra.extremes(data)
-    assert table.loc[20].tolist() == pytest.approx([0.225, -0.15, 1.5])
-    with pytest.raises(ValueError, match="what = 'all'"):
-        sgd_spectra.never_below_zero(data, "all")
-
-
 def test_bad_input_is_refused():
-    task = small()
-    for arguments, message in (
-        (dict(steps=0), "steps = 0"),
-        (dict(at=(31,)), "step in at = 31"),
+    good = dict(rate=RATE, networks=1, at=(10,), count=None, interval=10)
+    for changes, message in (
+        (dict(at=()), "0 different times"),
+        (dict(at=(0,)), "step in at = 0"),
         (dict(count=40), "count = 40"),
         (dict(networks=0), "networks = 0"),
         (dict(interval=0), "interval = 0"),
         (dict(rate=-1.0), "rate = -1.0"),
     ):
+        how = good | changes
+        descent = MiniBatchDescent(small(), how.pop("rate"), BATCH)
         with pytest.raises(ValueError, match=message):
-            sgd_spectra.over_time(
-                task,
-                **dict(networks=1, rate=RATE, batch=BATCH, steps=30, at=(10,), progress=False)
-                | arguments,
-            )
+            sgd_spectra.over_time(descent, **how)
     with pytest.raises(ValueError, match="1 different times"):
-        sgd_spectra.overlaps(task, 0, RATE, BATCH, (5, 5), 2)
+        sgd_spectra.overlaps(MiniBatchDescent(small(), RATE, BATCH), 0, (5, 5), 2)
 
 
-def test_published_spectra_are_read_again(tmp_path):
-    data = sgd_spectra.over_time(small(), 1, RATE, BATCH, 12, (6,), interval=4, progress=False)
+def test_published_spectra_are_read_again(data, tmp_path):
     sgd_spectra.publish(data, "one", tmp_path)
     (found,) = sgd_spectra.published(tmp_path).values()
     xr.testing.assert_allclose(found, data, rtol=1e-6, atol=1e-9)
-    assert sgd_spectra.saw(found) == sgd_spectra.saw(data)
-
-
-def test_what_was_seen_is_said():
-    data = made([[[2, 0, -1], [1, 0, -3]], [[4, 0, -1], [2, 1e-3, -1]]])
-    assert sgd_spectra.saw(data) == (
-        "The largest is 0.3 per step over [0, 10] and 0.22 per step over [0, 20]; 0.15 over the last stretch alone; 2 of 3 are positive at the end."
-    )
-    table = sgd_spectra.overlaps(small(), 1, RATE, BATCH, (10, 20, 30), 3)
-    assert sgd_spectra.last(table, "chaotic") == table.loc[("chaotic", 20), "overlap"]
-    said = sgd_spectra.saw_subspaces(table)
-    assert (
-        f"chaotic {table.loc[('chaotic', 10), 'overlap']:.2f} to {table.loc[('chaotic', 20), 'overlap']:.2f} (chance "
-        in said
-    )
-    with pytest.raises(ValueError, match="subspace = 'odd'; known: leading, chaotic"):
-        sgd_spectra.last(table, "odd")
