@@ -36,9 +36,9 @@ import pandas as pd
 from scipy import stats
 
 from netdyn_lib.experiments import saturation, sizes
-from netdyn_lib.figures import series as strips
 from netdyn_lib.figures import saturation as mechanism
 from netdyn_lib.figures import series as draw
+from netdyn_lib.figures import series as strips
 from netdyn_lib.results import claims
 from netdyn_lib.results.glue import glue_all
 from netdyn_lib.series import autocorrelation, kantz, phases

@@ -42,9 +42,9 @@ from netdyn_lib.experiments.learning_rate_sweep import (
     results,
     tangents,
 )
-from netdyn_lib.figures import sweeps as overview
 from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.figures import sweeps as draw_search
+from netdyn_lib.figures import sweeps as overview
 from netdyn_lib.results import claims, provenance
 from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import tasks

@@ -59,7 +59,7 @@ class Outcomes:
 
 
 def outcomes(final_loss: ArrayLike, ideal: float = 4.0, failed: float = 100.0) -> Outcomes:
-    """Return the classes of training runs by their final loss (Storm 2024: ideal below 4, failed
+    """Return the classes of training runs by their final loss (Sharafi 2024: ideal below 4, failed
     above 100).
 
     ``final_loss`` (n,) is NaN or infinite for a run that diverged, which has failed; a loss at a

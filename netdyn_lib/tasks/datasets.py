@@ -148,7 +148,7 @@ def digits(test: int = 360, seed: int = 42) -> Split:
 def ridge(samples: int = 100, constant_loss: float = 200.0, seed: int = 1) -> Split:
     """Return a regression in the plane: y ∝ ((x₁ + x₂)/√2)² at points from U(−1, 1)².
 
-    There are as many points to train as to test.  Storm 2024 leaves the task open; this one, a
+    There are as many points to train as to test.  Sharafi 2024 leaves the task open; this one, a
     ridge function, gives the outcomes that the paper describes.  y is scaled so that the best
     constant prediction has a training loss ½Σ(y − ȳ)² of ``constant_loss``.  The points of seed 0
     leave no 2-2-1 network of ReLU below a loss of 4, the paper's bound for an ideal run (the best

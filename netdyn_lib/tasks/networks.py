@@ -361,9 +361,9 @@ def copied(module: nn.Module, shared: bool = False) -> nn.Module:
 #: What each scheme draws; the papers that use it.
 SCHEMES = {
     "normal": "weights N(0, std²), biases 0 (Danovski 2024, Jiménez-González 2025)",
-    "normal-all": "weights and biases N(0, std²) (Storm 2024)",
+    "normal-all": "weights and biases N(0, std²) (Sharafi 2024)",
     "glorot": "weights U(−a, a) with a² = 6/(fan in + fan out), biases 0 "
-    "(Glorot and Bengio, 2010; Storm 2024)",
+    "(Glorot and Bengio, 2010; Sharafi 2024)",
     "pytorch": "as every PyTorch layer draws its own: linear and convolutional weights and biases "
     "U(−a, a) with a² = 1/fan in (Herrmann 2022), gains of normalisation 1, embeddings N(0, 1), …",
 }

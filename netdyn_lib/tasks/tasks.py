@@ -212,7 +212,7 @@ def _known() -> Iterator[Recipe]:
         for name, scheme in (("normal", "normal-all"), ("glorot", "glorot")):
             more = {"loss": losses.HalfSquaredError(), "target_accuracy": math.nan}
             more |= {"data": "ridge", "initialisation": scheme}
-            yield mlp(f"ridge-{activation}-{name}", "Storm 2024", (2, 2, 1), activation, **more)
+            yield mlp(f"ridge-{activation}-{name}", "Sharafi 2024", (2, 2, 1), activation, **more)
     # Herrmann 2022 writes 784-20-10, which does not fit its images of 16×16.
     for name, inputs, source in (
         ("usps", 256, herrmann("Fig. {}")),

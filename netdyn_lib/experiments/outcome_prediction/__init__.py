@@ -1,5 +1,5 @@
 """Can the outcome of training be told early?  Ensembles of small networks, followed with their
-tangent dynamics (Storm 2024).
+tangent dynamics (Sharafi 2024).
 
 ``campaign`` says what is followed, ``measuring`` follows it, ``predicting`` says how well the
 outcome is told, ``published`` writes and reads what the book shows;

@@ -87,7 +87,7 @@ def test_numbers_do_not_depend_on_the_order_of_rates_or_other_conditions(tmp_pat
 def test_samples_in_blocks_give_numbers_that_do_not_depend_on_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(blocked, "_VALUES", 500)
     monkeypatch.setattr(blocked, "_LEAST", 7)
-    assert isinstance(steppers.of(tasks.get(TASK, samples=40)), blocked.BlockedMLPStepper)
+    assert isinstance(steppers.of(tasks.get(TASK, samples=40)), steppers.MLPStepper)
     one = loaded(small(block=3), tmp_path / "3", workers=1)
     assert same(loaded(small(block=1), tmp_path / "1", workers=2), one)
 
