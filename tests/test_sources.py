@@ -35,8 +35,8 @@ def test_a_dataset_says_in_which_file_it_was():
 
 
 def test_sources_of_many_each_once_in_order():
-    other = results.Result("digits", HERE, results.LIVE, "")
-    missing = results.Result("mnist", None, results.MISSING, "")
+    other = results.Result("digits", HERE, "computed here", "")
+    missing = results.Result("mnist", None, "missing", "")
     assert provenance.of({"a": PUBLISHED, "b": [other, (PUBLISHED, None)]}, missing) == (
         "arms/usps.npz",
         provenance.HERE,

@@ -12,28 +12,23 @@ PROFILES = ("laptop", "paper")
 
 # J's learning rates, from the authors' published generator; the sigmoid's go on to where its
 # arrivals rise.
-_RATES = (
-    0.0005,
-    0.001,
-    0.005,
-    0.01,
-    0.05,
-    0.1,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-    12.5,
-    15.0,
-    17.5,
-    20.0,
-)
+_LOW = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+_RATES = (*_LOW, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0)
 _FURTHER = (*_RATES, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0)
 
 _COARSE = (0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0)
 _FEW = dict(conditions=3, copies=2, epochs=60, cap=300, block=1)
+_FEW_L2 = _FEW | dict(rates=_COARSE, samples=6000, test_samples=2000, conditions=2, cap=200)
+_SHARP = dict(  # Fig. 14 of the paper
+    task="mnist",
+    rates=(2.5, 5.0, 7.5, 10.0),
+    conditions=3,
+    copies=1,
+    epochs=300,
+    block=1,
+    sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300),
+    sharp_conditions=3,
+)
 
 # Sweeps by name, as in J: see netdyn_lib.experiments.learning_rate_sweep.Sweep.  A cap is ours: J
 # states none.
@@ -66,27 +61,8 @@ _SWEEPS = {
         task="mnist", rates=(2.5, 5.0, 7.5, 10.0), **_FEW | dict(epochs=200, cap=200)
     ),
     "mnist-6000-few": dict(task="mnist", rates=(0.1, *_COARSE), samples=6000, **_FEW),
-    "mnist-sharpness": dict(
-        task="mnist",
-        rates=(2.5, 5.0, 7.5, 10.0),
-        conditions=3,
-        copies=1,
-        epochs=300,
-        block=1,
-        samples=6000,
-        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300),
-        sharp_conditions=3,
-    ),
-    "mnist-sharpness-all": dict(  # J, Fig. 14, with all images
-        task="mnist",
-        rates=(2.5, 5.0, 7.5, 10.0),
-        conditions=3,
-        copies=1,
-        epochs=300,
-        block=1,
-        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300),
-        sharp_conditions=3,
-    ),
+    "mnist-sharpness": _SHARP | dict(samples=6000),
+    "mnist-sharpness-all": _SHARP,
     "mnist-sigmoid-few": dict(
         task="mnist-sigmoid",
         rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0),
@@ -104,20 +80,8 @@ _SWEEPS = {
         test_samples=2000,
         **_FEW | dict(cap=600),
     ),
-    "mnist-l2-1e-3-few": dict(
-        task="mnist-l2-1e-3",
-        rates=_COARSE,
-        samples=6000,
-        test_samples=2000,
-        **_FEW | dict(conditions=2, cap=200),
-    ),
-    "mnist-l2-1e-5-few": dict(
-        task="mnist-l2-1e-5",
-        rates=_COARSE,
-        samples=6000,
-        test_samples=2000,
-        **_FEW | dict(conditions=2, cap=200),
-    ),
+    "mnist-l2-1e-3-few": _FEW_L2 | dict(task="mnist-l2-1e-3"),
+    "mnist-l2-1e-5-few": _FEW_L2 | dict(task="mnist-l2-1e-5"),
     "cifar10-few": dict(
         task="cifar10",
         rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0),
@@ -148,19 +112,14 @@ _SWEEPS = {
 }
 
 # What the laptop profile changes of them.
+_VARIANT = dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2)
 _LAPTOP_SWEEPS = {
     "digits": dict(conditions=3, copies=1, epochs=100, cap=100, block=3),
-    "digits-sigmoid": dict(
-        rates=(1.0, 5.0, 15.0, 40.0), conditions=2, copies=1, epochs=60, cap=100, block=2
-    ),
-    "digits-relu": dict(rates=(0.1, 0.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
-    "digits-deep": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
-    "digits-l2-1e-3": dict(
-        rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2
-    ),
-    "digits-l2-1e-5": dict(
-        rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2
-    ),
+    "digits-sigmoid": _VARIANT | dict(rates=(1.0, 5.0, 15.0, 40.0)),
+    "digits-relu": _VARIANT | dict(rates=(0.1, 0.5, 7.5)),
+    "digits-deep": _VARIANT,
+    "digits-l2-1e-3": _VARIANT,
+    "digits-l2-1e-5": _VARIANT,
     "digits-cnn": dict(
         rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=20, cap=20, samples=120, block=2
     ),
@@ -597,6 +556,9 @@ def sizes(experiment, profile="laptop", **changed):
     table = dict(_PAPER[experiment])
     if profile == "laptop":
         table |= _LAPTOP.get(experiment, {})
+    if "sweeps" in table:  # the knobs of chapter 5 are those of its sweep on the digits
+        digits = dict(copies=5, epochs=200) | table["sweeps"]["digits"]
+        table |= {k: digits[k] for k in ("rates", "conditions", "copies", "epochs", "cap")}
     if unknown := changed.keys() - table.keys():
         known = ", ".join(sorted(table))
         raise ValueError(f"{experiment} has no size {', '.join(sorted(unknown))}; known: {known}")
