@@ -114,7 +114,7 @@ class Measurement:
     high: float | None = None
     saw: str = ""
     interval: str = INTERVALS[0]
-    provenance: tuple = (provenance.HERE,)
+    sources: tuple = (provenance.HERE,)
     readings: tuple = ()
 
     @property
