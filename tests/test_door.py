@@ -775,7 +775,8 @@ def descent_of(task):
 def test_a_sweet_spot_is_sought_under_torchs_loss():
     probes = [
         sweet_spot.find(
-            Net(), X, Y, loss=loss, conditions=2, epochs=25, low=1.0, high=3.0, most_probes=2
+            tasks.custom("own", Net(), loss, X, Y),
+            search=sweet_spot.Search(1.0, 3.0, most_probes=2, conditions=2, epochs=25),
         ).probes
         for loss in (F.cross_entropy, ENTROPY)
     ]
@@ -824,8 +825,8 @@ def test_positive_numbers_are_checked_as_such(value):
     [
         (minibatches.momentum, "momentum"),
         (lambda v: optimizers.Adam(tasks.get("iris"), 0.1, betas=(v, 0.9)), "beta1"),
-        (lambda v: sweet_spot.bisect(lambda rate: 1.0, 0.1, level=v), "level"),
-        (lambda v: sweet_spot.bisect(lambda rate: 1.0, 0.1, tolerance=v), "tolerance"),
+        (lambda v: sweet_spot.Search(level=v), "level"),
+        (lambda v: sweet_spot.Search(tolerance=v), "tolerance"),
         (lambda v: qr.random_orthogonal(3, seed=v), "seed"),
         (lambda v: networks.initial_parameters(networks.MLP((2, 1)), 1, v, "pytorch"), "seed"),
         (lambda v: datasets.ridge(samples=v), "samples"),

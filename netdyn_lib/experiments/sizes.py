@@ -298,7 +298,6 @@ _PAPER = {
         methods_epochs=100,
         noise_rate=0.5,
         noise_steps=200,
-        noise_points=201,
         batch=20,
     ),
     "09_performance": dict(
@@ -329,15 +328,12 @@ _PAPER = {
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
-        half=2000,  # where the late part begins
         early=200,  # epochs in which growth might be exponential
         first=100,  # epochs after a late perturbation that count as its beginning
         long_epochs=10_000,  # and beyond it
-        drawn=(0, 200, 4000),  # epochs at which the network is drawn
         unlike=1.5,  # factor between the growth of copies
         # scales along the ray through the origin
         factors=tuple(round(0.5 + 0.025 * k, 3) for k in range(41)),
-        strict=0.1 / 4000,  # a multiplier as near to 1 is neutral over the whole training
         radius=1e-8,
         examples=4,  # initial conditions shown (D, Fig. 3)
         copies=20,  # perturbations of each (D, Fig. 3)
@@ -355,12 +351,10 @@ _PAPER = {
         learning_rate=1.0,
         slow_rate=0.01,  # for comparison
         epochs=4000,
-        half=2000,  # where the late part begins
         exponent_epochs=200,
-        points=201,  # observations of an exponent's curve
         learned_loss=0.4,  # below which a network has learned
         mnist_rate=10.0,  # J, Fig. 3
-        edges=(0, 50, 100, 200, 500, 1000, 2000, 4000),  # stretches of training
+        edges=(0, 50, 100, 200, 500, 1000),  # stretches of the first half of training
         radius=1e-8,
         examples=4,  # D, Fig. 7
         ensemble=500,  # D, Fig. 8
@@ -371,7 +365,6 @@ _PAPER = {
         tangent_ensemble=100,
         sharp_networks=50,
         sharp_epochs=20_000,
-        sharp_last=19_999,  # the last epoch with one after it
         sharp_times=60,  # epochs, log-spaced, at which sharpness is taken
     ),
     "01_toy_map": dict(
@@ -504,7 +497,6 @@ _LAPTOP = {
         edge_at=(10, 30, 60, 100, 150, 200, 250, 300),
         methods_epochs=40,
         noise_steps=60,
-        noise_points=61,
     ),
     "09_performance": dict(networks=300, rounds=3),
     "02_iris_slow": dict(
@@ -516,7 +508,6 @@ _LAPTOP = {
         sharp_networks=40,
         sharp_times=20,
         sharp_epochs=10_000,
-        sharp_last=9_999,
     ),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),
     "04_iris_eta5": dict(conditions=300, balanced=100, gains=900, starts=8, side=120),
