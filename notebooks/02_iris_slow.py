@@ -168,7 +168,8 @@ distance = gradient_descent.run(slow, nearby, size.epochs, observe=("distance", 
 # | label: fig-slow-distances
 # | fig-cap: >-
 # |   Distance of 20 perturbed copies from each of four reference networks (grey; their mean in
-# |   black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (D, Fig. 3.)
+# |   black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (Danovski 2024,
+# |   Fig. 3.)
 # | fig-alt: >-
 # |   Four panels. Distances of about 4e-7 rise by up to a half over 4,000 epochs: with a bump in
 # |   the first thousand in two panels, smoothly in the others; single copies fan out. The loss
@@ -237,7 +238,7 @@ alike, alike_same = observables.collapse(by_radius), observables.collapse(same_d
 # | fig-cap: >-
 # |   One initial condition, four radii. Left: distances divided by ε, thin for each copy and thick
 # |   for the mean; 20 directions are drawn for each ε, as in the paper. Right: relative deviation
-# |   of each mean from the one at 1e-10. (D, Fig. 4, on one scale.)
+# |   of each mean from the one at 1e-10. (Danovski 2024, Fig. 4, on one scale.)
 # | fig-alt: >-
 # |   Left, four bundles of curves on top of each other; their means differ a little. Right,
 # |   deviations on a logarithmic axis, mostly from a hundredth to a tenth, in no order of the
@@ -250,7 +251,7 @@ draw.radii(distance.epochs, by_radius)
 # with the same directions for each ε it is {glue:text}`slow-alike-same:.3f`, and the curves
 # coincide. What follows from it does not need different minima: that distances scale with ε is
 # what any *linear* response does, stable or not. Curves that coincide are governed by the tangent
-# map $J = I - \eta H$ alone, and say nothing of how large a ball would have to be to reach another
+# map $J = I - \eta H$, and say nothing of how large a ball would have to be to reach another
 # minimum.
 
 # %% [markdown]
@@ -272,7 +273,7 @@ importance = observables.importances(task, final)
 # | fig-cap: >-
 # |   Left: change of the loss on silencing each weight of the first layer of a trained network.
 # |   Right: displacement of every parameter against the distance it travelled; on the grey line a
-# |   weight never turns back. (D, Fig. 5.)
+# |   weight never turns back. (Danovski 2024, Fig. 5.)
 # | fig-alt: >-
 # |   Left, a heat map of 10 hidden units by 4 inputs with a few strong cells. Right, points on
 # |   double logarithmic axes that lie on or just below the diagonal.
@@ -345,7 +346,8 @@ frozen = jacobian.frozen_distance(task.objective, shown_balls, shown.epochs, siz
 # | label: fig-slow-late
 # | fig-cap: >-
 # |   Distance after a perturbation of the trained network (grey; mean in black), logarithmic axis.
-# |   Dotted: the mean if the Hessian stayed what it was at the perturbation. (D, Fig. 6.)
+# |   Dotted: the mean if the Hessian stayed what it was at the perturbation. (Danovski 2024, Fig.
+# |   6.)
 # | fig-alt: >-
 # |   Four panels of distances that drop by some per cent within the first few hundred epochs; then
 # |   one mean levels off, one goes on falling slowly, and two turn and rise. Dotted predictions lie

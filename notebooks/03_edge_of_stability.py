@@ -96,8 +96,8 @@ fit = growth_fits.best_fit(beginning, min_length=20)
 # | fig-cap: >-
 # |   Four initial conditions at η = 1, one in each row. Distance of five perturbed copies (grey;
 # |   mean in black) over all epochs, over the first 200 on a logarithmic axis with the window of
-# |   best exponential fit (orange); their mean over the last 50; and the training loss. (D, Fig.
-# |   7.)
+# |   best exponential fit (orange); their mean over the last 50; and the training loss. (Danovski
+# |   2024, Fig. 7.)
 # | fig-alt: >-
 # |   Four rows of four panels. On the logarithmic axis distances climb from 1e-7 to between one and
 # |   ten within a hundred epochs, two along a straight line, one after a long plateau and one in
@@ -211,7 +211,7 @@ by_radius, printed = ({r: pair[k] for r, pair in found.items()} for k in (0, 1))
 # | fig-cap: >-
 # |   Left: finite exponents of 500 initial conditions, kept (blue) and discarded (grey); mean of
 # |   the kept in black, the paper's value dashed. Right: mean of the kept exponents with its 95%
-# |   interval, and their standard deviation, against the radius ε. (D, Fig. 8.)
+# |   interval, and their standard deviation, against the radius ε. (Danovski 2024, Fig. 8.)
 # | fig-alt: >-
 # |   Left, a histogram with one broad hump around 0.3 per epoch. Right, means that fall steadily
 # |   from about 0.36 at the smallest radius to 0.1 at the largest.
@@ -570,7 +570,7 @@ card.measure("D-fig7-oscillate", *oscillating)
 
 # %%
 count = on_mnist["ramp"].count[0]
-in_words = f"MNIST, {count} initial conditions (J: {paper_j.paper_value})"
+in_words = f"MNIST, {count} initial conditions (Jiménez-González 2025: {paper_j.paper_value})"
 card.measure(
     "D-fig8-lambda",
     *summary.exponent,

@@ -22,7 +22,7 @@
 # with other activations, depths, penalties and data, and propose to search it by bisection before
 # training.
 #
-# This chapter repeats their Figures 1 to 5 and 8 to 14, and D's remark that MNIST behaves like
+# This chapter repeats their Figures 1 to 5 and 8 to 14, and the remark that MNIST behaves like
 # Iris {cite:p}`danovski2024`. Training is full batch in float64, so a sweep at the papers' size is
 # work for a GPU. Three kinds of numbers stand side by side here, and each says what it is: the
 # whole sweep on the handwritten digits that come with scikit-learn, run live on any machine; MNIST
@@ -98,7 +98,7 @@ for label, data in shown.items():
 # | label: fig-images-digits-exponents
 # | fig-cap: >-
 # |   Handwritten digits. Mean of the kept exponents against the learning rate, with 95% intervals;
-# |   bands are ± one standard deviation. (As J, Fig. 4.)
+# |   bands are ± one standard deviation. (As Jiménez-González 2025, Fig. 4.)
 # | fig-alt: >-
 # |   No exponents at learning rates up to 1; they set in between 2.5 and 5, where they are largest,
 # |   and are smaller and more scattered beyond.
@@ -109,7 +109,8 @@ provenance.shown(draw.exponent_by_rate(exponents), shown)
 # | fig-cap: >-
 # |   Handwritten digits. Above, the share p of sensitive initial conditions; middle, the mean
 # |   number of epochs to 90% test accuracy over the networks that arrive, by first hit and
-# |   sustained over 20 epochs; below, the share that never arrives within the cap. (As J, Fig. 5.)
+# |   sustained over 20 epochs; below, the share that never arrives within the cap. (As
+# |   Jiménez-González 2025, Fig. 5.)
 # | fig-alt: >-
 # |   The share p rises from zero to one around 2.5 to 5. Arrival takes fewer and fewer epochs up to
 # |   2.5; from 5 on hardly any network arrives.
@@ -231,7 +232,7 @@ print(mnist.note, scale.note, growth.note, sep="\n")
 # | label: fig-images-losses
 # | fig-cap: >-
 # |   MNIST, all 60,000 images. Training loss at three learning rates; one line for each initial
-# |   condition, the first one bold. (J, Fig. 1.)
+# |   condition, the first one bold. (Jiménez-González 2025, Fig. 1.)
 # | fig-alt: >-
 # |   Three panels on a common logarithmic axis. At 0.01 losses fall slowly and smoothly; at 7.5
 # |   they rise severalfold and then fall irregularly below their start; at 20 they rise by far
@@ -239,14 +240,15 @@ print(mnist.note, scale.note, growth.note, sep="\n")
 provenance.shown(draw.losses(scale.data, size.losses), scale)
 
 # %% [markdown]
-# D's second supplement looks at MNIST at the learning rates of its regimes on Iris.
-# {numref}`fig-images-regimes` shows how copies part there.
+# The second supplement of {cite:t}`danovski2024` looks at MNIST at the learning rates of its
+# regimes on Iris. {numref}`fig-images-regimes` shows how copies part there.
 
 # %% tags=["hide-input"]
 # | label: fig-images-regimes
 # | fig-cap: >-
 # |   MNIST, all 60,000 images. Mean distance of perturbed copies from their reference at the
-# |   learning rates of D's three regimes; one line for each initial condition. (D, supplement S2.)
+# |   learning rates of the three regimes on Iris; one line for each initial condition. (Danovski
+# |   2024, supplement S2.)
 # | fig-alt: >-
 # |   Three panels on a common logarithmic axis. At 0.01 and at 1 distances stay as they are; at 5
 # |   they grow, in one network about fiftyfold within 60 epochs.
@@ -302,7 +304,8 @@ print(f"{grown}; {at_ten.kept[0]} initial conditions kept, exponent {lam}")
 # |   MNIST, η = 10: all images where enough of that sweep is published, else the first 6,000; the
 # |   note above says which. Left, distance of perturbed copies of one initial condition from their
 # |   reference, with the window of best exponential fit; middle, the mean distance for every
-# |   initial condition; right, their exponents, with the paper's mean dashed. (J, Figs. 2 and 3.)
+# |   initial condition; right, their exponents, with the paper's mean dashed. (Jiménez-González
+# |   2025, Figs. 2 and 3.)
 # | fig-alt: >-
 # |   Distances climb along straight lines on a logarithmic axis, from below 1e-3 to several
 # |   thousand within some tens of epochs, and level off. Slopes scatter around 0.8 per epoch, most
@@ -339,7 +342,7 @@ lasting = responses.arrivals(scale.data, sustained=True)
 # | fig-cap: >-
 # |   MNIST. Mean of the kept exponents against the learning rate with 95% intervals (few initial
 # |   conditions: wide or none), ± one standard deviation as bands; published results and, where the
-# |   data are at hand, those computed here. (J, Fig. 4.)
+# |   data are at hand, those computed here. (Jiménez-González 2025, Fig. 4.)
 # | fig-alt: >-
 # |   No exponents up to a learning rate of 1, small ones of 0.1 to 0.2 at 2.5 and 5, and from 7.5
 # |   on exponents between 0.5 and 0.9 per epoch.
@@ -350,7 +353,8 @@ provenance.shown(draw.exponent_by_rate(mnist_exponents), scale, mnist)
 # | fig-cap: >-
 # |   MNIST. Above, the share p of sensitive initial conditions, published and computed here; middle
 # |   and below, with all 60,000 images, epochs to 90% test accuracy over the networks that arrive,
-# |   and the share that does not within 200 epochs. The paper's minimum is marked. (J, Fig. 5.)
+# |   and the share that does not within 200 epochs. The paper's minimum is marked.
+# |   (Jiménez-González 2025, Fig. 5.)
 # | fig-alt: >-
 # |   The share p rises from zero at 1 to one at 7.5. Within 200 epochs networks arrive at 7.5 and,
 # |   some of them, at 10, and nowhere else.
@@ -426,7 +430,7 @@ provenance.shown(draw.window_rules(mnist_rules), scale)
 #
 # {cite:t}`danovski2024` print the same formula, and 0.33 for Iris at $\eta = 1$. The same readings
 # of both, each with the verdict that it alone would have ({doc}`03_edge_of_stability` has the
-# table with Iris at D's own size). They were added after their numbers had been seen.
+# table with Iris at that paper's own size). They were added after their numbers had been seen.
 
 # %% tags=["nbval-ignore-output"]
 iris = results.paper("iris")
@@ -467,7 +471,8 @@ variant_rows = {
 # | fig-cap: >-
 # |   Variants on the digits, and Iris. Exponents, share p and epochs to the target accuracy (90%;
 # |   80% for the convolutional network) against the learning rate, computed live, but for Iris
-# |   where that is published. Stars mark the least mean of min(τ, cap). (As J, Figs. 8 to 12.)
+# |   where that is published. Stars mark the least mean of min(τ, cap). (As Jiménez-González 2025,
+# |   Figs. 8 to 12.)
 # | fig-alt: >-
 # |   Seven rows of three panels, at few learning rates each. Where networks arrive, the star of the
 # |   fewest epochs lies mostly at or below the rates at which p rises; some rows have no star, for
@@ -490,7 +495,7 @@ print(*(found.note for found in at_scale.values()), sep="\n")
 # | fig-cap: >-
 # |   The paper's variants on MNIST (first 6,000 images) and on CIFAR-10 (first 5,000): published
 # |   results of few initial conditions. τ is to 70% test accuracy on MNIST, 30% on CIFAR-10. Stars
-# |   mark the least mean of min(τ, cap). (J, Figs. 9 to 11 and 13.)
+# |   mark the least mean of min(τ, cap). (Jiménez-González 2025, Figs. 9 to 11 and 13.)
 # | fig-alt: >-
 # |   Seven rows of three panels. In most rows p rises from zero to one between two neighbouring
 # |   rates, and the star of the fewest epochs lies there or one step away; with ReLU it lies at the
@@ -563,7 +568,7 @@ sharp_mnist = results.paper("mnist-sharpness")
 # | fig-cap: >-
 # |   Handwritten digits, computed here: sharpness in units of 2/η along training at four learning
 # |   rates; 1 is the edge of stability. One line for each initial condition, their median bold. (As
-# |   J, Fig. 14.)
+# |   Jiménez-González 2025, Fig. 14.)
 # | fig-alt: >-
 # |   At 1 and 2.5 sharpness falls from above the edge to about it or below; at 5 and 7.5 it jumps
 # |   irregularly, by orders of magnitude.
@@ -573,7 +578,7 @@ draw.sharpness(sharp.data)
 # | label: fig-images-sharpness-mnist
 # | fig-cap: >-
 # |   MNIST, the first 6,000 images, published: sharpness in units of 2/η along training at four
-# |   learning rates. (J, Fig. 14.)
+# |   learning rates. (Jiménez-González 2025, Fig. 14.)
 # | fig-alt: >-
 # |   From several times the edge sharpness falls. At 7.5 it levels off at the edge; at 2.5 and 5 it
 # |   falls through it, to some 0.6 of it by epoch 300; at 10 it falls later and less evenly.
@@ -603,12 +608,12 @@ at_edge, level = share_interval(abs(late[nearest] - 1) <= 0.2), np.median(late[n
 # %% [markdown]
 # ## Does the search pay?
 #
-# J's last page proposes to find the sweet spot before training by bisection on $p(\eta)$: start
-# where $p = 0$ and where $p \approx 1$, and halve. `netdyn_lib.experiments.sweet_spot.find` does
-# that for any network and data. Every probe costs $(M + 1)$ networks for each initial condition,
-# and the search pays only if the epochs that it saves exceed its own. Its rivals are one network
-# at each rate of a logarithmic grid, the first to arrive winning, and $2/\text{sharpness}$ at
-# initialisation.
+# The paper's last page proposes to find the sweet spot before training by bisection on $p(\eta)$:
+# start where $p = 0$ and where $p \approx 1$, and halve. `netdyn_lib.experiments.sweet_spot.find`
+# does that for any network and data. Every probe costs $(M + 1)$ networks for each initial
+# condition, and the search pays only if the epochs that it saves exceed its own. Its rivals are
+# one network at each rate of a logarithmic grid, the first to arrive winning, and
+# $2/\text{sharpness}$ at initialisation.
 
 # %%
 search = sweet_spot.Search(
@@ -736,7 +741,7 @@ card.measure("J-fig2-saturation", *saturation, readings=ends, saw=f"{grown}.", s
 # %%
 both_papers = claims.fitting((paper_j, readings), (paper_d, iris_values))
 count = variant_rows["iris"][0].count.min()
-on_iris = f"Iris, {count} initial conditions (D: {paper_d.paper_value})"
+on_iris = f"Iris, {count} initial conditions (Danovski 2024: {paper_d.paper_value})"
 card.measure(
     "J-fig3-lambda",
     *lam,

@@ -197,7 +197,8 @@ pd.DataFrame(table, columns=columns).set_index("on")
 # What would the papers' questions cost at sizes that nobody asked them at? Two plans, counted from
 # sizes alone:
 #
-# 1. the sweep of CIFAR-10 with {glue:text}`performance-networks:,` networks of J's architecture;
+# 1. the sweep of CIFAR-10 with {glue:text}`performance-networks:,` networks of the architecture of
+#    {cite:t}`jimenez2025`;
 # 2. the {glue:text}`performance-count` largest Lyapunov exponents of one network of
 #    {glue:text}`performance-parameters:,` parameters, by Benettin's method at every step.
 #
