@@ -157,8 +157,8 @@ draw.learning_curves(
 # %% [markdown]
 # ## Do nearby networks stay together?
 #
-# Each reference network is surrounded by copies with every parameter moved by at most $\epsilon =
-# 10^{-8}$, and $d(t)$ is the L1 distance of a copy from its reference.
+# Each reference network is surrounded by copies with every parameter moved by at most
+# $\epsilon = 10^{-8}$, and $d(t)$ is the L1 distance of a copy from its reference.
 
 # %%
 nearby = networks.perturbed(examples, size.radius, size.copies, seed=seed)
@@ -258,8 +258,8 @@ draw.radii(distance.epochs, by_radius)
 # ## What single weights do
 #
 # The importance of a weight is the change of the loss when it is set to zero. Its displacement
-# $\Delta_w = |w(T) - w(0)|$ compares with the distance it travelled, $D_w = \sum_t |w(t+1) -
-# w(t)|$: a weight that drifts at random travels far and gets nowhere.
+# $\Delta_w = |w(T) - w(0)|$ compares with the distance it travelled,
+# $D_w = \sum_t |w(t+1) - w(t)|$: a weight that drifts at random travels far and gets nowhere.
 
 # %%
 at_end = dict(observe=("displacement", "path_length"), at=(size.epochs,))

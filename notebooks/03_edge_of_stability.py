@@ -79,8 +79,8 @@ half = size.epochs // 2  # where the late part begins
 # %% [markdown]
 # ## Four trajectories
 #
-# As in the chapter before, each reference network has copies from its ε-ball, $\epsilon =
-# 10^{-8}$, five of them here.
+# As in the chapter before, each reference network has copies from its ε-ball,
+# $\epsilon = 10^{-8}$, five of them here.
 
 # %%
 balls = networks.perturbed(start, size.radius, size.copies, seed=seed)
@@ -174,8 +174,8 @@ orders = bootstrap_interval(apart, median, seed=seed)
 #
 # For 500 initial conditions, $\Lambda$ is here the slope of $\ln \bar d(t)$ over the window, at
 # least 20 epochs long, with the best exponential fit in the first 200 epochs. The paper keeps fits
-# with $R^2 > 0.9$ and $\Lambda > 0.05$. Its Equation 3 prints another quantity, $\Lambda =
-# \ln(\bar d(\tau)/\bar d(0))/\tau$; both are compared below.
+# with $R^2 > 0.9$ and $\Lambda > 0.05$. Its Equation 3 prints another quantity,
+# $\Lambda = \ln(\bar d(\tau)/\bar d(0))/\tau$; both are compared below.
 
 # %% tags=["nbval-ignore-output"]
 fit = growth_fits.best_fit(first["mean_distance"], min_length=20)

@@ -15,12 +15,12 @@
 # %% [markdown]
 # # Images: sweeps over the learning rate
 #
-# {cite:t}`jimenez2025` train networks on MNIST at learning rates from 0.0005 to 20. Near $\eta =
-# 7.5$, they report, three things come together: nearby networks begin to part exponentially from
-# every initial condition, sharpness approaches $2/\eta$, and training to 90% test accuracy takes
-# the fewest epochs. They call it a sweet spot between exploitation and exploration, find it again
-# with other activations, depths, penalties and data, and propose to search it by bisection before
-# training.
+# {cite:t}`jimenez2025` train networks on MNIST at learning rates from 0.0005 to 20. Near
+# $\eta = 7.5$, they report, three things come together: nearby networks begin to part
+# exponentially from every initial condition, sharpness approaches $2/\eta$, and training to 90%
+# test accuracy takes the fewest epochs. They call it a sweet spot between exploitation and
+# exploration, find it again with other activations, depths, penalties and data, and propose to
+# search it by bisection before training.
 #
 # This chapter repeats their Figures 1 to 5 and 8 to 14, and the remark that MNIST behaves like
 # Iris {cite:p}`danovski2024`. Training is full batch in float64, so a sweep at the papers' size is
@@ -75,15 +75,15 @@ print(digits.note, digits_paper.note, sep="\n")
 # %% [markdown]
 # ## Handwritten digits, the whole sweep
 #
-# The network is the paper's in small: 64 pixels, 32 tanh units, 10 classes; weights $\mathcal N(0,
-# 1)$, biases zero. Each initial condition has perturbed copies within $\epsilon = 10^{-8}$.
-# $\Lambda$ is, where nothing else is said, the slope of $\ln\bar d(t)$ in the window of best
-# exponential fit of at least 20 epochs (other readings of the papers' words follow below);
-# $\lambda_{nMLE}$ is the mean of the kept ($R^2 > 0.9$, $\Lambda > 0.05$) and $p$ their share.
-# $\tau$ is the first epoch with 90% test accuracy. A network that does not arrive within the cap
-# is *censored*: it arrives later, or never. A mean over arrivals alone forgets it, so the share
-# that never arrives stands beside each mean, and comparisons use the mean of $\min(\tau,
-# \text{cap})$.
+# The network is the paper's in small: 64 pixels, 32 tanh units, 10 classes; weights
+# $\mathcal N(0, 1)$, biases zero. Each initial condition has perturbed copies within
+# $\epsilon = 10^{-8}$. $\Lambda$ is, where nothing else is said, the slope of $\ln\bar d(t)$ in
+# the window of best exponential fit of at least 20 epochs (other readings of the papers' words
+# follow below); $\lambda_{nMLE}$ is the mean of the kept ($R^2 > 0.9$, $\Lambda > 0.05$) and $p$
+# their share. $\tau$ is the first epoch with 90% test accuracy. A network that does not arrive
+# within the cap is *censored*: it arrives later, or never. A mean over arrivals alone forgets it,
+# so the share that never arrives stands beside each mean, and comparisons use the mean of
+# $\min(\tau, \text{cap})$.
 
 # %%
 shown = {"here": digits, "published": digits_paper}
@@ -314,10 +314,10 @@ provenance.shown(draw.divergence(growth.data, size.growth, fit), growth)
 
 # %% [markdown]
 # The mean slope is {glue:text}`images-lambda:.2f` per epoch (the paper, with all images: 0.68) in
-# windows of at least 20 epochs. The paper prints another quantity, $\Lambda = \ln(\bar
-# d(\tau)/\bar d(0))/\tau$; the table below has it, with $\tau$ at the end of the best window and
-# at the corner of a ramp, and windows of at least 10 and 30 epochs. A longer record offers the
-# rule more windows; from the first 60 epochs by themselves the slope is
+# windows of at least 20 epochs. The paper prints another quantity,
+# $\Lambda = \ln(\bar d(\tau)/\bar d(0))/\tau$; the table below has it, with $\tau$ at the end of
+# the best window and at the corner of a ramp, and windows of at least 10 and 30 epochs. A longer
+# record offers the rule more windows; from the first 60 epochs by themselves the slope is
 # {glue:text}`images-start:.2f`. With all 60,000 images, over 60 epochs, but only three initial
 # conditions, it is {glue:text}`images-lambda-all:.2f`.
 #
@@ -524,9 +524,9 @@ broad = responses.rise(sigmoid, 20.0, seed=seed)
 slower_limit, broad_limit = (a.cap / a.spent.mean(axis=1).min() for a in (shallow, sigmoid))
 
 # %% [markdown]
-# The table counts the steps on the grid between the fastest learning rate and the first with $p
-# \ge 0.1$. With ReLU training is fastest far below the onset. On CIFAR-10 networks are sensitive
-# at the smallest rate here already.
+# The table counts the steps on the grid between the fastest learning rate and the first with
+# $p \ge 0.1$. With ReLU training is fastest far below the onset. On CIFAR-10 networks are
+# sensitive at the smallest rate here already.
 #
 # To 70% the deep network needs {glue:text}`images-slower:.1f` times the epochs of the shallow one
 # at the best rate of each, counting at most 60; the paper, to 90%: about 20. With that cap the

@@ -130,9 +130,9 @@ print("share with exponential growth:", answer.share)
 print("sharpness / (2/η) of the initial networks:", edge.round(2))
 
 # %% [markdown]
-# The exponent depends on how it is read off the curves. The papers print $\ln(\bar d(\tau)/\bar
-# d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope in it;
-# {doc}`03_edge_of_stability` compares them.
+# The exponent depends on how it is read off the curves. The papers print
+# $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope
+# in it; {doc}`03_edge_of_stability` compares them.
 
 # %% tags=["nbval-ignore-output"]
 readings = growth_fits.multiverse(record["mean_distance"][:, record.alive])
@@ -234,12 +234,13 @@ for name, method in methods.items():
 # %% [markdown]
 # These are their thresholds: the sharpness beyond which a quadratic loss makes them oscillate with
 # growing amplitude. Along an eigenvector with curvature $h$, momentum multiplies a difference by
-# the roots of $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at $h = (2 +
-# 2\mu)/\eta$ {cite:p}`cohen2021`. Adam, once $v$ hardly moves, is momentum in other coordinates,
-# with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of $(1 - \beta_1^t)(\sqrt{\hat v} +
-# \epsilon)$, and its threshold is $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`. Does
-# training come to these thresholds? The learning rates here were chosen, after trying a few, so
-# that a few hundred epochs are enough to get there.
+# the roots of $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at
+# $h = (2 + 2\mu)/\eta$ {cite:p}`cohen2021`. Adam, once $v$ hardly moves, is momentum in other
+# coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of
+# $(1 - \beta_1^t)(\sqrt{\hat v} + \epsilon)$, and its threshold is
+# $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`. Does training come to these thresholds?
+# The learning rates here were chosen, after trying a few, so that a few hundred epochs are enough
+# to get there.
 
 # %%
 begin = robust.initial(size.edge_networks, seed=seed, device=device)
