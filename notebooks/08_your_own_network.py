@@ -49,7 +49,7 @@ low = None  # learning rates between which the search begins
 high = None
 search_conditions = None
 search_epochs = None
-networks_followed = None
+ensemble = None  # initial conditions
 copies = None
 epochs = None
 
@@ -68,7 +68,7 @@ size = sizes.sizes(
     high=high,
     search_conditions=search_conditions,
     search_epochs=search_epochs,
-    networks=networks_followed,
+    ensemble=ensemble,
     copies=copies,
     epochs=epochs,
 )
@@ -104,7 +104,7 @@ spot = sweet_spot.find(task, search=search, seed=seed)
 plain = gradient_descent.GradientDescent(task, spot.learning_rate)
 
 # %%
-start = task.initial(size.networks, seed=seed, device=device)
+start = task.initial(size.ensemble, seed=seed, device=device)
 balls = networks.perturbed(start, size.radius, size.copies, seed=seed)
 observed = ("mean_distance", "loss", "accuracy")
 record = gradient_descent.run(plain, balls, size.epochs, observe=observed)

@@ -65,7 +65,7 @@ size = sizes.sizes(
     large_sizes=large_sizes,
     exponents=exponents,
     devices=devices,
-    networks=step_networks,
+    step_networks=step_networks,
 )
 print("sizes that are not the profile's:", size.changed or "none")
 
@@ -342,7 +342,7 @@ provenance.shown(draw.plans(cost_model.over_devices(single, size.most_devices)),
 # anything; `make bench` is the measurement.
 
 # %%
-balls = networks.perturbed(tasks.get("iris").initial(size.networks // 6, seed), 1e-8, 5, seed)
+balls = networks.perturbed(tasks.get("iris").initial(size.step_networks // 6, seed), 1e-8, 5, seed)
 plain, times = gradient_descent.GradientDescent(tasks.get("iris"), 1.0), []
 with torch_utils.one():  # one thread
     for _ in range(1 + size.rounds):

@@ -280,7 +280,7 @@ _PAPER = {
         high=8.0,
         search_conditions=20,
         search_epochs=60,
-        networks=50,
+        ensemble=50,  # initial conditions
         radius=1e-8,
         copies=5,
         epochs=60,
@@ -321,7 +321,7 @@ _PAPER = {
         most_devices=10_000,
         # One look at the engine on the reader's machine, and the row of the benchmarks beside it.
         step_row="Iris 4-10-3, 3,000 networks × 201 epochs, 1 thread",
-        networks=3000,
+        step_networks=3000,
         epochs=201,
         rounds=5,
     ),
@@ -489,7 +489,7 @@ _LAPTOP = {
     "08_your_own_network": dict(
         samples=100,
         search_conditions=8,
-        networks=8,
+        ensemble=8,
         copies=2,
         spectra=2,
         leading=8,
@@ -498,7 +498,7 @@ _LAPTOP = {
         methods_epochs=40,
         noise_steps=60,
     ),
-    "09_performance": dict(networks=300, rounds=3),
+    "09_performance": dict(step_networks=300, rounds=3),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
     ),
