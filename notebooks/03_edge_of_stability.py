@@ -142,10 +142,11 @@ for name, (slowly, fast) in arrivals.items():
     faster[name] = bootstrap_interval(ratio, median, seed=seed)
 
 # %% tags=["nbval-ignore-output"]
-never = {name: np.isnan(times).mean(axis=1) for name, times in arrivals.items()}
-table = pd.DataFrame(never, index=[f"share that never arrives, η = {rate:g}" for rate in pair])
-table.loc["times as soon"] = [str(ratio) for ratio in faster.values()]
-table.T
+table = pd.DataFrame({"times as soon": {name: str(ratio) for name, ratio in faster.items()}})
+for k, rate in enumerate(pair):
+    never = {name: np.isnan(times[k]).mean() for name, times in arrivals.items()}
+    table[f"share that never arrives, η = {rate:g}"] = never
+table
 
 # %%
 observed = ("mean_distance", "distance", linear_regime.size)
@@ -374,12 +375,14 @@ parted = pd.DataFrame(
         "distance / Σ|w|": found.relative.ravel(),
     }
 )
-parted.groupby(["radius", "cause"]).size().unstack(fill_value=0)
+counts = parted.groupby(["radius", "cause"]).size().unstack(fill_value=0)
+counts.rename(index="{:g}".format)
 
 # %% tags=["nbval-ignore-output"]
 shown = parted[parted.radius.isin(size.parting_radii)].dropna().groupby(["cause", "radius"])
 quantiles = shown["distance / Σ|w|"].quantile([0.05, 0.5, 0.95, 1]).unstack()
-pd.concat([shown["epoch"].agg(["size", "median"]), quantiles], axis=1)
+sizes_of = shown["epoch"].agg(["size", "median"]).join(quantiles.map("{:.1e}".format))
+sizes_of.rename(index="{:g}".format, level="radius")
 
 # %% tags=["nbval-ignore-output"]
 k = list(found.radii).index(size.radius)
@@ -448,9 +451,9 @@ draw.parting(found, size.parting_radii)
 # For the exponents, what matters is whether the window ends in time. The last table sorts the kept
 # windows by what parted copy and vector before the window's end. Where the window ends before it
 # (*never*), the two exponents differ by at most {glue:text}`edge-agree:.4f` per epoch
-# ({numref}`fig-edge-agreement`, left). They differ by more than 10% (*off*) almost only where the
-# window reaches too far: in saturated networks the two err on either side, in rounded ones the
-# ε-ball mostly has the larger exponent.
+# ({numref}`fig-edge-agreement`, left). They differ by more than 10% (*off*) only where the window
+# reaches too far: where copies saturate, the ε-ball has the smaller exponent in most networks,
+# where they are rounded, the larger.
 
 # %% [markdown]
 # ## How long does the chaos last?
@@ -529,7 +532,7 @@ print("below half of 2/η after training:", falls, "  at the end:", falls_later)
 draw.sharpness(times, scaled, loss)
 
 # %% [markdown]
-# {numref}`fig-edge-sharpness`: the initial weights of some networks are sharp already, beyond
+# {numref}`fig-edge-sharpness`: the initial weights of most networks are sharp already, beyond
 # $2/\eta$ (shares are above). Training does not lift sharpness to the edge so much as bring it
 # there: in a share {glue:text}`edge-at-edge:.2f` of the networks its median over the second half
 # of the 4,000 epochs is within 20% of $2/\eta$. Near there it stays. The median over networks is

@@ -272,7 +272,7 @@ met = [row.met for found in known.values() for row in found.rows if row.met is n
 glue_all("performance", goals=len(met), met=sum(met), missed=len(met) - sum(met))
 words = zip(("sweep_cpu", "sweep_gpu", "sweep_cluster"), costs)
 glue_all("performance", **{name: cost_model.in_words(one.seconds) for name, one in words})
-glue_all("performance", devices=size.devices, networks=size.sweep_networks, count=size.exponents)
+glue_all("performance", networks=size.sweep_networks, count=size.exponents)
 vectors = whole.memory["tangent vectors"]
 amounts = dict(
     vectors=vectors,
