@@ -29,25 +29,35 @@
 # - and chaos needs a sufficiently large learning rate.
 
 # %%
-from myst_nb import glue
+import numpy as np
 
-from netdyn_lib.experiments import sizes as profiles
+from netdyn_lib.experiments import sizes
 from netdyn_lib.figures import maps as figures
 from netdyn_lib.maps import bifurcations, cascades, one_dimensional, windows
 from netdyn_lib.results import claims
+from netdyn_lib.results.glue import glue_all
 
 # %% [markdown]
+# The parameters of a run: `None` leaves a size to the profile, and a run with another value judges no claim.
 # `device` is there because every chapter has it; nothing here runs on an accelerator.
 
 # %% tags=["parameters"]
 profile = "laptop"
 device = "auto"
 seed = 0
+learning_rates = None  # values of η across the bifurcation diagram
+initial_conditions = None
+transient = None  # iterations discarded
+keep = None  # iterations drawn
+longest_period = None  # of the windows that are searched
 
 # %%
-sizes = profiles.sizes("01_toy_map", profile)
+chapter = "01_toy_map"
+changed = dict(learning_rates=learning_rates, initial_conditions=initial_conditions)
+changed |= dict(transient=transient, keep=keep, longest_period=longest_period)
+size = sizes.sizes(chapter, profile, **changed)
 cubic = one_dimensional.CUBIC
-w0 = one_dimensional.initial_states(sizes.initial_conditions, scale=0.1, seed=seed)
+w0 = np.random.default_rng(seed).normal(0, 0.1, size.initial_conditions)
 
 # %% [markdown]
 # ## The map
@@ -73,13 +83,11 @@ w0 = one_dimensional.initial_states(sizes.initial_conditions, scale=0.1, seed=se
 # (Every attractor attracts a critical point, and there are only $c$ and $-c$.)
 
 # %%
-early = [
-    one_dimensional.cobweb(cubic, rate, 0.1, sizes.cobweb_steps) for rate in sizes.cobweb_rates
-]
-settled = one_dimensional.orbit(cubic, sizes.cobweb_rates, 0.1, sizes.transient)[-1]
+early = [one_dimensional.cobweb(cubic, rate, 0.1, size.cobweb_steps) for rate in size.cobweb_rates]
+settled = one_dimensional.orbit(cubic, size.cobweb_rates, 0.1, size.transient)[-1]
 late = [
-    one_dimensional.cobweb(cubic, *pair, sizes.cobweb_steps)
-    for pair in zip(sizes.cobweb_rates, settled, strict=True)
+    one_dimensional.cobweb(cubic, *pair, size.cobweb_steps)
+    for pair in zip(size.cobweb_rates, settled, strict=True)
 ]
 
 # %% tags=["hide-input"]
@@ -92,7 +100,7 @@ late = [
 # |   Six cobweb diagrams. The orbit climbs to 1 at the two lowest rates, settles on a square and a
 # |   double square at the next two, and never closes at the two highest, of which the last visits
 # |   both signs.
-figures.cobwebs(cubic, sizes.cobweb_rates, early, late)
+figures.cobwebs(cubic, size.cobweb_rates, early, late)
 
 # %% [markdown]
 # Each step of {numref}`fig-toy-cobwebs` goes vertically to the graph and horizontally to the diagonal.
@@ -109,12 +117,14 @@ figures.cobwebs(cubic, sizes.cobweb_rates, early, late)
 # the loss of stability of the minima, the end $\eta_\infty$ of the cascade, the merging of the two attractors, and the escape to infinity.
 
 # %%
-rates = one_dimensional.grid(0.0, 2.1, sizes.learning_rates)
-diagram = one_dimensional.bifurcation_diagram(cubic, rates, w0, sizes.transient, sizes.keep)
-cascade = cascades.cascade(cubic, sizes.cascade, low=0.1, high=2.0)
+rates = one_dimensional.grid(0.0, 2.1, size.learning_rates)
+diagram = one_dimensional.bifurcation_diagram(cubic, rates, w0, size.transient, size.keep)
+cascade = cascades.cascade(cubic, size.cascade, low=0.1, high=2.0)
 onset = cascades.accumulation(cascade.doubling, cascade.doubling_error)
 merging = bifurcations.merging(cubic, low=1.0, high=2.0)
 escape = bifurcations.escape(cubic, low=merging, high=3.0)
+known = (1, 1.5 * 3**0.5 - 1, 2)  # derived below
+np.testing.assert_allclose((cascade.doubling[0], merging, escape), known, atol=1e-9)
 
 # %% tags=["hide-input"]
 # | label: fig-toy-bifurcation
@@ -134,28 +144,15 @@ marks = {
 }
 figures.bifurcation(diagram, marks)
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("toy-stable", float(cascade.doubling[0]), display=False)
-glue("toy-second", float(cascade.doubling[1]), display=False)
-glue("toy-merging", merging, display=False)
-glue("toy-escape", escape, display=False)
-glue("toy-onset", onset.value, display=False)
-glue("toy-onset-error", onset.error, display=False)
-
 # %% [markdown]
 # {numref}`fig-toy-bifurcation` has the features of the paper's figure, and one that a single colour hides:
 # up to the middle of the chaotic range there are two attractors, and with $w_0$ this close to 0 its sign alone decides between them.
 # From left to right:
 #
-# - The minima lose stability at $\eta =$ {glue:text}`toy-stable:.6f`. The cycle of period 2 that follows lasts until $\eta =$ {glue:text}`toy-second:.6f`, the one of period 4 is shorter, and so on.
+# - The minima lose stability at $\eta = 1$. The cycle of period 2 that follows lasts until $\eta =$ {glue:text}`toy-second:.6f`, the one of period 4 is shorter, and so on.
 # - The cascade ends at $\eta_\infty =$ {glue:text}`toy-onset:.10f` (error {glue:text}`toy-onset-error:.0e`). This is the sufficiently large learning rate of the paper: below it there is no chaos.
 # - The two attractors merge at $\eta =$ {glue:text}`toy-merging:.6f`, where the highest point that an orbit can reach is mapped to the maximum of the loss, $f(f(c)) = 0$. With $f(c) = \tfrac23 (1 + \eta)\,c$ this is $(1 + \eta)^2 = 27/4$, or $\eta = \tfrac32\sqrt 3 - 1$.
 # - Orbits escape beyond $\eta =$ {glue:text}`toy-escape:.6f`, where $f(c)$ reaches the unstable cycle $\pm\sqrt{1 + 2/\eta}$, which bounds all bounded orbits.
-
-# %% tags=["remove-cell"]
-assert abs(cascade.doubling[0] - 1) < 1e-9
-assert abs(merging - (1.5 * 3**0.5 - 1)) < 1e-9
-assert abs(escape - 2) < 1e-9
 
 # %% [markdown]
 # ## The Lyapunov exponent
@@ -172,12 +169,23 @@ assert abs(escape - 2) < 1e-9
 
 # %%
 exponents = one_dimensional.lyapunov_exponent(
-    cubic, rates, w0[0], sizes.transient, sizes.exponent_steps
+    cubic, rates, w0[0], size.transient, size.exponent_steps
 )
 at_escape = one_dimensional.lyapunov_exponent(
-    cubic, cubic.exact[0], w0[0], sizes.transient, sizes.exponent_steps
+    cubic, cubic.exact[0], w0[0], size.transient, size.exponent_steps
 )
 at_saddle = one_dimensional.lyapunov_exponent(cubic, cascade.superstable[0], 0.0, 0, 20)
+assert abs(at_escape.value - cubic.exact[1]) < 5 * at_escape.error + 1e-6
+assert np.array_equal(exponents.escaped, rates > escape)
+
+# %% [markdown]
+# An exponent is *surely* positive if it exceeds 0 by two standard errors, and *possibly* if it lies no further than two below.
+
+# %%
+surely = exponents.value - 2 * exponents.error > 0
+possibly = exponents.value + 2 * exponents.error > 0
+chaotic = surely[(rates > onset.value) & (rates < escape)].mean()
+assert not surely[rates < onset.value].any()
 
 # %% tags=["hide-input"]
 # | label: fig-toy-exponent
@@ -191,14 +199,6 @@ at_saddle = one_dimensional.lyapunov_exponent(cubic, cascade.superstable[0], 0.0
 # |   narrow negative notches below the gaps of the diagram.
 figures.exponent(diagram, exponents, marks, known=cubic.exact)
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("toy-exponent", float(at_escape.value), display=False)
-glue("toy-exponent-error", float(at_escape.error), display=False)
-glue("toy-saddle", float(at_saddle.value), display=False)
-glue(
-    "toy-chaotic-share", 100 * exponents.positive_share(low=onset.value, high=escape), display=False
-)
-
 # %% [markdown]
 # In {numref}`fig-toy-exponent` the exponent touches zero at each fork and dips to $-\infty$ in between, where the cycle contains $c$ and small errors vanish to first order.
 # Beyond $\eta_\infty$ it is positive at {glue:text}`toy-chaotic-share:.1f` % of the learning rates, up to the escape; the notches are the periodic windows.
@@ -211,11 +211,6 @@ glue(
 # One more number matters for the chapters on networks. At $\eta = 1/2$, where convergence is fastest and the exponent of the attractor is $-\infty$,
 # two orbits that start next to each other at $w = 0$ separate at the rate $\ln(1 + \eta) =$ {glue:text}`toy-saddle:.4f` per step until they feel the minima.
 # An exponent measured over a finite time can be positive on the way to a stable minimum.
-
-# %% tags=["remove-cell"]
-assert abs(at_escape.value - cubic.exact[1]) < 5 * at_escape.error + 1e-6
-assert exponents.positive_share(2, high=onset.value) == 0
-assert exponents.escaped[rates > escape].all() and not exponents.escaped[rates < escape].any()
 
 # %% [markdown]
 # ## The cascade
@@ -243,18 +238,10 @@ ratios = {kind: cascades.feigenbaum(points[kind], rounding[kind]) for kind in po
 # |   with error bars that shrink to nothing.
 figures.cascade(points, onset.value, ratios)
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("toy-delta", ratios["doubling"].value, display=False)
-glue("toy-delta-error", ratios["doubling"].error, display=False)
-glue("toy-delta-superstable", ratios["superstable"].value, display=False)
-glue("toy-delta-superstable-error", ratios["superstable"].error, display=False)
-glue("toy-period", int(cascade.period[-1]), display=False)
-
 # %% [markdown]
 # The straight lines of {numref}`fig-toy-cascade`a are the geometric approach.
 # From the doubling points $\delta =$ {glue:text}`toy-delta:.5f` (error {glue:text}`toy-delta-error:.0e`),
-# from the superstable points {glue:text}`toy-delta-superstable:.5f` (error {glue:text}`toy-delta-superstable-error:.0e`),
-# with periods up to {glue:text}`toy-period:d`.
+# from the superstable points {glue:text}`toy-delta-superstable:.5f`.
 # The error adds two parts: the change from one ratio to the next, which falls from level to level,
 # and the rounding of the points, which grows because their distances shrink. The estimate with the least sum is reported.
 #
@@ -271,8 +258,20 @@ glue("toy-period", int(cascade.period[-1]), display=False)
 # The merging of the two attractors above is the same event for $m = 1$ and $w^* = 0$.
 
 # %% tags=["nbval-ignore-output"]
-found = windows.search(cubic, sizes.longest_period, low=onset.value, high=escape)
-found.table(10)
+found = windows.search(cubic, size.longest_period, low=onset.value, high=escape)
+outer = found[found.outermost]
+columns = ["full_period", "word", "opening", "superstable", "doubling", "closing", "width"]
+outer.head(10)[[*columns, "doubling_share"]].round(6)
+
+# %% [markdown]
+# How much of the chaotic range the windows cover, and the widest stretch without one:
+
+# %%
+opening, closing = np.sort(outer.opening), np.sort(outer.closing)
+gaps = np.append(opening, escape) - np.append(onset.value, closing)
+gaps = gaps / (escape - onset.value)
+covered, gap = 1 - gaps.sum(), gaps.max()
+assert abs(found.opening[1] - (8**0.5 - 1)) < 1e-9  # of the symmetric cycle of period 4
 
 # %% tags=["hide-input"]
 # | label: fig-toy-window-widths
@@ -287,25 +286,18 @@ found.table(10)
 # |   cycles, the widest among them.
 figures.window_widths(found, onset.value - 0.01, escape + 0.005)
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("toy-windows", len(found), display=False)
-glue("toy-opening", float(found.opening[0]), display=False)
-glue("toy-closing", float(found.closing[0]), display=False)
-glue("toy-symmetric", float(found.opening[1]), display=False)
-glue("toy-covered", 100 * found.covered(onset.value, escape), display=False)
-glue("toy-gap", found.widest_gap(onset.value, escape), display=False)
-
 # %% [markdown]
 # {numref}`fig-toy-window-widths` shows {glue:text}`toy-windows:d` windows, and the table lists the ten widest that do not lie inside another one.
 # The *word* is the itinerary of $f(c), f^2(c), \dots$ by $|w|$: 0 where $f$ rises, 1 where it falls, 2 beyond its zero $\sqrt{1 + 1/\eta}$, C back at $\pm c$.
 # The widest, of period 3, opens at $\eta =$ {glue:text}`toy-opening:.6f` and closes at {glue:text}`toy-closing:.6f`.
-# The second is a symmetric cycle of period 4, which opens at {glue:text}`toy-symmetric:.6f` (by algebra, $2\sqrt2 - 1$).
+#
+# The second is a symmetric cycle of period 4, which opens at $2\sqrt2 - 1$, by algebra.
 # Up to the merging all of them belong to mirror-image pairs of cycles; beyond it most belong to symmetric ones.
 # Together the windows cover {glue:text}`toy-covered:.1f` % of the range between $\eta_\infty$ and the escape, and the widest stretch without one measures {glue:text}`toy-gap:.4f` of it.
 # In theory there is none: windows lie dense, and longer periods would fill that stretch as well.
 
 # %%
-zoom = dict(number=sizes.zoom_rates, transient=2 * sizes.transient, keep=sizes.zoom_keep)
+zoom = dict(number=size.zoom_rates, transient=2 * size.transient, keep=size.zoom_keep)
 zooms = [windows.magnify(cubic, found.opening[k], found.closing[k], **zoom) for k in (0, 1)]
 names = {
     "$+1$": found.opening,
@@ -361,22 +353,17 @@ bands += [
 figures.self_affine(copies, ends, bands, ("one minimum", "period 3", "period 4"))
 
 # %%
-widest = bifurcations.parse(found.word[0])
-inside = cascades.cascade(cubic, sizes.window_cascade, found.opening[0], found.closing[0], widest)
-inside_ratio = cascades.feigenbaum(inside.doubling, inside.doubling_error)
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("toy-inside", inside_ratio.value, display=False)
-glue("toy-inside-error", inside_ratio.error, display=False)
-glue("toy-share-low", found.doubling_quantile(0), display=False)
-glue("toy-share-median", found.doubling_quantile(0.5), display=False)
-glue("toy-share-high", found.doubling_quantile(1), display=False)
+widest = [int(lap) for lap in found.word[0].removesuffix("C")]
+inside = cascades.cascade(cubic, size.window_cascade, found.opening[0], found.closing[0], widest)
+copied = cascades.feigenbaum(inside.doubling, inside.doubling_error)
+share_low, share_median, share_high = found.doubling_share.quantile([0, 0.5, 1])
 
 # %% [markdown]
 # The trees of {numref}`fig-toy-self-affine` are alike, and the cascade inside the period-3 window shrinks by
 # $\delta =$ {glue:text}`toy-inside:.4f` (error {glue:text}`toy-inside-error:.0e`), as the large one does.
 # *Self-affine* is exact only in a limit: where a window is narrow beside the band or the window that contains it, $F$ is close to a parabola, $x \mapsto x^2 + a$.
 # That has its window at $-2 \le a \le 1/4$ and doubles at $-3/4$, after $4/9 = 0.444\ldots$ of it.
+#
 # The last column of the table above is this share for the map. Over all windows found it lies between {glue:text}`toy-share-low:.4f` and {glue:text}`toy-share-high:.4f`, half of them below {glue:text}`toy-share-median:.4f`.
 # It is largest for the period-3 window and its copies nearer to $\eta_\infty$ (periods 6 and 12), which are wide for the band that they lie in.
 # The tree of panel a is not an affine copy: its line is horizontal, because a minimum of the loss does not move with $\eta$.
@@ -384,12 +371,12 @@ glue("toy-share-high", found.doubling_quantile(1), display=False)
 # ## The paper's claims
 
 # %%
-card = claims.Scorecard("01_toy_map")
-delta, copied = ratios["doubling"], inside_ratio
-near = one_dimensional.share_near(diagram, (-1, 1), within=1e-6, low=0.05, high=0.95)
-gap = found.widest_gap(onset.value, escape)
-positive, possibly = (exponents.positive_share(errors, high=escape) for errors in (2, -2))
-early_chaos = exponents.positive_share(2, high=cascade.doubling[0])
+card = claims.Scorecard(chapter, changed=size.changed)
+delta = ratios["doubling"]
+slow = (rates > 0.05) & (rates < 0.95)
+near = (abs(abs(diagram.states[-1, slow]) - 1) <= 1e-6).mean()
+positive, at_most = surely[rates < escape].mean(), possibly[rates < escape].mean()
+early_chaos = surely[rates < cascade.doubling[0]].mean()
 
 # %% tags=["nbval-ignore-output"]
 card.measure("J-fig6-minima", near)
@@ -412,13 +399,24 @@ card.measure(
     copied.value + copied.error,
     interval="numerical",
 )
-card.measure("J-fig7-positive", positive, positive, possibly, interval="numerical")
+card.measure("J-fig7-positive", positive, positive, at_most, interval="numerical")
 card.measure(
     "J-appA-large-rate",
     early_chaos,
     saw="the first positive exponents lie at the end of the cascade, beyond the loss of stability",
 )
 card
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue_all("toy", second=cascade.doubling[1], merging=merging, escape=escape)
+glue_all("toy", onset=onset.value, onset_error=onset.error, saddle=at_saddle.value)
+glue_all("toy", exponent=at_escape.value, exponent_error=at_escape.error)
+glue_all("toy", chaotic_share=100 * chaotic, covered=100 * covered, gap=gap, windows=len(found))
+glue_all("toy", delta=delta.value, delta_error=delta.error)
+glue_all("toy", delta_superstable=ratios["superstable"].value)
+glue_all("toy", opening=found.opening[0], closing=found.closing[0])
+glue_all("toy", inside=copied.value, inside_error=copied.error)
+glue_all("toy", share_low=share_low, share_median=share_median, share_high=share_high)
 
 # %%
 print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")

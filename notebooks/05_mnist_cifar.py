@@ -40,9 +40,7 @@ import pandas as pd
 from netdyn_lib import torch_utils
 from netdyn_lib.experiments import sizes, sweet_spot
 from netdyn_lib.experiments.learning_rate_sweep import published, responses, results
-from netdyn_lib.figures import overview
 from netdyn_lib.figures import sweeps as draw
-from netdyn_lib.figures import sweetspot as draw_search
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import claims, provenance
 from netdyn_lib.results.glue import glue_all
@@ -157,7 +155,7 @@ print(best_exponents.without())
 # |   rates no network is sensitive and the share that learns grows with the rate; around the
 # |   fastest rate sensitivity sets in; beyond it nearly all networks are sensitive and hardly any
 # |   learns.
-provenance.shown(overview.regimes(best_exponents, best_first, digits_fastest.estimate), best_size)
+provenance.shown(draw.regimes(best_exponents, best_first, digits_fastest.estimate), best_size)
 
 # %% [markdown]
 # ### How long a record?
@@ -634,7 +632,7 @@ spot = sweet_spot.find(task, search=search, seed=seed)
 # |   were made; the final bracket shaded. Grey, p(η) of the sweep.
 # | fig-alt: >-
 # |   Probes close in on the steep rise of p between 2 and 3.
-draw_search.search(spot, exponents["here"])
+draw.search(spot, exponents["here"])
 
 # %% tags=["nbval-ignore-output"]
 print(spot.reason)
@@ -668,7 +666,7 @@ penalty = responses.resampled(lambda a, b: a.mean() / b.mean(), *spent, seed=see
 # |   The rates of the log grid and of the bracket's lower end train fastest. 2/sharpness costs
 # |   least; of the searches that find a fast rate the log grid costs least and pays first, the
 # |   bisection much later.
-draw_search.comparison(race)
+draw.comparison(race)
 
 # %% tags=["nbval-ignore-output"]
 columns = {
@@ -705,7 +703,8 @@ assert published.verified(checks)
 
 # %% [markdown]
 # What of the papers' own sizes is not published yet, what it would cost in floating-point
-# operations, and the command that computes and publishes it:
+# operations; `python -m netdyn_lib.experiments run NAME --profile paper` computes it, and `publish`
+# in place of `run` publishes it:
 
 # %% tags=["nbval-ignore-output"]
 published.unpublished()

@@ -30,7 +30,7 @@ from myst_nb import glue
 from netdyn_lib.experiments import neutral_directions, sizes, spectra
 from netdyn_lib.experiments.outcome_prediction import measures, published, results
 from netdyn_lib.figures import prediction as draw
-from netdyn_lib.figures import tangent as draw_tangent
+from netdyn_lib.figures import prediction as draw_tangent
 from netdyn_lib.results import claims, provenance
 from netdyn_lib.tasks import tasks
 from netdyn_lib.training import gradient_descent

@@ -33,9 +33,9 @@ from netdyn_lib.curvature import batch_hessian, batch_noise
 from netdyn_lib.experiments import perturbation_growth, pruning_exponents, sgd_spectra, sizes
 from netdyn_lib.experiments.perturbation_growth import experiment, measures
 from netdyn_lib.experiments.pruning_ablation import judging, published, results
-from netdyn_lib.figures import arms as draw
+from netdyn_lib.figures import hessian as draw
 from netdyn_lib.figures import hessian as draw_hessian
-from netdyn_lib.figures import twins as draw_twins
+from netdyn_lib.figures import hessian as draw_twins
 from netdyn_lib.results import claims, provenance
 from netdyn_lib.tasks import networks, tasks
 
@@ -818,7 +818,7 @@ print(*checks or ["NOTE: no arm is published, so none was recomputed"], sep="\n"
 assert all(check.agrees for check in published.made(checks))
 
 # %% [markdown]
-# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.experiments.pruning_ablation run NAME --profile paper` computes what is missing.
+# Arms of the paper profile that are not published yet, or not with all their networks; `python -m netdyn_lib.experiments run NAME --profile paper` computes what is missing.
 
 # %% tags=["nbval-ignore-output"]
 results.unpublished(papers)

@@ -32,8 +32,8 @@ import torch
 from netdyn_lib import torch_utils
 from netdyn_lib.curvature import hessian, jacobian, optimizers
 from netdyn_lib.experiments import sizes, sweet_spot
-from netdyn_lib.figures import own_network as draw
-from netdyn_lib.figures import sweetspot as draw_search
+from netdyn_lib.figures import exponents as draw
+from netdyn_lib.figures import sweeps as draw_search
 from netdyn_lib.lyapunov import benettin, growth_fits
 from netdyn_lib.results.glue import glue_all
 from netdyn_lib.statistics import intervals

@@ -1,4 +1,4 @@
-"""Arms of a few seconds: H's rules on a small network; and made-up data of the form that arms have."""
+"""Arms of a few seconds: rules of pruning on a small network; and made-up data in their form."""
 
 import dataclasses
 import json
@@ -6,7 +6,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from netdyn_lib.experiments.pruning_ablation.arm import Arm
+from netdyn_lib.experiments.pruning_ablation.arm import Ablation, Arm
 from netdyn_lib.tasks import losses, networks, tasks
 
 TASK = "small-arms"
@@ -81,8 +81,15 @@ def synthetic(ends, steps=(0, 100, 200), arms=None, **variables):
         "task": TASK,
         "data": "made up",
         "provenance": "none",
+        "content": "null",
         "arms": json.dumps([dataclasses.asdict(arm) for arm in arms]),
     }
     return xr.Dataset(
         data, {"arm": list(ends), "seed": np.arange(seeds), "step": list(steps)}, attrs
     )
+
+
+def ablation(*arms):
+    """Some arms as one experiment, by default three: two of two networks, and one of one."""
+    few = (small("none"), small("random-same"), small("negative", momentum=0.9, networks=1))
+    return Ablation(TASK, arms or few)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from netdyn_lib.experiments.learning_rate_sweep import Sweep
+from netdyn_lib.experiments.learning_rate_sweep.grid import Sweep
 from netdyn_lib.tasks import losses, networks, tasks
 
 TASK = "few-digits"
@@ -41,20 +41,17 @@ def same(one, other):
 
 #: Beginning of a script that has the sweep ``SWEEP`` as "small", with SIZES its changes.
 PRELUDE = """
-import sys
+import dataclasses, sys
 sys.path.insert(0, {root!r})
-from netdyn_lib import profiles
+from netdyn_lib.experiments import __main__, campaign, sizes
 from tests.small_sweeps import small
-import dataclasses
 SWEEP = small(**{sizes!r})
-profiles._PAPER["05_mnist_cifar"]["sweeps"] = dict(small=dict((k, v) for k, v in dataclasses.asdict(SWEEP).items() if k not in ("name", "seed")))
-profiles._LAPTOP["05_mnist_cifar"] = dict()
+few = {{k: v for k, v in dataclasses.asdict(SWEEP).items() if k not in ("name", "seed")}}
+sizes._PAPER["05_mnist_cifar"]["sweeps"] = dict(small=few)
+sizes._LAPTOP["05_mnist_cifar"] = dict()
 """
 
 
 def script(root, body="", **sizes):
-    """Source of a program with the small sweep among the book's; without a body, the command line."""
-    command = (
-        "from netdyn_lib.experiments.learning_rate_sweep import __main__\n__main__.program()\n"
-    )
-    return PRELUDE.format(root=str(root), sizes=sizes) + (body or command)
+    """Source of a program with the small sweep among the book's: the command line, or a body."""
+    return PRELUDE.format(root=str(root), sizes=sizes) + (body or "__main__.program()\n")

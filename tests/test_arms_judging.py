@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from netdyn_lib.experiments.pruning_ablation import judging, measures, running
+from netdyn_lib.experiments import campaign
+from netdyn_lib.experiments.pruning_ablation import judging, measures
 from netdyn_lib.results import claims
-from tests.small_arms import TASK, small
+from tests.small_arms import TASK, ablation, small
 
 STEPS = np.arange(0, 101, 5)
 ENDS = {
@@ -171,8 +172,8 @@ def test_three_networks_decide_no_claim():
 
 def test_what_a_store_gives_is_judged(tmp_path):
     arms = [small("none"), small("negative")]
-    running.run(arms, tmp_path)
-    found = {row.id: row for row in judging.rows(running.load(arms, tmp_path))}
+    campaign.run(ablation(*arms), tmp_path)
+    found = {row.id: row for row in judging.rows(campaign.load(ablation(*arms), tmp_path))}
     assert (
         np.isfinite(found["H-negative-hurts"].measured)
         and 0 <= found["H-negative-always"].measured <= 1

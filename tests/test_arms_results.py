@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.experiments.pruning_ablation import arm, results, running
+from netdyn_lib.experiments import campaign, jobs
+from netdyn_lib.experiments.pruning_ablation import arm, results
 from netdyn_lib.tasks import datasets, losses, networks, tasks
 from tests.small_arms import TASK, small, synthetic
 from tests.test_arms_judging import known
@@ -25,9 +26,8 @@ def book(monkeypatch):
 
 def test_the_books_arms_are_computed_where_they_are_missing(book, tmp_path):
     found = results.live(TASK, folder=tmp_path, processes=1)
-    assert (
-        found["arm"].values.tolist() == ["none", "negative"] and running.lacks(book, tmp_path) == 0
-    )
+    assert found["arm"].values.tolist() == ["none", "negative"]
+    assert not campaign.plan(arm.get(TASK), tmp_path).missing
     again = results.live(TASK, folder=tmp_path)
     np.testing.assert_array_equal(again["loss"], found["loss"])
     task = tasks.get(TASK)
@@ -38,13 +38,13 @@ def test_the_books_arms_are_computed_where_they_are_missing(book, tmp_path):
 
 def test_helpers_do_the_work_of_the_command_line_and_are_ended(tmp_path):
     words = ["digits-usps/none", "--store", str(tmp_path)]
-    with results.helpers(1, words) as others:
+    with jobs.helpers(1, words) as others:
         assert others[0].wait(120) == 0
-    assert running.lacks([arm.get("digits-usps/none")], tmp_path) == 0
-    with results.helpers(1, ["digits-usps", "--store", str(tmp_path)]) as others:
+    assert not campaign.plan(arm.get("digits-usps/none"), tmp_path).missing
+    with jobs.helpers(1, ["digits-usps", "--store", str(tmp_path)]) as others:
         pass
     assert all(process.returncode is not None for process in others)
-    with results.helpers(-1, words) as others:
+    with jobs.helpers(-1, words) as others:
         assert others == []
 
 
@@ -58,7 +58,7 @@ def test_without_the_images_another_task_stands_in(monkeypatch):
     assert results.live_task("usps") == "usps"
     assert (
         set(results.STAND_IN) | set(results.STAND_IN.values()) <= set(tasks.names())
-        and results.STAND_IN["usps"] in arm.tasks()
+        and results.STAND_IN["usps"] in arm.names()
     )
 
 

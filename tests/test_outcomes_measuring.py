@@ -11,7 +11,7 @@ from netdyn_lib.experiments.outcome_prediction.measuring import measure
 from netdyn_lib.lyapunov import qr
 from netdyn_lib.tasks import tasks
 from netdyn_lib.training import gradient_descent
-from tests.test_outcomes_campaign import small
+from tests.small_campaigns import small
 
 CAMPAIGN = small(count=4, times=(1, 4, 10), steps=40)
 DT = CAMPAIGN.learning_rate

@@ -7,15 +7,15 @@ import pytest
 import xarray as xr
 
 from netdyn_lib.experiments.outcome_prediction import (
+    campaign,
     measures,
     nearest,
     predicting,
     predictors,
     results,
-    running,
 )
 from netdyn_lib.lyapunov import angles
-from tests.test_outcomes_campaign import small
+from tests.small_campaigns import small
 
 RULES = ["random", "loss", "loss, fitted", "weights", "Hessian", "exponents", "vectors"]
 STEPS, TIMES = 1000, np.array([5, 15, 50])  # steps; a step takes 0.001
@@ -39,7 +39,7 @@ def synthetic(known=(), count=200, failed=None, size=9, seed=0, **given):
         split=size - 1,
     )
     variables = {}
-    for name, dims in running._DIMS.items():
+    for name, dims in campaign._DIMS.items():
         dims = dims[:1] + ("network",) + dims[1:]
         values = rng.random([count if d == "network" else lengths[d] for d in dims]) + 0.1
         if name in known:
@@ -893,6 +893,6 @@ def test_notes_say_where_numbers_come_from():
     text = results.notes({"a": data, "b": data}, {"a": (data, None)})
     assert "a: 4 networks computed here" in text and "a: 4 networks published (made up)" in text
     assert (
-        "NOTE: nothing is published of the campaign 'b'; compute it: python -m netdyn_lib.experiments.outcome_prediction run b"
+        "NOTE: nothing is published of the campaign 'b'; compute it: python -m netdyn_lib.experiments run b"
         in text
     )

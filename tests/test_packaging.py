@@ -283,7 +283,7 @@ def test_a_plain_install_computes_without_the_books_packages(wheel, tmp_path):
     assert shape == [4, 2] and leaked == []
     refused = {name: text for name, text in said.items() if not text.startswith(str(tmp_path))}
     rooms = {
-        name: "cluster" if name == "netdyn_lib.experiments.learning_rate_sweep.cluster" else "book"
+        name: "cluster" if name == "netdyn_lib.experiments.cluster" else "book"
         for name in refused
     }
     assert rooms.keys() == {
@@ -293,7 +293,7 @@ def test_a_plain_install_computes_without_the_books_packages(wheel, tmp_path):
             (
                 "netdyn_lib.figures",
                 "netdyn_lib.book",
-                "netdyn_lib.experiments.learning_rate_sweep.cluster",
+                "netdyn_lib.experiments.cluster",
             )
         )
     }

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from netdyn_lib.experiments import jobs, sizes
-from netdyn_lib.experiments.learning_rate_sweep import __main__ as command_line
-from netdyn_lib.experiments.learning_rate_sweep import named
+from netdyn_lib.experiments import __main__ as command_line
+from netdyn_lib.experiments import jobs
+from netdyn_lib.experiments.learning_rate_sweep import grid
 from netdyn_lib.tasks import tasks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,21 +22,21 @@ FOREIGN = {"dask_jobqueue", "dask_cuda"}
 
 
 def blocks():
-    """(what it needs, code) of every block of Python; the first is empty for those that run here."""
+    """(what it needs, code) of every block of Python; the first is empty where it runs here."""
     return re.findall(r"(?:% shown, not run: needs (\w+)\n)?```python\n(.*?)```", PAGE, flags=re.S)
 
 
 def commands(text):
-    """Arguments of every call of the sweeps' command line in the text's blocks of shell commands."""
+    """Arguments of every call of the experiments' command in the text's shell commands."""
     lines = [
         line
         for block in re.findall(r"```bash\n(.*?)```", text, flags=re.S)
         for line in block.splitlines()
     ]
     return [
-        shlex.split(line.partition("netdyn_lib.experiments.learning_rate_sweep ")[2], comments=True)
+        shlex.split(line.partition("netdyn_lib.experiments ")[2], comments=True)
         for line in lines
-        if "netdyn_lib.experiments.learning_rate_sweep " in line
+        if "netdyn_lib.experiments " in line
     ]
 
 
@@ -72,9 +72,15 @@ def test_what_is_only_shown_is_python_and_needs_what_it_says():
         imports = {
             node.module for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)
         }
-        assert imports == {"dask.distributed", "netdyn_lib", needs}
-        for name, profile in re.findall(r'sweeps\.get\("(\S+)", "(\w+)"\)', code):
-            assert named.get(name, profile)
+        experiments = "netdyn_lib.experiments"
+        assert imports == {
+            "dask.distributed",
+            experiments,
+            f"{experiments}.learning_rate_sweep",
+            needs,
+        }
+        ((name, profile),) = re.findall(r'grid\.get\("(\S+)", "(\w+)"\)', code)
+        assert grid.get(name, profile)
 
 
 @pytest.mark.parametrize("text", [PAGE, README], ids=["sweeps.md", "README.md"])
@@ -83,14 +89,13 @@ def test_every_command_is_understood(text):
     assert {words[0] for words in calls} >= {"run", "publish"}
     for words in calls:
         understood = command_line.parser().parse_args(words)
-        assert understood.profile in sizes.PROFILES
-        assert set(understood.names) <= set(named.names())
+        assert set(understood.names) <= set(command_line.names("paper"))
 
 
 def test_the_page_names_every_option_with_its_default():
     rows = dict(re.findall(r"^\| `(--[\w-]+)` \|.*\| (.+?) \|$", PAGE, flags=re.M))
     parsed = {}
-    for verb in ("list", "run", "publish"):
+    for verb in ("list", "run", "publish", "check"):
         parsed |= vars(command_line.parser().parse_args([verb, "digits"]))
     options = {
         f"--{name.replace('_', '-')}": value
@@ -101,8 +106,8 @@ def test_the_page_names_every_option_with_its_default():
     for name, value in options.items():
         assert rows[name] in (
             f"`{value}`",
-            "none" if value is None else "",
-            "all" if value is None else "",
+            *(("none", "all", "the book's") if value is None else ()),
+            *(("no",) if value is False else ()),
         )
-    codes = re.search(r"exit status is 0 .*?, (\d) where some shards are missing", PAGE)
+    codes = re.search(r"exit status is 0 .*?, (\d) where some pieces are missing", PAGE)
     assert int(codes[1]) == jobs.INCOMPLETE

@@ -1,137 +1,23 @@
-"""Work that a store lacks, done one piece after another, beside other processes that do the same.
-
-Command lines of such work end alike: :func:`status` and :func:`program`.
-A piece has a key, and a function that takes a deadline, a reading of
-:func:`time.monotonic` or None, and gives its arrays and metadata.
-
-The last handler of a command line: what was not foreseen is told in one line, too.
-"""
+"""Errors, signals and helpers of command lines: one line for each error, a status for each end."""
 
 import os
 import signal
+import subprocess
 import sys
 import threading
-import time
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
-
-from ..results.store import DamagedShard
-from ..torch_utils import Stopped
-from ..validation import positive
-
-_POLL = 0.5  # seconds between looks at pieces that another process computes
-_MARGIN = 1.15  # a piece may take this much longer than the longest so far
 
 #: Exit statuses of a command line that leaves something missing, and of one that a signal stopped.
 INCOMPLETE, STOPPED = 3, 130
 GRACE = 3.0  # seconds that what is under way may take to stop
+#: What a stopped command line says.
+KEPT = "\nstopped; finished pieces are kept, and the same command goes on from there"
 
 
-def is_good(store, name):
-    """Whether a piece is in the store; DamagedShard where it is not as written, and set aside.
-
-    Where it cannot be set aside, as in a folder that may only be read, the error says so.
-    """
-    for attempt in (1, 2):
-        if name not in store:
-            return False
-        try:
-            store.check(name)
-            return True
-        except KeyError:
-            return False
-        except DamagedShard as error:
-            # Another process may have set it aside and computed it again just now: look twice.
-            if attempt == 2:
-                try:
-                    store.set_aside(name)
-                except KeyError:
-                    pass
-                except OSError as refused:
-                    what = f"{error.what}; nor can it be set aside ({refused.strerror})"
-                    raise DamagedShard(error.path, what, error.stored, error.found) from refused
-                raise
-
-
-def missing(store, names, log):
-    """Those of the keys that the store lacks, in their order; damaged pieces are set aside and
-    named to ``log``.
-    """
-    found = []
-    for name in names:
-        try:
-            if is_good(store, name):
-                continue
-        except DamagedShard as error:
-            log(f"{error} It counts as missing.")
-        found.append(name)
-    return found
-
-
-def fill(store, pieces, deadline=None, done=lambda: None):
-    """Compute pieces and write each to the store as it is finished.
-
-    Parameters
-    ----------
-    store : netdyn_lib.results.store.Store
-    pieces : dict
-        Key → function of a deadline that gives (arrays, metadata).  Those that
-        another process has claimed are left to it, and waited for.
-    deadline : float, optional
-        Reading of :func:`time.monotonic`.  A piece that would not be finished
-        by then, judging by the longest so far, is not begun; one under way may raise
-        :class:`~netdyn_lib.torch_utils.Stopped`.
-    done : callable
-        Called after each piece.
-
-    Returns
-    -------
-    tuple
-        Numbers of pieces computed here and by others, and why it stopped: empty where nothing is
-        left.
-
-    Raises
-    ------
-    netdyn_lib.results.store.StoreError
-        Where a piece cannot be written; those before it are kept.
-    netdyn_lib.results.store.DamagedShard
-        Where a damaged file stands in a piece's place and cannot be set aside.
-    """
-    computed = elsewhere = 0
-    longest = 0.0
-    waiting = list(pieces)
-    while waiting:
-        left = []
-        for name in waiting:
-            now = time.monotonic()
-            if deadline is not None and now + _MARGIN * longest > deadline:
-                return computed, elsewhere, "time limit"
-            with store.claim(name) as mine:
-                if is_good(store, name):  # meanwhile, by another process
-                    elsewhere += 1
-                elif not mine:
-                    left.append(name)
-                    continue
-                else:
-                    try:
-                        arrays, meta = pieces[name](deadline)
-                    except Stopped:
-                        return computed, elsewhere, "time limit"
-                    store.write(name, arrays, meta)
-                    computed += 1
-                    longest = max(longest, time.monotonic() - now)
-            done()
-        if len(left) == len(waiting):
-            time.sleep(_POLL)
-        waiting = left
-    return computed, elsewhere, ""
-
-
-def status(work, pieces):
-    """Return the exit status that ``work`` gives; 1 after an error, 130 after a signal, each told.
-
-    ``pieces`` names what is kept then, as "shards".
-    """
+def status(work):
+    """Return the exit status that ``work`` gives; 1 after an error, 130 after a signal."""
     try:
         return work()
     except (ValueError, OSError, KeyError, RuntimeError, MemoryError) as error:
@@ -139,20 +25,20 @@ def status(work, pieces):
         print(f"ERROR: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(_stopped(pieces), file=sys.stderr)
+        print(KEPT, file=sys.stderr)
         return STOPPED
     except Exception as error:
         return tell(error)
 
 
-def program(main, pieces):
+def program(main):
     """Run the command line ``main`` as a program, which Ctrl-C and SIGTERM stop within seconds."""
 
     def interrupt(_number, _frame):
         # Threads at work look up only every so many epochs, which can take minutes.  Nothing is
         # lost by leaving them: a piece has its name when it is whole, and claims end.
         def leave():
-            os.write(2, f"{_stopped(pieces)}\n".encode())
+            os.write(2, f"{KEPT}\n".encode())
             os._exit(STOPPED)
 
         timer = threading.Timer(GRACE, leave)
@@ -166,19 +52,24 @@ def program(main, pieces):
     sys.exit(main())
 
 
-def countdown(limit):
-    """A function that gives the seconds left of ``--time-limit``, None where there is no limit.
+@contextmanager
+def helpers(count, words):
+    """So many processes ``run`` the experiments that a command line's ``words`` name, on a core
+    each, and are ended when the block is left.
 
-    Raises ValueError where it is not positive and finite.
+    What one does not finish, as where it fails, is left to whoever goes on.
     """
-    if limit is None:
-        return lambda: None
-    ends = time.monotonic() + positive(limit, "--time-limit", "seconds")
-    return lambda: ends - time.monotonic()
-
-
-def _stopped(pieces):
-    return f"\nstopped; finished {pieces} are kept, and the same command goes on from there"
+    call = [sys.executable, "-m", __package__, "run", *map(str, words), "--workers", "1"]
+    quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    others = [subprocess.Popen(call, env=environment, **quiet) for _ in range(count)]
+    try:
+        yield others
+    finally:
+        for process in others:
+            process.terminate()
+        for process in others:
+            process.wait()
 
 
 #: Set in the environment, it shows the whole traceback.

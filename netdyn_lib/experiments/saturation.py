@@ -1,32 +1,21 @@
 """Saturated hidden layers: how far units are at 0 or 1, and what then still moves.
 
 At a large learning rate the first steps throw hidden sigmoid units so far out
-that each is 0 or 1 on every sample.  No gradient then passes through them, and
-what is left is the map of the logits in :mod:`netdyn_lib.experiments.saturation`.  Its one
-parameter holds κ = 1 + |h|²: the 1 is the bias and |h|² the number of units
-that are on, so κ is a whole number.
-
-Ageing: hidden units go on and off ever more rarely, and open long before they do.
-
-A saturated unit moves by an amount proportional to its own u = h (1 − h), so
-that u falls as 1/t in units pushed outwards and rises as 1/(t_f − t) in those
-pushed inwards.
-
-The reduced map: gradient descent of the logits when a network's hidden layer is frozen.
-
-Where every hidden unit is 0 or 1 on all samples (see
-:mod:`netdyn_lib.experiments.saturation`), only the output layer still learns, all samples
-share one hidden vector h and one logit vector z, and gradient descent on the
-cross-entropy becomes
+that each is 0 or 1 on every sample.  No gradient then passes through them: only
+the output layer still learns, all samples share one hidden vector h and one
+logit vector z, and gradient descent on the cross-entropy becomes the reduced map
 
     z(t + 1) = z(t) − g (softmax(z(t)) − q),    g = ηκ,    κ = 1 + |h|²,
 
-with q the class frequencies of the training set.  Since the sum of the logits
-is conserved, it is a map of the plane (for three classes) with one parameter,
-the gain g.
+with q the class frequencies of the training set.  The 1 in κ is the bias and
+|h|² the number of units that are on, so κ is a whole number.  The sum of the
+logits is conserved, so this is a map of the plane (for three classes) with one
+parameter, the gain g.  What it predicts of networks is computed from one
+state, with nothing fitted.
 
-What the reduced map foretells of networks, from one state and with nothing fitted, and how far
-it is off.
+The system ages.  A saturated unit moves by an amount proportional to its own
+u = h (1 − h), so that u falls as 1/t in units pushed outwards and rises as
+1/(t_f − t) in those pushed inwards: units go on and off ever more rarely.
 """
 
 from dataclasses import dataclass
@@ -38,16 +27,16 @@ from scipy.special import logsumexp, softmax
 from ..series import phases
 from ..statistics.intervals import percentile_interval
 
+_TOLERANCE = 1e-2  # within which a unit counts as 0 or 1
+
 
 def mean_logits(snapshot):
-    """Observable: the network's output averaged over the training samples, (g, 1 + M, C)."""
+    """Observe the network's output averaged over the training samples, (g, 1 + M, C)."""
     return snapshot.output.mean(-1)
 
 
 def logit_distance(snapshot):
-    """Observable: distance of the mean logits of perturbed copies from their reference's, mean over
-    copies; (g,).
-    """
+    """Observe the distance of copies' mean logits from their reference's, mean over copies."""
     logits = mean_logits(snapshot)
     return (logits[:, 1:] - logits[:, :1]).norm(dim=-1).mean(-1)
 
@@ -79,54 +68,40 @@ class Saturation:
 
     @property
     def kappa(self):
-        """κ = 1 + |h|², of the mean hidden vector."""
+        """Return κ = 1 + |h|², of the mean hidden vector."""
         return 1 + (self.hidden**2).sum(-1)
 
     @property
     def is_on(self):
-        """Whether the mean of each unit is above 1/2, (…, U) bool."""
+        """Return whether the mean of each unit is above 1/2, (…, U) bool."""
         return self.hidden > 0.5
 
     @property
     def switched(self):
-        """Units that went on or off between successive states: states (B + 1, ...) to (B, ..., U)
-        bool.
+        """Return the units that go on or off between successive states: states (B + 1, ...) to
+        (B, ..., U) bool.
         """
         return self.is_on[1:] != self.is_on[:-1]
 
-    def saturated(self, tolerance=1e-2):
-        """Every unit within the tolerance of one constant, 0 or 1, on all samples; (…) bool."""
+    def saturated(self):
+        """Return whether every unit is within 1% of one constant, 0 or 1, on all samples; (…)."""
         off = np.minimum(self.hidden, 1 - self.hidden).max(-1)
-        return (self.spread <= tolerance) & (off <= tolerance)
+        return (self.spread <= _TOLERANCE) & (off <= _TOLERANCE)
 
-    def settled_kappa(self, tolerance=1e-2):
-        """κ rounded to a whole number, NaN where not saturated; (…)."""
-        return np.where(self.saturated(tolerance), np.round(self.kappa), np.nan)
+    def settled_kappa(self):
+        """Return κ rounded to a whole number, NaN where not saturated; (…)."""
+        return np.where(self.saturated(), np.round(self.kappa), np.nan)
 
-    def undisturbed(self, tolerance=1e-2):
-        """Blocks that start and end saturated, with the same units on: states (B + 1, n) to (B, n)
-        bool.
+    def undisturbed(self):
+        """Return the blocks that start and end saturated, with the same units on: states (B + 1, n)
+        to (B, n) bool.
         """
-        steady = self.saturated(tolerance)
+        steady = self.saturated()
         return steady[:-1] & steady[1:] & ~self.switched.any(-1)
-
-    def openness(self, levels=(0.1, 0.5, 0.9), tolerance=1e-2):
-        """Quantiles, over the saturated trajectories, of the largest derivative; states (B, n) to
-        (levels, B).
-
-        NaN where no trajectory is saturated.
-        """
-        saturated, largest = self.saturated(tolerance), self.derivative.max(-1)
-        empty = np.full(len(levels), np.nan)
-        rows = [
-            np.quantile(u[s], levels) if s.any() else empty
-            for u, s in zip(largest, saturated, strict=True)
-        ]
-        return np.stack(rows, axis=1)
 
 
 def measure(task, params):
-    """Saturation of the hidden layer of networks.
+    """Measure the saturation of the hidden layer of networks.
 
     Parameters
     ----------
@@ -148,18 +123,14 @@ def measure(task, params):
     parts = []
     for some in params.reshape(-1, params.shape[-1]).split(512):
         h, z = task.network.activations(some, task.x)  # (m, N, U), (m, N, C)
-        parts.append(
-            (h.mean(1), (h.amax(1) - h.amin(1)).amax(-1), (h * (1 - h)).amax(1), z.mean(1))
-        )
-    hidden, spread, derivative, logits = (
-        torch.cat(p).cpu().numpy() for p in zip(*parts, strict=True)
-    )
-    hidden, derivative, logits = (v.reshape(*lead, -1) for v in (hidden, derivative, logits))
-    return Saturation(hidden, spread.reshape(lead), derivative, logits)
+        spread = (h.amax(1) - h.amin(1)).amax(-1)
+        parts.append((h.mean(1), spread, (h * (1 - h)).amax(1), z.mean(1)))
+    joined = (torch.cat(part).cpu().numpy() for part in zip(*parts))
+    return Saturation(*(values.reshape(*lead, *values.shape[1:]) for values in joined))
 
 
 def check_parameters(task, params):
-    """Parameters as a tensor on the task's device, of a network that the reduction is for.
+    """Return parameters as a tensor on the task's device, of a network that the reduction is for.
 
     Raises ValueError for a network with anything but one hidden layer of
     sigmoid units, or parameters that are not finite.
@@ -176,40 +147,19 @@ def check_parameters(task, params):
 
 
 def expected_moving(task, state):
-    """Which parameters the reduction lets move: the outer biases, and outer weights of units that
-    are on.
+    """Return which parameters the reduction lets move: the outer biases, and outer weights of units
+    that are on.
 
     ``state`` is a :class:`Saturation` of shape (...); the result (..., P) bool.
     """
-    inner, outer = task.network.shapes
-    # (..., U + 1)
-    on = np.concatenate([state.is_on, np.ones((*state.is_on.shape[:-1], 1), dtype=bool)], axis=-1)
-    on = np.broadcast_to(on[..., None, :], (*on.shape[:-1], *outer)).reshape(*on.shape[:-1], -1)
-    return np.concatenate(
-        [np.zeros((*on.shape[:-1], inner[0] * inner[1]), dtype=bool), on], axis=-1
-    )
+    (units, inputs), (classes, _) = task.network.shapes
+    on = np.insert(state.is_on, units, True, axis=-1)  # (..., U + 1), the bias last
+    inner = np.zeros((*on.shape[:-1], units * inputs), dtype=bool)
+    return np.concatenate([inner, *[on] * classes], axis=-1)
 
 
-def moving_directions(weights):
-    """Singular values of the steps of one trajectory, as shares of their sum of squares.
-
-    ``weights`` is (T, P); the result (min(T − 1, P),) descends and sums to 1.
-    A network that obeys the reduced map moves in C − 1 directions.
-    """
-    values = np.linalg.svd(np.diff(np.asarray(weights), axis=0), compute_uv=False) ** 2
-    return values / values.sum()
-
-
-def outer_units(task):
-    """Output unit that each parameter is an outer weight of, None for other parameters; a list of
-    P.
-    """
-    names = task.network.layout
-    return [int(name[3 : name.index(",")]) if name.startswith("W2[") else None for name in names]
-
-
-def by_kappa(values, state, skip=0, most=40, block=60):
-    """A series of networks in undisturbed blocks, by the number κ they have there.
+def by_kappa(values, state, skip=0, block=60):
+    """Return a series of networks in undisturbed blocks, by the number κ they have there.
 
     Parameters
     ----------
@@ -219,36 +169,34 @@ def by_kappa(values, state, skip=0, most=40, block=60):
         Of the states (B + 1, n) at the starts of blocks.
     skip : int
         Blocks left out at the start.
-    most : int
-        Blocks taken for each κ, evenly spread.
     block : int
 
     Returns
     -------
     dict of int to array, shape (blocks, block, ...)
+        At most 40 blocks for each κ, evenly spread.
     """
     steady = state.undisturbed()
     steady[:skip] = False
     kappa = np.round(state.kappa[:-1]).astype(int)
-    found = {}
-    for k in np.unique(kappa[steady]):
-        found[int(k)] = phases.blocks_of(values, steady & (kappa == k), most, block)
-    return found
+    return {
+        int(k): phases.blocks_of(values, steady & (kappa == k), block=block)
+        for k in np.unique(kappa[steady])
+    }
 
 
-def approach(state, quiet=20, tolerance=1e-2):
-    """How open a unit is before it goes on or off, after a long quiet time.
+def approach(state, quiet=20):
+    """Return how open a unit is before it goes on or off, after a long quiet time.
 
     Taken are the units that change between two successive states and whose
-    derivative h (1 − h) was at most ``tolerance``, without a change, at the
-    ``quiet`` states before.
+    derivative h (1 − h) was at most 1%, without a change, at the ``quiet``
+    states before.
 
     Parameters
     ----------
     state : netdyn_lib.experiments.saturation.Saturation
         Of states (B, n) of n trajectories, one for each block.
     quiet : int
-    tolerance : float
 
     Returns
     -------
@@ -259,7 +207,7 @@ def approach(state, quiet=20, tolerance=1e-2):
     rows = []
     for b, i, j in np.argwhere(changed[quiet:]):
         before = state.derivative[b : b + quiet + 1, i, j]
-        if (before[:-1] <= tolerance).all() and not changed[b : b + quiet, i, j].any():
+        if (before[:-1] <= _TOLERANCE).all() and not changed[b : b + quiet, i, j].any():
             rows.append(before)
     return np.array(rows).reshape(-1, quiet + 1)
 
@@ -279,18 +227,18 @@ class Ageing:
     high: float
 
 
-def rate(events, block=60, bins=8, resamples=1000, level=0.95, seed=0):
-    """How the rate of events falls with age: weighted line through ln(rate) against ln(epoch).
+def rate(events, block=60, seed=0):
+    """Fit how the rate of events falls with age: weighted line through ln(rate) against ln(epoch).
+
+    Eight bins of time, equal in the logarithm; the first block is left out.  The interval is that
+    of 1,000 resamples of trajectories.
 
     Parameters
     ----------
     events : array, shape (B, n)
         Events of each trajectory in each block.
     block : int
-        Epochs in a block; the first block is left out.
-    bins : int
-    resamples : int
-    level : float
+        Epochs in a block.
     seed : int
 
     Returns
@@ -305,29 +253,26 @@ def rate(events, block=60, bins=8, resamples=1000, level=0.95, seed=0):
     events = np.asarray(events, dtype=float)
     count, trajectories = events.shape
     middle = (np.arange(count) + 0.5) * block
-    edges = np.geomspace(block, count * block, bins + 1)
+    edges = np.geomspace(block, count * block, 9)
     member = (middle >= edges[:-1, None]) & (middle < edges[1:, None])  # (bins, B)
     member = member[member.any(1)]
     weight = member.sum(1) * block  # epochs in a bin
     centre = np.exp((member * np.log(middle)).sum(1) / member.sum(1))
     counts = member @ events  # (bins, n)
     total = counts.sum(1)
-    seen = total > 0
-    if seen.sum() < 3:
-        raise ValueError(
-            f"{int(total.sum())} events in {int(seen.sum())} bins: a slope needs at least 3 bins with events"
-        )
+    if (total > 0).sum() < 3:
+        seen = f"{int(total.sum())} events in {int((total > 0).sum())} bins"
+        raise ValueError(f"{seen}: a slope needs at least 3 bins with events")
 
     def slope(total):  # (..., bins), weighted by counts
         y = np.log(np.maximum(total, 0.5) / weight / trajectories)
-        x = np.log(centre) - (total * np.log(centre)).sum(-1, keepdims=True) / total.sum(
-            -1, keepdims=True
-        )
+        x = np.log(centre)
+        x = x - (total * x).sum(-1, keepdims=True) / total.sum(-1, keepdims=True)
         return (total * x * y).sum(-1) / (total * x * x).sum(-1)
 
-    draws = np.random.default_rng(seed).integers(trajectories, size=(resamples, trajectories))
+    draws = np.random.default_rng(seed).integers(trajectories, size=(1000, trajectories))
     again = slope(np.stack([counts[:, d].sum(1) for d in draws]))
-    found = percentile_interval(float(slope(total)), again, level, trajectories)
+    found = percentile_interval(float(slope(total)), again, count=trajectories)
     return Ageing(centre, total / weight / trajectories, *found)
 
 
@@ -336,7 +281,7 @@ GUESSING = float(np.log(3))
 
 
 def step(logits, gain, target):
-    """The reduced map, z − g (softmax(z) − q).
+    """Apply the reduced map, z − g (softmax(z) − q).
 
     Parameters
     ----------
@@ -364,12 +309,12 @@ def reduced_orbit(logits, gain, target, steps):
 
 
 def reduced_loss(logits, target):
-    """Cross-entropy of one logit vector shared by all samples: ln Σ exp(z) − q·z, (...)."""
+    """Return the cross-entropy of one logit vector shared by all samples, ln Σ exp(z) − q·z."""
     return logsumexp(logits, axis=-1) - logits @ target
 
 
 def exponent(logits, gain, target, steps=2000, transient=1000):
-    """Largest Lyapunov exponent of the reduced map, per step.
+    """Return the largest Lyapunov exponent of the reduced map, per step.
 
     A tangent vector on the plane of constant Σz is multiplied by
     J = I − g (diag p − p pᵀ), p = softmax(z), and renormalised (Benettin).
@@ -392,9 +337,8 @@ def exponent(logits, gain, target, steps=2000, transient=1000):
         For fewer than one step or a negative transient.
     """
     if steps < 1 or transient < 0:
-        raise ValueError(
-            f"steps = {steps} must be at least 1 and transient = {transient} not negative"
-        )
+        what = f"steps = {steps} must be at least 1 and transient = {transient} not negative"
+        raise ValueError(what)
     z = np.asarray(logits, dtype=float)
     gain = np.broadcast_to(np.asarray(gain, dtype=float), z.shape[:-1])
     # no special direction
@@ -413,7 +357,9 @@ def exponent(logits, gain, target, steps=2000, transient=1000):
 
 
 def critical_gain(target):
-    """Gain at which the fixed point softmax(z) = q loses its stability: 2 / λ_max(diag q − q qᵀ).
+    """Return the gain at which the fixed point softmax(z) = q loses its stability.
+
+    It is 2 / λ_max(diag q − q qᵀ).
 
     >>> round(critical_gain(np.ones(3) / 3), 12)
     6.0
@@ -433,47 +379,29 @@ class Diagram:
     exponents: np.ndarray
 
 
-def bifurcation(low, high, count, target, starts=20, transient=1000, keep=60, spread=5.0, seed=0):
-    """Where orbits of the reduced map settle, over a range of gains.
+def bifurcation(gains, target, starts=20, transient=1000, keep=60, seed=0):
+    """Return where orbits of the reduced map settle, at each of some gains.
 
     Parameters
     ----------
-    low, high, count : float, float, int
-        G = ``count`` gains, evenly spaced.
+    gains : array, shape (G,)
     target : array, shape (C,)
         q.
     starts : int
-        Orbits for each gain, from logits N(0, spread²): the map has several
-        attractors.
+        Orbits for each gain, from logits N(0, 5²): the map has several attractors.
     transient : int
         Steps discarded; as many again are averaged for the exponent.
     keep : int
         Steps kept after them.
-    spread : float
     seed : int
-
-    Returns
-    -------
-    Diagram
-
-    Raises
-    ------
-    ValueError
-        For a range that is empty, no gains, no starts or nothing kept.
     """
-    if not 0 <= low < high or min(count, starts, keep) < 1:
-        raise ValueError(
-            f"gains from {low} to {high} must ascend from 0 or more; "
-            f"count = {count}, starts = {starts} and keep = {keep} must be at least 1"
-        )
-    gains = np.linspace(low, high, count)
-    z = np.random.default_rng(seed).normal(0, spread, (starts, len(target)))
+    gains = np.asarray(gains, dtype=float)
+    z = np.random.default_rng(seed).normal(0, 5.0, (starts, len(target)))
     z = np.broadcast_to(z, (len(gains), *z.shape))  # the same starts for each gain
     exponents, z = exponent(z, gains[:, None], target, transient, transient)
-    losses = reduced_loss(
-        reduced_orbit(z, gains[:, None], target, keep - 1), target
-    )  # (keep, G, starts)
-    return Diagram(gains, losses.transpose(1, 2, 0).reshape(len(gains), -1), exponents)
+    orbits = reduced_orbit(z, gains[:, None], target, keep - 1)  # (keep, G, starts, C)
+    losses = reduced_loss(orbits, target).transpose(1, 2, 0)
+    return Diagram(gains, losses.reshape(len(gains), -1), exponents)
 
 
 #: Orthonormal coordinates of the plane in which three logits move.
@@ -481,12 +409,12 @@ _PLANE = np.array([[-1, 1, 0], [-1, -1, 2]]).T / np.sqrt([2, 6])  # (3, 2)
 
 
 def plane(logits):
-    """Coordinates ((z₂ − z₁)/√2, (2z₃ − z₁ − z₂)/√6) of three logits; (..., 3) to (..., 2)."""
+    """Return the coordinates ((z₂ − z₁)/√2, (2z₃ − z₁ − z₂)/√6) of three logits."""
     return np.asarray(logits) @ _PLANE
 
 
-def basins(gain, target, edge, side=200, transient=300, block=60, tolerance=1e-3):
-    """Which kind of attractor the reduced map reaches from each point of the plane of logits.
+def basins(gain, target, edge, side=200, transient=300):
+    """Return the kind of attractor that the reduced map reaches from points of the plane of logits.
 
     Parameters
     ----------
@@ -498,38 +426,33 @@ def basins(gain, target, edge, side=200, transient=300, block=60, tolerance=1e-3
         Points along a side.
     transient : int
         Steps discarded.
-    block, tolerance
-        As for :func:`netdyn_lib.series.phases.classify`; the scale is the largest
-        loss on any attractor.
 
     Returns
     -------
     labels : array of int, shape (side, side)
-        Rows along the second coordinate.
-    points : array, shape (block, side², 2)
+        Rows along the second coordinate; as of :func:`netdyn_lib.series.phases.classify`, in units
+        of the largest loss on any attractor.
+    points : array, shape (60, side², 2)
         Where the orbits are afterwards, in the plane.
     """
     ticks = (np.arange(side) + 0.5) / side * 2 * edge - edge
     z = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2) @ _PLANE.T
     for _ in range(transient):
         z = step(z, gain, target)
-    after = reduced_orbit(z, gain, target, block - 1)
+    after = reduced_orbit(z, gain, target, 59)
     losses = reduced_loss(after, target)
-    labels = phases.classify(losses, block, tolerance, scale=losses.max())[0]
+    labels = phases.classify(losses, scale=losses.max())[0]
     return labels.reshape(side, side), plane(after)
 
 
 def class_frequencies(task):
-    """q: share of each class in the training set, (C,).
-
-    A whole class missing would be a fault of the split, and counts as 0.
-    """
+    """Return q, the share of each class in the training set, (C,)."""
     classes = task.network.sizes[-1]
     return np.bincount(task.y.cpu().numpy(), minlength=classes) / len(task.y)
 
 
 def predict(task, params, learning_rate, steps):
-    """Loss of networks as the reduced map foretells it from their present state.
+    """Return the loss of networks as the reduced map predicts it from their present state.
 
     Nothing is fitted: h and z are the means over the training samples, q is
     counted.
@@ -557,8 +480,8 @@ def predict(task, params, learning_rate, steps):
 
 
 def predict_frozen(task, params, learning_rate, steps):
-    """Loss of networks whose hidden layer is frozen as it is, each sample with its own hidden
-    vector.
+    """Return the loss of networks whose hidden layer stays as it is, each sample with its own
+    hidden vector.
 
     With logits z_s and hidden vectors h_s of N samples,
     ``z_s(t + 1) = z_s(t) − (η/N) Σ_r (h_s·h_r + 1)(softmax(z_r(t)) − y_r)``:
@@ -587,7 +510,7 @@ def predict_frozen(task, params, learning_rate, steps):
 
 @dataclass(frozen=True)
 class Forecast:
-    """Losses foretold from the states at some blocks, beside those that followed.
+    """Losses predicted from the states at some blocks, beside those that followed.
 
     Attributes
     ----------
@@ -605,32 +528,20 @@ class Forecast:
 
     @property
     def error(self):
-        """``|predicted - true| / range``, (horizon + 1, K, n)."""
+        """Return ``|predicted - true| / range``, (horizon + 1, K, n)."""
         return np.abs(self.predicted - self.true) / self.range
 
-    def labels(self, tolerance=1e-3, longest=12):
-        """Period of each foretold block, (K, n), by the rule and the scale of the true ones."""
-        scale = np.broadcast_to(self.range, self.predicted.shape[1:])
-        return phases.classify(self.predicted[: self.block], self.block, tolerance, longest, scale)[
-            0
-        ]
-
-    def typical(self, where):
-        """``(block, trajectory)`` in the mask ``where`` (K, n) whose error at the horizon is the
-        median (the lower).
+    def labels(self, tolerance=1e-3):
+        """Return the period of each predicted block, (K, n), by the rule and the scale of the true
+        ones.
         """
-        blocks, trajectories = np.nonzero(where)
-        last = self.error[-1][where]
-        k = np.argsort(last, kind="stable")[(len(last) - 1) // 2]
-        return int(blocks[k]), int(trajectories[k])
-
-    def quantiles(self, where, levels=(0.1, 0.5, 0.9)):
-        """Quantiles of the error over the blocks ``where`` (K, n): (levels, horizon + 1)."""
-        return np.quantile(self.error[:, where], levels, axis=1)
+        scale = np.broadcast_to(self.range, self.predicted.shape[1:])
+        ahead = self.predicted[: self.block]
+        return phases.classify(ahead, self.block, tolerance, scale=scale)[0]
 
 
 def from_blocks(task, trajectories, learning_rate, horizon, blocks, model=predict):
-    """Foretell the loss from the states at the start of some blocks.
+    """Predict the loss from the states at the start of some blocks; a :class:`Forecast`.
 
     Parameters
     ----------
@@ -645,10 +556,6 @@ def from_blocks(task, trajectories, learning_rate, horizon, blocks, model=predic
     model : callable
         :func:`predict` or :func:`predict_frozen`.
 
-    Returns
-    -------
-    Forecast
-
     Raises
     ------
     ValueError
@@ -658,10 +565,8 @@ def from_blocks(task, trajectories, learning_rate, horizon, blocks, model=predic
     loss, block = trajectories["loss"], trajectories.block
     starts = np.asarray(blocks) * block
     if horizon < block or starts.max() + horizon >= len(loss):
-        raise ValueError(
-            f"a horizon of {horizon} from epoch {starts.max()} must be at least a block of {block} "
-            f"and end by epoch {len(loss) - 1}"
-        )
+        what = f"a horizon of {horizon} from epoch {starts.max()} must be at least a block"
+        raise ValueError(f"{what} of {block} and end by epoch {len(loss) - 1}")
     true = loss[starts + np.arange(horizon + 1)[:, None]]  # (horizon + 1, K, n)
     predicted = model(task, trajectories.states[np.asarray(blocks)], learning_rate, horizon)
     return Forecast(predicted, true, np.ptp(loss, axis=0), block)

@@ -1,15 +1,14 @@
-"""Figures of exponential growth: distances with their windows, distributions of exponents,
-sharpness.
+"""Figures of exponential growth: distances with the windows of their fits, distributions of
+exponents, tangent space, sharpness; of the examples and of one's own network.
 """
 
 import numpy as np
-import seaborn as sns
+from scipy import stats
 
 from . import style
-from .drawn import moved
-from .style import MUTED, PALETTE
+from .style import DASHED, GOAL, MUTED, PALETTE, key, look
 
-# Colour, mark and label of each cause of netdyn_lib.lyapunov.linear_regime.
+#: Colour, marker and label of each cause of netdyn_lib.lyapunov.linear_regime.
 _CAUSES = {
     "saturation": (PALETTE[1], "o", "saturated"),
     "rounding": (PALETTE[2], "^", "rounded"),
@@ -17,282 +16,313 @@ _CAUSES = {
     "never": (PALETTE[0], ".", "agree"),
 }
 _RADII = (PALETTE[4], PALETTE[5], PALETTE[6], PALETTE[7])  # colours that no cause has
+_SMALL = dict(fontsize="x-small")
+EXPONENT, EPOCH = "$\\lambda_{nMLE}$ (per epoch)", "epoch $t$"
+
+
+def _fitted(axis, fit, k, x=None, **looks):
+    """Plot the k-th curve of a Fit over its window, where it has one, at epochs ``x``; whether it
+    has.
+    """
+    if fit.start[k] < 0:
+        return False
+    t = np.array([fit.start[k], fit.stop[k]])
+    values = np.exp(fit.intercept[k] + fit.slope[k] * t)
+    looks = dict(color=PALETTE[1], ls=":", lw=2.5) | looks
+    axis.line(t if x is None else x[t], values, "_fit", **looks)
+    return True
 
 
 def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
-    """D's Fig. 7: one row for each initial condition; whole, early with the fitted window, late,
-    and loss.
+    """Plot distances of perturbed copies, one row for each initial condition: whole, early with the
+    fitted window, late, and loss (Danovski 2024, Fig. 7).
 
     ``distance`` (T, n, M), ``loss`` (T, n), ``fit`` a Fit of the n mean curves.
     """
-    count = distance.shape[1]
+    count, titles = distance.shape[1], ("distance", f"first {zoom} epochs", f"last {tail} epochs")
     with style.figure(count, 4, height=1.6, width=9.4) as (fig, axes):
         for k, row in enumerate(axes):
             mean = distance[:, k].mean(1)
             for axis, part in zip(row, (slice(None), slice(0, zoom + 1))):
-                axis.plot(
-                    epochs[part],
-                    distance[part, k],
-                    color=MUTED,
-                    lw=0.5,
-                    alpha=0.7,
-                    label="_one copy",
-                )
-                axis.plot(
-                    epochs[part], mean[part], color="black", lw=1.2, label="_mean over copies"
-                )
-            row[2].plot(
-                epochs[-tail:], mean[-tail:], "k.-", lw=0.6, ms=2, label="_mean over copies"
-            )
+                looks = dict(color=MUTED, lw=0.5, alpha=0.7)
+                axis.line(epochs[part], distance[part, k], "_one copy", **looks)
+                axis.line(epochs[part], mean[part], "_mean over copies", color="black", lw=1.2)
+            looks = dict(color="black", marker=".", lw=0.6, ms=2)
+            row[2].line(epochs[-tail:], mean[-tail:], "_mean over copies", **looks)
             row[1].set_yscale("log")
-            if fit.start[k] >= 0:
-                t = np.array([fit.start[k], fit.stop[k]])
-                row[1].plot(
-                    t,
-                    np.exp(fit.intercept[k] + fit.slope[k] * t),
-                    color=PALETTE[1],
-                    ls=":",
-                    lw=2.5,
-                    label="_fit",
-                )
-                row[1].text(
-                    0.97,
-                    0.08,
-                    f"$\\Lambda$ = {fit.slope[k]:.2f}",
-                    transform=row[1].transAxes,
-                    ha="right",
-                )
-            row[3].plot(epochs, loss[:, k], color=PALETTE[1], lw=0.8, label="_loss")
+            if _fitted(row[1], fit, k):
+                where = dict(transform=row[1].transAxes, ha="right")
+                row[1].text(0.97, 0.08, f"$\\Lambda$ = {fit.slope[k]:.2f}", **where)
+            row[3].line(epochs, loss[:, k], "_loss", color=PALETTE[1], lw=0.8)
             row[3].set_yscale("log")
             row[0].set_ylabel("$d(t)$")
-        for axis, title in zip(
-            axes[0], ("distance", f"first {zoom} epochs", f"last {tail} epochs", "loss $L$")
-        ):
+        for axis, title in zip(axes[0], (*titles, "loss $L$")):
             axis.set_title(title)
         for axis in axes[-1]:
-            axis.set_xlabel("epoch $t$")
+            axis.set_xlabel(EPOCH)
     return fig
 
 
 def distribution(slopes, kept, radii, summaries, paper=0.33):
-    """D's Fig. 8: histogram of the exponents, kept and discarded, and λ_nMLE ± one sd against ε.
+    """Plot a histogram of the exponents, kept and discarded, and λ_nMLE ± one sd against ε
+    (Danovski 2024, Fig. 8).
 
     ``slopes`` (n,), ``kept`` (n,) bool; ``summaries`` one Summary for each of ``radii``.
     """
-    with style.figure(1, 2, height=2.8) as (fig, axes):
-        left, right = axes[0]
+    with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
         bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
-        left.hist(
-            [slopes[kept], slopes[~kept]],
-            bins,
-            stacked=True,
-            color=[PALETTE[0], "#c8c8c8"],
-            label=["kept", "discarded"],
-        )
-        left.axvline(slopes[kept].mean(), color="black", lw=1.5, label="_mean of the kept")
-        left.axvline(paper, color=PALETTE[1], ls="--", lw=1.5)
+        counts = left.histogram(slopes[kept], bins, "kept", color=PALETTE[0])
+        left.histogram(slopes[~kept], bins, "discarded", base=counts, color="#c8c8c8")
+        left.mark(slopes[kept].mean(), "_mean of the kept", lw=1.5, ls="-")
+        left.mark(paper, "_paper", **GOAL)
         left.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="initial conditions")
         left.legend()
         middle = np.array([s.exponent.estimate for s in summaries])
-        spread = np.array([s.sd for s in summaries])
-        right.fill_between(
-            radii,
-            middle - spread,
-            middle + spread,
-            color=PALETTE[0],
-            alpha=0.15,
-            lw=0,
-            label="± one sd",
-        )
-        errors = np.abs(np.array([(s.exponent.low, s.exponent.high) for s in summaries]).T - middle)
-        right.errorbar(
-            radii, middle, errors, fmt="o", color=PALETTE[0], capsize=2, label="mean, 95%"
-        )
-        right.axhline(paper, color=PALETTE[1], ls="--", lw=1.5, label="paper")
-        right.set(xscale="log", xlabel="radius $\\epsilon$", ylabel="$\\lambda_{nMLE}$ (per epoch)")
+        sd = np.array([s.sd for s in summaries])
+        right.band(radii, middle - sd, middle + sd, "± one sd", color=PALETTE[0])
+        looks = dict(marker="o", ls="", color=PALETTE[0])
+        right.estimates(radii, [s.exponent for s in summaries], "mean, 95%", **looks)
+        right.level(paper, "paper", **GOAL)
+        right.set(xscale="log", xlabel="radius $\\epsilon$", ylabel=EXPONENT)
         right.set_ylim(bottom=0)
         right.legend(loc="lower left", ncols=2)
-        style.letter(axes)
+        style.letter((left, right))
     return fig
 
 
 def multiverse(summaries, paper=0.33, paper_share=0.9):
-    """λ_nMLE and p under every window rule, with 95% intervals."""
+    """Plot λ_nMLE and p under every window rule, with 95% intervals."""
     rules = [s.rule.replace("_", " ") for s in summaries]
     rows = np.arange(len(rules))[::-1]
-    with style.figure(1, 2, height=0.9 + 0.3 * len(rules), sharey=True) as (fig, axes):
-        for axis, name, mark in zip(axes[0], ("exponent", "share"), (paper, paper_share)):
-            intervals = [getattr(s, name) for s in summaries]
-            middle = np.array([i.estimate for i in intervals])
-            errors = np.abs(np.array([(i.low, i.high) for i in intervals]).T - middle)
-            axis.errorbar(middle, rows, xerr=errors, fmt="o", color=PALETTE[0], capsize=3)
-            axis.axvline(mark, color=PALETTE[1], ls="--", lw=1.5)
+    with style.figure(1, 2, height=0.9 + 0.3 * len(rules), sharey=True) as (fig, (axes,)):
+        for axis, name, mark in zip(axes, ("exponent", "share"), (paper, paper_share)):
+            axis.lying_estimates([getattr(s, name) for s in summaries], rows, color=PALETTE[0])
+            axis.mark(mark, "_paper", **GOAL)
             axis.margins(y=0.15)
-        axes[0, 0].set_yticks(rows, rules)
-        axes[0, 0].set(xlabel="$\\lambda_{nMLE}$ (per epoch)")
-        axes[0, 0].set_xlim(left=0)
-        axes[0, 1].set(xlabel="share kept $p$", xlim=(0, 1.02))
+        axes[0].names("y", rows, rules)
+        axes[0].set(xlabel=EXPONENT)
+        axes[0].set_xlim(left=0)
+        axes[1].set(xlabel="share kept $p$", xlim=(0, 1.02))
         style.letter(axes)
     return fig
 
 
 def window_choices(epochs, distance, fits):
-    """Where each rule puts its window on the same curves: ``distance`` (T, n), ``fits`` rule → Fit."""
+    """Plot where each rule puts its window on the same curves: ``distance`` (T, n), ``fits`` rule →
+    Fit.  Lines of the fits stand apart, lower than their values, so that none hides another.
+    """
     count = distance.shape[1]
-    with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, axes):
-        for k, axis in enumerate(axes[0]):
-            axis.semilogy(epochs, distance[:, k], color=MUTED, lw=1, label="_mean over copies")
+    with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, (axes,)):
+        for k, axis in enumerate(axes):
+            axis.line(epochs, distance[:, k], "_mean over copies", color=MUTED, lw=1)
             for j, (rule, fit) in enumerate(fits.items()):
                 if fit.start[k] < 0 or np.isnan(fit.r2[k]):
                     continue
                 t = np.array([fit.start[k], fit.stop[k]])
-                lift = 10.0 ** (-0.35 * (j + 1))  # apart, so that windows do not hide each other
+                values = np.exp(fit.intercept[k] + fit.slope[k] * t)
                 label = ("" if k == count - 1 else "_") + rule.replace("_", " ")
-                (line,) = axis.plot(
-                    t,
-                    lift * np.exp(fit.intercept[k] + fit.slope[k] * t),
-                    color=PALETTE[j],
-                    lw=2,
-                    label=label,
-                )
-                moved(line, lift=lift)
-            axis.set_xlabel("epoch $t$")
-        axes[0, 0].set_ylabel("mean distance $\\bar d(t)$")
-        axes[0, -1].legend(loc="lower right", fontsize="x-small")
+                looks = dict(lift=10.0 ** (-0.35 * (j + 1)), color=PALETTE[j], lw=2)
+                axis.line(t, values, label, **looks)
+            axis.set(xlabel=EPOCH, yscale="log")
+        axes[0].set_ylabel("mean distance $\\bar d(t)$")
+        axes[-1].legend(loc="lower right", **_SMALL)
         style.letter(axes)
     return fig
 
 
 def agreement(ball, tangent, cause, error, tolerance=0.1):
-    """Exponents of the same windows from ε-balls and from tangent vectors, and how far their curves
-    are apart.
+    """Plot exponents of the same windows from ε-balls against those from tangent vectors, and how
+    far their curves are apart.
 
     ``ball`` and ``tangent`` (n,); ``cause`` (n,) names what parts them within
     the window.  ``error`` (T, m) is :func:`netdyn_lib.lyapunov.linear_regime.log_error`; where
     it is exactly zero, as at epoch 0, a logarithmic axis has no point.
     """
-    with style.figure(1, 2, height=2.8) as (fig, axes):
-        left, right = axes[0]
-        low, high = min(ball.min(), tangent.min()), max(ball.max(), tangent.max())
-        left.plot([low, high], [low, high], color=MUTED, lw=1, label="_equal")
-        for name, (colour, mark, label) in _CAUSES.items():
+    with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
+        ends = [min(ball.min(), tangent.min()), max(ball.max(), tangent.max())]
+        left.line(ends, ends, "_equal", color=MUTED, lw=1)
+        for name, (colour, marker, label) in _CAUSES.items():
             these = cause == name
             if these.any():
-                left.plot(
-                    tangent[these], ball[these], mark, ms=3, alpha=0.6, color=colour, label=label
-                )
+                looks = dict(marker=marker, ms=3, alpha=0.6, color=colour)
+                left.points(tangent[these], ball[these], label, **looks)
         left.set(xlabel="tangent exponent (per epoch)", ylabel="ε-ball exponent (per epoch)")
-        left.legend(title="within the window", fontsize="x-small", title_fontsize="x-small")
+        left.legend(title="within the window", title_fontsize="x-small", **_SMALL)
         bands = np.percentile(np.abs(error), [50, 95], axis=1)
-        for band, name, colour in zip(
-            bands, ("median", "95th percentile"), (PALETTE[0], PALETTE[1])
-        ):
-            right.semilogy(np.where(band > 0, band, np.nan), color=colour, label=name)
-        right.axhline(np.log1p(tolerance), color="black", ls="--", lw=1, label=f"{tolerance:.0%}")
-        right.set(xlabel="epoch $t$", ylabel="$|\\ln(d/d_{\\mathrm{tangent}})|$")
+        for band, name, colour in zip(bands, ("median", "95th percentile"), PALETTE):
+            apart = np.where(band > 0, band, np.nan)
+            right.line(np.arange(len(band)), apart, name, color=colour)
+        right.level(np.log1p(tolerance), f"{tolerance:.0%}", color="black", ls="--", lw=1)
+        right.set(xlabel=EPOCH, ylabel="$|\\ln(d/d_{\\mathrm{tangent}})|$", yscale="log")
         right.legend(loc="lower right")
-        style.letter(axes)
+        style.letter((left, right))
     return fig
 
 
 def parting(found, radii):
-    """When and at what distance copies leave their tangent vectors, and how many for which cause.
+    """Plot when and at what distance copies leave their tangent vectors, and count the causes.
 
-    ``found`` is a :class:`~netdyn_lib.lyapunov.linear_regime.Agreement`; its copies at ``radii``
-    are drawn one by one, and those at all but the outermost, which only serve as witnesses,
+    ``found`` is that of :func:`netdyn_lib.lyapunov.linear_regime.compare`; its copies at ``radii``
+    are plotted one by one, and those at all but the outermost, which only serve as witnesses,
     counted.
     """
-    with style.figure(1, 2, height=2.9) as (fig, axes):
-        left, right = axes[0]
-        for colour, radius in zip(_RADII, radii, strict=False):
+    with style.figure(1, 2, height=2.9) as (fig, ((left, right),)):
+        for colour, radius in zip(_RADII, radii):
             row = found.row(radius)
-            for name, (_, mark, _) in _CAUSES.items():
+            for name, (_, marker, _) in _CAUSES.items():
                 these = (found.cause[row] == name) & np.isfinite(found.epoch[row])
                 if these.any():
-                    left.plot(
-                        found.epoch[row, these],
-                        found.relative[row, these],
-                        mark,
-                        ms=3,
-                        alpha=0.6,
-                        color=colour,
-                        label=f"_ε = {radius:g}, {name}",
-                    )
+                    x, y = found.epoch[row, these], found.relative[row, these]
+                    looks = dict(marker=marker, ms=3, alpha=0.6, color=colour)
+                    left.points(x, y, f"_ε = {radius:g}, {name}", **looks)
             left.plot([], [], "o", ms=4, color=colour, label=f"ε = {radius:g}")
-        left.axhline(2.0**-52, color="black", ls=":", lw=1)
-        left.text(
-            0.98, 2.0**-52 * 1.6, "$2^{-52}$", transform=left.get_yaxis_transform(), ha="right"
-        )
-        # room for the key
-        left.set(
-            xlabel="epoch of parting",
-            ylabel="distance there / size of weights",
-            yscale="log",
-            ylim=(2.0**-54, 1e3),
-        )
-        left.legend(
-            fontsize="x-small", loc="upper center", ncols=3, handletextpad=0.1, columnspacing=1
-        )
-        inner = range(1, len(found.radii) - 1)
+        left.level(2.0**-52, "_rounding", color="black", ls=":", lw=1)
+        where = dict(transform=left.get_yaxis_transform(), ha="right")
+        left.text(0.98, 2.0**-52 * 1.6, "$2^{-52}$", **where)
+        left.set(xlabel="epoch of parting", ylabel="distance there / size of weights")
+        left.set(yscale="log", ylim=(2.0**-54, 1e3))  # with room for the legend
+        legend = dict(loc="upper center", **_SMALL)
+        left.legend(ncols=3, handletextpad=0.1, columnspacing=1, **legend)
+        inner = np.arange(1, len(found.radii) - 1)
         base = np.zeros(len(inner))
         for name, (colour, _, _) in _CAUSES.items():
             counts = np.array([(found.cause[k] == name).sum() for k in inner])
-            right.bar(range(len(inner)), counts, bottom=base, color=colour, label=name)
+            right.bars(inner - 1, counts, name, base, color=colour)
             base += counts
-        right.set_xticks(range(len(inner)), [f"{found.radii[k]:g}" for k in inner])
+        right.names("x", inner - 1, [f"{found.radii[k]:g}" for k in inner])
         right.set(xlabel="radius $\\epsilon$", ylabel="initial conditions")
         right.set_ylim(0, 1.3 * base.max())
-        right.legend(fontsize="x-small", loc="upper center", ncols=2)
-        style.letter(axes)
+        right.legend(ncols=2, **legend)
+        style.letter((left, right))
     return fig
 
 
 def rates_over_time(stretches, intervals):
-    """Mean tangent growth rate in ``stretches`` of training, pairs of epochs, with an Interval for
-    each.
+    """Plot the mean tangent growth rate in ``stretches`` of training, pairs of epochs, with an
+    Interval for each.
     """
-    middle = np.array([i.estimate for i in intervals])
-    errors = np.abs(np.array([(i.low, i.high) for i in intervals]).T - middle)
-    with style.figure(1, 1, height=2.6, width=5.2) as (fig, axes):
-        axis = axes[0, 0]
-        axis.errorbar(range(len(middle)), middle, errors, fmt="o", color=PALETTE[0], capsize=3)
-        axis.axhline(0, color="black", lw=0.8)
+    places = np.arange(len(intervals))
+    with style.figure(height=2.6, width=5.2) as (fig, ((axis,),)):
+        axis.estimates(places, intervals, marker="o", ls="", color=PALETTE[0], capsize=3)
+        axis.level(0, color="black")
         axis.set(xlabel="epochs $t$", ylabel="growth rate (per epoch)")
-        axis.set_xticks(range(len(middle)), [f"{a:,}–\n{b:,}" for a, b in stretches])
+        axis.names("x", places, [f"{a:,}–\n{b:,}" for a, b in stretches])
     return fig
 
 
 def sharpness(epochs, scaled, loss):
-    """Sharpness times η/2 (T, n), and loss (T, n), over training; 1 is the edge of stability."""
-    with style.figure(2, 1, height=2.1, sharex=True) as (fig, axes):
-        top, below = axes[:, 0]
-        top.plot(epochs, scaled, color=MUTED, lw=0.6, alpha=0.7, label="_one network")
-        top.plot(epochs, np.median(scaled, 1), color="black", lw=2, label="_median")
-        top.axhline(1, color=PALETTE[1], ls="--", lw=1.5, label="_edge of stability")
+    """Plot sharpness times η/2 and loss, (T, n) each, over training; 1 is the edge of stability."""
+    with style.figure(2, 1, height=2.1, sharex=True) as (fig, ((top,), (below,))):
+        for axis, values in ((top, scaled), (below, loss)):
+            axis.line(epochs, values, "_one network", color=MUTED, lw=0.6, alpha=0.7)
+            axis.line(epochs, np.median(values, 1), "_median", color="black", lw=2)
+        top.level(1, "_edge of stability", **GOAL)
         top.set(ylabel="sharpness $\\times\\, \\eta/2$", yscale="log")
-        below.plot(epochs, loss, color=MUTED, lw=0.6, alpha=0.7, label="_one network")
-        below.plot(epochs, np.median(loss, 1), color="black", lw=2, label="_median")
-        below.set(xlabel="epoch $t$", ylabel="loss $L$", yscale="log", xscale="symlog")
+        below.set(xlabel=EPOCH, ylabel="loss $L$", yscale="log", xscale="symlog")
         below.set_xlim(0, epochs[-1])
-        style.letter(axes)
+        style.letter((top, below))
     return fig
 
 
 def histograms(fits, kept, top=1.2):
-    """The distribution of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,)
+    """Plot the density of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,)
     bool.
     """
-    with style.figure(1, 1, height=2.6, width=5.4) as (fig, axes):
-        axis = axes[0, 0]
+    with style.figure(height=2.6, width=5.4) as (fig, ((axis,),)):
         for k, (rule, fit) in enumerate(fits.items()):
-            sns.kdeplot(
-                x=fit.slope[kept[rule]],
-                ax=axis,
-                color=PALETTE[k],
-                cut=0,
-                label=rule.replace("_", " "),
-                clip=(0, top),
-            )
-        axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density", xlim=(0, top))
+            slopes = fit.slope[kept[rule]]
+            support = np.linspace(max(slopes.min(), 0), min(slopes.max(), top), 200)
+            density = stats.gaussian_kde(slopes)(support)
+            axis.line(support, density, rule.replace("_", " "), color=PALETTE[k])
+        axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density")
+        axis.set(xlim=(0, top))
         axis.legend()
+    return fig
+
+
+def answer(record, fit, exponents):
+    """Plot, for "is it chaotic?", distances with the windows of their fits, losses, and leading
+    exponents of the tangent map.
+
+    ``record`` holds ``mean_distance`` (T, n) and ``loss`` (T, n, 1 + M), ``fit`` is of the
+    distances of those that never diverged, ``exponents`` (n', k) per epoch.
+    """
+    epochs, index = record.epochs, np.arange(1, exponents.shape[1] + 1)
+    with style.figure(1, 3, height=2.4) as (fig, ((distance, loss, spectrum),)):
+        distance.line(epochs, record["mean_distance"], "_one network", color=MUTED, lw=0.8)
+        for k in range(len(fit.start)):
+            _fitted(distance, fit, k, epochs, lw=1.8)
+        loss.line(epochs, record["loss"][..., 0], "_one network", color=PALETTE[0], lw=0.8)
+        for k, line in enumerate(exponents):
+            spectrum.line(index, line, f"_network {k + 1}", **look(k, lw=0.9, ms=3))
+        spectrum.level(0)
+        distance.set(xlabel="epoch", ylabel=r"$\bar d(t)$", yscale="log")
+        loss.set(xlabel="epoch", ylabel="loss $L$", yscale="log")
+        spectrum.set(xlabel="index $i$", ylabel=r"$\lambda_i$ per epoch")
+        style.letter((distance, loss, spectrum))
+    return fig
+
+
+def edges(at, by_name):
+    """Plot sharpness in units of each method's threshold, median and range over networks;
+    ``by_name``: name → (T, n) at epochs ``at``.
+    """
+    with style.figure() as (fig, ((axis,),)):
+        for k, (name, values) in enumerate(by_name.items()):
+            ranges = np.nanmedian(values, 1), np.nanmin(values, 1), np.nanmax(values, 1)
+            axis.ranged(at, ranges, name, **look(k))
+        axis.level(1, "_threshold", **DASHED)
+        axis.set(xlabel="epoch", ylabel="sharpness / threshold", ylim=(0, None))
+        key(fig)
+    return fig
+
+
+def methods(growth, exponents):
+    """Plot the distance of copies beside a tangent vector's length, a panel for each method, and
+    the leading exponents of all.
+
+    ``growth``: name → (epochs (T,), ln d(t)/d(0) (T,), ln of the tangent vector's length (T,));
+    ``exponents``: name → (k,).
+    """
+    with style.figure(1, len(growth) + 1, height=2.4) as (fig, (axes,)):
+        for axis, (name, (epochs, parted, grown)) in zip(axes, growth.items()):
+            axis.line(epochs, parted, "perturbed copy", color=PALETTE[0], lw=1.6)
+            axis.line(epochs, grown, "tangent vector", color=PALETTE[1], ls="--", lw=1.4)
+            axis.set(title=name, xlabel="epoch")
+        axes[0].set_ylabel(r"$\ln\,d(t)/d(0)$")
+        for k, (name, values) in enumerate(exponents.items(), 2):
+            axes[-1].line(np.arange(1, len(values) + 1), values, name, **look(k, ms=3))
+        axes[-1].level(0)
+        axes[-1].set(xlabel="index $i$", ylabel=r"$\lambda_i$ per epoch")
+        key(fig, columns=4)
+    return fig
+
+
+def floors(panels, radius):
+    """Plot the distance of two trainings under the same noise and under other noise; ``panels``:
+    name → (same, other), each (T,).
+
+    Distances of zero are left out: a logarithmic axis has no place for them.
+    """
+    looks = {
+        rf"$\epsilon$ = {radius:g}, same noise": dict(color=PALETTE[0], lw=1.4),
+        r"$\epsilon$ = 0, other noise": dict(color=PALETTE[1], ls="--", lw=1.4),
+    }
+    with style.figure(1, len(panels), height=2.4, sharey=True) as (fig, (axes,)):
+        for axis, (title, pair) in zip(axes, panels.items()):
+            for values, (name, of) in zip(pair, looks.items()):
+                axis.line(np.arange(len(values)), np.where(values > 0, values, np.nan), name, **of)
+            axis.set(title=title, xlabel="step", yscale="log")
+        axes[0].set_ylabel("$d(t)$")
+        key(fig)
+    return fig
+
+
+def remembered(steps, loss, evaluated):
+    """Plot the loss of the same weights with a layer as it trains and as it is used, (T,) each."""
+    with style.figure(height=2.4, width=0.6 * style.WIDTH) as (fig, ((axis,),)):
+        axis.line(steps, loss, "statistics of the batch", **style.dash(0))
+        axis.line(steps, evaluated, "remembered statistics", **style.dash(1))
+        axis.set(xlabel="step", ylabel="loss $L$", yscale="log")
+        key(fig, columns=2)
     return fig

@@ -1,20 +1,28 @@
-"""Figures of the outcome of training, and of what tells it early."""
+"""Figures of the outcome of training and of what predicts it, of whole spectra of exponents, of
+neutral directions, and of leading exponents.
+"""
 
 import numpy as np
 
 from . import style
-from .rates import key, look, say
-from .style import MUTED, PALETTE
+from .style import DASHES, MUTED, PALETTE, frame, key, look, say
 
-IDEAL, MIDDLE, FAILED = PALETTE[0], PALETTE[4], PALETTE[1]
-_COLOURS = {"ideal": IDEAL, "middle": MIDDLE, "failed": FAILED}
+_LOOKS = {
+    "ideal": dict(color=PALETTE[0], ls="-"),
+    "middle": dict(color=PALETTE[4], ls="-"),
+    "failed": dict(color=PALETTE[1], ls="--"),
+}
+_BOTH = {name: _LOOKS[name] for name in ("ideal", "failed")}
+_SHARED = dict(sharex=True, sharey="row")
+#: Kinds of block in an intermittent training, by number.
+PHASES = ("fixed", "period 3", "other period", "irregular", "burst")
 
 
 def outcomes(by_name):
-    """Final losses of each ensemble, coloured by outcome, with the shares above.
+    """Plot final losses of each ensemble, coloured by outcome, with the shares above.
 
-    Losses below 1e-3 are drawn there.  Runs that diverged have no loss, and appear in the shares
-    alone.
+    Losses below 1e-3 are shown there.  Runs that diverged have no loss, and count in the shares
+    only.
 
     Parameters
     ----------
@@ -26,23 +34,20 @@ def outcomes(by_name):
             finite = losses[np.isfinite(losses)]
             low = np.clip(np.min(finite, initial=1.0), 1e-3, None)
             edges = np.geomspace(low, np.max(finite, initial=200) * 1.01, 45)
-            for kind, colour in _COLOURS.items():
-                axis.hist(
-                    np.clip(losses[getattr(found, kind) & np.isfinite(losses)], low, None),
-                    edges,
-                    color=colour,
-                )
+            for kind, looks in _LOOKS.items():
+                mine = losses[getattr(found, kind) & np.isfinite(losses)]
+                axis.histogram(np.clip(mine, low, None), edges, kind, color=looks["color"])
             lines = [f"{k} {share:.2f}" for k, share in found.shares.items()]
             axis.set_title("\n".join([_title(name), *lines]), fontsize="small")
             axis.set(xscale="log", xlabel="final loss")
         axes[0, 0].set_ylabel("networks")
-        key(fig, [(k, dict(color=c, lw=5)) for k, c in _COLOURS.items()])
+        key(fig, {kind: dict(color=looks["color"], lw=5) for kind, looks in _LOOKS.items()})
     return fig
 
 
 def courses(by_name, directions=(1, 2, 5, 9)):
-    """Finite-time exponents over time, of ideal and of failed runs: median and the middle half of
-    those that have not diverged.
+    """Plot finite-time exponents over time, of ideal and of failed runs: median and the middle half
+    of those that have not diverged.
 
     Parameters
     ----------
@@ -51,43 +56,27 @@ def courses(by_name, directions=(1, 2, 5, 9)):
     directions : sequence of int
         Which exponents, from 1, a row each.
     """
-    with style.figure(len(directions), len(by_name), height=1.45, sharex=True, sharey="row") as (
-        fig,
-        axes,
-    ):
-        for column, (name, (times, exponents, found)) in enumerate(by_name.items()):
-            for row, direction in enumerate(directions):
-                axis = axes[row, column]
-                axis.axhline(0, color=MUTED, lw=0.8)
-                for kind in ("ideal", "failed"):
+    with style.figure(len(directions), len(by_name), height=1.45, **_SHARED) as (fig, axes):
+        for column, (times, exponents, found) in zip(axes.T, by_name.values()):
+            for axis, direction in zip(column, directions):
+                axis.level(0)
+                for kind, looks in _BOTH.items():
                     chosen = exponents[:, getattr(found, kind)[: exponents.shape[1]], direction - 1]
-                    if chosen.shape[1] == 0:
-                        continue
-                    some = ~np.isnan(chosen).all(1)
-                    # no mean of −∞ and a number
-                    low, middle, high = np.nanpercentile(
-                        chosen[some], (25, 50, 75), axis=1, method="nearest"
-                    )
-                    axis.plot(
-                        times[some],
-                        middle,
-                        color=_COLOURS[kind],
-                        ls="-" if kind == "ideal" else "--",
-                    )
-                    axis.fill_between(times[some], low, high, color=_COLOURS[kind], alpha=0.2, lw=0)
+                    some = ~np.isnan(chosen).all(1) & (chosen.shape[1] > 0)
+                    if some.any():
+                        # "nearest": no mean of −∞ and a number
+                        quartiles = dict(q=(50, 25, 75), axis=1, method="nearest")
+                        values = np.nanpercentile(chosen[some], **quartiles)
+                        axis.ranged(times[some], values, kind, 0.2, **looks)
                 axis.set(xscale="log", yscale="symlog")
-                if column == 0:
-                    axis.set_ylabel(rf"$\lambda_{direction}$")
-                if row == 0:
-                    axis.set_title(_title(name), fontsize="small")
-        for axis in axes[-1]:
-            axis.set_xlabel("time $t$")
-        key(fig, [("ideal", dict(color=IDEAL)), ("failed", dict(color=FAILED, ls="--"))])
+        frame(axes, map(_title, by_name), [rf"$\lambda_{k}$" for k in directions], "time $t$")
+        key(fig, _BOTH)
     return fig
 
 
 def tangencies(by_name, labels, bins=30):
-    """Distribution of the angle between pairs of covariant vectors, of ideal and of failed runs.
+    """Plot the distribution of the angle between pairs of covariant vectors, of ideal and of failed
+    runs.
 
     Parameters
     ----------
@@ -97,37 +86,24 @@ def tangencies(by_name, labels, bins=30):
         Names of the k pairs, a row each.
     """
     edges = np.linspace(0, 90, bins + 1)
-    with style.figure(len(labels), len(by_name), height=1.1, sharex=True, sharey="row") as (
-        fig,
-        axes,
-    ):
-        for column, (name, (angles, found)) in enumerate(by_name.items()):
-            for row, label in enumerate(labels):
-                axis = axes[row, column]
-                for kind in ("ideal", "failed"):
+    with style.figure(len(labels), len(by_name), height=1.1, **_SHARED) as (fig, axes):
+        for column, (angles, found) in zip(axes.T, by_name.values()):
+            for row, axis in enumerate(column):
+                for kind, looks in _BOTH.items():
                     degrees = np.degrees(angles[getattr(found, kind), row])
                     degrees = degrees[np.isfinite(degrees)]
                     if len(degrees):
-                        axis.stairs(
-                            np.histogram(degrees, edges)[0] / len(degrees),
-                            edges,
-                            color=_COLOURS[kind],
-                            ls="-" if kind == "ideal" else "--",
-                        )
-                    axis.set_yticks([])
-                if column == 0:
-                    axis.set_ylabel(label)
-                if row == 0:
-                    axis.set_title(_title(name), fontsize="small")
-        for axis in axes[-1]:
-            axis.set(xlabel="angle / degrees", xlim=(0, 90))
-        key(fig, [("ideal", dict(color=IDEAL)), ("failed", dict(color=FAILED, ls="--"))])
+                        shares = np.histogram(degrees, edges)[0] / len(degrees)
+                        axis.steps(shares, edges, kind, **looks)
+                axis.set(yticks=[], xlim=(0, 90))
+        frame(axes, map(_title, by_name), labels, "angle / degrees")
+        key(fig, _BOTH)
     return fig
 
 
 def areas(by_name, predictors, early=None, bands=True):
-    """Area under the curve of some predictors over time: ensembles side by side, a row for each
-    outcome.
+    """Plot the area under the ROC curve of some predictors over time: ensembles side by side, a row
+    for each outcome.
 
     Parameters
     ----------
@@ -140,68 +116,37 @@ def areas(by_name, predictors, early=None, bands=True):
     bands : bool
         Whether 95% intervals are shaded.
     """
-    rows = ("ideal", "failed")
-    with style.figure(len(rows), len(by_name), height=2.3, sharex=True, sharey=True) as (fig, axes):
-        for column, (name, table) in enumerate(by_name.items()):
-            times = table["time"].values
-            for row, outcome in enumerate(rows):
-                axis = axes[row, column]
-                axis.axhline(0.5, color=MUTED, lw=0.8)
-                if early is not None:
-                    axis.axvline(
-                        early, color="black", lw=0.8, ls=(0, (4, 3)), label=f"_t = {early:g}"
-                    )
-                part = table["auc"].sel(outcome=outcome)
-                if not np.isfinite(part.values).any():
-                    say(axis, "too few runs")
-                    continue
-                for k, predictor in enumerate(predictors):
-                    middle, low, high = part.sel(predictor=predictor).values.T
-                    axis.plot(times, middle, label=predictor, **look(k) | dict(ms=2.6))
-                    if bands:
-                        axis.fill_between(
-                            times, low, high, color=look(k)["color"], alpha=0.12, lw=0
-                        )
-                axis.set(xscale="log", ylim=(0.35, 1.02))
-                if row == 0:
-                    axis.set_title(_title(name), fontsize="small")
-                if column == 0:
-                    axis.set_ylabel(f"AUC, {outcome}")
-        for axis in axes[-1]:
-            axis.set_xlabel("time $t$")
-        key(fig, [(name, look(k)) for k, name in enumerate(predictors)], columns=4)
+    with style.figure(2, len(by_name), height=2.3, sharex=True, sharey=True) as (fig, axes):
+        for column, table in zip(axes.T, by_name.values()):
+            for axis, outcome in zip(column, _BOTH):
+                axis.level(0.5)
+                _over_time(axis, table["auc"].sel(outcome=outcome), predictors, early, bands)
+                axis.set_ylim(0.35, 1.02)
+        frame(axes, map(_title, by_name), [f"AUC, {outcome}" for outcome in _BOTH], "time $t$")
+        key(fig, {name: look(k) for k, name in enumerate(predictors)}, columns=4)
     return fig
 
 
 def savings(by_name):
-    """Share of epochs saved by stopping early on each rule at equal best loss, with intervals.
+    """Plot the share of epochs saved by stopping early on each rule at equal best loss, with
+    intervals.
 
     ``by_name``: ensemble → :class:`netdyn_lib.statistics.early_stopping.Comparison`.
     """
     with style.figure(1, len(by_name), height=2.3, sharey=True, sharex=True) as (fig, axes):
         for axis, (name, found) in zip(axes[0], by_name.items()):
-            rules = list(found.rules)
-            for k, rule in enumerate(rules):
-                middle, low, high = found.rules[rule].saved
-                # a percentile interval may lie beside the estimate
-                axis.plot(
-                    (low, high),
-                    (-k, -k),
-                    color=look(k)["color"],
-                    lw=1.2,
-                    label=f"_{rule}, interval",
-                )
-                axis.plot(middle, -k, **look(k) | dict(ls=""), label=f"_{rule}")
-            axis.set_yticks(-np.arange(len(rules)), rules)
-            axis.axvline(0, color=MUTED, lw=0.8)
+            for k, rule in enumerate(found.rules):
+                axis.lying_estimates([found.rules[rule].saved], [-k], f"_{rule}", **look(k, lw=1.2))
+            axis.names("y", -np.arange(len(found.rules)), list(found.rules))
+            axis.mark(0, color=MUTED, ls="-")
             axis.set_title(_title(name), fontsize="small")
         fig.supxlabel("share of epochs saved", fontsize="medium")
     return fig
 
 
 def savings_over_time(by_name, early=None, bottom=-0.1):
-    """Share of epochs saved against the time of the decision: a panel for each ensemble, a line
-    with its interval for each rule.
+    """Plot the share of epochs saved against the time of the decision: a panel for each ensemble, a
+    line with its interval for each rule.
 
     Lines go below the panel where the work for a score costs more than stopping saves.
 
@@ -218,22 +163,129 @@ def savings_over_time(by_name, early=None, bottom=-0.1):
     """
     rules = next(iter(by_name.values()))["rule"].values.tolist()
     with style.figure(1, len(by_name), height=2.6, sharex=True, sharey=True) as (fig, axes):
-        for axis, (name, data) in zip(axes[0], by_name.items()):
-            times = data["time"].values
-            axis.set_title(_title(name), fontsize="small")
-            axis.axhline(0, color=MUTED, lw=0.8)
-            if early is not None:
-                axis.axvline(early, color="black", lw=0.8, ls=(0, (4, 3)), label=f"_t = {early:g}")
-            axis.set(xscale="log", ylim=(bottom, 1), xlabel="decision time $t$")
-            if not np.isfinite(data["saved"].values).any():
-                say(axis, "too few runs")
-                continue
-            for k, rule in enumerate(rules):
-                middle, low, high = data["saved"].sel(rule=rule).transpose("time", "bound").values.T
-                axis.plot(times, middle, **look(k) | dict(ms=2.6))
-                axis.fill_between(times, low, high, color=look(k)["color"], alpha=0.12, lw=0)
-        axes[0, 0].set_ylabel("share of epochs saved")
-        key(fig, [(rule, look(k)) for k, rule in enumerate(rules)], columns=4)
+        for axis, data in zip(axes[0], by_name.values()):
+            axis.level(0)
+            saved = data["saved"].rename(rule="predictor").transpose(..., "time", "bound")
+            _over_time(axis, saved, rules, early)
+            axis.set_ylim(bottom, 1)
+        frame(axes, map(_title, by_name), ["share of epochs saved"], "decision time $t$")
+        key(fig, {rule: look(k) for k, rule in enumerate(rules)}, columns=4)
+    return fig
+
+
+def _over_time(axis, values, predictors, early=None, bands=True):
+    """Plot estimates and their bounds (predictor, time, bound), with a time to mark."""
+    if early is not None:
+        axis.mark(early, f"_t = {early:g}")
+    axis.set(xscale="log")
+    if not np.isfinite(values.values).any():
+        say(axis, "too few runs")
+        return
+    for k, predictor in enumerate(predictors):
+        bounds = values.sel(predictor=predictor).values.T
+        looks = look(k, ms=2.6)
+        if bands:
+            axis.ranged(values["time"].values, bounds, predictor, 0.12, **looks)
+        else:
+            axis.line(values["time"].values, bounds[0], predictor, **looks)
+
+
+def iris(spectra, directions):
+    """Plot early and late spectra and the make-up of neutral directions, a row for each learning
+    rate.
+
+    Parameters
+    ----------
+    spectra : dict
+        η → :class:`netdyn_lib.experiments.spectra.Stretches`.
+    directions : dict
+        η → :class:`netdyn_lib.experiments.neutral_directions.Directions`.
+    """
+    with style.figure(len(spectra), 3, height=1.7, sharex="col") as (fig, axes):
+        for row, (rate, found) in zip(axes, spectra.items()):
+            for axis, exponents in zip(row, (found.early, found.late)):
+                axis.level(0)
+                index, looks = np.arange(1, exponents.shape[1] + 1), dict(lw=0.9, alpha=0.7)
+                axis.line(index, exponents.T, "_one network", color=PALETTE[0], **looks)
+                axis.set_yscale("symlog", linthresh=1e-2)
+            row[0].set_ylabel(rf"$\lambda_i$ at $\eta$ = {rate:g}")
+            shares = directions[rate].shares
+            shares = np.clip(shares[np.isfinite(shares)], 0, 1)
+            row[2].histogram(shares, np.linspace(0, 1, 21), color=PALETTE[2])
+            row[2].set_ylabel("weights")
+        titles = ("first epochs", "late", "neutral span")
+        frame(axes, titles, (), ("index $i$", "index $i$", "share in neutral span"))
+    return fig
+
+
+def phases(found):
+    """Plot growth in blocks of an intermittent training, and which weights hold what is not
+    neutral; a row for each kind of phase.
+
+    ``found`` is a :class:`netdyn_lib.experiments.neutral_directions.Blocks`; kinds of which there
+    is no block have no row. The middle column has the first block of a kind, and of its vectors
+    that are not neutral those that grow most and least.
+    """
+    rates = found.directions.growth
+    index = np.arange(1, rates.shape[1] + 1)
+    present = [kind for kind in range(len(PHASES)) if kind in found.kind]
+    most, least = dict(color=PALETTE[2], lw=0.9), dict(color=PALETTE[3], lw=0.9, ls="--")
+    with style.figure(len(present), 3, height=1.5, sharex="col") as (fig, axes):
+        for kind, (spectrum, local, made_of) in zip(present, axes):
+            zero = dict(color=MUTED, alpha=0.3)
+            spectrum.lying_span(-found.within, found.within, "_zero by the rule", **zero)
+            spectrum.set_yscale("symlog", linthresh=found.within)
+            blocks = np.flatnonzero(found.kind == kind)
+            for k, block in enumerate(blocks):
+                name, colour = f"_block {k + 1}", look(k)["color"]
+                spectrum.points(index, -np.sort(-rates[block]), name, **look(k, ms=2.2))
+                made_of.line(index, found.weights[block], name, color=colour, lw=0.9)
+            growth = found.local[blocks[0]]
+            rest = np.flatnonzero(np.isfinite(growth).all(0))
+            rest = rest[np.argsort(rates[blocks[0], rest])]
+            steps = np.arange(len(growth))
+            local.line(steps, growth[:, rest[-1:]], "grows most", **most)
+            local.line(steps, growth[:, rest[:-1][:1]], "grows least", **least)
+            for axis in (spectrum, local):
+                axis.level(0)
+            made_of.mark(found.inner + 0.5, "_end of the first layer")
+            made_of.set_ylim(0, 1.03)
+            spectrum.set_ylabel(PHASES[kind])
+        titles = ("growth per epoch", "growth at each epoch", "share of what is not neutral")
+        frame(axes, titles, (), ("index $i$", "epoch of the block", "weight"))
+        key(fig, {"grows most": most, "grows least": least})
+    return fig
+
+
+def leading(by_name):
+    """Plot leading exponents along training, and the sharpness beside them.
+
+    ``by_name``: name → dataset as from
+    :func:`netdyn_lib.experiments.spectra.along_training`; columns are learning rates.
+    """
+    columns = [(name, data, rate) for name, data in by_name.items() for rate in data["eta"].values]
+    with style.figure(2, len(columns), height=1.9, sharex="col", sharey="row") as (fig, axes):
+        for (name, data, rate), (above, below) in zip(columns, axes.T):
+            part = data.sel(eta=rate)
+            for k, line in enumerate(part["exponent"].mean("init").transpose("index", ...)):
+                above.line(part["stretch"], line, rf"$\lambda_{k + 1}$", **look(k, ms=2.8))
+            sharp = part["sharpness"]
+            with np.errstate(divide="ignore"):
+                frozen = np.maximum(0, np.log(np.abs(1 - 2 * sharp)))  # λ_max = sharpness · 2/η
+            frozen = frozen.mean("init")
+            above.line(part["end"], frozen, "frozen curvature", color=MUTED, ls=":")
+            above.level(0)
+            looks = dict(color=PALETTE[0], lw=0.9)
+            below.line(part["end"], sharp, "_sharpness of one network", **looks)
+            below.level(1, "_edge of stability", color="black", ls=DASHES)
+            below.set_yscale("log")
+            above.set_title(f"{name}\n" + rf"$\eta$ = {rate:g}", fontsize="small")
+            below.set_xlabel("epoch")
+        axes[0, 0].set_ylabel("exponent per epoch")
+        axes[1, 0].set_ylabel(r"sharpness $\cdot\,\eta/2$")
+        count = max(len(data["index"]) for data in by_name.values())
+        entries = {rf"$\lambda_{k + 1}$": look(k) for k in range(count)}
+        key(fig, entries | {"frozen curvature": dict(color=MUTED, ls=":")}, columns=4)
     return fig
 
 

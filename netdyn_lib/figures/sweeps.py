@@ -1,85 +1,124 @@
-"""Figures of sweeps over learning rates: losses, divergence, exponents, arrivals, sharpness against
-η.
+"""Figures of sweeps over learning rates: losses, divergence, exponents, arrivals, sharpness and
+regimes against η, and the search for a learning rate.
 
-``data`` is a sweep's dataset, live or published; exponents and arrivals are
-those of :mod:`netdyn_lib.experiments.learning_rate_sweep.responses`.  What is NaN is not drawn.
+``data`` is a sweep's dataset, live or published; exponents and arrivals are objects with the
+attributes of :mod:`netdyn_lib.experiments.learning_rate_sweep.responses`.  NaN is left out.
 """
 
 from contextlib import contextmanager
 
 import numpy as np
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
-
-from ..experiments.learning_rate_sweep.responses import log_mean_distance
-from . import style
-from .rates import (
-    RATE,
-    against_rate,
-    key,
-    log_epochs,
-    look,
-    rate_axis,
-    say,
-    shift,
-    vertical,
-    with_intervals,
+from matplotlib.patches import Patch
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
 )
-from .style import MUTED, PALETTE
+
+from . import style
+from .style import GOAL, MUTED, PALETTE, above, key, look, say
 
 EPOCH, EXPONENT, SHARE = r"epoch $t$", r"$\lambda_{nMLE}$ (per epoch)", r"share sensitive $p$"
-_GOAL = dict(color=PALETTE[1], ls="--", lw=1.5)
-_MOST = 7  # looks that can be told apart
+RATE = r"learning rate $\eta$"
+#: Up to which share p hardly any network is sensitive, and from which on nearly all are.
+FEW, MOST = 0.1, 0.9
+_REGIMES = {
+    "calm": dict(color=PALETTE[5], alpha=0.16, label="hardly any sensitive"),
+    "mixed": dict(color=PALETTE[4], alpha=0.16, label="some sensitive"),
+    "sensitive": dict(color=PALETTE[1], alpha=0.16, label="nearly all sensitive"),
+}
+_BOLD = dict(color="black", lw=1.8)
+_LOOKS = 7  # that can be told apart
+_UNIT = (-0.04, 1.06)
+
+
+def shift(j, count):
+    """Return the factor by which the j-th of several series moves right, so that markers do not
+    hide each other.
+    """
+    return 1.12 ** (j / count)
+
+
+def rate_axis(axis, rates):
+    """Make a logarithmic axis that holds each of ``rates``, whether anything is there or not."""
+    axis.set(xscale="log", xlim=(min(rates) / 1.35, max(rates) * 1.35))
+    axis.xaxis.set_major_locator(LogLocator(numticks=7))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def log_epochs(axis, name):
+    """Make a logarithmic y axis of epochs with a name, between round numbers, labelled in full;
+    after all is plotted.
+    """
+    axis.set(yscale="log", ylabel=name)
+    low, high = axis.get_ylim()
+    steps = 10.0 ** np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 2)
+    fine = np.sort(np.outer(steps, (1, 2, 5)).ravel())
+    low, high = fine[fine <= low][-1], fine[fine >= high][0]
+    axis.set_ylim(low, high)
+    axis.yaxis.set_major_locator(FixedLocator(fine if high / low < 30 else steps))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def against_rate(axis, by_label, what, band=False):
+    """Plot the Intervals ``what`` of each of several Exponents against η."""
+    for j, (label, found) in enumerate(by_label.items()):
+        by, intervals = shift(j, len(by_label)), getattr(found, what)
+        if band:
+            middle = np.array([i.estimate for i in intervals])
+            low, high = middle - found.sd, middle + found.sd
+            looks = dict(by=by, color=look(j)["color"], alpha=0.13)
+            axis.band(found.rates, low, high, f"_{label}, one standard deviation", **looks)
+        axis.estimates(found.rates, intervals, label, by, **look(j, elinewidth=0.9))
+    rate_axis(axis, np.concatenate([found.rates for found in by_label.values()]))
 
 
 def losses(data, rates):
-    """Training loss against epoch, one panel for each of ``rates`` (J, Fig 1): every initial
-    condition, the first one bold.
+    """Plot training loss against epoch, one panel for each of ``rates``: every initial condition,
+    the first one bold (Jiménez-González 2025, Fig. 1).
     """
-    return _over_epochs(data, "loss", rates, "training loss $L$", yscale="log")
+    return _over_epochs(data, data["loss"], rates, "training loss $L$", yscale="log")
 
 
 def accuracy(data, rates, target):
-    """Test accuracy of the references against epoch, one panel for each of ``rates``, with the
+    """Plot test accuracy of the references against epoch, one panel for each of ``rates``, with the
     target accuracy dashed.
     """
-    return _over_epochs(data, "test_accuracy", rates, "test accuracy", target, ylim=(0, 1.02))
+    return _over_epochs(data, data["test_accuracy"], rates, "test accuracy", target, ylim=(0, 1.02))
 
 
 def distances(data, rates):
-    """Mean distance d̄(t) of copies from their reference, one panel for each of ``rates``, every
-    initial condition.
+    """Plot the mean distance d̄(t) of copies from their reference, one panel for each of ``rates``,
+    every initial condition.
     """
-    logs = log_mean_distance(data)
-    with _grid(len(rates), 3, 2.2, r"mean distance $\bar d(t)$") as (fig, shown):
-        for axis, rate in zip(shown, rates):
-            k = _index(data, rate)
-            _thin(axis, data["epoch"].values, _positive(np.exp(logs[k])), data["present"].values[k])
-            axis.set(title=rf"$\eta = {rate:g}$")
-        shown[0].set_yscale("log")  # shared; set once, after drawing
-        key(fig, [("first initial condition", dict(color="black", lw=1.8))])
-    return fig
+    distance = _mean_distance(data)
+    distance = distance.where(np.isfinite(distance) & (distance > 0))
+    return _over_epochs(data, distance, rates, r"mean distance $\bar d(t)$", yscale="log")
 
 
 def _over_epochs(data, variable, rates, name, level=None, **limits):
-    values = data[variable].transpose("eta", "epoch", "init").values
+    values = variable.transpose("eta", "epoch", "init").values
+    entries = {"first initial condition": _BOLD}
     with _grid(len(rates), 3, 2.2, name) as (fig, shown):
         for axis, rate in zip(shown, rates):
             k = _index(data, rate)
             _thin(axis, data["epoch"].values, values[k], data["present"].values[k])
             if level is not None:
-                axis.axhline(level, **_GOAL)
+                entries[f"target {level:g}"] = GOAL
+                axis.level(level, f"target {level:g}", **GOAL)
             axis.set(title=rf"$\eta = {rate:g}$", **limits)
-        key(
-            fig,
-            [("first initial condition", dict(color="black", lw=1.8))]
-            + ([] if level is None else [(f"target {level:g}", _GOAL)]),
-        )
+        key(fig, entries)
     return fig
 
 
 def divergence(data, rate, fit, paper=0.68):
-    """How copies part at one learning rate (J, Figs 2 and 3): of one initial condition with its
-    window, of all, and all Λ.
+    """Plot how copies part at one learning rate: of one initial condition with its window, of all,
+    and all Λ (Jiménez-González 2025, Figs 2 and 3).
 
     ``fit`` is a :class:`netdyn_lib.lyapunov.growth_fits.Fit` of the mean distances, of all
     initial conditions or of those that stay finite and positive, or None;
@@ -87,91 +126,68 @@ def divergence(data, rate, fit, paper=0.68):
     the data do not hold, and for a fit of another number of curves.
     """
     k = _index(data, rate)
-    epochs, log_mean, there = (
-        data["epoch"].values,
-        log_mean_distance(data)[k],
-        data["present"].values[k],
-    )
+    epochs, there = data["epoch"].values, data["present"].values[k]
+    mean = _positive(_mean_distance(data).transpose("eta", "epoch", "init").values[k])
     of = "few" if "few" in data["distance"].dims else "init"
     single = data["distance"].transpose("eta", "epoch", of, "perturbation").values[k]  # (T, m, M)
-    whole = there & np.isfinite(log_mean).all(0)  # (n,)
+    whole = there & np.isfinite(mean).all(0)  # (n,)
     slope, intercept, start, stop, kept = _aligned(fit, whole)
     first = int(np.argmax(whole[: single.shape[1]]))
+    window = dict(color=PALETTE[1], ls=":", lw=2.5)
     with style.figure(1, 3, height=3.0) as (fig, ((left, middle, right),)):
-        left.plot(epochs, _positive(single[:, first]), color=MUTED, lw=0.8, label="_one copy")
+        left.line(epochs, _positive(single[:, first]), "_one copy", color=MUTED, lw=0.8)
         if start[first] >= 0:
             t = np.array([start[first], stop[first]])
-            left.plot(
-                t,
-                np.exp(intercept[first] + slope[first] * t),
-                color=PALETTE[1],
-                ls=":",
-                lw=2.5,
-                label="_fit",
-            )
-            left.text(
-                0.96, 0.06, rf"$\Lambda$ = {slope[first]:.2f}", transform=left.transAxes, ha="right"
-            )
+            left.line(t, np.exp(intercept[first] + slope[first] * t), "_fit", **window)
+            text = rf"$\Lambda$ = {slope[first]:.2f}"
+            left.text(0.96, 0.06, text, transform=left.transAxes, ha="right")
         left.set(xlabel=EPOCH, ylabel="distance $d_j(t)$", yscale="log", title="one initial cond.")
-        with np.errstate(over="ignore"):
-            _thin(middle, epochs, _positive(np.exp(log_mean)), there, first)
+        _thin(middle, epochs, mean, there, first)
         middle.set(xlabel=EPOCH, ylabel=r"mean distance $\bar d(t)$", yscale="log", title="all")
-        ends = np.append(slope[~np.isnan(slope)], (0, paper or 0.1))
+        known = slope[~np.isnan(slope)]
+        ends = np.append(known, (0, paper or 0.1))
         bins = np.linspace(ends.min(), ends.max() * 1.05, 20)
-        bars = right.hist(
-            [slope[kept], slope[~np.isnan(slope) & ~kept]],
-            bins,
-            stacked=True,
-            color=[PALETTE[0], "#dddddd"],
-            label=["_kept", "_discarded"],
-        )[2]
-        for patch in bars[1]:
-            patch.set(hatch="////", edgecolor=MUTED)
-        entries = [
-            ("kept", dict(color=PALETTE[0], lw=6)),
-            ("discarded", dict(color="#cccccc", lw=6)),
-            ("window", dict(color=PALETTE[1], ls=":", lw=2.5)),
-        ]
-        for value, name, looks in (
-            (
-                slope[kept].mean() if kept.any() else None,
-                "mean of kept",
-                dict(color="black", lw=1.8),
-            ),
-            (paper, "paper", _GOAL),
-        ):
+        counts = right.histogram(slope[kept], bins, "kept", color=PALETTE[0])
+        hatched = dict(color="#dddddd", hatch="////", edgecolor=MUTED)
+        right.histogram(known[~kept[~np.isnan(slope)]], bins, "discarded", counts, **hatched)
+        entries = {
+            "kept": dict(color=PALETTE[0], lw=6),
+            "discarded": dict(color="#cccccc", lw=6),
+            "window": window,
+        }
+        mean_kept = slope[kept].mean() if kept.any() else None
+        for value, name, looks in ((mean_kept, "mean of kept", _BOLD), (paper, "paper", GOAL)):
             if value is not None:
-                right.axvline(value, **looks)
-                entries.append((f"{name} {value:.2f}", looks))
-        right.set(
-            xlabel=r"$\Lambda$ (per epoch)",
-            ylabel="initial conditions",
-            title=rf"$\eta = {rate:g}$",
-        )
+                right.mark(value, f"{name} {value:.2f}", **{"ls": "-"} | looks)
+                entries[f"{name} {value:.2f}"] = looks
+        right.set(xlabel=r"$\Lambda$ (per epoch)", ylabel="initial conditions")
+        right.set(title=rf"$\eta = {rate:g}$")
         right.yaxis.set_major_locator(MaxNLocator(integer=True))
         key(fig, entries)
         style.letter((left, middle, right))
     return fig
 
 
-def exponent_by_rate(by_label, marks={}):
-    """λ_nMLE against η (J, Fig 4): mean of the kept Λ with its 95% interval, and ± one sd as a
-    band.
+def exponent_by_rate(by_label, marks=None):
+    """Plot λ_nMLE against η: mean of the kept Λ with its 95% interval, and ± one sd as a band
+    (Jiménez-González 2025, Fig. 4).
 
     ``by_label`` maps labels to Exponents, each a little right of the one before; ``marks`` labels
     to learning rates.
     """
-    with style.figure(1, 1, height=3.2) as (fig, ((axis,),)):
+    with style.figure(height=3.2) as (fig, ((axis,),)):
         against_rate(axis, by_label, "exponent", band=True)
-        for name, rate in marks.items():
-            vertical(axis, rate, name)
+        for name, rate in (marks or {}).items():
+            axis.mark(rate, f"_{name}", zorder=1)
+            above(axis, rate, name)
         axis.set(xlabel=RATE, ylabel=EXPONENT)
         axis.legend(loc="upper left")
     return fig
 
 
 def share_and_arrival(by_label, first, sustained, mark=None):
-    """p(η), ⟨τ⟩ over arrivals and the share that never arrives (J, Fig 5), one above the other.
+    """Plot p(η), ⟨τ⟩ over arrivals and the share that never arrives, one above the other
+    (Jiménez-González 2025, Fig. 5).
 
     ``by_label`` maps labels to Exponents; ``first`` and ``sustained`` are
     Arrivals by one epoch and by many in a row at the target, or None, or a dict of
@@ -183,32 +199,24 @@ def share_and_arrival(by_label, first, sustained, mark=None):
         top, middle, below = axes[:, 0]
         against_rate(top, by_label, "share")
         for j, (name, (arrivals, looks)) in enumerate(found.items()):
-            aside = shift(j, len(found))
-            with_intervals(middle, arrivals.rates, arrivals.mean, aside, label=name, **looks)
-            with_intervals(
-                below,
-                arrivals.rates,
-                arrivals.never,
-                aside,
-                label=f"{name}, by epoch {arrivals.cap:,}",
-                **looks,
-            )
-        top.set(ylabel=SHARE, ylim=(-0.04, 1.06))
+            by, looks = shift(j, len(found)), looks | dict(elinewidth=0.9)
+            middle.estimates(arrivals.rates, arrivals.mean, name, by, **looks)
+            label = f"{name}, by epoch {arrivals.cap:,}"
+            below.estimates(arrivals.rates, arrivals.never, label, by, **looks)
+        top.set(ylabel=SHARE, ylim=_UNIT)
         log_epochs(middle, r"$\langle\tau\rangle$ (epochs)")
-        below.set(ylabel="share never", ylim=(-0.04, 1.06), xlabel=RATE)
+        below.set(ylabel="share never", ylim=_UNIT, xlabel=RATE)
         for axis in axes.flat:
             if axis is top or found:
                 axis.legend(loc="best")
             else:
                 say(axis, "arrivals not searched")
             if mark is not None:
-                vertical(axis, mark, rf"$\eta = {mark:g}$", told=axis is top)
-        rate_axis(
-            below,
-            np.concatenate(
-                [e.rates for e in (*by_label.values(), *(a for a, _ in found.values()))]
-            ),
-        )
+                axis.mark(mark, rf"_$\eta = {mark:g}$", zorder=1)
+        if mark is not None:
+            above(top, mark, rf"$\eta = {mark:g}$")
+        every = (*by_label.values(), *(arrivals for arrivals, _ in found.values()))
+        rate_axis(below, np.concatenate([each.rates for each in every]))
         style.letter(axes)
         fig.align_ylabels()
     return fig
@@ -218,35 +226,28 @@ def _arrivals_by_name(labels, kinds):
     """What a legend names: (Arrivals, looks) by label and kind, for ``kinds`` that map each to
     Arrivals, to some by label, or to None.
     """
-    labels = labels + [
-        label
-        for of in kinds.values()
-        if isinstance(of, dict)
-        for label in of
-        if label not in labels
-    ]
+    by_label = [of for of in kinds.values() if isinstance(of, dict)]
+    labels = list(dict.fromkeys([*labels, *(label for of in by_label for label in of)]))
     found = {}
     for j, (kind, of) in enumerate(kinds.items()):
         own = look(len(labels) + j)  # none of a label's
         if isinstance(of, dict):
             for label, arrivals in of.items():
                 colour = look(labels.index(label))["color"]
-                found[f"{label}, {kind}"] = (
-                    arrivals,
-                    own | dict(color=colour, mfc="white" if j % 2 else colour),
-                )
+                fill = "white" if j % 2 else colour
+                found[f"{label}, {kind}"] = arrivals, own | dict(color=colour, mfc=fill)
         elif of is not None:
             found[kind] = of, own
     return found
 
 
 def by_length(tables, rates=None):
-    """p against the length of the record, for the same networks: one panel for each of ``tables``,
-    a line for each learning rate.
+    """Plot p against the length of the record, for the same networks: one panel for each of
+    ``tables``, a line for each learning rate.
 
     ``tables`` maps titles to what
     :func:`netdyn_lib.experiments.learning_rate_sweep.responses.by_length` gives; ``rates`` are the
-    learning rates to draw, by default those, seven at most, whose p moves most. Bars are 95%
+    learning rates shown, by default those, seven at most, whose p moves most. Bars are 95%
     intervals.  Raises ValueError for more than seven rates, and for one in no table.
     """
     spans = {}
@@ -255,44 +256,37 @@ def by_length(tables, rates=None):
             spans[rate] = max(spans.get(rate, 0.0), float(np.ptp(rows["share"].values)))
     if rates is None:
         moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
-        rates = sorted(moving, key=lambda rate: -spans[rate])[:_MOST]
-    elif len(rates) > _MOST or any(rate not in spans for rate in rates):
-        raise ValueError(
-            f"rates {list(rates)}: must be at most {_MOST} of {', '.join(f'{r:g}' for r in sorted(spans))}"
-        )
+        rates = sorted(moving, key=lambda rate: -spans[rate])[:_LOOKS]
+    elif len(rates) > _LOOKS or any(rate not in spans for rate in rates):
+        known = ", ".join(f"{r:g}" for r in sorted(spans))
+        raise ValueError(f"rates {list(rates)}: must be at most {_LOOKS} of {known}")
     looks = {rate: look(k) for k, rate in enumerate(sorted(rates))}
     with style.figure(1, len(tables), height=2.8, sharey=True) as (fig, axes):
         for axis, (title, table) in zip(axes[0], tables.items()):
-            drawn = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
-            for j, (rate, rows) in enumerate(drawn):
-                middle, low, high = rows[["share", "share_low", "share_high"]].values.T
-                with_intervals(
-                    axis,
-                    rows["epochs"].values,
-                    list(zip(middle, low, high)),
-                    shift(j, 2 * len(drawn)),
-                    **looks[rate],
+            shown = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
+            for j, (rate, rows) in enumerate(shown):
+                intervals, by = (
+                    rows[["share", "share_low", "share_high"]].values,
+                    shift(j, 2 * len(shown)),
                 )
+                name = rf"$\eta = {rate:g}$"
+                axis.estimates(rows["epochs"], intervals, name, by, **looks[rate], elinewidth=0.9)
             lengths = np.unique(table["epochs"])
-            axis.set(
-                xscale="log",
-                xlabel="length of record $T$ (epochs)",
-                title=title,
-                ylim=(-0.04, 1.06),
-                xlim=(lengths[0] / 1.15, lengths[-1] * 1.2),
-            )
+            axis.set(xscale="log", xlabel="length of record $T$ (epochs)", title=title)
+            axis.set(xlim=(lengths[0] / 1.15, lengths[-1] * 1.2), ylim=_UNIT)
             axis.xaxis.set_major_locator(FixedLocator(lengths))
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.xaxis.set_minor_locator(NullLocator())
         axes[0, 0].set_ylabel(SHARE)
-        key(fig, [(rf"$\eta = {rate:g}$", looks[rate]) for rate in looks], 4)
+        key(fig, {rf"$\eta = {rate:g}$": looks[rate] for rate in looks}, 4)
         if len(tables) > 1:
             style.letter(axes)
     return fig
 
 
 def robustness(rows):
-    """One row for each task: λ_nMLE, p, and epochs to the target, against η (J, Figs 8 to 13).
+    """Plot one row for each task: λ_nMLE, p, and epochs to the target, against η (Jiménez-González
+    2025, Figs 8 to 13).
 
     ``rows`` maps labels to (Exponents, Arrivals or None).  Epochs are the mean
     of min(τ, cap), its least starred where any network arrives, and ⟨τ⟩ over arrivals.
@@ -311,36 +305,43 @@ def robustness(rows):
             say(right, "arrivals not searched") if arrivals is None else _epochs(right, arrivals)
         for axis in axes[-1]:
             axis.set_xlabel(RATE)
-        star = dict(color=PALETTE[4], mec="black", marker="*", ls="", ms=9)
-        names = {
-            r"mean of $\min(\tau,$ cap$)$": look(0),
-            r"$\langle\tau\rangle$ over arrivals": look(1),
-            "least mean": star,
-        }
-        key(fig, [*names.items(), ("cap", dict(color=MUTED, ls=":"))], 4)
+        key(fig, dict(zip(_SPENT, (look(0), look(1), _STAR | dict(ms=9), _CAP))), 4)
         fig.align_ylabels()
     return fig
 
 
+_SPENT = (
+    r"mean of $\min(\tau,$ cap$)$",
+    r"$\langle\tau\rangle$ over arrivals",
+    "least mean",
+    "cap",
+)
+_STAR, _CAP = dict(color=PALETTE[4], mec="black", marker="*", ls=""), dict(color=MUTED, ls=":")
+
+
 def _epochs(axis, arrivals):
-    with_intervals(axis, arrivals.rates, arrivals.restricted, **look(0))
-    with_intervals(axis, arrivals.rates, arrivals.mean, shift(1, 2), **look(1))
+    kinds = (arrivals.restricted, arrivals.mean)
+    for j, (name, intervals) in enumerate(zip(_SPENT, kinds)):
+        looks = look(j, elinewidth=0.9)
+        axis.estimates(arrivals.rates, intervals, name, shift(j, 2), **looks)
     spent = np.array([i.estimate for i in arrivals.restricted])
     if (spent < arrivals.cap).any():
         k = np.nanargmin(spent)
-        axis.plot(arrivals.rates[k], spent[k], "*", color=PALETTE[4], mec="black", ms=10, zorder=5)
-    axis.axhline(arrivals.cap, color=MUTED, ls=":")
+        axis.point(arrivals.rates[k], spent[k], "least mean", ms=10, zorder=5, **_STAR)
+    axis.level(arrivals.cap, "cap", lw=1.2, **_CAP)
     log_epochs(axis, r"$\tau$ (epochs)")
 
 
 def window_rules(by_rule):
-    """λ_nMLE and p against η under every window rule: ``by_rule`` maps each to its Exponents."""
+    """Plot λ_nMLE and p against η under every window rule; ``by_rule`` maps each to its
+    Exponents.
+    """
     by_label = {rule.replace("_", " "): found for rule, found in by_rule.items()}
     with style.figure(2, 1, height=2.3, sharex=True) as (fig, ((top,), (below,))):
         against_rate(top, by_label, "exponent")
         against_rate(below, by_label, "share")
         top.set(ylabel=EXPONENT)
-        below.set(xlabel=RATE, ylabel=SHARE, ylim=(-0.04, 1.06))
+        below.set(xlabel=RATE, ylabel=SHARE, ylim=_UNIT)
         top.legend(loc="upper left", ncols=2)
         style.letter((top, below))
         fig.align_ylabels()
@@ -348,49 +349,177 @@ def window_rules(by_rule):
 
 
 def sharpness(data):
-    """Sharpness times η/2 along training, one panel for each learning rate (J, Fig 14); 1 is the
-    edge of stability.
+    """Plot sharpness times η/2 along training, one panel for each learning rate; 1 is the edge of
+    stability (Jiménez-González 2025, Fig. 14).
 
     Thin lines are initial conditions; the bold one is the median of those not diverged yet.
     Raises ValueError for a sweep that took no sharpness.
     """
     if "sharpness" not in data:
         raise ValueError("this sweep took no sharpness: its sharp_at is empty")
-    epochs, values = (
-        data["sharp_epoch"].values,
-        data["sharpness"].transpose("eta", "sharp_epoch", "init").values,
-    )
-    median = dict(color="black", lw=1.8)
+    epochs = data["sharp_epoch"].values
+    values = data["sharpness"].transpose("eta", "sharp_epoch", "init").values
     with _grid(len(values), 4, 1.9, r"sharpness $\times\,\eta/2$") as (fig, shown):
         for axis, rate, sharp in zip(shown, data["eta"].values, values):
             scaled = _positive(sharp * rate / 2)  # (k, n)
-            axis.plot(epochs, scaled, color=MUTED, lw=0.7, alpha=0.7, label="_one network")
-            axis.plot(
-                epochs,
-                [
-                    np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan
-                    for row in scaled
-                ],
-                **median,
-            )
-            axis.axhline(1, **_GOAL)
+            axis.line(epochs, scaled, "_one network", color=MUTED, lw=0.7, alpha=0.7)
+            known = [row[~np.isnan(row)] for row in scaled]
+            median = [np.median(row) if row.size else np.nan for row in known]
+            axis.line(epochs, median, "median", **_BOLD)
+            axis.level(1, "edge of stability", **GOAL)
             axis.set(title=rf"$\eta = {rate:g}$", yscale="log")
             axis.set_xscale("symlog", linthresh=1)
             axis.set_xlim(0, max(epochs[-1], 1))
-        key(fig, [("median", median), ("edge of stability", _GOAL)])
+        key(fig)
     return fig
+
+
+def regime(share):
+    """Return the name of the regime by the share p of sensitive initial conditions: calm below
+    :data:`FEW`, sensitive from :data:`MOST` on, mixed between.
+    """
+    return "calm" if share < FEW else "sensitive" if share >= MOST else "mixed"
+
+
+def regimes(exponents, arrivals, fastest):
+    """Plot the share of sensitive networks and of those that learn, and the exponent, over η, with
+    the regimes by :func:`regime` in the background.
+
+    ``exponents`` and ``arrivals`` are at the same learning rates, ``fastest`` is the learning rate
+    at which training is fastest.  Where the regime changes, the background does half-way (in ln η)
+    between two rates.
+    """
+    rates = np.asarray(exponents.rates, dtype=float)
+    options = dict(height=2.3, sharex=True, height_ratios=(1.2, 1))
+    with style.figure(2, 1, **options) as (fig, ((top,), (below,))):
+        looks = dict(color=PALETTE[1], marker="o", ms=4.5, elinewidth=0.9)
+        top.estimates(rates, exponents.share, "sensitive, $p$", **looks)
+        reached = [(1 - i.estimate, 1 - i.high, 1 - i.low) for i in arrivals.never]
+        looks |= dict(color=PALETTE[2], marker="s", ls="--")
+        name = f"at the target accuracy by epoch {arrivals.cap:,}"
+        top.estimates(arrivals.rates, reached, name, **looks)
+        looks |= dict(color=PALETTE[0], marker="D", ls="-")
+        below.estimates(rates, exponents.exponent, "_mean exponent", **looks)
+        rate_axis(below, rates)
+        kinds = np.array([regime(interval.estimate) for interval in exponents.share])
+        change = np.flatnonzero(kinds[1:] != kinds[:-1])
+        left, right = below.get_xlim()
+        edges = [left, *np.sqrt(rates[change] * rates[change + 1]), right]
+        for k, kind in enumerate(kinds[[0, *(change + 1)]]):
+            for axis in (top, below):
+                looks = _REGIMES[kind] | dict(label=f"_{_REGIMES[kind]['label']}", zorder=0)
+                axis.span(edges[k], edges[k + 1], **looks)
+        for axis in (top, below):
+            axis.mark(fastest, "_fastest", zorder=1)
+        above(top, fastest, "fastest")
+        top.set(ylabel="share of networks", ylim=_UNIT)
+        top.legend(loc="center left")
+        below.set(xlabel=RATE, ylabel=r"exponent $\lambda$" + "\n(per epoch)", ylim=(0, None))
+        shown = [Patch(**looks) for kind, looks in _REGIMES.items() if kind in kinds]
+        below.legend(handles=shown, loc="upper left")
+    return fig
+
+
+def search(spot, truth=None):
+    """Plot what a search for the sweet spot saw: p with its interval at every probe, the level, and
+    the bracket shaded.
+
+    Above the axis stands when each was probed, 1 for the first (``spot.order``; nothing for a
+    search that does not say); a cross marks those at which networks overflowed.
+
+    Parameters
+    ----------
+    spot : netdyn_lib.experiments.sweet_spot.SweetSpot
+    truth : netdyn_lib.experiments.learning_rate_sweep.responses.Exponents, optional
+        p(η) on a grid, in grey.
+    """
+    rates, shares = np.array([p.learning_rate for p in spot.probes]), [p.share for p in spot.probes]
+    lost = np.array([p.diverged > 0 for p in spot.probes])
+    order = list(getattr(spot, "order", ()))  # learning rates as they were probed
+    with style.figure(height=3.2) as (fig, ((axis,),)):
+        if truth is not None:
+            looks = dict(color="#b5b5b5", marker="s", ms=3.5, elinewidth=0.9, zorder=1)
+            axis.estimates(truth.rates, truth.share, "sweep", **looks)
+        name = f"bracket {spot.low:.3g} to {spot.high:.3g}"
+        axis.span(spot.low, spot.high, name, color=PALETTE[4], alpha=0.3)
+        axis.level(spot.level, f"level {spot.level:g}", **GOAL | dict(lw=1.2))
+        axis.estimates(rates, shares, f"{len(rates)} probes", **look(0, ls="", elinewidth=0.9))
+        if lost.any():
+            middle = np.array([i.estimate for i in shares])[lost]
+            looks = dict(marker="x", color="black", ms=9, mew=1.2)
+            axis.points(rates[lost], middle, "some overflowed", **looks)
+        near = np.diff(np.log(rates), prepend=-np.inf) < 0.04 * np.log(rates[-1] / rates[0])
+        lift = 0
+        # probes crowd where the search converges: there, numbers at three heights
+        for k, rate in enumerate(rates if order else ()):
+            lift = (lift + 1) % 3 if near[k] else 0
+            above(axis, rate, str(order.index(rate) + 1), 2 + 9 * lift, va="baseline")
+        rate_axis(axis, np.append(rates, () if truth is None else truth.rates))
+        axis.set(xlabel=RATE, ylabel=SHARE, ylim=_UNIT)
+        fig.legend(loc="outside lower center", ncols=3)
+    return fig
+
+
+def comparison(result):
+    """Plot what rival ways to a learning rate cost and save: epochs to the target, share never
+    arriving, search plus N trainings.
+
+    ``result`` is a :class:`netdyn_lib.experiments.sweet_spot.Comparison`.  Stars mark from which N
+    a method costs less than the default, which the legend says too.
+    """
+    rows, y = result.rows, -np.arange(len(result.rows))
+    ends = [row.break_even for row in rows if np.isfinite(row.break_even)]
+    trainings = np.geomspace(1, max([100, *(3 * e for e in ends)]), 60)
+    ratios = (0.35 + 0.16 * len(rows), 1.6)
+    with style.figure(2, 2, height=2.4, height_ratios=ratios) as (fig, ((left, right), rest)):
+        grid = rest[0].get_gridspec()
+        for axis in rest:
+            axis.remove()
+        below = fig.add_subplot(grid[1, :], axes_class=type(left))
+        for k, row in enumerate(rows):
+            looks = look(k)
+            left.lying_estimates([row.restricted], y[k : k + 1], f"_{row.method}", **looks)
+            right.lying_estimates([row.never], y[k : k + 1], f"_{row.method}", **looks)
+            total = row.cost_epochs + row.restricted.estimate * trainings
+            name = f"{row.method}: {_pays(row, result.default)}"
+            below.line(trainings, total, name, **style.dash(k))
+            if 1 <= row.break_even < np.inf:
+                spent = row.cost_epochs + row.restricted.estimate * row.break_even
+                star = dict(marker="*", color=looks["color"], mec="black", mew=0.6, ms=11)
+                below.point(row.break_even, spent, f"_{row.method}, pays", zorder=5, **star)
+        left.mark(result.cap, "_cap", color=MUTED, ls=":", lw=1.2)
+        where = dict(transform=left.get_xaxis_transform(), ha="center", va="bottom")
+        left.text(result.cap, 1.01, "cap", fontsize="small", **where)
+        left.set(xlabel=r"mean of $\min(\tau,$ cap$)$ (epochs)", xlim=(0, result.cap * 1.05))
+        left.names("y", y, [rf"{row.method}, $\eta$ = {row.learning_rate:.3g}" for row in rows])
+        right.set(xlabel="share never arriving", xlim=(-0.04, 1.04))
+        right.set_yticks(y, [])
+        for axis in (left, right):
+            axis.set_ylim(y[-1] - 0.6, 0.6)
+        below.set(xscale="log", yscale="log", xlabel=r"trainings $N$")
+        below.set_ylabel("cost with search\n(network-epochs)")
+        below.spines[["top", "right"]].set_visible(False)
+        key(fig, columns=2)
+        style.letter((left, right, below))
+    return fig
+
+
+def _pays(row, default):
+    if row.method == default:
+        return "baseline"
+    if not np.isfinite(row.break_even):
+        return "never pays"
+    return f"pays from {np.ceil(row.break_even):,.0f}" if row.break_even > 1 else "pays at once"
 
 
 @contextmanager
 def _grid(count, columns, height, name):
-    """``(fig, shown)``: so many panels against epochs, row by row, on common axes; ``name`` is that
-    of y.
+    """Yield ``(fig, shown)``: so many panels against epochs, row by row, on common axes; ``name``
+    is that of y.
     """
     columns = min(columns, count)
-    with style.figure(-(-count // columns), columns, height=height, sharex=True, sharey=True) as (
-        fig,
-        axes,
-    ):
+    options = dict(height=height, sharex=True, sharey=True)
+    with style.figure(-(-count // columns), columns, **options) as (fig, axes):
         for k, axis in enumerate(axes.flat):
             axis.set_visible(k < count)
             if k + columns >= count:
@@ -402,21 +531,30 @@ def _grid(count, columns, height, name):
 
 
 def _thin(axis, epochs, values, there, first=0):
-    """Curves (T, n) of the initial conditions that are there, thin; the first one on top, bold."""
-    axis.plot(
-        epochs, values[:, there], color=MUTED, lw=0.5, alpha=0.7, label="_one initial condition"
-    )
+    """Plot curves (T, n) of the initial conditions that are there, thin; the first one on top,
+    bold.
+    """
+    looks = dict(color=MUTED, lw=0.5, alpha=0.7)
+    axis.line(epochs, values[:, there], "_one initial condition", **looks)
     if there[first]:
-        axis.plot(epochs, values[:, first], color="black", lw=1.8, label="_first initial condition")
+        axis.line(epochs, values[:, first], "_first initial condition", **_BOLD)
 
 
 def _index(data, rate):
     close = np.isclose(data["eta"].values, rate)
     if not close.any():
-        raise ValueError(
-            f"η = {rate:g} is not in this sweep; its learning rates: {', '.join(f'{r:g}' for r in data['eta'].values)}"
-        )
+        known = ", ".join(f"{r:g}" for r in data["eta"].values)
+        raise ValueError(f"η = {rate:g} is not in this sweep; its learning rates: {known}")
     return int(np.argmax(close))
+
+
+def _mean_distance(data):
+    """d̄(t) of every initial condition, (eta, epoch, init), NaN where it diverged or is missing;
+    published data have its logarithm.
+    """
+    if "log_mean_distance" in data:
+        return np.exp(data["log_mean_distance"].astype(float))
+    return data["distance"].mean("perturbation", skipna=False)
 
 
 def _positive(values):
@@ -428,15 +566,14 @@ def _aligned(fit, whole):
     """Slope, intercept, start, stop and kept of a fit, each (n,) over all initial conditions;
     ``whole`` (n,) are those with curves.
     """
-    where = np.flatnonzero(whole)
-    if fit is not None:
-        if len(fit.slope) not in (len(whole), len(where)):
-            raise ValueError(
-                f"fit of {len(fit.slope)} curves, but of {len(whole)} initial conditions {len(where)} have whole curves: fit all or those"
-            )
-        where = np.arange(len(whole)) if len(fit.slope) == len(whole) else where
     found = [np.full(len(whole), nothing) for nothing in (np.nan, np.nan, -1, -1, False)]
     if fit is not None:
+        if len(fit.slope) not in (len(whole), whole.sum()):
+            raise ValueError(
+                f"fit of {len(fit.slope)} curves, but of {len(whole)} initial conditions"
+                f" {whole.sum()} have whole curves: fit all or those"
+            )
+        where = np.ones_like(whole) if len(fit.slope) == len(whole) else whole
         for out, values in zip(found, (fit.slope, fit.intercept, fit.start, fit.stop, fit.kept())):
             out[where] = values
     return found

@@ -3,13 +3,10 @@ for it.
 """
 
 import io
-import os
 
 import matplotlib.pyplot as plt
 from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
-
-from .packing import packed
 
 #: Under which a figure hands its drawing to a notebook that is executed with ``ASKED`` in its
 #: environment.
@@ -66,20 +63,3 @@ def _dense(artist):
         and artist.get_marker() not in ("None", "none", None, "", " ")
         and len(artist.get_xdata()) > SHAPES
     )
-
-
-def hand_on(figure):
-    """Let a notebook that shows the figure keep its drawing too, where ``ASKED`` is set; nothing
-    otherwise.
-
-    What the figure already hands on besides stays.
-    """
-    if not os.environ.get(ASKED):
-        return
-    others = getattr(figure, "_repr_mimebundle_", None)
-
-    def bundle(include=None, exclude=None):
-        found = others(include=include, exclude=exclude) if others else {}
-        return {**found, MIME: packed(of(figure))}
-
-    figure._repr_mimebundle_ = bundle

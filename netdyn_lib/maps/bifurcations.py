@@ -19,12 +19,17 @@ A word lists the laps (0, 1, …) of f(c), f²(c), …, f^(m−1)(c); then the o
 back at c, or at −c when the map is odd.  Laps of odd maps are those of |x|.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from . import one_dimensional
+from .one_dimensional import Map
+
+Floats = float | np.ndarray
 
 _NEWTON_STEPS = 40
 
@@ -34,9 +39,12 @@ TO_BIRTH = (0.3, 0.6, 0.9, 1.0)
 TO_DOUBLING = (-0.3, -0.6, -0.9, -1.0)
 
 
-def jet(map, x, p, steps):
-    """fᵐ and its derivatives by x, p, xx and xp, by recurrence."""
-    dx, dp, dxx, dxp = 1.0, 0.0, 0.0, 0.0
+def jet(map: Map, x: Floats, p: Floats, steps: int) -> tuple[Floats, ...]:
+    """Return fᵐ and its derivatives by x, p, xx and xp, by recurrence."""
+    dx: Floats = 1.0
+    dp: Floats = 0.0
+    dxx: Floats = 0.0
+    dxp: Floats = 0.0
     for _ in range(steps):
         fx, fxx = map.dx(x, p), map.dxx(x, p)
         dxp = (fxx * dp + map.dxp(x, p)) * dx + fx * dxp
@@ -47,14 +55,14 @@ def jet(map, x, p, steps):
     return x, dx, dp, dxx, dxp
 
 
-def critical_jet(map, p, steps):
-    """c(p), fᵐ(c(p), p) and the derivative of the latter by p."""
+def critical_jet(map: Map, p: Floats, steps: int) -> tuple[Floats, Floats, Floats]:
+    """Return c(p), fᵐ(c(p), p) and the derivative of the latter by p."""
     c = map.critical(p)
     x, _, dp, _, _ = jet(map, c, p, steps)
     return c, x, dp  # ∂f/∂x = 0 at c, so the motion of c does not enter
 
 
-def newton(equations, x, p, what):
+def newton(equations: Callable, x: Floats, p: Floats, what: str) -> tuple[Floats, Floats, Floats]:
     """Solve two equations for (x, p), elementwise; return x, p and the rounding error of p.
 
     ``equations(x, p)`` returns three pairs: (e₁, e₂), their derivatives by x,
@@ -78,11 +86,13 @@ def newton(equations, x, p, what):
         raise ArithmeticError(
             f"Newton's method found no {what} for {bad.sum()} cycle(s), last step near {where}"
         )
-    return x, p, np.maximum(abs(move_p), np.spacing(abs(p)))
+    return x, p, np.maximum(np.abs(move_p), np.spacing(np.abs(p)))
 
 
-def cycle(map, period, sign, multiplier, x, p):
-    """The cycle with a given multiplier near (x, p).
+def cycle(
+    map: Map, period: int, sign: Floats, multiplier: float, x: Floats, p: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the cycle with a given multiplier near (x, p).
 
     Solves s·fᵐ(x, p) = x and s·∂fᵐ/∂x = μ.  Arguments other than ``map`` and
     ``period`` may be arrays of one shape.
@@ -100,7 +110,7 @@ def cycle(map, period, sign, multiplier, x, p):
 
     The minimum w = 1 of the double well has multiplier 1 − 2η:
 
-    >>> [round(float(v), 9) for v in cycle(maps.CUBIC, 1, 1, -1.0, 0.9, 0.9)[:2]]
+    >>> [round(float(v), 9) for v in cycle(one_dimensional.CUBIC, 1, 1, -1.0, 0.9, 0.9)[:2]]
     [1.0, 1.0]
     """
 
@@ -115,54 +125,32 @@ def cycle(map, period, sign, multiplier, x, p):
     return newton(equations, x, p, f"cycle of multiplier {multiplier}")
 
 
-def follow(map, period, sign, multipliers, x, p):
+def follow(
+    map: Map, period: int, sign: Floats, multipliers: Sequence[float], x: Floats, p: Floats
+) -> tuple[Floats, Floats, Floats]:
     """Continue a cycle through a sequence of multipliers; arguments and result as :func:`cycle`."""
+    error: Floats = np.nan
     for multiplier in multipliers:
         x, p, error = cycle(map, period, sign, multiplier, x, p)
     return x, p, error
 
 
-def superstable(map, words, low, high):
-    """Parameters at which the critical orbit closes as each word says.
+def signs(map: Map, words: ArrayLike) -> np.ndarray:
+    """Return the sign s of each word's cycle, (N,): −1 where an odd map's orbit returns to −c."""
+    # the third lap of an odd map leads to the other side of 0
+    return 1 - 2 * ((np.asarray(words) == 2).sum(axis=1) % 2) * map.odd
 
-    Bisection on the kneading sequence finds each, Newton's method on
-    s·fᵐ(c(p), p) = c(p) polishes it.
 
-    Parameters
-    ----------
-    words : array of int, shape (N, m − 1)
-        See :func:`netdyn_lib.maps.bifurcations.words`.
-    low, high : float
-        Parameters between which they lie.
+def polish(map: Map, period: int, sign: Floats, guess: Floats) -> tuple[Floats, Floats]:
+    """Return superstable parameters and their errors from good guesses, by Newton's method.
 
-    Returns
-    -------
-    p, error : arrays, shape (N,)
+    Solves s·fᵐ(c(p), p) = c(p); sign and guess are floats, or arrays of one shape.  Period 2 of the
+    logistic map closes at r = 1 + √5:
 
-    Raises
-    ------
-    ValueError
-        For a word that does not occur between ``low`` and ``high``.
-    ArithmeticError
-        When Newton's method does not settle.
-
-    Period 2 of the logistic map closes at r = 1 + √5:
-
-    >>> round(float(superstable(maps.LOGISTIC, [[1]], 1, 4)[0][0] - 5**0.5), 12)
+    >>> guess = locate(one_dimensional.LOGISTIC, [[1]], 1.0, 4.0)
+    >>> round(float(polish(one_dimensional.LOGISTIC, 2, 1, guess)[0][0] - 5**0.5), 12)
     1.0
     """
-    words = np.atleast_2d(np.asarray(words, dtype=int))
-    p = locate(map, words, *one_dimensional.parameters(map, [low, high]))
-    return polish(map, words.shape[1] + 1, signs(map, words), p)
-
-
-def signs(map, words):
-    """The sign s of each word's cycle: always +1 unless the map is odd."""
-    return word_signs(words) if map.odd else np.ones(len(words), dtype=int)
-
-
-def polish(map, period, sign, guess):
-    """Superstable parameters and their errors from good guesses (floats, or arrays of one shape)."""
 
     def equations(x, p):
         c, y, dp = critical_jet(map, p, period)
@@ -170,15 +158,19 @@ def polish(map, period, sign, guess):
         return (x - c, sign * y - c), (1.0, 0.0), (-moved, sign * dp - moved)
 
     _, p, error = newton(equations, map.critical(guess), guess, "superstable cycle")
-    if np.any(abs(p - guess) > 1e-8):
+    if np.any(np.abs(p - guess) > 1e-8):
         raise ArithmeticError(
             f"Newton's method left the word found at {map.parameter} = {guess}: it went to {p}"
         )
     return p, error
 
 
-def crisis(map, period, sign, x, p):
-    """Interior crisis F(F(c)) = x of the window whose unstable cycle F(x) = x lies near (x, p).
+def crisis(
+    map: Map, period: int, sign: Floats, x: Floats, p: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the interior crisis F(F(c)) = x of the window near (x, p).
+
+    The unstable cycle F(x) = x that was born with the window lies there.
 
     Arguments, result and errors as :func:`cycle`.
     """
@@ -191,24 +183,24 @@ def crisis(map, period, sign, x, p):
     return newton(equations, x, p, "interior crisis")
 
 
-def merging(map, low, high):
-    """Where the attractors of x > 0 and x < 0 of an odd map merge: f(f(c)) = 0.
+def merging(map: Map, low: float, high: float) -> float:
+    """Return where the attractors of x > 0 and x < 0 of an odd map merge: f(f(c)) = 0.
 
     The image of the interval [0, f(c)] then reaches across 0, an unstable fixed point.
 
-    >>> bool(abs(merging(maps.CUBIC, 1.0, 2.0) - (3 * 3**0.5 / 2 - 1)) < 1e-12)
+    >>> bool(abs(merging(one_dimensional.CUBIC, 1.0, 2.0) - (3 * 3**0.5 / 2 - 1)) < 1e-12)
     True
     """
     return _crossing(map, low, high, 0, "attractors merge")
 
 
-def escape(map, low, high):
-    """Where the critical orbit of an odd map starts to escape: f(f(c)) = −f(c).
+def escape(map: Map, low: float, high: float) -> float:
+    """Return where the critical orbit of an odd map starts to escape: f(f(c)) = −f(c).
 
     f(c) is then on the unstable cycle {x, −x} that bounds the basin of all
     bounded orbits.
 
-    >>> round(float(escape(maps.CUBIC, 1.8, 3.0)), 9)
+    >>> round(float(escape(one_dimensional.CUBIC, 1.8, 3.0)), 9)
     2.0
     """
     return _crossing(map, low, high, 1, "critical orbit escapes")
@@ -244,8 +236,8 @@ def _compare(left, right):
     return np.where(falling % 2, -sign, sign)
 
 
-def words(laps, period):
-    """All words of one period, shape (N, period − 1), as lap numbers.
+def words(laps: int, period: int) -> np.ndarray:
+    """Return all words of one period, shape (N, period − 1), as lap numbers.
 
     A word is admissible when no shift of it exceeds it: f(c) is the largest
     value on the attractor.
@@ -272,7 +264,8 @@ def words(laps, period):
     """
     if laps < 2 or period < 1:
         raise ValueError(
-            f"laps = {laps} and period = {period} must be >= 2 and >= 1: a map with one lap has no cycles"
+            f"laps = {laps} and period = {period} must be >= 2 and >= 1: "
+            "a map with one lap has no cycles"
         )
     grid = np.array([*product(range(laps), repeat=period - 1)], dtype=np.int8).reshape(
         laps ** (period - 1), period - 1
@@ -284,8 +277,8 @@ def words(laps, period):
     return grid[keep]
 
 
-def name(word):
-    """A word as text; C stands for the return to the critical point.
+def name(word: Iterable[int]) -> str:
+    """Return a word as text; C stands for the return to the critical point.
 
     >>> name([2, 0])
     '20C'
@@ -293,25 +286,8 @@ def name(word):
     return "".join(str(int(lap)) for lap in word) + "C"
 
 
-def parse(name):
-    """The word of a name.
-
-    >>> parse("20C")
-    [2, 0]
-    """
-    if not (name.endswith("C") and name[:-1].isdecimal() or name == "C"):
-        raise ValueError(f"{name!r} is not the name of a word: digits, then C")
-    return [int(lap) for lap in name[:-1]]
-
-
-def word_signs(words):
-    """+1 where the orbit returns to c, −1 where it returns to −c; shape (N,)."""
-    # the third lap maps to the other side of 0
-    return 1 - 2 * ((np.asarray(words) == 2).sum(axis=1) % 2)
-
-
-def double(word):
-    """The word of twice the period that follows in a period-doubling cascade.
+def double(word: Iterable[int]) -> list[int]:
+    """Return the word of twice the period that follows in a period-doubling cascade.
 
     >>> name(double([])), name(double(double([]))), name(double([2]))
     ('1C', '101C', '212C')
@@ -321,8 +297,8 @@ def double(word):
     return [*word, 1 - word.count(1) % 2, *word]
 
 
-def is_double(words):
-    """Which words are born by period doubling, and not in a tangent bifurcation; shape (N,)."""
+def is_double(words: ArrayLike) -> np.ndarray:
+    """Return which words are born by period doubling, not in a tangent bifurcation, (N,)."""
     words = np.asarray(words)
     half, odd = divmod(words.shape[1], 2)
     if not odd:  # the period is odd
@@ -331,8 +307,8 @@ def is_double(words):
     return (first == last).all(axis=1) & (middle == 1 - (first == 1).sum(axis=1) % 2)
 
 
-def locate(map, words, low, high, halvings=60):
-    """The parameter of each word, by bisection on the kneading sequence; shape (N,).
+def locate(map: Map, words: ArrayLike, low: float, high: float) -> np.ndarray:
+    """Return the parameter of each word, by bisection on the kneading sequence; shape (N,).
 
     Parameters
     ----------
@@ -340,8 +316,6 @@ def locate(map, words, low, high, halvings=60):
     words : array of int, shape (N, m − 1)
     low, high : float
         Parameters between which the words lie.
-    halvings : int
-        Bisections; 60 exhaust the precision of a float.
 
     Raises
     ------
@@ -349,28 +323,26 @@ def locate(map, words, low, high, halvings=60):
         When a word is not between ``low`` and ``high``.
     """
     words = np.atleast_2d(np.asarray(words, dtype=int))
-    low, high = np.full(len(words), float(low)), np.full(len(words), float(high))
-    misplaced = (side(map, words, low) > 0) | (side(map, words, high) < 0)
+    below, above = np.full(len(words), float(low)), np.full(len(words), float(high))
+    misplaced = (side(map, words, below) > 0) | (side(map, words, above) < 0)
     if misplaced.any():
-        word = name(words[misplaced.argmax()])
-        raise ValueError(
-            f"word {word} is not passed between {map.parameter} = {low[0]} and {high[0]}: widen the range"
-        )
-    for _ in range(halvings):
-        middle = (low + high) / 2
-        above = side(map, words, middle) > 0
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return (low + high) / 2
+        word, between = name(words[misplaced.argmax()]), f"{map.parameter} = {low} and {high}"
+        raise ValueError(f"word {word} is not passed between {between}: widen the range")
+    for _ in range(60):  # exhausts the precision of a float
+        middle = (below + above) / 2
+        beyond = side(map, words, middle) > 0
+        below, above = np.where(beyond, below, middle), np.where(beyond, middle, above)
+    return (below + above) / 2
 
 
-def side(map, words, p):
-    """Whether the kneading sequence at p, a float or shape (N,), is beyond (1) or before (−1) each
-    word.
+def side(map: Map, words: np.ndarray, p: Floats) -> np.ndarray:
+    """Return whether the kneading sequence at p, a float or shape (N,), is beyond (1) or before
+    (−1) each word.
     """
     p = np.broadcast_to(np.asarray(p, dtype=float), len(words))
     target = np.column_stack([2 * words, np.full(len(words), _CODE_OF_C)])
     edges = map.laps(p)
-    x, side, orientation = edges[0], np.zeros(len(p), dtype=int), 1
+    x, side, orientation = edges[0], np.zeros(len(p), dtype=int), np.ones(len(p), dtype=int)
     for symbol in target.T:
         x = map.fold(map.f(x, p))
         code = 2 * sum((x > edge).astype(int) for edge in edges)

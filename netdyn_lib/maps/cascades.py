@@ -6,10 +6,13 @@ quadratic maximum.  Both limits are estimated here from the points alone, with
 an error that counts what has not converged yet and what rounding has taken.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..validation import whole
 from . import bifurcations, one_dimensional
 
 
@@ -30,8 +33,10 @@ class Cascade:
     doubling_error: np.ndarray
 
 
-def cascade(map, levels, low, high, word=()):
-    """The cascade m, 2m, 4m, … that begins with the cycle of a word.
+def cascade(
+    map: one_dimensional.Map, levels: int, low: float, high: float, word: Iterable[int] = ()
+) -> Cascade:
+    """Return the cascade m, 2m, 4m, … that begins with the cycle of a word.
 
     Parameters
     ----------
@@ -49,14 +54,15 @@ def cascade(map, levels, low, high, word=()):
     Raises
     ------
     ValueError, ArithmeticError
-        As :func:`netdyn_lib.maps.bifurcations.superstable`.
+        As :func:`netdyn_lib.maps.bifurcations.locate` and
+        :func:`netdyn_lib.maps.bifurcations.polish`.
 
-    >>> cascade(maps.CUBIC, 1, 0.1, 2.0).doubling.round(6)
+    >>> cascade(one_dimensional.CUBIC, 1, 0.1, 2.0).doubling.round(6)
     array([1.      , 1.236068])
     """
     rows, word = [], list(word)
     low, high = one_dimensional.parameters(map, [low, high])
-    for _ in range(one_dimensional.count("levels", levels, least=0) + 1):
+    for _ in range(whole(levels, "levels") + 1):
         period, sign = len(word) + 1, int(bifurcations.signs(map, [word])[0])
         # plain floats make the recurrence fast
         guess = float(bifurcations.locate(map, [word], low, high)[0])
@@ -89,17 +95,16 @@ def _best(estimates, rounding):
 def _ratios(points, rounding):
     points, rounding = np.asarray(points, float), np.asarray(rounding, float)
     if len(points) < 4:
-        raise ValueError(
-            f"{len(points)} points of a cascade must be >= 4: one ratio takes three, its error one more"
-        )
+        few = f"{len(points)} points of a cascade must be >= 4"
+        raise ValueError(f"{few}: one ratio takes three, its error one more")
     steps = np.diff(points)
     relative = (rounding[1:] + rounding[:-1]) / np.abs(steps)
     ratio = steps[:-1] / steps[1:]
     return steps, ratio, ratio * (relative[:-1] + relative[1:])
 
 
-def feigenbaum(points, rounding):
-    """Feigenbaum's ratio δ = lim (pₖ − pₖ₋₁)/(pₖ₊₁ − pₖ) of the points of a cascade.
+def feigenbaum(points: ArrayLike, rounding: ArrayLike) -> Limit:
+    """Return Feigenbaum's ratio δ = lim (pₖ − pₖ₋₁)/(pₖ₊₁ − pₖ) of the points of a cascade.
 
     Parameters
     ----------
@@ -121,12 +126,12 @@ def feigenbaum(points, rounding):
     >>> feigenbaum(1 - 4.0 ** -np.arange(5), np.zeros(5)).value
     4.0
     """
-    _, ratio, rounding = _ratios(points, rounding)
-    return _best(ratio, rounding)
+    _, ratio, error = _ratios(points, rounding)
+    return _best(ratio, error)
 
 
-def accumulation(points, rounding):
-    """Where a cascade ends, p∞ = pₖ₊₁ + (pₖ₊₁ − pₖ)/(δₖ − 1), with the cascade's own δₖ.
+def accumulation(points: ArrayLike, rounding: ArrayLike) -> Limit:
+    """Return where a cascade ends, p∞ = pₖ₊₁ + (pₖ₊₁ − pₖ)/(δₖ − 1), with the cascade's own δₖ.
 
     Arguments, result and errors as :func:`feigenbaum`.
 

@@ -6,99 +6,22 @@ whole bifurcation diagram recurs in small, from the birth of a cycle to the
 crisis that ends it.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
+from ..validation import positive, whole
 from . import bifurcations, one_dimensional
+from .one_dimensional import Map
 
 # The partner's multiplier is 4 at the crisis of a narrow window (as for x² − 2, which every window
 # resembles).
 _TO_CRISIS = (1.2, 1.6, 2.0, 2.5, 3.0, 3.5)
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Periodic windows, widest first; arrays of shape (N,).
-
-    ``period`` is m and ``sign`` s of F = s·fᵐ, ``word`` the kneading word.
-    A window is born at ``opening``, its cycle is ``superstable``, doubles (in
-    F) at ``doubling``, and ends in the interior crisis at ``closing``.
-    ``error`` is the largest rounding error of the four.  ``outermost`` marks
-    the windows that do not lie inside another one.
-    """
-
-    period: np.ndarray
-    sign: np.ndarray
-    word: np.ndarray
-    opening: np.ndarray
-    superstable: np.ndarray
-    doubling: np.ndarray
-    closing: np.ndarray
-    error: np.ndarray
-    outermost: np.ndarray
-
-    def __len__(self):
-        return len(self.period)
-
-    @property
-    def width(self):
-        """Closing less opening."""
-        return self.closing - self.opening
-
-    @property
-    def full_period(self):
-        """Period under f: a symmetric cycle (s = −1) takes fᵐ twice."""
-        return np.where(self.sign < 0, 2, 1) * self.period
-
-    @property
-    def doubling_share(self):
-        """Where in its window the cycle doubles, 0 to 1.
-
-        4/9 where F is a parabola: x² + a has its window at 1/4 ≥ a ≥ −2 and doubles at −3/4.
-        """
-        return (self.doubling - self.opening) / self.width
-
-    def doubling_quantile(self, q):
-        """Quantile of :attr:`doubling_share` over the windows."""
-        return float(np.quantile(self.doubling_share, q))
-
-    def table(self, number):
-        """The widest windows that lie inside no other, as a pandas DataFrame rounded to six digits."""
-        first = np.flatnonzero(self.outermost)[:number]
-        columns = (
-            "full_period",
-            "word",
-            "opening",
-            "superstable",
-            "doubling",
-            "closing",
-            "width",
-            "doubling_share",
-        )
-        table = pd.DataFrame(
-            {name.replace("_", " "): getattr(self, name)[first] for name in columns}
-        )
-        table.index += 1
-        return table.rename(columns={"full period": "period"}).round(6)
-
-    def _gaps(self, low, high):
-        use = self.outermost & (self.opening >= low) & (self.closing <= high)
-        order = np.argsort(self.opening[use])
-        return np.append(self.opening[use][order], high) - np.append(low, self.closing[use][order])
-
-    def covered(self, low, high):
-        """Share of the range (low, high) that lies in its windows."""
-        return float(1 - self._gaps(low, high).sum() / (high - low))
-
-    def widest_gap(self, low, high):
-        """Widest stretch of (low, high) without a window, as a share of it."""
-        return float(self._gaps(low, high).max() / (high - low))
-
-
-def search(map, longest, low, high, narrowest=1e-6):
-    """Every periodic window of period m ≤ ``longest`` that lies between two parameters.
+def search(
+    map: Map, longest: int, low: float, high: float, narrowest: float = 1e-6
+) -> pd.DataFrame:
+    """Return every periodic window of period m ≤ ``longest`` between two parameters.
 
     Each word of :mod:`netdyn_lib.maps.bifurcations` that is not a period doubling
     has one window.  From its superstable point a continuation leads back to
@@ -119,7 +42,14 @@ def search(map, longest, low, high, narrowest=1e-6):
 
     Returns
     -------
-    Windows
+    pandas.DataFrame
+        One row for each window, widest first: ``period`` m and ``sign`` s of F = s·fᵐ, the kneading
+        ``word``; where the window opens (``opening``), its cycle is ``superstable``, doubles in F
+        (``doubling``), and the interior crisis ends it (``closing``); ``error``, the largest
+        rounding error of these four; ``width``; ``full_period``, under f, where a symmetric cycle
+        (s = −1) takes fᵐ twice; ``doubling_share``, where in its window the cycle doubles: 4/9 if
+        F is a parabola (x² + a has its window at 1/4 ≥ a ≥ −2 and doubles at −3/4); and
+        ``outermost``, whether it lies inside no other window.
 
     Raises
     ------
@@ -131,14 +61,14 @@ def search(map, longest, low, high, narrowest=1e-6):
 
     Period 3 of the logistic map opens at r = 1 + √8:
 
-    >>> round(float(search(maps.LOGISTIC, 3, 3.57, 4.0).opening[0]), 9), round(1 + 8**0.5, 9)
+    >>> found = search(one_dimensional.LOGISTIC, 3, 3.57, 4.0)
+    >>> round(float(found.opening[0]), 9), round(1 + 8**0.5, 9)
     (3.828427125, 3.828427125)
     """
     low, high = one_dimensional.parameters(map, [low, high])
-    if not narrowest > 0:
-        raise ValueError(f"narrowest = {narrowest} must be > 0: there are infinitely many windows")
+    positive(narrowest, "narrowest", "the least width (there are infinitely many windows)")
     parts = []
-    for period in range(2, one_dimensional.count("longest", longest, least=2) + 1):
+    for period in range(2, whole(longest, "longest", 2) + 1):
         words = bifurcations.words(len(map.laps(high)) + 1, period)
         words = words[
             (bifurcations.side(map, words, low) < 0) & (bifurcations.side(map, words, high) > 0)
@@ -150,21 +80,26 @@ def search(map, longest, low, high, narrowest=1e-6):
         if wide.any():
             parts.append(_edges(map, words[wide], p[wide]))
     if not parts:
+        what = f"no window of period <= {longest} and width >= {narrowest}"
         raise ValueError(
-            f"no window of period <= {longest} and width >= {narrowest} between {map.parameter} = {low} and {high}: "
+            f"{what} between {map.parameter} = {low} and {high}: "
             "does chaos begin there? longer periods have narrower windows"
         )
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    width = columns[6] - columns[3]
-    order = np.argsort(-width)[: int((width >= narrowest).sum())]
-    columns = [column[order] for column in columns]
-    return Windows(*columns, _outermost(columns[3], columns[6]))
+    found = pd.concat(parts)
+    found["width"] = found.closing - found.opening
+    found = found[found.width >= narrowest].sort_values("width", ascending=False, kind="stable")
+    found["full_period"] = np.where(found.sign < 0, 2, 1) * found.period
+    found["doubling_share"] = (found.doubling - found.opening) / found.width
+    opening, closing = found.opening.to_numpy(), found.closing.to_numpy()
+    inside = (opening[:, None] <= opening) & (closing <= closing[:, None])  # column in row
+    found["outermost"] = ~np.triu(inside, 1).any(0)
+    return found.reset_index(drop=True)
 
 
-def critical_band(map, period, sign, p):
-    """The interval (F(F(c)), F(c)) that F maps into itself up to the crisis; a pair of floats.
+def critical_band(map: Map, period: int, sign: int, p: float) -> tuple[float, float]:
+    """Return the interval (F(F(c)), F(c)) that F maps into itself up to the crisis.
 
-    >>> [round(float(w), 6) for w in critical_band(maps.LOGISTIC, 1, 1, 4.0)]
+    >>> [round(float(w), 6) for w in critical_band(one_dimensional.LOGISTIC, 1, 1, 4.0)]
     [0.0, 1.0]
     """
     c = map.critical(float(one_dimensional.parameters(map, p)))
@@ -172,8 +107,10 @@ def critical_band(map, period, sign, p):
     return float(sign * one_dimensional.orbit(map, p, first, period)[-1]), float(first)
 
 
-def magnify(map, start, stop, number, transient, keep, margin=0.15):
-    """Bifurcation diagram of a narrow range of the parameter, from the critical points.
+def magnify(
+    map: Map, start: float, stop: float, number: int, transient: int, keep: int
+) -> one_dimensional.Diagram:
+    """Return the bifurcation diagram of a narrow range of the parameter, from the critical points.
 
     Cycles that attract anything attract a critical orbit, so c and (for an
     odd map) −c find every attractor, where random states may miss one.
@@ -181,7 +118,7 @@ def magnify(map, start, stop, number, transient, keep, margin=0.15):
     Parameters
     ----------
     start, stop : float
-        Range, widened on both sides by its share ``margin``.
+        Range, widened on both sides by 15%.
     number, transient, keep : int
         Parameters, and iterations discarded and kept.
 
@@ -194,7 +131,7 @@ def magnify(map, start, stop, number, transient, keep, margin=0.15):
     ValueError
         As :func:`netdyn_lib.maps.one_dimensional.bifurcation_diagram`.
     """
-    room = margin * (stop - start)
+    room = 0.15 * (stop - start)
     p = one_dimensional.parameters(map, one_dimensional.grid(start - room, stop + room, number))
     c = np.broadcast_to(map.critical(p), p.shape)
     return one_dimensional.bifurcation_diagram(
@@ -222,23 +159,6 @@ def _edges(map, words, guess):
         raise ArithmeticError(
             f"edges of a window of period {period} came out of order: raise `narrowest`"
         )
-    names = np.array([bifurcations.name(word) for word in words])
-    return (
-        np.full(len(p), period),
-        sign,
-        names,
-        opening,
-        p,
-        doubling,
-        closing,
-        np.max([e0, e1, e2, e3], axis=0),
-    )
-
-
-def _outermost(opening, closing):
-    """Intervals, widest first, that lie inside no other."""
-    inside = [
-        ((opening[:k] <= opening[k]) & (closing[k] <= closing[:k])).any()
-        for k in range(len(opening))
-    ]
-    return ~np.array(inside)
+    columns = dict(period=period, sign=sign, word=[bifurcations.name(word) for word in words])
+    columns |= dict(opening=opening, superstable=p, doubling=doubling, closing=closing)
+    return pd.DataFrame(columns | dict(error=np.max([e0, e1, e2, e3], axis=0)))

@@ -38,9 +38,7 @@ class Range:
     def __str__(self):
         if self.low is None:
             return f"≤ {self.high:g}"
-        if self.high is None:
-            return f"≥ {self.low:g}"
-        return f"{self.low:g} to {self.high:g}"
+        return f"≥ {self.low:g}" if self.high is None else f"{self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)
@@ -67,35 +65,36 @@ class Claim:
 
     @property
     def rule(self):
-        """The deciding rule, as a sentence, and how it was revised."""
-        text = f"{self.quantity}: reproduced if {self.reproduced}"
-        text += (f", partly if {self.partly}" if self.partly else "") + ", else not reproduced."
-        return text + (
+        """Return the deciding rule, as a sentence, and how it was revised."""
+        partly = f", partly if {self.partly}" if self.partly else ""
+        rule = f"{self.quantity}: reproduced if {self.reproduced}{partly}, else not reproduced."
+        return rule + (
             f" Revised after a first measurement: {self.revised}" if self.revised else ""
         )
 
     def judge(self, value):
-        """Verdict for a measured value, None for a claim that could not be tested."""
+        """Return the verdict for a measured value, None for a claim that could not be tested."""
         if value is None:
             return "not tested"
         if value in self.reproduced:
             return "reproduced"
-        if self.partly is not None and value in self.partly:
-            return "partly"
-        return "not reproduced"
+        return "partly" if self.partly is not None and value in self.partly else "not reproduced"
 
     def judge_all(self, values):
-        """Verdict for several readings of the quantity: theirs where all agree, else *partly*."""
+        """Return the verdict for several readings of the quantity: theirs where all agree, else
+        *partly*.
+        """
         verdicts = {self.judge(value) for value in values}
         return verdicts.pop() if len(verdicts) == 1 else "partly"
 
     def in_words(self, readings):
-        """Several readings of the quantity, name to value, NaN for none, by verdict; a sentence."""
-        groups = {}
+        """Return readings of the quantity, name to value, NaN for none, by verdict; a sentence."""
+        groups = {verdict: [] for verdict in VERDICTS}
         for name, value in readings.items():
-            verdict = self.judge(None if math.isnan(value) else value)
-            groups.setdefault(verdict, []).append(f"{name} {value:.2f}")
-        told = "; ".join(f"{v}: {', '.join(groups[v])}" for v in VERDICTS if v in groups)
+            groups[self.judge(None if math.isnan(value) else value)].append(f"{name} {value:.2f}")
+        told = "; ".join(
+            f"{verdict}: {', '.join(some)}" for verdict, some in groups.items() if some
+        )
         return f"{told[:1].upper()}{told[1:]}."
 
 
@@ -119,7 +118,7 @@ class Measurement:
 
     @property
     def verdict(self):
-        """The claim's verdict on the measured value and all readings, one of :data:`VERDICTS`."""
+        """Return the claim's verdict on the measured value and all readings."""
         return self._judge(self.measured)
 
     def _judge(self, measured):
@@ -127,34 +126,26 @@ class Measurement:
 
     @property
     def decisive(self):
-        """Whether both ends of the interval would have the same verdict; a measurement without one
-        is, a claim not tested never.
+        """Return whether both ends of the interval would have the same verdict; a measurement
+        without one is decisive, a claim not tested never.
         """
         ends = [v for v in (self.low, self.high) if v is not None]
         return self.measured is not None and all(self._judge(v) == self.verdict for v in ends)
 
     def row(self):
-        """The measurement as plain data, one row of the scorecard."""
-        plain = {
-            k: v
-            for k, v in asdict(self.claim).items()
-            if k not in ("reproduced", "partly", "shown")
-        }
-        return plain | dict(
-            rule=self.claim.rule,
-            measured=self.measured,
-            low=self.low,
-            high=self.high,
-            interval_kind=None if self.low is None and self.high is None else self.interval,
-            saw=self.saw,
-            verdict=self.verdict,
-            source=provenance.in_words(self.sources),
-        )
+        """Return the measurement as plain data, one row of the scorecard."""
+        told = asdict(self.claim)
+        for key in ("reproduced", "partly", "shown"):
+            del told[key]
+        kind = None if self.low is None and self.high is None else self.interval
+        told |= dict(rule=self.claim.rule, measured=self.measured, low=self.low, high=self.high)
+        told |= dict(interval_kind=kind, saw=self.saw, verdict=self.verdict)
+        return told | dict(source=provenance.in_words(self.sources))
 
 
 def fitting(*judged):
-    """Names of the readings that are *reproduced* in each of some (claim, readings by name), in
-    words.
+    """Return the names of the readings that are *reproduced* in each of some (claim, readings by
+    name), in words.
 
     >>> claim = Claim("A", "D", "Fig. 1", "one", "s", 1, "q", Range(0, 1))
     >>> fitting((claim, dict(slope=0.5, ramp=0.6)), (claim, dict(slope=0.4, ramp=3.0)))
@@ -165,23 +156,14 @@ def fitting(*judged):
     return ", ".join(fit) or "none"
 
 
-def _root():
-    return Path(__file__).resolve().parents[2]
-
-
 def load(path=None):
-    """Read the claims.
+    """Return the claims of a file, id → :class:`Claim`, in its order.
 
     Parameters
     ----------
     path : path-like, optional
         A claims file; by default ``book/claims.yml`` of the repository that
         this library lies in.
-
-    Returns
-    -------
-    dict of str to Claim
-        In the order of the file.
 
     Raises
     ------
@@ -192,7 +174,7 @@ def load(path=None):
         something or has something of another kind, or a ``partly`` range that
         does not contain the ``reproduced`` one.
     """
-    path = Path(path) if path is not None else _root() / "book" / "claims.yml"
+    path = Path(path or Path(__file__).resolve().parents[2] / "book" / "claims.yml")
     claims = {}
     for number, entry in enumerate(entries(path)[1], 1):
         try:
@@ -206,8 +188,8 @@ def load(path=None):
 
 
 def entries(path):
-    """What stands in a claims file: the papers, name → key of the reference, and its list of
-    claims.
+    """Return what stands in a claims file: the papers, name → key of the reference, and its list
+    of claims.
 
     Raises
     ------
@@ -242,17 +224,21 @@ def _claim(entry):
     if unknown:
         raise ValueError(f"{name} has the unknown key {', '.join(unknown)}: is it misspelt?")
     for key in ("id", "paper", "figure", "chapter", "statement", "quantity", "revised", "shown"):
-        empty = entry.get(key) is None and key in ("revised", "shown")
+        empty = entry.get(key) is None and not needed[key]
         if not (empty or isinstance(entry[key], str) and entry[key]):
             raise ValueError(f"{name}: {key} is {entry[key]!r}, not a text: does it lack quotes?")
     if isinstance(entry["paper_value"], list | dict):
         raise ValueError(f"{name}: paper_value is {entry['paper_value']!r}, not a number or a text")
-    partly = entry.get("partly")
-    made = entry | {"reproduced": _range(name, "reproduced", entry["reproduced"])}
-    made["partly"] = None if partly is None else _range(name, "partly", partly)
-    if partly is not None:
-        _check_nested(made)
-    return Claim(**made)
+    ranges = {k: entry.get(k) for k in ("reproduced", "partly")}
+    ranges = {k: _range(name, k, v) for k, v in ranges.items() if v is not None or needed[k]}
+    claim = Claim(**entry | ranges)
+    if claim.partly is not None:
+        inner, outer = claim.reproduced, claim.partly
+        wide = inner.low is not None or outer.low is None
+        wide &= inner.high is not None or outer.high is None
+        if not wide or any(end is not None and end not in outer for end in (inner.low, inner.high)):
+            raise ValueError(f"{name}: partly ({outer}) must contain reproduced ({inner})")
+    return claim
 
 
 def _range(name, key, value):
@@ -266,19 +252,35 @@ def _range(name, key, value):
     return Range(*value)
 
 
-def _check_nested(entry):
-    inner, outer = entry["reproduced"], entry["partly"]
-    for bound in (inner.low, inner.high):
-        if bound is not None and bound not in outer:
-            raise ValueError(
-                f"claim {entry['id']!r}: partly ({outer}) must contain reproduced ({inner})"
-            )
-    if (inner.low is None and outer.low is not None) or (
-        inner.high is None and outer.high is not None
-    ):
-        raise ValueError(
-            f"claim {entry['id']!r}: partly ({outer}) must contain reproduced ({inner})"
-        )
+@dataclass(frozen=True)
+class Remarks:
+    """What a measurement is entered with, beside the number and its interval.
+
+    Attributes
+    ----------
+    saw : str
+        What was seen, in one sentence; a claim that is not reproduced
+        needs one, or the scorecard is not shown.
+    interval : {"95%", "numerical"}
+        Whether ``low`` and ``high`` are a 95% interval, or bound the
+        error of a computation in which nothing is sampled.
+    untested : str
+        Why the quantity may be without a value, in one sentence.  With it a
+        ``measured`` that is NaN is the verdict *not tested*; without, an error.
+    source : xarray.Dataset or the like, optional
+        The data that the quantity was taken from, as for :func:`netdyn_lib.results.provenance.of`;
+        without, it was computed in this run.
+    readings : dict of str to float, optional
+        What each reading of the paper's words gives.  All are judged by the claim's ranges,
+        and told before ``saw``; where they do not agree, the verdict is *partly*.
+        NaN decides nothing.
+    """
+
+    saw: str = ""
+    interval: str = INTERVALS[0]
+    untested: str = ""
+    source: object = None
+    readings: dict | None = None
 
 
 @dataclass
@@ -302,21 +304,8 @@ class Scorecard:
         if not self._claims:
             raise ValueError(f"no claim names the chapter {self.chapter!r}")
 
-    def measure(
-        self,
-        id,
-        measured,
-        low=None,
-        high=None,
-        saw="",
-        interval=INTERVALS[0],
-        untested="",
-        source=None,
-        readings=None,
-    ):
-        """Enter one measurement.
-
-        It returns nothing, so that a notebook's cell that ends in it shows nothing.
+    def measure(self, id, measured, low=None, high=None, **remarks):
+        """Enter one measurement; show nothing, so that a cell may end in it.
 
         Parameters
         ----------
@@ -328,22 +317,9 @@ class Scorecard:
             Its interval, None for a quantity that has none.  NaN says that there are too few values
             for one (:mod:`netdyn_lib.statistics.intervals`): the verdict is *not tested*, whatever
             was measured.
-        saw : str
-            What was seen, in one sentence; a claim that is not reproduced
-            needs one, or the scorecard is not shown.
-        interval : {"95%", "numerical"}
-            Whether ``low`` and ``high`` are a 95% interval, or bound the
-            error of a computation in which nothing is sampled.
-        untested : str
-            Why the quantity may be without a value, in one sentence.  With it a
-            ``measured`` that is NaN is the verdict *not tested*; without, an error.
-        source : xarray.Dataset or the like, optional
-            The data that the quantity was taken from, as for :func:`netdyn_lib.results.provenance.of`;
-            without, it was computed in this run.
-        readings : dict of str to float, optional
-            What each reading of the paper's words gives.  All are judged by the claim's ranges,
-            and told before ``saw``; where they do not agree, the verdict is *partly*.
-            NaN decides nothing.
+        **remarks
+            ``saw``, ``interval``, ``untested``, ``source`` and ``readings``, as of
+            :class:`Remarks`.
 
         Raises
         ------
@@ -354,68 +330,63 @@ class Scorecard:
             wrong way round, or a kind of interval that there is not.
         """
         if id not in self._claims:
-            raise KeyError(
-                f"{id!r} is not a claim of {self.chapter}; its claims: {', '.join(self._claims)}"
-            )
+            known = ", ".join(self._claims)
+            raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {known}")
+        told, claim = Remarks(**remarks), self._claims[id]
+        saw, untested, sources = told.saw.strip(), told.untested.strip(), provenance.of(told.source)
+        measured, low, high = (None if v is None else float(v) for v in (measured, low, high))
         if self.changed:
             sizes = ", ".join(f"{name} = {value!r}" for name, value in self.changed.items())
-            measured, low, high, readings = math.nan, None, None, None
-            untested = f"This run's sizes are not the profile's ({sizes}): it judges no claim."
-        found, measured = provenance.of(source), float(measured)
-        low, high = (None if v is None else float(v) for v in (low, high))
-        if math.isfinite(measured) and any(v is not None and math.isnan(v) for v in (low, high)):
-            untested = f"Too few values for an interval, and so for a verdict; their estimate is {measured:.3g}. {saw}"
             measured = math.nan
-        if math.isnan(measured) and untested.strip():
-            self.measurements[id] = Measurement(
-                self._claims[id], None, saw=untested.strip(), sources=found
-            )
+            untested = f"This run's sizes are not the profile's ({sizes}): it judges no claim."
+        elif math.isfinite(measured) and any(v is not None and math.isnan(v) for v in (low, high)):
+            few = "Too few values for an interval, and so for a verdict"
+            measured, untested = math.nan, f"{few}; their estimate is {measured:.3g}. {saw}".strip()
+        if math.isnan(measured) and untested:
+            self.measurements[id] = Measurement(claim, None, saw=untested, sources=sources)
             return
         if not all(math.isfinite(v) for v in (measured, low, high) if v is not None):
             hint = "; say in untested= why it could not be measured" if math.isnan(measured) else ""
-            raise ValueError(
-                f"claim {id!r}: measured {measured} in [{low}, {high}] is not finite{hint}"
-            )
+            found = f"measured {measured} in [{low}, {high}]"
+            raise ValueError(f"claim {id!r}: {found} is not finite{hint}")
         if low is not None and high is not None and low > high:
             raise ValueError(f"claim {id!r}: interval [{low}, {high}] is the wrong way round")
-        if interval not in INTERVALS:
-            raise ValueError(
-                f"claim {id!r}: unknown kind of interval {interval!r}; known: {', '.join(INTERVALS)}"
-            )
-        readings, claim = readings or {}, self._claims[id]
-        saw = " ".join([claim.in_words(readings)] * bool(readings) + [saw.strip()]).strip()
+        if told.interval not in INTERVALS:
+            kinds = f"{told.interval!r}; known: {', '.join(INTERVALS)}"
+            raise ValueError(f"claim {id!r}: unknown kind of interval {kinds}")
+        readings = told.readings or {}
+        saw = f"{claim.in_words(readings)} {saw}".strip() if readings else saw
         known = tuple(float(v) for v in readings.values() if not math.isnan(v))
-        self.measurements[id] = Measurement(claim, measured, low, high, saw, interval, found, known)
+        self.measurements[id] = Measurement(
+            claim, measured, low, high, saw, told.interval, sources, known
+        )
 
     def _complete(self):
         missing = [k for k in self._claims if k not in self.measurements]
         if missing:
             raise ValueError(f"{self.chapter} has not measured: {', '.join(missing)}")
         rows = [self.measurements[k] for k in self._claims]
-        silent = [
+        silent = ", ".join(
             f"{m.claim.id} ({m.verdict}, measured {m.measured:.6g})"
             for m in rows
             if m.verdict not in ("reproduced", "not tested") and not m.saw
-        ]
+        )
         if silent:
-            raise ValueError(
-                f"{self.chapter} does not say what was seen instead (saw=): {', '.join(silent)}"
-            )
+            raise ValueError(f"{self.chapter} does not say what was seen instead (saw=): {silent}")
         return rows
 
     def verdicts(self, decisive=False):
-        """One line for each claim: its id and verdict.
+        """Return one line for each claim: its id and verdict.
 
         With ``decisive``, only for claims whose whole interval has that verdict:
         those that another processor, on which a chaotic run ends otherwise, may be
         expected to give as well.  Raises ValueError while a claim is unmeasured.
         """
-        return "\n".join(
-            f"{m.claim.id}: {m.verdict}" for m in self._complete() if m.decisive or not decisive
-        )
+        rows = [m for m in self._complete() if m.decisive or not decisive]
+        return "\n".join(f"{m.claim.id}: {m.verdict}" for m in rows)
 
     def rows(self):
-        """The scorecard as a list of plain dicts.
+        """Return the scorecard as a list of plain dicts.
 
         Raises
         ------
@@ -431,7 +402,7 @@ class Scorecard:
 
 
 def interval(row):
-    """``measured`` with its interval, for a table cell.
+    """Return ``measured`` with its interval, for a table cell.
 
     >>> interval(dict(measured=0.31, low=0.302, high=0.325, interval_kind="95%"))
     '0.31 [0.302, 0.325]'
@@ -456,8 +427,8 @@ def interval(row):
 
 
 def origin(row):
-    """Where the numbers of a gathered row come from: the profile and device of its chapter's run, a
-    published file, or both.
+    """Return where the numbers of a gathered row come from: the profile and device of its chapter's
+    run, a published file, or both.
 
     >>> origin(dict(source="published in arms/usps.npz", profile="laptop", device="cpu"))
     'published in arms/usps.npz'
@@ -467,45 +438,48 @@ def origin(row):
     return row["source"].replace(provenance.HERE, f"{row['profile']}, {row['device']}")
 
 
-def _other(row):
-    return f"<br><small>{html.escape(origin(row))}: {interval(row)}, {html.escape(row['verdict'])}</small>"
-
-
 def table(rows, address=None, others=None):
-    """Rows of a scorecard as an HTML table.
+    """Return rows of a scorecard as an HTML table.
 
     ``address`` gives the link to the figure of a row, or None; rows that were gathered from runs
-    also say their
-    :func:`origin`.  ``others`` has rows of further runs by claim, each with its profile, device and verdict.
-    Each line of the table has its paper, chapter and verdict as data attributes.
+    also say their :func:`origin`.  ``others`` has rows of further runs by claim, each with its
+    profile, device and verdict.  Each line of the table has its paper, chapter and verdict as data
+    attributes.
     """
-    head = ("claim", "paper", "ours", "verdict")
-    body = []
+
+    def small(text):
+        return f"<br><small>{text}</small>"
+
+    def other(row):
+        told = f"{html.escape(origin(row))}: {interval(row)}, {html.escape(row['verdict'])}"
+        return small(told)
+
+    heads, body = ("claim", "paper", "ours", "verdict"), []
     for row in rows:
-        words = html.escape(row["statement"])
-        words += f"<br><small>{html.escape(row['rule'])}</small>"
-        if row["saw"]:
-            words += f"<br><small>Seen: {html.escape(row['saw'])}</small>"
+        safe = {key: html.escape(str(value)) for key, value in row.items()}
+        words = f"<b>{safe['id']}</b> ({safe['figure']})<br>{safe['statement']}"
+        words += small(safe["rule"]) + (small(f"Seen: {safe['saw']}") if row["saw"] else "")
         place = address(row) if address is not None else None
         if place:
-            words += f'<br><small><a href="{html.escape(place)}">Figure of {html.escape(row["id"])}</a></small>'
-        value = "" if row["paper_value"] is None else html.escape(str(row["paper_value"]))
-        known = "profile" in row and (
-            row["measured"] is not None or row["source"] != provenance.HERE
-        )
-        run = f"<br><small>{html.escape(origin(row))}</small>" if known else ""
-        verdict = html.escape(row["verdict"])
+            words += small(f'<a href="{html.escape(place)}">Figure of {safe["id"]}</a>')
+        known = row["measured"] is not None or row["source"] != provenance.HERE
+        run = small(html.escape(origin(row))) if "profile" in row and known else ""
+        further = "".join(other(one) for one in (others or {}).get(row["id"], ()))
+        verdict, kind = safe["verdict"], safe["verdict"].replace(" ", "-")
         cells = (
-            f"<b>{html.escape(row['id'])}</b> ({html.escape(row['figure'])})<br>{words}",
-            value,
-            interval(row) + run + "".join(_other(one) for one in (others or {}).get(row["id"], ())),
-            f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>',
+            words,
+            "" if row["paper_value"] is None else safe["paper_value"],
+            interval(row) + run + further,
+            f'<span class="verdict verdict-{kind}">{verdict}</span>',
         )
-        data = " ".join(
-            f'data-{name}="{html.escape(str(row[name]))}"'
-            for name in ("paper", "chapter", "verdict")
-            if name in row
-        )
-        body.append(f"<tr {data}>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
-    header = "".join(f'<th scope="col">{h}</th>' for h in head)
-    return f'<table class="scorecard"><thead><tr>{header}</tr></thead><tbody>{"".join(body)}</tbody></table>'
+        names = [name for name in ("paper", "chapter", "verdict") if name in row]
+        data = " ".join(f'data-{name}="{safe[name]}"' for name in names)
+        named = zip(heads, cells)
+        line = "".join(f'<td role="cell" data-column="{h}">{c}</td>' for h, c in named)
+        body.append(f'<tr role="row" {data}>{line}</tr>')
+    header = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in heads)
+    # On a telephone the style sheet stacks the cells of a row: roles keep the table one.
+    return (
+        f'<table class="scorecard" role="table"><thead role="rowgroup"><tr role="row">{header}</tr>'
+        f'</thead><tbody role="rowgroup">{"".join(body)}</tbody></table>'
+    )

@@ -16,7 +16,7 @@ from . import provenance, reading, store
 
 
 def write(path, data, exact=()):
-    """Write a dataset to ``path``, whole or not at all; the path.
+    """Write a dataset to ``path``, whole or not at all; return the path.
 
     Parameters
     ----------
@@ -41,25 +41,20 @@ def write(path, data, exact=()):
     """
     strange = [name for name, values in data.coords.items() if values.dims != (name,)]
     if strange:
-        raise ValueError(
-            f"coordinates {strange}: each must be along the dimension of its name; make them variables with reset_coords"
-        )
+        what = f"coordinates {strange}: each must be along the dimension of its name"
+        raise ValueError(f"{what}; make them variables with reset_coords")
     unknown = [name for name in exact if name not in data.data_vars]
     if unknown:
-        raise ValueError(
-            f"exact = {unknown}: no variables of the data, which are {', '.join(map(str, data.data_vars))}"
-        )
+        known = ", ".join(map(str, data.data_vars))
+        raise ValueError(f"exact = {unknown}: no variables of the data, which are {known}")
     arrays = {name: _plain(values.values, name in exact) for name, values in data.data_vars.items()}
     arrays |= {name: _plain(values.values, True) for name, values in data.coords.items()}
-    meta = dict(
-        dims={name: list(values.dims) for name, values in data.data_vars.items()},
-        attributes=dict(data.attrs),
-    )
-    return store.write_archive(path, arrays, meta)
+    dims = {name: list(values.dims) for name, values in data.data_vars.items()}
+    return store.write_archive(path, arrays, dict(dims=dims, attributes=dict(data.attrs)))
 
 
 def read(path):
-    """The dataset at ``path``; its floating-point numbers are in double precision.
+    """Return the dataset at ``path``; its floating-point numbers are in double precision.
 
     Raises
     ------
@@ -69,17 +64,15 @@ def read(path):
         For a file that is damaged.
     """
     arrays, meta = store.read_archive(path)
-    arrays = {
-        name: values.astype(float) if values.dtype.kind == "f" else values
-        for name, values in arrays.items()
-    }
+    for name, values in arrays.items():
+        arrays[name] = values.astype(float) if values.dtype.kind == "f" else values
     with reading.of_kind(path, "labelled dataset"):
         variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
         return xr.Dataset(variables, arrays, meta["attributes"])
 
 
 def _plain(values, exact):
-    """An array that an archive can hold."""
+    """Return an array that an archive can hold."""
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
         return values.astype(str)
     if values.dtype == np.float64 and not exact:
@@ -98,7 +91,7 @@ class Shelf:
     exact: bool = False
 
     def publish(self, data, name, root=None):
-        """Write a dataset to ``NAME.npz``; its path.
+        """Write a dataset to ``NAME.npz``; return its path.
 
         ``root`` is the folder where it is another than the book's.  Raises
         :class:`netdyn_lib.results.store.StoreError` where it cannot be written; otherwise as
@@ -108,9 +101,9 @@ class Shelf:
         return write(store.published(self._root(root), name), data, exact=exact)
 
     def published(self, root=None):
-        """All that is published, name → dataset, with its provenance among the attributes; none
-        where there is no such folder.
+        """Return all that is published, name → dataset, with its provenance among the attributes.
 
+        There is none where there is no such folder.
         ``root`` is the folder where it is another than the book's.  Raises
         :class:`netdyn_lib.results.store.DamagedShard` for a damaged file.
         """

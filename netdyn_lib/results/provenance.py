@@ -1,20 +1,14 @@
-"""What a computation ran on, and at which commit: kept with published numbers.
+"""Where numbers come from: machine, commit, code, and the published file that they were read from.
 
-Nothing here names a computer, a person or a folder.
+What a computation ran on is kept with published numbers; nothing of it names a computer, a person
+or a folder.
 
 Which code a result comes from: the modules it needs, and a hash of what they do.
-
-``code(closure(["ensembles"]))`` changes when code changes that ``ensembles`` may
-run, and stays when a docstring, a comment or the layout does.
-
-Imports are found by reading, not by running: ``import``, ``from … import …``
-wherever they stand, relative imports, and attributes of an imported package that
-are its submodules (the library loads those when they are first used).  A module
-whose name is only known when the program runs, as in ``import_module(name)``, is
-not seen.  Everything is read from the files as they are now, which may be newer
-than what a running program has loaded.
-
-Where numbers come from: computed by the run that shows them, or published, and in which file.
+``code(closure(["training.steppers"]))`` changes when code changes that the module may
+run, and stays when a docstring, a comment or the layout does.  Imports are found by reading, not by
+running: ``import``, ``from … import …`` wherever they stand, relative imports, and attributes of an
+imported package that are its submodules (the library loads those when they are first used).  A
+module whose name is only known when the program runs, as in ``import_module(name)``, is not seen.
 
 A dataset that was read from the published results says so among its attributes.  What is made of it
 does not, so a notebook names the data that a figure or a claim rests on.
@@ -36,7 +30,7 @@ import xarray as xr
 
 
 def describe(device="cpu"):
-    """What decides the last bits of a result, as a dict for JSON.
+    """Return what decides the last bits of a result, as a dict for JSON.
 
     Parameters
     ----------
@@ -58,48 +52,32 @@ def describe(device="cpu"):
     ValueError
         For a device that is none, or that this machine and PyTorch do not have.
     """
-    about = {
-        "python": platform.python_version(),
-        "platform": " ".join(
-            filter(None, (platform.system(), platform.machine(), *platform.libc_ver()))
-        ),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "numpy": _version("numpy"),
-        "scipy": _version("scipy"),
-        "torch": None,
-        "threads": None,
-        "cpu_capability": None,
-        "device": "cpu",
-        "cuda": None,
-    }
+    allowed = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    system = " ".join(filter(None, (platform.system(), platform.machine(), *platform.libc_ver())))
+    about = dict(python=platform.python_version(), platform=system, processor=_processor())
+    about |= dict(cores=len(allowed), numpy=_version("numpy"), scipy=_version("scipy"))
+    about |= dict(torch=None, threads=None, cpu_capability=None, device="cpu", cuda=None)
     try:
         import torch
     except ImportError:
         if str(device) != "cpu":
-            raise ValueError(
-                f"device {str(device)!r}: PyTorch is not installed, so only 'cpu' is there"
-            ) from None
+            what = f"device {str(device)!r}: PyTorch is not installed"
+            raise ValueError(f"{what}, so only 'cpu' is there") from None
         return about
-    about["torch"] = str(torch.__version__)
-    about["threads"] = torch.get_num_threads()
+    about["torch"], about["threads"] = str(torch.__version__), torch.get_num_threads()
     about["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
     try:
-        kind = torch.device(device).type
-        if kind == "cuda":
+        about["device"] = torch.device(device).type
+        if about["device"] == "cuda":
             about["device"] = torch.cuda.get_device_name(device)
             about["cuda"] = torch.version.cuda
-        else:
-            about["device"] = kind
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ValueError(f"device {str(device)!r}: {str(error).splitlines()[0]}") from None
     return about
 
 
 def commit(folder=None):
-    """The commit of the checkout that the library lies in.
+    """Return the commit of the checkout that the library lies in.
 
     Twelve hexadecimal digits, with ``-dirty`` where files that git tracks differ
     from it.  Where the library is no tracked part of a checkout, as on a machine
@@ -125,14 +103,13 @@ def commit(folder=None):
             return head
     given = os.environ.get("NETDYN_COMMIT", "")
     if given and not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", given):
-        raise ValueError(
-            f"NETDYN_COMMIT = {given!r}: must be a commit: letters, digits, '.', '_', '-', at most 60"
-        )
+        what = f"NETDYN_COMMIT = {given!r}: must be a commit"
+        raise ValueError(f"{what}: letters, digits, '.', '_', '-', at most 60")
     return given or "unknown"
 
 
 def _git(folder, *words):
-    """What git says, "" where it fails or is not installed."""
+    """Return what git says, "" where it fails or is not installed."""
     # Inside a git hook, variables point at the hook's repository.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
@@ -165,7 +142,7 @@ LIBRARY = Path(__file__).resolve().parents[1]
 
 
 def code(modules, package=LIBRARY):
-    """24 hexadecimal digits that stand for what the code of the modules does.
+    """Return 24 hexadecimal digits that stand for what the code of the modules does.
 
     A hash of their syntax trees without comments, positions and statements that
     are only text, such as docstrings; the same under every version of Python.  A
@@ -195,8 +172,8 @@ def code(modules, package=LIBRARY):
 
 
 def closure(modules, package=LIBRARY):
-    """The modules and those of the package that they import, directly or not; a sorted tuple of
-    names.
+    """Return the names of the modules and of those of the package that they import, directly or
+    not, sorted.
 
     Parameters, names and what is raised are those of :func:`code`.  With
     ``"sweeps.grid"`` comes ``"sweeps"``, whose ``__init__`` runs first.  The
@@ -210,7 +187,7 @@ def closure(modules, package=LIBRARY):
 
 
 def imported(source, package=LIBRARY):
-    """Files of the package that a piece of source outside it imports, directly or not.
+    """Return the files of the package that a piece of source outside it imports, directly or not.
 
     Parameters
     ----------
@@ -236,8 +213,8 @@ def imported(source, package=LIBRARY):
 
 
 def behind(source, package=LIBRARY):
-    """What each module that a piece of source imports does: a sorted dict, module → the first 12
-    digits of :func:`code` of it alone.
+    """Return what each module that a piece of source imports does: a sorted dict, module → the
+    first 12 digits of :func:`code` of it.
 
     Parameters and what is raised are those of :func:`imported`.  The ``__init__`` of the package
     itself is left out, as in :func:`closure`.
@@ -271,14 +248,12 @@ def _full(modules, package, files):
     """The set of the modules' full names."""
     if isinstance(modules, str):
         raise ValueError(f"modules = {modules!r}: give a list of names")
-    root, names = Path(package).name, set()
-    for module in modules:
-        if f"{root}.{module}" not in files:
-            known = ", ".join(
-                sorted(name.removeprefix(f"{root}.") for name in files.keys() - {root})
-            )
-            raise ValueError(f"unknown module {module!r}; {root} has: {known}")
-        names.add(f"{root}.{module}")
+    root = Path(package).name
+    names = {f"{root}.{module}" for module in modules}
+    if unknown := sorted(names - files.keys()):
+        known = ", ".join(sorted(name.removeprefix(f"{root}.") for name in files.keys() - {root}))
+        what = unknown[0].removeprefix(f"{root}.")
+        raise ValueError(f"unknown module {what!r}; {root} has: {known}")
     return names
 
 
@@ -349,20 +324,15 @@ def _plain(part):
     """A syntax tree as nested lists of text."""
     if isinstance(part, ast.JoinedStr):
         # Python 3.12 alone ends some formats in an empty text.
-        return [
-            "JoinedStr",
-            *(_plain(item) for item in part.values if not _is_text(item) or item.value),
-        ]
+        kept = (_plain(item) for item in part.values if not _is_text(item) or item.value)
+        return ["JoinedStr", *kept]
     if isinstance(part, ast.AST):
         fields = [[name, _plain(value)] for name, value in ast.iter_fields(part) if name != "kind"]
         # Newer versions of Python have more fields, which are empty in what older ones can read.
         return [type(part).__name__, *(field for field in fields if field[1] not in (None, []))]
     if isinstance(part, list):
-        return [
-            _plain(item)
-            for item in part
-            if not (isinstance(item, ast.Expr) and _is_text(item.value))
-        ]
+        text = [isinstance(item, ast.Expr) and _is_text(item.value) for item in part]
+        return [_plain(item) for item, skip in zip(part, text) if not skip]
     # ascii: which characters repr spells out depends on the version of Unicode.
     return None if part is None else ascii(part)
 
@@ -379,31 +349,20 @@ _ATTRIBUTE = "published_in"
 
 
 def published_in(data, path):
-    """Data that say that they were read from ``path``, by its place below the last folder
+    """Return data that say that they were read from ``path``, by its place below the last folder
     ``results`` in it.
 
-    Parameters
-    ----------
-    data : xarray.Dataset, or a dataclass with a field ``published_in`` such as
-    netdyn_lib.experiments.benchmarks.Results path : pathlib.Path
-
-    Returns
-    -------
-    A new one of the same kind.
+    ``data`` are an xarray.Dataset, or a dataclass with a field ``published_in`` such as
+    :class:`netdyn_lib.experiments.benchmarks.Results`.
     """
     parts = path.parts
-    below = "/".join(
-        parts[len(parts) - parts[::-1].index("results") :] if "results" in parts else parts[-2:]
-    )
-    return (
-        data.assign_attrs({_ATTRIBUTE: below})
-        if isinstance(data, xr.Dataset)
-        else replace(data, **{_ATTRIBUTE: below})
-    )
+    first = len(parts) - parts[::-1].index("results") if "results" in parts else -2
+    told = {_ATTRIBUTE: "/".join(parts[first:])}
+    return data.assign_attrs(told) if isinstance(data, xr.Dataset) else replace(data, **told)
 
 
 def of(*data):
-    """The sources of some data, in order of appearance and each once.
+    """Return the sources of some data, in order of appearance and each once.
 
     Parameters
     ----------
@@ -414,7 +373,8 @@ def of(*data):
     Returns
     -------
     tuple of str
-        :data:`HERE`, or a file as ``"arms/usps.npz"``, within ``book/results``.  :data:`HERE` alone where there are no data.
+        :data:`HERE`, or a file as ``"arms/usps.npz"``, within ``book/results``.  :data:`HERE`
+        where there are no data.
 
     Raises
     ------
@@ -429,23 +389,20 @@ def _each(data):
         return
     if isinstance(data, xr.Dataset):
         yield data.attrs.get(_ATTRIBUTE, HERE)
-    elif isinstance(data, dict):
-        yield from _each(list(data.values()))
-    elif isinstance(data, list | tuple):
-        for one in data:
+    elif isinstance(data, dict | list | tuple):
+        for one in data.values() if isinstance(data, dict) else data:
             yield from _each(one)
     elif hasattr(data, "origin") and hasattr(data, "data"):
         yield from _each(data.data)
     elif hasattr(data, _ATTRIBUTE):
         yield getattr(data, _ATTRIBUTE) or HERE
     else:
-        raise TypeError(
-            f"{type(data).__name__} does not say where its numbers come from: give the datasets that it was made of"
-        )
+        what = f"{type(data).__name__} does not say where its numbers come from"
+        raise TypeError(f"{what}: give the datasets that it was made of")
 
 
 def shown(figure, *data):
-    """Let a figure say that it shows ``data``, as in :func:`of`; the figure.
+    """Let a figure say that it shows ``data``, as in :func:`of`; return the figure.
 
     One that says nothing shows what was computed here.
     """
@@ -454,12 +411,12 @@ def shown(figure, *data):
 
 
 def of_figure(figure):
-    """What :func:`shown` said of a figure."""
+    """Return what :func:`shown` said of a figure."""
     return getattr(figure, "netdyn_sources", (HERE,))
 
 
 def in_words(found):
-    """Sources as words, one after another.
+    """Return sources as words, one after another.
 
     >>> in_words(("computed here", "arms/usps.npz"))
     'computed here; published in arms/usps.npz'

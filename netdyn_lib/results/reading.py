@@ -1,4 +1,4 @@
-"""Read files that people or other programs wrote: a bad one is named, with place and likely cause."""
+"""Read files that people or other programs wrote: an error names the place and the likely cause."""
 
 import functools
 import json
@@ -67,7 +67,7 @@ def parsed_json(words, path):
 
 @contextmanager
 def of_kind(path, kind):
-    """Tell errors of a ``with`` block that takes a file's contents apart as :class:`Unreadable`.
+    """Raise errors of a ``with`` block that takes a file's contents apart as :class:`Unreadable`.
 
     It says that ``path`` is no ``kind``; errors that name the file already pass as they are.
     """

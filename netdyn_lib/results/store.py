@@ -1,26 +1,19 @@
-"""Computed results on disk: a folder of shards, each an archive of :mod:`~netdyn_lib.results.store`,
-whose names are here too.
+"""Computed results on disk: archives with a checksum, and stores of such archives.
 
-Processes share a store: each claims a shard before it computes it.
-
-Archives: arrays and metadata in one file, with a checksum, written whole or not at all.
-
-An archive is a NumPy ``.npz`` file with ``NAME.npy`` for each array, ``meta.json``
-and ``sha256``, which is taken over names, types, shapes and values of the arrays
-and over the metadata.  ``numpy.load(path)["NAME"]`` reads an array of it and
-``json.loads(numpy.load(path)["meta.json"])`` the metadata, without this library.
-The same arrays and metadata give the same bytes (with the same zlib).
-
-An archive is written beside its place and renamed into it: whatever stops a
-program, its name holds a whole archive, the one before, or nothing.
-
-Results that people read in an editor are JSON files, :func:`write_json`, whose checksum is
+An archive is a NumPy ``.npz`` file with ``NAME.npy`` for each array, ``meta.json`` and ``sha256``,
+which is taken over names, types, shapes and values of the arrays and over the metadata.
+``numpy.load(path)["NAME"]`` reads an array of it and ``json.loads(numpy.load(path)["meta.json"])``
+the metadata, without this library.  The same arrays and metadata give the same bytes (with the same
+zlib).  Results that people read in an editor are JSON files, :func:`write_json`, whose checksum is
 one of their fields.
 
-Files written whole or not at all, and locks that the kernel takes back from a process that dies.
+A store is a folder of archives, its shards.  Processes share it: each claims a shard before it
+computes it, and the kernel takes the lock back from a process that dies.
 
-A file that is being written is ``.NAME.PID.HOST-TOKEN.partial`` beside its place: hidden, locked,
-and of its writer alone.  What dead processes left behind is found by that.
+Files are written beside their place and renamed into it: whatever stops a program, a name holds a
+whole file, the one before, or nothing.  A file that is being written is
+``.NAME.PID.HOST-TOKEN.partial``: hidden, locked, and of its writer alone.  What dead processes left
+behind is found by that.
 """
 
 import errno
@@ -75,7 +68,7 @@ def published_names(folder):
 
 @dataclass(frozen=True)
 class Shard:
-    """What was written under ``key``: ``arrays``, a dict of name to ndarray, and ``meta``, a dict."""
+    """What was written under ``key``: ``arrays``, name → ndarray, and ``meta``, a dict."""
 
     key: str
     arrays: dict
@@ -126,7 +119,8 @@ class Store:
         path = self.path(key)
         if not isinstance(meta, dict) or "key" in meta:
             raise ValueError(
-                f"shard {key}: meta must be a dict without 'key', which the store writes; got {meta!r}"
+                f"shard {key}: meta must be a dict without 'key', which the store writes; "
+                f"got {meta!r}"
             )
         return write_archive(path, arrays, {**meta, "key": key})
 
@@ -245,9 +239,12 @@ class DamagedShard(ValueError):
         self.path, self.what, self.stored, self.found = Path(path), what, stored, found
 
     def __str__(self):
-        sums = f" (checksum written: {self.stored or 'unknown'}; of what it holds now: {self.found or 'unknown'})"
-        cure = "Set it aside with Store.set_aside and compute it again; a published file, fetch it again."
-        return f"{self.path} is damaged: {self.what}{sums}. {cure}"
+        stored, found = self.stored or "unknown", self.found or "unknown"
+        return (
+            f"{self.path} is damaged: {self.what} (checksum written: {stored}; of what it holds "
+            f"now: {found}). Set it aside with Store.set_aside and compute it again; a published "
+            "file, fetch it again."
+        )
 
 
 def key(description):
@@ -412,8 +409,8 @@ def unwritten(path, size, error):
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return StoreError(
         error.errno,
-        f"{path.name} was not written ({error.strerror or error}): it needs {size} bytes, and the disk of "
-        f"{path.parent} has {free}. Everything finished before it is kept: "
+        f"{path.name} was not written ({error.strerror or error}): it needs {size} bytes, and the "
+        f"disk of {path.parent} has {free}. Everything finished before it is kept: "
         f"{'make room' if full else 'see that the folder can be written'} and run again",
     )
 
@@ -439,7 +436,8 @@ def _exact(value, name):
             raise ValueError(f"{name} = {value}: JSON has no NaN and no infinity; use None or text")
     elif not (value is None or isinstance(value, (str, int))):
         raise TypeError(
-            f"{name} is a {type(value).__name__}, which JSON cannot state exactly: give a plain number"
+            f"{name} is a {type(value).__name__}, which JSON cannot state exactly: give a plain "
+            "number"
         )
 
 
@@ -452,7 +450,8 @@ def _encode(arrays, meta):
         plain[name] = np.asarray(array, order="C")
         if plain[name].dtype.kind not in "biufcSUmM":
             raise ValueError(
-                f"array {name!r} is of type {plain[name].dtype}: only numbers, text, bytes and dates"
+                f"array {name!r} is of type {plain[name].dtype}: only numbers, text, bytes and "
+                "dates"
             )
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:

@@ -9,13 +9,16 @@ forget that they were alike.  So a slope says nothing by itself, and what is sig
 against surrogates that have the values and the spectrum of the series, by :func:`calibrate`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from ..statistics.intervals import bootstrap_interval, real_array
+from ..statistics.intervals import Interval, bootstrap_interval, real_array
+from ..validation import whole
 from .autocorrelation import checked, surrogate
 
 
@@ -39,17 +42,25 @@ class Divergence:
     dimension: int
 
     @property
-    def curves(self):
-        """Mean distance d_n over the neighbours, (R, N + 1)."""
+    def curves(self) -> np.ndarray:
+        """Return the mean distance d_n over the neighbours, (R, N + 1)."""
         return self.distances.mean(1)
 
     @property
-    def log_curves(self):
-        """ln d_n, (R, N + 1); NaN where all neighbours coincide with the reference."""
+    def log_curves(self) -> np.ndarray:
+        """Return ln d_n, (R, N + 1); NaN where all neighbours coincide with the reference."""
         return log_distance(self.curves)
 
 
-def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, steps=10, seed=0):
+def divergence(
+    series: ArrayLike,
+    references: int = 1000,
+    dimension: int = 1,
+    neighbours: int = 10,
+    theiler: int = 10,
+    steps: int = 10,
+    seed: int = 0,
+) -> Divergence:
     """Follow the nearest neighbours of reference points of a series (Kantz, Phys. Lett. A 185, 77,
     1994).
 
@@ -85,25 +96,17 @@ def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, 
         For NaN, any size below its least value, or a series too short to hold
         k neighbours outside the Theiler window of each reference.
     """
-    series = checked(series)
-    for name, value, least in (
-        ("references", references, 1),
-        ("dimension", dimension, 1),
-        ("neighbours", neighbours, 1),
-        ("theiler", theiler, 0),
-        ("steps", steps, 1),
-    ):
-        if value < least:
-            raise ValueError(f"{name} = {value} is below its least value {least}")
-    times = np.arange(dimension - 1, len(series) - steps)
+    values = checked(series)
+    sizes = dict(references=references, dimension=dimension, neighbours=neighbours, steps=steps)
+    for name, size in (sizes | dict(theiler=theiler)).items():
+        whole(size, name, 0 if name == "theiler" else 1)
+    times = np.arange(dimension - 1, len(values) - steps)
     near = 2 * theiler + 1  # candidates that the Theiler window excludes, at most
     if len(times) < neighbours + near:
-        raise ValueError(
-            f"a series of {len(series)} has {max(len(times), 0)} states with {steps} steps ahead, but "
-            f"{neighbours} neighbours outside a Theiler window of {theiler} need at least {neighbours + near}: "
-            "lengthen it, or ask for fewer"
-        )
-    states = np.stack([series[times - lag] for lag in range(dimension)], axis=1)  # (states, m)
+        has = f"a series of {len(values)} has {len(times)} states with {steps} steps ahead"
+        needs = f"{neighbours} neighbours outside a Theiler window of {theiler} need at least"
+        raise ValueError(f"{has}, but {needs} {neighbours + near}: lengthen it, or ask for fewer")
+    states = np.stack([values[times - lag] for lag in range(dimension)], axis=1)  # (states, m)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(len(times), min(references, len(times)), replace=False))
     # (R, k + near), nearest first
@@ -112,19 +115,19 @@ def divergence(series, references=1000, dimension=1, neighbours=10, theiler=10, 
     first = np.argsort(~apart, axis=1, kind="stable")[:, :neighbours]
     partner = times[np.take_along_axis(found, first, axis=1)]  # (R, k)
     ahead = np.arange(steps + 1)
-    own = series[times[chosen][:, None] + ahead]  # (R, N + 1)
-    distances = np.abs(series[partner[..., None] + ahead] - own[:, None])
+    own = values[times[chosen][:, None] + ahead]  # (R, N + 1)
+    distances = np.abs(values[partner[..., None] + ahead] - own[:, None])
     return Divergence(times[chosen], own[:, 0], distances, dimension)
 
 
-def log_distance(distance):
-    """ln d of distances of any shape, NaN where d is exactly zero.
+def log_distance(distance: ArrayLike) -> np.ndarray:
+    """Return ln d of distances of any shape, NaN where d is exactly zero.
 
     >>> log_distance(np.array([1.0, 0.0])).tolist()
     [0.0, nan]
     """
-    distance = np.asarray(distance, dtype=float)
-    return np.log(distance, out=np.full(distance.shape, np.nan), where=distance > 0)
+    d = np.asarray(distance, dtype=float)
+    return np.log(d, out=np.full(d.shape, np.nan), where=d > 0)
 
 
 @dataclass(frozen=True)
@@ -143,11 +146,11 @@ class Expansion:
     last: int
 
     @property
-    def undefined(self):
-        """References without a slope; (R,) bool."""
+    def undefined(self) -> np.ndarray:
+        """Return the references without a slope; (R,) bool."""
         return np.isnan(self.slope)
 
-    def significant(self, threshold=0.05):
+    def significant(self, threshold: float = 0.05) -> np.ndarray:
         """Return which references have slope > 0 and p below the threshold; (R,) bool, false where
         undefined.
 
@@ -157,8 +160,8 @@ class Expansion:
         return (self.slope > 0) & (self.p < threshold)
 
 
-def expansion(log_curves, first=1, last=None):
-    """Least-squares line through ln d_n, n = first … last, of each reference.
+def expansion(log_curves: ArrayLike, first: int = 1, last: int | None = None) -> Expansion:
+    """Fit a least-squares line through ln d_n, n = first … last, of each reference.
 
     The test is Student's, one-sided: t = slope / (its standard error), with the number of points
     less two degrees of freedom.  Successive ln d_n are correlated, and grow in noise with a memory
@@ -186,19 +189,16 @@ def expansion(log_curves, first=1, last=None):
     """
     logs = real_array(log_curves, "log_curves")
     if logs.ndim != 2:
-        raise ValueError(
-            f"log_curves of shape {logs.shape}: one row for each reference is needed, (R, N + 1)"
-        )
+        what = f"log_curves of shape {logs.shape}"
+        raise ValueError(f"{what}: one row for each reference is needed, (R, N + 1)")
     if np.isinf(logs).any():
-        raise ValueError(
-            f"{int(np.isinf(logs).sum())} logarithms are infinite: take none of a distance of zero, leave NaN"
-        )
+        what = f"{int(np.isinf(logs).sum())} logarithms are infinite"
+        raise ValueError(f"{what}: take none of a distance of zero, leave NaN")
     steps = logs.shape[1] - 1
     last = steps if last is None else last
     if not 0 <= first <= last - 2 or last > steps:
-        raise ValueError(
-            f"range n = {first} … {last} must hold 3 points or more within 0 … {steps}"
-        )
+        what = f"range n = {first} … {last}"
+        raise ValueError(f"{what} must hold 3 points or more within 0 … {steps}")
     y = logs[:, first : last + 1]  # (R, n)
     n = np.arange(first, last + 1.0)
     x = n - n.mean()
@@ -213,21 +213,28 @@ def expansion(log_curves, first=1, last=None):
 
 @dataclass(frozen=True)
 class Calibration:
-    """The threshold on p that references of the null model pass with the stated probability.
+    """The threshold on p that 5% of the null model's references pass.
 
     ``nominal`` is the share of these references with p < 0.05: what the
-    uncorrected test calls significant where there is nothing.
+    uncorrected test calls significant where there is nothing.  ``slope`` is their mean slope, which
+    shows the bias of a fit from n = 0.
     """
 
     threshold: float
-    level: float
     nominal: float
     slope: float
     references: int
 
 
-def calibrate(series, level=0.05, copies=10, first=1, last=None, seed=0, null=surrogate, **options):
-    """Threshold on p at which references of a null model seem to expand with probability ``level``.
+def calibrate(
+    series: ArrayLike,
+    null: Callable = surrogate,
+    copies: int = 10,
+    first: int = 1,
+    seed: int = 0,
+    **options,
+) -> Calibration:
+    """Return the threshold on p at which 5% of the references of a null model seem to expand.
 
     The null model is by default a linear process with the values and the spectrum
     of the series.  Shuffles have its values alone, and do not suffice:
@@ -239,56 +246,41 @@ def calibrate(series, level=0.05, copies=10, first=1, last=None, seed=0, null=su
     Parameters
     ----------
     series : array, shape (T,)
-    level : float
-        False-positive rate wanted, in (0, 1).
-    copies : int
-        Series drawn from the null model; their references are pooled.
     null : callable
         ``null(series, seed)``: :func:`netdyn_lib.series.autocorrelation.surrogate` or, for the null
         model of independent values, :func:`netdyn_lib.series.autocorrelation.shuffled`.
-    first, last : int
+    copies : int
+        Series drawn from the null model; their references are pooled.
+    first : int
         As for :func:`expansion`.
     **options
         As for :func:`divergence`.
 
-    Returns
-    -------
-    Calibration
-        ``threshold`` for :meth:`Expansion.significant`; ``slope``, the mean
-        slope of the null model's references, shows the bias of a fit from n = 0.
-
     Raises
     ------
     ValueError
-        For no copies, a level outside (0, 1), or copies of which no
-        reference has a defined slope.
+        For copies of which no reference has a defined slope.
     """
-    series = checked(series)
-    if copies < 1:
-        raise ValueError(f"{copies} copies: the null model needs at least 1")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level} is outside (0, 1)")
+    values = checked(series)
     rng = np.random.default_rng(seed)
     fits = []
-    for draw, chosen in rng.integers(2**31, size=(copies, 2)):
-        control = divergence(null(series, draw), seed=chosen, **options)
-        fits.append(expansion(control.log_curves, first, last))
+    for draw, chosen in rng.integers(2**31, size=(whole(copies, "copies", 1), 2)):
+        control = divergence(null(values, draw), seed=chosen, **options)
+        fits.append(expansion(control.log_curves, first))
     slope = np.concatenate([f.slope for f in fits])
     p = np.concatenate([f.p for f in fits])
-    defined = ~np.isnan(p)
-    if not defined.any():
-        raise ValueError(
-            "no reference of the null model has a defined slope: the series takes too few distinct values"
-        )
-    slope, p = slope[defined], p[defined]
+    slope, p = slope[~np.isnan(p)], p[~np.isnan(p)]
+    if not len(p):
+        what = "no reference of the null model has a defined slope"
+        raise ValueError(f"{what}: the series takes too few distinct values")
     nominal = float((p < 0.05).mean())
-    return Calibration(
-        float(np.quantile(p, level)), level, nominal, float(slope.mean()), len(slope)
-    )
+    return Calibration(float(np.quantile(p, 0.05)), nominal, float(slope.mean()), len(slope))
 
 
-def global_exponent(log_curves, first=1, last=None, level=0.95, resamples=2000, seed=0):
-    """Slope of the mean of ln d_n over all references, with its bootstrap interval.
+def global_exponent(
+    log_curves: ArrayLike, first: int = 1, last: int | None = None, seed: int = 0
+) -> Interval:
+    """Return the slope of the mean of ln d_n over all references, with its bootstrap interval.
 
     This is Kantz's S(n) and its slope, per step, on the range stated;
     references are resampled as if independent.  The slope of a mean is the mean
@@ -319,7 +311,7 @@ def global_exponent(log_curves, first=1, last=None, level=0.95, resamples=2000, 
     slopes = fit.slope[~fit.undefined]
     if len(slopes) < 2:
         raise ValueError(
-            f"{len(slopes)} of {len(fit.slope)} references have a defined slope: the others meet a distance of exactly "
-            "zero, as on an exactly periodic stretch"
+            f"{len(slopes)} of {len(fit.slope)} references have a defined slope: "
+            "the others meet a distance of exactly zero, as on an exactly periodic stretch"
         )
-    return bootstrap_interval(slopes, level=level, resamples=resamples, seed=seed)
+    return bootstrap_interval(slopes, seed=seed)

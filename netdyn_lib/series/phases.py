@@ -13,11 +13,14 @@ drift.
 Switches between phases: when a series leaves one, and whether several series switch together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import binary_dilation
 
-from ..statistics.intervals import clustered_interval
+from ..statistics.intervals import Interval, clustered_interval
 
 IRREGULAR, FIXED = 0, 1
 KINDS = ("fixed", "period 3", "other period", "irregular")
@@ -26,16 +29,13 @@ KINDS = ("fixed", "period 3", "other period", "irregular")
 _ULPS = 64
 
 
-def name(label):
-    """A label in words.
-
-    >>> name(0), name(1), name(3)
-    ('irregular', 'fixed', 'period 3')
-    """
-    return {IRREGULAR: "irregular", FIXED: "fixed"}.get(int(label), f"period {int(label)}")
-
-
-def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
+def classify(
+    series: ArrayLike,
+    block: int = 60,
+    tolerance: float = 1e-3,
+    longest: int = 12,
+    scale: ArrayLike | str | None = None,
+) -> np.ndarray:
     """Label each block of a series by its period.
 
     The label is the smallest q in 1 … ``longest`` with
@@ -77,40 +77,38 @@ def classify(series, block=60, tolerance=1e-3, longest=12, scale=None):
     >>> classify(np.tile([0.0, 1.0, 5.0], 40)).tolist()
     [3, 3]
     """
-    given, series = np.asarray(series), np.asarray(series, dtype=float)
+    given, values = np.asarray(series), np.asarray(series, dtype=float)
     if longest < 1 or block < 2 * longest:
-        raise ValueError(
-            f"a block of {block} cannot show a period of {longest}: it must hold two of at least 1 step"
-        )
-    if series.ndim < 1 or len(series) < block:
-        raise ValueError(f"a series of shape {series.shape} is shorter than one block of {block}")
-    if not np.isfinite(series).all():
-        step = int(np.argwhere(~np.isfinite(series))[0, 0])
-        raise ValueError(
-            f"the series holds NaN or infinite values from step {step}: leave diverged trajectories out"
-        )
+        what = f"a block of {block} cannot show a period of {longest}"
+        raise ValueError(f"{what}: it must hold two of at least 1 step")
+    if values.ndim < 1 or len(values) < block:
+        raise ValueError(f"a series of shape {values.shape} is shorter than one block of {block}")
+    if not np.isfinite(values).all():
+        step = int(np.argwhere(~np.isfinite(values))[0, 0])
+        what = f"the series holds NaN or infinite values from step {step}"
+        raise ValueError(f"{what}: leave diverged trajectories out")
     if scale is None or isinstance(scale, str):
-        kind, scale = scale, np.ptp(series, axis=0)
-        if kind is not None and kind != "widest":
-            raise ValueError(f"unknown scale {kind!r}; known: 'widest', numbers, or None")
-        scale = scale.max(-1, keepdims=True) if kind else scale
-    scale = np.asarray(scale, dtype=float)
-    if not tolerance >= 0 or not np.all(scale >= 0):
-        raise ValueError(
-            f"tolerance {tolerance} and scale (least {np.min(scale)}) must not be negative"
-        )
-    blocks = in_blocks(series, block)
-    labels = np.zeros((len(blocks), *series.shape[1:]), dtype=int)
+        if scale not in (None, "widest"):
+            raise ValueError(f"unknown scale {scale!r}; known: 'widest', numbers, or None")
+        ranges = np.ptp(values, axis=0)
+        widths = ranges.max(-1, keepdims=True) if scale == "widest" else ranges
+    else:
+        widths = np.asarray(scale, dtype=float)
+    if not tolerance >= 0 or not np.all(widths >= 0):
+        least = f"tolerance {tolerance} and scale (least {np.min(widths)})"
+        raise ValueError(f"{least} must not be negative")
+    blocks = in_blocks(values, block)
+    labels = np.zeros((len(blocks), *values.shape[1:]), dtype=int)
     floor = rounding(np.abs(in_blocks(given, block)).max(axis=1))  # (blocks, ...)
-    most = np.maximum(tolerance * scale, floor)
+    most = np.maximum(tolerance * widths, floor)
     for q in range(longest, 0, -1):
         worst = np.abs(blocks[:, q:] - blocks[:, :-q]).max(axis=1)  # (blocks, ...)
         labels[worst <= most] = q
     return labels
 
 
-def rounding(values):
-    """Differences between numbers of such sizes that are rounding: 64 ε |values|.
+def rounding(values: ArrayLike) -> np.ndarray:
+    """Return the differences between numbers of such sizes that are rounding: 64 ε |values|.
 
     ε is the machine's for the precision of ``values``; the result has their shape.
 
@@ -122,16 +120,16 @@ def rounding(values):
     return _ULPS * precision.eps * np.abs(values)
 
 
-def in_blocks(series, block):
-    """A series (T, ...) cut into blocks, (T // block, block, ...); steps left over at the end are
-    dropped.
+def in_blocks(series: np.ndarray, block: int) -> np.ndarray:
+    """Return a series (T, ...) cut into blocks, (T // block, block, ...), less what is left over at
+    the end.
     """
     count = len(series) // block
     return series[: count * block].reshape(count, block, *series.shape[1:])
 
 
-def kinds(labels):
-    """Labels as positions in ``KINDS``.
+def kinds(labels: ArrayLike) -> np.ndarray:
+    """Return labels as positions in ``KINDS``.
 
     >>> kinds(np.array([1, 3, 6, 0])).tolist()
     [0, 1, 2, 3]
@@ -140,8 +138,10 @@ def kinds(labels):
     return np.select([labels == FIXED, labels == 3, labels > 1], [0, 1, 2], 3)
 
 
-def confusion(true, predicted):
-    """Blocks by true kind (row) and predicted kind (column); (4, 4) int, in the order of ``KINDS``."""
+def confusion(true: ArrayLike, predicted: ArrayLike) -> np.ndarray:
+    """Count blocks by true kind (row) and predicted kind (column), (4, 4), in the order of
+    ``KINDS``.
+    """
     matrix = np.zeros((len(KINDS), len(KINDS)), dtype=int)
     np.add.at(matrix, (kinds(true).ravel(), kinds(predicted).ravel()), 1)
     return matrix
@@ -157,21 +157,20 @@ class Runs:
     length: np.ndarray
     label: np.ndarray
 
-    def longest(self, label):
-        """``(start, stop)`` of the longest phase of this label, the first of equals.
+    def longest(self, label: int) -> tuple[int, int]:
+        """Return ``(start, stop)`` of the longest phase of this label, the first of equals.
 
         Raises ValueError when there is none.
         """
         here = np.flatnonzero(self.label == label)
         if not len(here):
-            raise ValueError(
-                f"no phase is {name(label)}; there are: {', '.join(name(k) for k in np.unique(self.label))}"
-            )
+            known = ", ".join(map(str, np.unique(self.label)))
+            raise ValueError(f"no phase has the label {label}; there are: {known}")
         k = here[np.argmax(self.length[here])]
         return int(self.start[k]), int(self.start[k] + self.length[k])
 
 
-def runs(labels):
+def runs(labels: ArrayLike) -> Runs:
     """Join blocks of one label into phases.
 
     Parameters
@@ -195,35 +194,15 @@ def runs(labels):
     return Runs(start, np.diff(np.r_[start, len(labels)]), labels[start])
 
 
-def shares(labels, skip=0):
-    """Share of each label among the blocks from ``skip`` on, by label: a dict, most frequent first."""
+def shares(labels: ArrayLike, skip: int = 0) -> dict[int, float]:
+    """Return the share of each label among the blocks from ``skip`` on, most frequent first."""
     values, counts = np.unique(np.asarray(labels)[skip:], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return {int(values[k]): float(counts[k] / counts.sum()) for k in order}
 
 
-def has(labels, label, skip=0):
-    """Whether each trajectory has a block of this label, from block ``skip`` on; (B, ...) to (...)
-    bool.
-    """
-    return (np.asarray(labels)[skip:] == label).any(0)
-
-
-def part(labels, skip=0, first=0):
-    """Mask of the blocks from ``skip`` on, of the trajectories from ``first`` on; (B, n) bool."""
-    mask = np.zeros(np.shape(labels), dtype=bool)
-    mask[skip:, first:] = True
-    return mask
-
-
-def members(mask):
-    """Trajectory of each block that a (B, n) mask selects, in the order in which it selects them."""
-    return np.nonzero(mask)[1]
-
-
-def sample(mask, count=1):
-    """At most ``count`` of the blocks in a (B, n) mask, evenly spread: their blocks and their
-    trajectories.
+def sample(mask: np.ndarray, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most ``count`` blocks of a (B, n) mask, evenly spread, and their trajectories.
 
     Raises ValueError when the mask is empty.
 
@@ -237,8 +216,8 @@ def sample(mask, count=1):
     return block[chosen], trajectory[chosen]
 
 
-def blocks_of(values, mask, most=40, block=60):
-    """A series in some of its blocks.
+def blocks_of(values: ArrayLike, mask: np.ndarray, most: int = 40, block: int = 60) -> np.ndarray:
+    """Return a series in some of its blocks.
 
     Parameters
     ----------
@@ -255,53 +234,6 @@ def blocks_of(values, mask, most=40, block=60):
     starts, trajectories = sample(mask, most)
     epochs = starts[:, None] * block + np.arange(block)
     return np.asarray(values)[epochs, trajectories[:, None]]
-
-
-def order(labels, kappa):
-    """Trajectories sorted by a number they end with, and among equals by their share of irregular
-    blocks.
-
-    ``labels`` (B, n) and ``kappa`` (B, n), NaN allowed; the result (n,) are
-    positions.
-    """
-    last = np.round(np.nan_to_num(np.asarray(kappa)[-1]))
-    return np.lexsort(((np.asarray(labels) == IRREGULAR).mean(0), last))
-
-
-def first(mask, count):
-    """The first ``count`` trajectories in a (n,) mask.
-
-    >>> first([False, True, True, True], 2)
-    array([1, 2])
-    """
-    return np.flatnonzero(mask)[:count]
-
-
-def representatives(labels, skip=0, period=3):
-    """Four trajectories that show the range of behaviour, chosen by their labels alone.
-
-    ``fixed``, ``periodic`` and ``irregular`` have the largest share of blocks
-    of that kind; ``mixed`` has the largest smaller one of its shares of
-    periodic and irregular blocks.  Among equals the first is taken.
-
-    Parameters
-    ----------
-    labels : array of int, shape (B, n)
-    skip : int
-        Blocks left out at the start.
-    period : int
-
-    Returns
-    -------
-    dict of str to int
-        Trajectory by kind, in the order fixed, mixed, periodic, irregular.
-    """
-    late = np.asarray(labels)[skip:]
-    fixed, periodic, irregular = ((late == k).mean(0) for k in (FIXED, period, IRREGULAR))
-    scores = dict(
-        fixed=fixed, mixed=np.minimum(periodic, irregular), periodic=periodic, irregular=irregular
-    )
-    return {kind: int(np.argmax(score)) for kind, score in scores.items()}
 
 
 @dataclass(frozen=True)
@@ -331,35 +263,11 @@ class Bands:
     member: np.ndarray
     when: np.ndarray
 
-    def by_age(self, values, count, levels=(0.1, 0.5, 0.9)):
-        """Quantiles of values (K, ...) of the blocks, for each place in time; (levels, count), NaN
-        for none.
-        """
-        found = np.full((len(levels), count), np.nan)
-        for k in np.unique(self.when):
-            found[:, k] = np.quantile(values[self.when == k], levels)
-        return found
 
-    def narrowing(self, block=60, skip=0, rounding=1e-12, seed=0):
-        """Power of the epoch with which the widest band of a block shrinks.
+def measure(series: ArrayLike, labels: ArrayLike, period: int = 3, block: int = 60) -> Bands:
+    """Return the regions visited in the blocks of one period (Danovski 2024, footnote 3).
 
-        The slope of ln(width) against ln(epoch in the middle of the block),
-        over the blocks from ``skip`` on whose band is wider than ``rounding``
-        times its largest value, as an Interval by resampling trajectories.
-        """
-        width = self.width.max(1)
-        keep = (self.when >= skip) & (width > rounding * np.abs(self.centre).max(1))
-        rows = np.stack([np.log((self.when[keep] + 0.5) * block), np.log(width[keep])], axis=1)
-        return clustered_interval(rows, self.member[keep], _slope, seed=seed)
-
-
-def _slope(rows):
-    x, y = (rows - rows.mean(0)).T
-    return (x @ y) / (x @ x)
-
-
-def measure(series, labels, period=3, block=60, rounding=1e-12):
-    """Regions visited in the blocks of one period (D, footnote 3).
+    Rises smaller than 1e-12 of the largest value of the block count as rounding.
 
     Parameters
     ----------
@@ -368,9 +276,6 @@ def measure(series, labels, period=3, block=60, rounding=1e-12):
         From :func:`netdyn_lib.series.phases.classify` with the same block.
     period : int
         At least 2, dividing the block.
-    rounding : float
-        Rises smaller than this, relative to the largest value of the block,
-        count as rounding.
 
     Returns
     -------
@@ -393,36 +298,14 @@ def measure(series, labels, period=3, block=60, rounding=1e-12):
     low, high = visits.min(1), visits.max(1)
     order = np.argsort(low, axis=1)
     low, high, centre = (np.take_along_axis(v, order, 1) for v in (low, high, visits.mean(1)))
-    slack = rounding * np.abs(chosen).max(1)[:, None]
+    slack = 1e-12 * np.abs(chosen).max(1)[:, None]
     decaying = np.take_along_axis(np.diff(visits, axis=1).max(1) <= slack, order, 1)
     when, member = np.nonzero(np.asarray(labels) == period)
     return Bands(high - low, centre, (low[:, 1:] - high[:, :-1]).min(1), decaying, member, when)
 
 
-def settled(series, labels, below, block=60):
-    """Which trajectories settle to a small value, and which of them leave it again.
-
-    A block is settled when it is fixed and its mean is below ``below``.
-
-    Parameters
-    ----------
-    series : array, shape (T, n)
-    labels : array of int, shape (T // block, n)
-    below : float
-    block : int
-
-    Returns
-    -------
-    tuple of array of bool, shape (n,)
-        Has a settled block; has a block that is not settled after its first one.
-    """
-    quiet = (np.asarray(labels) == FIXED) & (in_blocks(np.asarray(series), block).mean(1) < below)
-    since = np.maximum.accumulate(quiet, axis=0)
-    return quiet.any(0), (since & ~quiet).any(0)
-
-
-def departure(series, start, period, tolerance=1e-3, scale=None):
-    """First step from ``start`` on at which a series no longer returns after ``period`` steps.
+def departure(series: ArrayLike, start: int, period: int, tolerance: float = 1e-3) -> np.ndarray:
+    """Return the first step at which a series no longer returns after ``period`` steps, (...).
 
     Parameters
     ----------
@@ -430,13 +313,13 @@ def departure(series, start, period, tolerance=1e-3, scale=None):
     start : int
     period : int
         A constant series, too, returns after it.
-    tolerance, scale
-        As for :func:`netdyn_lib.series.phases.classify`.
+    tolerance : float
+        Relative to the range of each series, as for :func:`classify`.
 
     Returns
     -------
     array of float, shape (...)
-        The first t >= start with ``|s(t + period) - s(t)| > tolerance * scale``, and
+        The first t >= start with ``|s(t + period) - s(t)| > tolerance * range``, and
         beyond the rounding of s; NaN where the series always returns.
 
     Raises
@@ -444,36 +327,20 @@ def departure(series, start, period, tolerance=1e-3, scale=None):
     ValueError
         For a start or period outside the series.
     """
-    series = np.asarray(series)
-    if period < 1 or not 0 <= start < len(series) - period:
-        raise ValueError(
-            f"start {start} and period {period} must lie within a series of {len(series)}"
-        )
-    scale = np.ptp(series, axis=0) if scale is None else scale
-    before, after = series[start:-period], series[start + period :]
+    values = np.asarray(series)
+    if period < 1 or not 0 <= start < len(values) - period:
+        within = f"must lie within a series of {len(values)}"
+        raise ValueError(f"start {start} and period {period} {within}")
+    before, after = values[start:-period], values[start + period :]
     floor = rounding(np.maximum(np.abs(before), np.abs(after)))
-    gone = np.abs(after - before) > np.maximum(tolerance * np.asarray(scale), floor)
+    gone = np.abs(after - before) > np.maximum(tolerance * np.ptp(values, axis=0), floor)
     return np.where(gone.any(0), start + gone.argmax(0), np.nan)
 
 
-def intermittent(labels, skip=0):
-    """Whether each series has irregular blocks and regular ones, from block ``skip`` on; (B, ...)
-    to (...) bool.
-    """
-    irregular = np.asarray(labels)[skip:] == IRREGULAR
-    return irregular.any(0) & ~irregular.all(0)
-
-
-def switches(labels):
-    """Where each series turns irregular and where it stops: two (B - 1, ...) bool arrays, onsets
-    and ends.
-    """
-    turn = np.diff((np.asarray(labels) == IRREGULAR).astype(int), axis=0)
-    return turn == 1, turn == -1
-
-
-def most_intermittent(labels, groups, count=3, skip=0):
-    """The series most evenly divided between irregular and regular blocks, no two of one group.
+def most_intermittent(
+    labels: ArrayLike, groups: Sequence, count: int = 3, skip: int = 0
+) -> list[int]:
+    """Return the series most evenly divided between irregular and regular blocks, one of a group.
 
     Parameters
     ----------
@@ -487,20 +354,16 @@ def most_intermittent(labels, groups, count=3, skip=0):
     Returns
     -------
     list of int
-        At most ``count`` intermittent series: those with the largest smaller
-        one of the two shares first, the first of equals.
+        At most ``count`` series with irregular blocks and regular ones: those with the largest
+        smaller one of the two shares first, the first of equals.
     """
     share = (np.asarray(labels)[skip:] == IRREGULAR).mean(0)
     evenness = np.minimum(share, 1 - share)
-    chosen = []
+    chosen: dict = {}  # by group
     for k in np.argsort(-evenness, kind="stable"):
-        if (
-            evenness[k] > 0
-            and groups[k] is not None
-            and groups[k] not in [groups[j] for j in chosen]
-        ):
-            chosen.append(int(k))
-    return chosen[:count]
+        if evenness[k] > 0 and groups[k] is not None:
+            chosen.setdefault(groups[k], int(k))
+    return list(chosen.values())[:count]
 
 
 @dataclass(frozen=True)
@@ -518,8 +381,10 @@ class Coincidence:
     p: float
 
 
-def coincidence(labels, window=1, shifts=1000, seed=0):
-    """Do series turn irregular, and regular again, together?
+def coincidence(
+    labels: ArrayLike, window: int = 1, shifts: int = 1000, seed: int = 0
+) -> Coincidence:
+    """Compare how often series turn irregular, or regular again, together with what chance gives.
 
     A switch counts as shared when another series has a switch of the same
     kind within ``window`` blocks of it.
@@ -533,44 +398,35 @@ def coincidence(labels, window=1, shifts=1000, seed=0):
         Random cyclic shifts of the null model.
     seed : int
 
-    Returns
-    -------
-    Coincidence
-
     Raises
     ------
     ValueError
-        For fewer than two series, a negative window, or no shifts.
+        For fewer than two series.
     """
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.shape[1] < 2:
-        raise ValueError(
-            f"labels of shape {labels.shape}: switches coincide between at least 2 series"
-        )
-    if window < 0 or shifts < 1:
-        raise ValueError(
-            f"window {window} must not be negative, and shifts {shifts} must be at least 1"
-        )
-    kinds = switches(labels)
-    total = int(sum(k.sum() for k in kinds))
+        shape = f"labels of shape {labels.shape}"
+        raise ValueError(f"{shape}: switches coincide between at least 2 series")
+    kinds_of = _switches(labels)
+    total = int(kinds_of.sum())
     if not total:
         return Coincidence(np.nan, 0, np.nan, np.nan)
-    share = _shared(kinds, window) / total
-    rng = np.random.default_rng(seed)
+    share = _shared(kinds_of, window) / total
+    rng, steps = np.random.default_rng(seed), np.arange(kinds_of.shape[1])[:, None]
     null = np.empty(shifts)
     for k in range(shifts):
-        by = rng.integers(len(kinds[0]), size=labels.shape[1])
-        rolled = [
-            np.stack([np.roll(kind[:, j], by[j]) for j in range(len(by))], axis=1) for kind in kinds
-        ]
+        by = rng.integers(len(steps), size=labels.shape[1])
+        rolled = np.take_along_axis(kinds_of, ((steps - by) % len(steps))[None], axis=1)
         null[k] = _shared(rolled, window) / total
-    return Coincidence(
-        float(share), total, float(null.mean()), float((1 + (null >= share).sum()) / (1 + shifts))
-    )
+    p = float((1 + (null >= share).sum()) / (1 + shifts))
+    return Coincidence(float(share), total, float(null.mean()), p)
 
 
-def pooled_coincidence(labels, groups, count=3, window=1, skip=0):
-    """Share of switches that coincide, over the :func:`most_intermittent` series of many networks.
+def pooled_coincidence(
+    labels: ArrayLike, groups: Sequence, count: int = 3, window: int = 1, skip: int = 0
+) -> Interval:
+    """Return the share of switches that coincide, over the :func:`most_intermittent` series of many
+    networks, with its interval by resampling networks.
 
     Parameters
     ----------
@@ -580,34 +436,31 @@ def pooled_coincidence(labels, groups, count=3, window=1, skip=0):
     window : int
         As for :func:`coincidence`.
 
-    Returns
-    -------
-    Interval
-        The pooled share, with its interval by resampling networks.
-
     Raises
     ------
     ValueError
         When fewer than two networks switch.
     """
     labels = np.asarray(labels)
-    flags, networks = [], []
+    flags: list[float] = []
+    networks: list[int] = []
     for k in range(labels.shape[1]):
         chosen = most_intermittent(labels[:, k], groups, count, skip)
-        kinds_of = switches(labels[skip:, k][:, chosen])
-        total, shared = sum(int(kind.sum()) for kind in kinds_of), _shared(kinds_of, window)
+        kinds_of = _switches(labels[skip:, k][:, chosen])
+        total, shared = int(kinds_of.sum()), _shared(kinds_of, window)
         flags += [1.0] * shared + [0.0] * (total - shared)
         networks += [k] * total
     return clustered_interval(flags, networks)
 
 
-def _shared(kinds, window):
-    count = 0
-    for kind in kinds:  # (B - 1, P) bool
-        near = np.zeros(kind.shape, dtype=bool)
-        for lag in range(-window, window + 1):
-            cut = slice(max(lag, 0), len(kind) + min(lag, 0))
-            near[cut] |= kind[max(-lag, 0) : len(kind) + min(-lag, 0)]
-        others = near.sum(1, keepdims=True) - near
-        count += int((kind & (others > 0)).sum())
-    return count
+def _switches(labels):
+    """Where series (B, P) turn irregular, and where they stop: (2, B - 1, P) bool."""
+    turn = np.diff((labels == IRREGULAR).astype(int), axis=0)
+    return np.stack([turn == 1, turn == -1])
+
+
+def _shared(kinds_of, window):
+    """Number of switches (2, B - 1, P) that another series has within ``window`` blocks."""
+    near = binary_dilation(kinds_of, np.ones((1, 2 * window + 1, 1), dtype=bool))
+    others = near.sum(2, keepdims=True) - near
+    return int((kinds_of & (others > 0)).sum())

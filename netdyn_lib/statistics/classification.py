@@ -10,24 +10,29 @@ each class is counted.  ±inf is beyond every number.  A value beyond the range
 seen in training counts as at its end, and what training never saw (NaN in a
 feature that had none) is no evidence for either class.
 
-How well a score tells two classes apart: receiver operating characteristics.
-
-The area under the curve is the probability that a run of the class scores
+How well a score tells two classes apart: the area under the receiver operating
+characteristic is the probability that a run of the class scores
 higher than one outside it, ties counting half: 1 for perfect, 0.5 for no
 information (Hanley and McNeil, Radiology 143, 29, 1982).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
+from scipy.stats import mannwhitneyu
 from sklearn.naive_bayes import CategoricalNB, GaussianNB
 
 from ..validation import whole
 from .intervals import Interval, percentile_interval
 
-METHODS = ("binned", "gaussian", "ranked")
-_FLOOR = 1e-9  # of a feature's variance, added to that in each class, as scikit-learn's GaussianNB
+METHODS = ("binned", "ranked")
+#: Fewer runs in a class, in either half, are too few to be told apart.
+LEAST = 10
+_FOLDS = 5  # of cross-fitting
+_VALUES = 1_000_000  # resampled rows held at a time
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,20 @@ class Outcomes:
     diverged: np.ndarray
 
     @property
-    def counts(self):
-        """Number of runs by the name of their class."""
+    def counts(self) -> dict[str, int]:
+        """Return the number of runs by the name of their class."""
         return {name: int(getattr(self, name).sum()) for name in ("ideal", "middle", "failed")}
 
     @property
-    def shares(self):
-        """Share of runs by the name of their class; NaN for no runs."""
+    def shares(self) -> dict[str, float]:
+        """Return the share of runs by the name of their class; NaN for no runs."""
         runs = len(self.ideal)
         return {name: count / runs if runs else np.nan for name, count in self.counts.items()}
 
 
-def outcomes(final_loss, ideal=4.0, failed=100.0):
-    """Classes of training runs by their final loss (S: ideal below 4, failed above 100).
+def outcomes(final_loss: ArrayLike, ideal: float = 4.0, failed: float = 100.0) -> Outcomes:
+    """Return the classes of training runs by their final loss (Storm 2024: ideal below 4, failed
+    above 100).
 
     ``final_loss`` (n,) is NaN or infinite for a run that diverged, which has failed; a loss at a
     bound is in the middle. Raises ValueError for losses not (n,), or bounds not in order.
@@ -64,52 +70,42 @@ def outcomes(final_loss, ideal=4.0, failed=100.0):
     """
     loss = np.asarray(final_loss, dtype=float)
     if loss.ndim != 1:
-        raise ValueError(
-            f"final_loss of shape {loss.shape}: expected (n,), one number for each run"
-        )
+        raise ValueError(f"final_loss of shape {loss.shape}: expected (n,), a number for each run")
     if not ideal <= failed:
-        raise ValueError(
-            f"ideal = {ideal}, failed = {failed}: the bound of ideal runs must not lie above that of failed ones"
-        )
+        what = f"ideal = {ideal}, failed = {failed}"
+        raise ValueError(f"{what}: the bound of ideal runs must not lie above that of failed ones")
     diverged = ~np.isfinite(loss)
     good, bad = ~diverged & (loss < ideal), diverged | (loss > failed)
     return Outcomes(good, ~good & ~bad, bad, diverged)
 
 
-def split(count, seed, train=0.5, strata=None):
-    """A held-out split of ``count`` runs by one random permutation: ascending index arrays (train,
-    test).
+def split(count: int, seed: int, strata: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Split ``count`` runs in half by one random permutation: ascending index arrays (train, test).
 
-    ``train``: share of the training half, in (0, 1), rounded to whole runs.
-    ``strata`` (count,): a class for each run; every class is then split in
-    that share, up to one run.  Raises ValueError for a half without runs, or
-    not one stratum for each run.
+    Of an odd number, train has one more.  ``strata`` (count,) is a class for each run; every class
+    is then split in half, up to one run.  Raises ValueError for fewer than two runs, or not one
+    stratum for each.
 
-    >>> train, test = split(10, seed=0, train=0.7)
-    >>> len(train), sorted([*train, *test]) == list(range(10))
-    (7, True)
+    >>> train, test = split(9, seed=0)
+    >>> len(train), sorted([*train, *test]) == list(range(9))
+    (5, True)
     """
     count = whole(count, "count", 2, cause="a split has two halves")
     order = np.random.default_rng(seed).permutation(count)
     if strata is not None:
-        strata = np.asarray(strata)
-        if strata.shape != (count,):
+        kinds = np.asarray(strata)
+        if kinds.shape != (count,):
             raise ValueError(
-                f"strata of shape {strata.shape}: expected ({count},), one for each run"
+                f"strata of shape {kinds.shape}: expected ({count},), one for each run"
             )
-        order = order[np.argsort(strata[order], kind="stable")]
-    # Every k-th of a permutation is as random as its first part, and splits each stratum alike.
-    chosen = np.diff(np.floor(np.arange(count + 1) * train + 0.5)) > 0
-    if not 0 < train < 1 or chosen.all() or not chosen.any():
-        raise ValueError(
-            f"train = {train} of {count} runs leaves a half without runs: take a share between 0 and 1, or more runs"
-        )
-    return np.sort(order[chosen]), np.sort(order[~chosen])
+        order = order[np.argsort(kinds[order], kind="stable")]
+    # Every second of a permutation is as random as its first half, and splits each stratum alike.
+    return np.sort(order[::2]), np.sort(order[1::2])
 
 
-def as_flags(labels):
-    """``labels`` as an array of bool; ValueError for what is neither true nor false, such as a loss
-    or NaN.
+def as_flags(labels: ArrayLike) -> np.ndarray:
+    """Return ``labels`` as an array of bool; ValueError for what is neither true nor false, such as
+    a loss or NaN.
     """
     labels = np.asarray(labels)
     if not np.isin(labels, (0, 1)).all():
@@ -117,27 +113,34 @@ def as_flags(labels):
     return labels.astype(bool)
 
 
-def too_few(labels, rows, least, name):
-    """Why some rows will not do: a class of ``labels`` (n,) has fewer than ``least`` of them; ""
-    where they will.
+def too_few(labels: ArrayLike, rows: np.ndarray, name: str, least: int = LEAST) -> str:
+    """Return why some rows will not do, "" where they will: a class of ``labels`` (n,) has fewer
+    than ``least`` of them.
     """
-    labels = as_flags(labels)[rows]
-    counts = int(labels.sum()), int((~labels).sum())
-    if min(counts) >= least:
+    flags = as_flags(labels)[rows]
+    inside, outside = int(flags.sum()), int((~flags).sum())
+    if min(inside, outside) >= least:
         return ""
-    return f"{name}: {counts[0]} runs in the class and {counts[1]} outside it, of which at least {least} each are needed"
+    counts = f"{name}: {inside} runs in the class and {outside} outside it"
+    return f"{counts}, of which at least {least} each are needed"
 
 
-def log_odds(features, labels, train, test, method="binned", bins=10):
-    """Log-odds ln P(class | features)/P(not class | features) of a naive Bayes classifier, on the
-    test rows.
+def log_odds(
+    features: ArrayLike,
+    labels: ArrayLike,
+    train: ArrayLike,
+    test: ArrayLike,
+    method: str = "binned",
+    bins: int = 10,
+) -> np.ndarray:
+    """Return the log-odds ln P(class | features)/P(not class | features) of a naive Bayes
+    classifier, on the test rows.
 
     The evidence ln p(x | class)/p(x | not class) of one feature is, by ``method``:
 
     - ``"binned"``: from its frequencies in bins, which hold equally many
       training rows, with one count added to each bin (Laplace); a value that fills a bin has it to
       itself.  Any shape of distribution; the same for every increasing function of the feature.
-    - ``"gaussian"``: of a normal distribution in each class, not for heavy tails.
     - ``"ranked"``: of normal distributions of the feature's normal scores
       Φ⁻¹(rank/(n + 1)) among training rows (van der Waerden).  Smooth where
       ``"binned"`` has steps, and as little moved by heavy tails.
@@ -153,7 +156,7 @@ def log_odds(features, labels, train, test, method="binned", bins=10):
         Is the run in the class that a high score speaks for?
     train, test : array of int
         Rows, as from :func:`split`.
-    method : {"binned", "gaussian", "ranked"}
+    method : {"binned", "ranked"}
     bins : int
         For ``"binned"``: at least 2; features with many ties get fewer.
 
@@ -168,59 +171,64 @@ def log_odds(features, labels, train, test, method="binned", bins=10):
         unknown method, rows both in train and test, or fewer than 2 training
         rows in a class.
     """
-    features, labels = _checked(features, labels)
+    x, flags = _checked(features, labels)
     bins = whole(bins, "bins", 2)
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    train, test = np.asarray(train, dtype=int), np.asarray(test, dtype=int)
-    both = np.intersect1d(train, test)
-    if len(both):
-        raise ValueError(
-            f"{len(both)} rows, the first {both[0]}, are both in train and test: the test would not be held out"
-        )
-    if reason := too_few(labels, train, 2, "train"):
+    train, test = disjoint(train, test)
+    if reason := too_few(flags, train, "train", 2):
         raise ValueError(reason)
-    known = labels[train]
-    x, asked = features[train], features[test]
+    known, seen, asked = flags[train], x[train], x[test]
     total = np.full(len(test), np.log(known.sum() / (~known).sum()))
     if method == "binned":
-        return total + _categorical(*_codes(x, asked, bins), known)
-    return (
-        total
-        + _categorical(np.isnan(x).astype(int), np.isnan(asked).astype(int), known)
-        + _normal(x, asked, known, method)
-    )
+        codes, others = _codes(seen, asked, bins)
+        return total + _categorical(codes, others, known)
+    missing, gone = (np.isnan(v).astype(int) for v in (seen, asked))
+    return total + _categorical(missing, gone, known) + _ranked(seen, asked, known)
 
 
-def cross_fitted(features, labels, train, test, method="binned", bins=10, folds=5, seed=0):
-    """Scores of all rows by classifiers that never saw them: (n,), NaN for rows in neither half.
+def cross_fitted(
+    features: ArrayLike,
+    labels: ArrayLike,
+    train: ArrayLike,
+    test: ArrayLike,
+    method: str = "binned",
+    seed: int = 0,
+) -> np.ndarray:
+    """Return scores of all rows by classifiers that never saw them: (n,), NaN for rows in neither
+    half.
 
-    Test rows as by :func:`scores`, whose parameters and errors these are; each of
-    ``folds`` stratified parts of the training rows by a classifier fitted to the
+    Test rows as by :func:`log_odds`, whose parameters and errors these are; each of
+    five stratified parts of the training rows by a classifier fitted to the
     others.  A threshold learned on these training scores holds for test scores.
     """
-    features, labels = _checked(features, labels)
-    train, folds = (
-        np.asarray(train, dtype=int),
-        whole(folds, "folds", 2, len(train), "each fold needs a training row"),
-    )
-    result = np.full(len(labels), np.nan)
-    result[test] = log_odds(features, labels, train, test, method, bins)
+    x, flags = _checked(features, labels)
+    train, test = disjoint(train, test)
+    result = np.full(len(flags), np.nan)
+    result[test] = log_odds(x, flags, train, test, method)
     order = np.random.default_rng(seed).permutation(train)
-    order = order[np.argsort(labels[order], kind="stable")]
-    for k in range(folds):
-        fold = np.arange(len(order)) % folds == k
-        result[order[fold]] = log_odds(features, labels, order[~fold], order[fold], method, bins)
+    order = order[np.argsort(flags[order], kind="stable")]
+    for k in range(_FOLDS):
+        fold = np.arange(len(order)) % _FOLDS == k
+        result[order[fold]] = log_odds(x, flags, order[~fold], order[fold], method)
     return result
+
+
+def disjoint(train: ArrayLike, test: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows as arrays; ValueError where one is both in ``train`` and in ``test``."""
+    train, test = np.asarray(train, dtype=int), np.asarray(test, dtype=int)
+    if len(both := np.intersect1d(train, test)):
+        rows = f"{len(both)} rows, the first {both[0]}, are both in train and test"
+        raise ValueError(f"{rows}: the test would not be held out")
+    return train, test
 
 
 def _checked(features, labels):
     features, labels = np.asarray(features, dtype=float), np.asarray(labels)
     features = features[:, None] if features.ndim == 1 else features
     if features.ndim != 2 or labels.shape != features.shape[:1]:
-        raise ValueError(
-            f"features of shape {features.shape} and labels of shape {labels.shape}: expected (n, f) and (n,)"
-        )
+        shapes = f"features of shape {features.shape} and labels of shape {labels.shape}"
+        raise ValueError(f"{shapes}: expected (n, f) and (n,)")
     return features, as_flags(labels)
 
 
@@ -250,13 +258,10 @@ def _codes(x, asked, bins):
     for values, others in zip(x.T, asked.T):
         present = np.sort(values[~np.isnan(values)])
         edges = _edges(present, bins) if len(present) else present
-        codes.append(
-            [
-                np.where(np.isnan(v), len(edges) + 1, np.searchsorted(edges, v, side="right"))
-                for v in (values, others)
-            ]
-        )
-    return np.array([c[0] for c in codes]).T, np.array([c[1] for c in codes]).T
+        both = np.r_[values, others]
+        places = np.searchsorted(edges, both, side="right")
+        codes.append(np.where(np.isnan(both), len(edges) + 1, places))
+    return np.split(np.transpose(codes), [len(x)])
 
 
 def _edges(present, bins):
@@ -273,77 +278,35 @@ def _edges(present, bins):
     return np.unique([*marks[1:], *present[above[above < len(present)]]])
 
 
-def _normal(x, asked, known, method):
-    """Evidence of the values that there are, summed over features: (m,).
+def _ranked(x, asked, known):
+    """Evidence of the normal scores of the values that there are, summed over features: (m,).
 
-    A class without a variance gives none.
+    A class with fewer than two values gives none, nor does a constant feature.
     """
     total = np.zeros(len(asked))
-    together = [], []
     for values, others in zip(x.T, asked.T):
         there, missing = ~np.isnan(values), np.isnan(others)
-        if min(known[there].sum(), (~known[there]).sum()) < 2:
+        order = np.sort(values[there])
+        if min(known[there].sum(), (~known[there]).sum()) < 2 or order[0] == order[-1]:
             continue
-        pair = (_normal_scores if method == "ranked" else _scaled)(
-            values[there], np.where(missing, values[there][0], others)
-        )
-        if pair is None:
-            continue
-        if there.all() and not missing.any():
-            for columns, column in zip(together, pair):
-                columns.append(column)
-        else:
-            total += np.where(
-                missing, 0.0, _gaussian(pair[0][:, None], pair[1][:, None], known[there])
-            )
-    if together[0]:
-        total += _gaussian(np.stack(together[0], 1), np.stack(together[1], 1), known)
+        own = _normal_scores(order, values[there])[:, None]
+        other = _normal_scores(order, np.where(missing, order[0], others))[:, None]
+        model = GaussianNB(priors=(0.5, 0.5)).fit(own / own.std(), known[there])
+        odds = model.predict_joint_log_proba(other / own.std())
+        total += np.where(missing, 0.0, odds[:, 1] - odds[:, 0])
     return total
 
 
-def _gaussian(x, asked, known):
-    """Log-odds of scikit-learn's classifier without the odds of the classes, (m,)."""
-    spread = x.std(0)  # the smoothing of variances is of the widest feature: here all are alike
-    model = GaussianNB(priors=(0.5, 0.5), var_smoothing=_FLOOR).fit(x / spread, known)
-    log_odds = model.predict_joint_log_proba(asked / spread)
-    return log_odds[:, 1] - log_odds[:, 0]
+def _normal_scores(order, values):
+    """Φ⁻¹ of the mean rank of values among sorted ones, over their number n + 1."""
+    n = len(order)
+    twice = np.searchsorted(order, values, "left") + np.searchsorted(order, values, "right") + 1
+    return ndtri(np.clip(twice / (2 * (n + 1)), 1 / (n + 1), n / (n + 1)))
 
 
-def _normal_scores(x, asked):
-    """Φ⁻¹ of the mean rank among x over n + 1, for x and for what is asked; None for constant x."""
-    order = np.sort(x)
-    if order[0] == order[-1]:
-        return None
-
-    def score(values):
-        twice = np.searchsorted(order, values, "left") + np.searchsorted(order, values, "right") + 1
-        return ndtri(
-            np.clip(
-                twice / (2 * (len(order) + 1)), 1 / (len(order) + 1), len(order) / (len(order) + 1)
-            )
-        )
-
-    return score(x), score(asked)
-
-
-def _scaled(x, asked):
-    """Both within the range of finite x, and in its largest size, so that no square overflows; None
-    for constant x.
-    """
-    finite = x[np.isfinite(x)]
-    if not len(finite) or finite.min() == finite.max():
-        return None
-    low, high = finite.min(), finite.max()
-    size = max(abs(low), abs(high))
-    return np.clip(x, low, high) / size, np.clip(asked, low, high) / size
-
-
-_VALUES = 1_000_000  # resampled rows held at a time
-
-
-def roc(labels, scores):
-    """The receiver operating characteristic: rates of false and true positives as the threshold
-    falls.
+def auc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Return the area under the receiver operating characteristic, exact also with ties and
+    infinite scores (the Mann–Whitney statistic over its maximum).
 
     Parameters
     ----------
@@ -351,49 +314,18 @@ def roc(labels, scores):
     scores : array, shape (n,)
         High for the class; ±inf is in order.
 
-    Returns
-    -------
-    false_positive, true_positive : array, shape (k + 1,)
-        From (0, 0) to (1, 1), one point for each of k distinct scores.
-
     Raises
     ------
     ValueError
         For shapes that do not fit, NaN among the scores, labels that are not
         true or false, or a class without rows.
 
-    >>> roc([False, False, True], [0.0, 1.0, 1.0])
-    (array([0. , 0.5, 1. ]), array([0., 1., 1.]))
-    """
-    labels, codes, size = _coded(labels, scores)
-    rates = []
-    for chosen in (~labels, labels):
-        counts = np.bincount(codes[chosen], minlength=size)[::-1]
-        rates.append(np.r_[0, np.cumsum(counts)] / chosen.sum())
-    return rates[0], rates[1]
-
-
-def auc(labels, scores):
-    """Area under the curve of :func:`roc`, exact also with ties (the Mann–Whitney statistic over
-    its maximum).
-
-    Parameters and errors as for :func:`roc`.
-
     >>> auc([False, True, True], [0.0, 0.0, 1.0])
     0.75
     """
-    labels, codes, size = _coded(labels, scores)
-    return float(_areas(codes[labels][None], codes[~labels][None], size)[0])
-
-
-def auc_interval(labels, scores, level=0.95, resamples=1000, seed=0):
-    """:func:`auc` with its percentile bootstrap interval, each class resampled by itself.
-
-    The classifier stays as it was fitted: the interval is that of new test
-    rows, not of a new training.  Without any error (area 1) it shrinks to a point.
-    Also ValueError for a level outside (0, 1) or no resamples.
-    """
-    return paired(labels, {"": scores}, level=level, resamples=resamples, seed=seed).auc[""]
+    flags, ranks, _ = _coded(labels, scores)
+    wins = mannwhitneyu(ranks[flags], ranks[~flags], method="asymptotic").statistic
+    return float(wins / (flags.sum() * (~flags).sum()))
 
 
 @dataclass(frozen=True)
@@ -409,8 +341,18 @@ class Comparison:
     difference: dict
 
 
-def paired(labels, scores, baselines=(), level=0.95, resamples=1000, seed=0):
-    """Areas under the curve of several predictors, every resample the same rows for all of them.
+def paired(
+    labels: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    baselines: tuple[str, ...] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare areas under the curve of several predictors, with 95% percentile bootstrap intervals.
+
+    Each class is resampled by itself, and every resample has the same rows for all predictors.
+    The classifiers stay as they were fitted: the intervals are those of new test
+    rows, not of a new training.  Without any error (area 1) they shrink to a point.
 
     Parameters
     ----------
@@ -419,7 +361,7 @@ def paired(labels, scores, baselines=(), level=0.95, resamples=1000, seed=0):
         From a predictor's name to its scores, (n,).
     baselines : sequence of str
         The predictors that the others are compared with.
-    level, resamples, seed
+    resamples, seed
         As for :func:`netdyn_lib.statistics.intervals.bootstrap_interval`.
 
     Returns
@@ -429,45 +371,33 @@ def paired(labels, scores, baselines=(), level=0.95, resamples=1000, seed=0):
     Raises
     ------
     ValueError
-        As :func:`auc_interval`; also for a baseline without scores.
+        As :func:`auc`; also for a baseline without scores, or no resamples.
     """
-    for name in _names(baselines):
-        if name not in scores:
-            raise ValueError(
-                f"baseline {name!r} has no scores; there are {', '.join(map(repr, scores))}"
-            )
-    resamples = whole(resamples, "resamples", 1)
-    rng, draws = np.random.default_rng(seed), {name: [] for name in scores}
+    if unknown := [name for name in baselines if name not in scores]:
+        known = ", ".join(map(repr, scores))
+        raise ValueError(f"baselines {unknown} have no scores; there are {known}")
+    resamples, rng = whole(resamples, "resamples", 1), np.random.default_rng(seed)
     coded = {name: _coded(labels, values) for name, values in scores.items()}
     flags = as_flags(labels)
-    step = max(1, _VALUES // len(flags)) if len(flags) else 1
     inside, outside = int(flags.sum()), int((~flags).sum())
+    parts: dict[str, list] = {name: [[auc(labels, scores[name])]] for name in scores}
+    step = max(1, _VALUES // max(1, len(flags)))
     for start in range(0, resamples if coded else 0, step):
         rows = min(step, resamples - start)
-        chosen = (
-            rng.integers(inside, size=(rows, inside)),
-            rng.integers(outside, size=(rows, outside)),
-        )
+        wins = rng.integers(inside, size=(rows, inside))
+        losses = rng.integers(outside, size=(rows, outside))
         for name, (_, codes, size) in coded.items():
-            draws[name].append(_areas(codes[flags][chosen[0]], codes[~flags][chosen[1]], size))
-    draws = {name: np.concatenate(found) for name, found in draws.items()}
-    point = {name: auc(labels, values) for name, values in scores.items()}
-    fewest = min(inside, outside)
-    areas = {
-        name: percentile_interval(point[name], found, level, fewest)
-        for name, found in draws.items()
-    }
-    apart = {
-        base: {
-            name: percentile_interval(
-                point[name] - point[base], draws[name] - draws[base], level, fewest
-            )
-            for name in scores
-            if name != base
-        }
-        for base in baselines
-    }
-    return Comparison(areas, apart)
+            parts[name].append(_areas(codes[flags][wins], codes[~flags][losses], size))
+    areas = {name: np.concatenate(found) for name, found in parts.items()}
+
+    def interval(found):  # the area itself comes first
+        return percentile_interval(found[0], found[1:], count=min(inside, outside))
+
+    apart = {}
+    for base in baselines:
+        others = [name for name in scores if name != base]
+        apart[base] = {name: interval(areas[name] - areas[base]) for name in others}
+    return Comparison({name: interval(found) for name, found in areas.items()}, apart)
 
 
 @dataclass(frozen=True)
@@ -485,118 +415,97 @@ class Course:
     rows: np.ndarray
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """How predictors are evaluated: the ``method`` of :func:`log_odds`, the ``baselines`` that the
+    others are compared with, paired by run, and the bootstrap's ``resamples`` and ``seed``; each
+    time draws from the same seed.
+    """
+
+    method: str = "binned"
+    baselines: tuple[str, ...] = ()
+    resamples: int = 1000
+    seed: int = 0
+
+
 def over_time(
-    labels,
-    features,
-    train,
-    test,
-    method="binned",
-    bins=10,
-    baselines=(),
-    undecided=None,
-    least=10,
-    level=0.95,
-    resamples=1000,
-    seed=0,
-):
-    """Held-out areas under the curve of naive Bayes classifiers, fitted anew at each time.
+    labels: ArrayLike,
+    features: Mapping[str, ArrayLike],
+    halves: tuple[ArrayLike, ArrayLike],
+    undecided: ArrayLike | None = None,
+    how: Evaluation | None = None,
+) -> Course:
+    """Return held-out areas under the curve of naive Bayes classifiers, fitted anew at each time.
 
     Parameters
     ----------
     labels : array of bool, shape (n,)
     features : dict
         From a predictor's name to its features, (T, n, f) or (T, n).
-    train, test : array of int
-        Rows, as from :func:`netdyn_lib.statistics.classification.split`.
-    method, bins
-        As for :func:`netdyn_lib.statistics.classification.scores`.
-    baselines : sequence of str
-        The predictors that the others are compared with, paired by run.
+    halves : pair of arrays of int
+        Rows of train and test, as from :func:`split`.
     undecided : array of bool, shape (T, n), optional
         Runs that take part at each time: leave out those that have diverged,
         whose outcome is known.  All where not given.
-    least : int
-        Fewer runs in a class, in either half, give NaN with a reason.
-    level, resamples, seed
-        As for :func:`paired`; each time draws from the same seed.
+    how : Evaluation
 
     Returns
     -------
     Course
+        NaN, with a reason, where a half has fewer than :data:`LEAST` runs of a class.
 
     Raises
     ------
     ValueError
-        As :func:`paired` and :func:`netdyn_lib.statistics.classification.scores`; also for no
+        As :func:`paired` and :func:`log_odds`; also for no
         features, or shapes that do not fit.
     """
-    labels, least = as_flags(labels), whole(least, "least", 2)
-    features = {name: np.asarray(values, dtype=float) for name, values in features.items()}
-    shapes = {values.shape[:2] for values in features.values()}
-    if len(shapes) != 1 or (shape := shapes.pop())[1:] != labels.shape:
-        raise ValueError(
-            f"features {[v.shape for v in features.values()]} for labels {labels.shape}: expected (T, n, f) each, and (n,)"
-        )
-    undecided = np.ones(shape, dtype=bool) if undecided is None else np.asarray(undecided)
-    if undecided.shape != shape or undecided.dtype != bool:
-        raise ValueError(
-            f"undecided of shape {undecided.shape} and {undecided.dtype}: expected {shape} and bool"
-        )
-    train, test = np.asarray(train, dtype=int), np.asarray(test, dtype=int)
-    areas = _empty(features, shape[0])
-    apart = {
-        base: _empty([name for name in features if name != base], shape[0])
-        for base in _names(baselines)
-    }
+    how, flags = how or Evaluation(), as_flags(labels)
+    values = {name: np.asarray(some, dtype=float) for name, some in features.items()}
+    shapes = {some.shape[:2] for some in values.values()}
+    if len(shapes) != 1 or (shape := shapes.pop())[1:] != flags.shape:
+        has = f"features {[v.shape for v in values.values()]} for labels {flags.shape}"
+        raise ValueError(f"{has}: expected (T, n, f) each, and (n,)")
+    taking = np.ones(shape, dtype=bool) if undecided is None else np.asarray(undecided)
+    if taking.shape != shape or taking.dtype != bool:
+        has = f"undecided of shape {taking.shape} and {taking.dtype}"
+        raise ValueError(f"{has}: expected {shape} and bool")
+    train, test = disjoint(*halves)
+    nothing = Interval(np.nan, np.nan, np.nan)
+    found: list[Comparison | None] = []
     reasons, rows = [], np.zeros((shape[0], 2), dtype=int)
-    for t, mask in enumerate(undecided):
+    for t, mask in enumerate(taking):
         fit, held = train[mask[train]], test[mask[test]]
-        rows[t] = labels[held].sum(), (~labels[held]).sum()
-        reasons.append(too_few(labels, fit, least, "train") or too_few(labels, held, least, "test"))
+        rows[t] = flags[held].sum(), (~flags[held]).sum()
+        reasons.append(too_few(flags, fit, "train") or too_few(flags, held, "test"))
         if reasons[-1]:
+            found.append(None)
             continue
-        scores = {
-            name: log_odds(values[t], labels, fit, held, method, bins)
-            for name, values in features.items()
-        }
-        found = paired(labels[held], scores, baselines, level, resamples, seed)
-        for into, intervals in (
-            (areas, found.auc),
-            *((apart[base], found.difference[base]) for base in apart),
-        ):
-            for name, interval in intervals.items():
-                into[name][:, t] = tuple(interval)
-    areas, *differences = (
-        {name: Interval(*values, level) for name, values in d.items()}
-        for d in (areas, *apart.values())
-    )
-    return Course(areas, dict(zip(apart, differences)), tuple(reasons), rows)
+        scores = {name: log_odds(v[t], flags, fit, held, how.method) for name, v in values.items()}
+        found.append(paired(flags[held], scores, how.baselines, how.resamples, how.seed))
 
+    def joined(take):
+        """Intervals over time, NaN where there is none, as one of arrays (T,)."""
+        some = [nothing if one is None else take(one) for one in found]
+        return Interval(*np.array([tuple(interval) for interval in some]).T)
 
-def _names(baselines):
-    """Names of baselines; ValueError for one text, which would be taken for a name for each letter."""
-    if isinstance(baselines, str):
-        raise ValueError(
-            f"baselines = {baselines!r}: expected a sequence of names, such as ({baselines!r},)"
-        )
-    return tuple(baselines)
-
-
-def _empty(names, times):
-    return {name: np.full((3, times), np.nan) for name in names}
+    areas = {name: joined(lambda one: one.auc[name]) for name in values}
+    apart = {}
+    for base in how.baselines:
+        others = [name for name in values if name != base]
+        apart[base] = {n: joined(lambda one: one.difference[base][n]) for n in others}
+    return Course(areas, apart, tuple(reasons), rows)
 
 
 def _coded(labels, scores):
-    """Labels as bool, ranks of the scores among their distinct values (n,), and how many there are."""
+    """Labels as bool, ranks (n,) of the scores among their distinct values, and their number."""
     labels, scores = as_flags(labels), np.asarray(scores, dtype=float)
     if labels.ndim != 1 or labels.shape != scores.shape:
-        raise ValueError(
-            f"labels of shape {labels.shape} and scores of shape {scores.shape}: expected (n,) both"
-        )
+        shapes = f"labels of shape {labels.shape} and scores of shape {scores.shape}"
+        raise ValueError(f"{shapes}: expected (n,) both")
     if np.isnan(scores).any():
-        raise ValueError(
-            f"score NaN in row {np.flatnonzero(np.isnan(scores))[0]}: leave that row out, or decide where it belongs"
-        )
+        row = np.flatnonzero(np.isnan(scores))[0]
+        raise ValueError(f"score NaN in row {row}: leave it out, or decide where it belongs")
     if labels.all() or not labels.any():
         raise ValueError(f"all {len(labels)} rows are in one class: there is nothing to tell apart")
     distinct, codes = np.unique(scores, return_inverse=True)

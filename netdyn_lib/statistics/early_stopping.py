@@ -21,14 +21,43 @@ a score that orders runs by their final loss abandons the share r^{1/m}, a score
 that knows nothing r, and one that is upside down 1 − (1 − r)^{1/m}.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..validation import positive, whole
+from .classification import disjoint
 from .intervals import Interval, percentile_interval
 
 _VALUES = 1_000_000  # resampled runs held at a time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When runs are abandoned, and what for.
+
+    Attributes
+    ----------
+    decision_time, horizon : float
+        t and T in epochs, 0 ≤ t ≤ T.
+    group : int
+        Runs m in a group.
+    risk : float
+        Share of groups that may be missed on the training half, in [0, 1).
+    baseline : str
+        The rule that the others are compared with.
+    overhead : dict
+        From a rule's name to what its score costs each run, in epochs; 0 where not given.
+    """
+
+    decision_time: float
+    horizon: float
+    group: int = 10
+    risk: float = 0.05
+    baseline: str = "loss"
+    overhead: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,153 +90,104 @@ class Comparison:
     baseline: str
 
 
-def trade_off(final_loss, score, group=10):
-    """Share of runs abandoned, and of groups missed, as the threshold falls.
+def savings(
+    final_loss: ArrayLike,
+    scores: Mapping[str, ArrayLike],
+    halves: tuple[ArrayLike, ArrayLike],
+    plan: Plan,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Return the epochs saved by each rule at equal best loss: thresholds learned on the training
+    half, measured on the test half.
+
+    95% percentile bootstrap intervals over runs: each resample draws both halves,
+    the same runs for all rules, and learns the thresholds anew.
 
     Parameters
     ----------
     final_loss : array, shape (n,)
         At least 0; NaN or infinite for a run that diverged.  To count losses
         as equally good, make them equal before (``np.maximum(loss, target)``).
-    score : array, shape (n,)
-        High for runs to abandon; NaN counts as highest.
-    group : int
-        Runs m in a group.
-
-    Returns
-    -------
-    threshold, abandoned, missed : array, shape (k + 1,)
-        The k distinct scores from the highest, which abandons none, and −inf.
-
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit, no runs, a negative loss, or a group of no runs.
-
-    >>> _, abandoned, missed = trade_off([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], group=2)
-    >>> missed == abandoned**2
-    array([ True,  True,  True,  True,  True])
-    """
-    group = whole(group, "group", 1)
-    loss = _losses(final_loss)
-    half = _Half(loss, _ranked(score, loss), group)
-    abandoned, missed = half.curves(np.ones((len(loss), 1)))
-    return half.thresholds, abandoned[:, 0], missed[:, 0]
-
-
-def savings(
-    final_loss,
-    scores,
-    decision_time,
-    horizon,
-    train,
-    test,
-    group=10,
-    risk=0.05,
-    baseline="loss",
-    overhead=None,
-    level=0.95,
-    resamples=1000,
-    seed=0,
-):
-    """Epochs saved by each rule at equal best loss: thresholds learned on the training half,
-    measured on the test half.
-
-    Percentile bootstrap intervals over runs: each resample draws both halves,
-    the same runs for all rules, and learns the thresholds anew.
-
-    Parameters
-    ----------
-    final_loss, group
-        As for :func:`trade_off`.
     scores : dict
-        From a rule's name to the scores of all runs at the decision time, (n,);
-        a classifier's must be :func:`netdyn_lib.statistics.classification.cross_fitted`, or the
+        From a rule's name to the scores of all runs at the decision time, (n,), high for runs to
+        abandon; NaN counts as highest.  A classifier's must be
+        :func:`netdyn_lib.statistics.classification.cross_fitted`, or the
         threshold is learned on better scores than it is used on.
-    decision_time, horizon : float
-        t and T in epochs, 0 ≤ t ≤ T.
-    train, test : array of int
-        Rows without one in common, as from :func:`netdyn_lib.statistics.classification.split`.
-    risk : float
-        Share of groups that may be missed on the training half, in [0, 1).
-    baseline : str
-        The rule that the others are compared with.
-    overhead : dict, optional
-        From a rule's name to what its score costs each run, in epochs; 0 where not given.
-    level, resamples, seed
+    halves : pair of arrays of int
+        Rows of train and test without one in common, as from
+        :func:`netdyn_lib.statistics.classification.split`.
+    plan : Plan
+    resamples, seed
         As for :func:`netdyn_lib.statistics.intervals.bootstrap_interval`.
 
-    Returns
-    -------
-    Comparison
-
     Raises
     ------
     ValueError
-        As :func:`trade_off`; also for times out of order, a risk outside
+        For shapes that do not fit, a negative loss, times out of order, a risk outside
         [0, 1), a half without rows, rows in both, or an unknown rule.
     """
-    group, resamples, horizon = (
-        whole(group, "group", 1),
-        whole(resamples, "resamples", 1),
-        positive(horizon, "horizon", "epochs"),
-    )
-    overhead = overhead or {}
-    if not 0 <= decision_time <= horizon:
-        raise ValueError(
-            f"decision_time = {decision_time}: must lie within 0 and the horizon, {horizon:g} epochs"
-        )
+    group, resamples = whole(plan.group, "group", 1), whole(resamples, "resamples", 1)
+    horizon, risk = positive(plan.horizon, "horizon", "epochs"), plan.risk
+    if not 0 <= plan.decision_time <= horizon:
+        what = f"decision_time = {plan.decision_time}"
+        raise ValueError(f"{what}: must lie within 0 and the horizon, {horizon:g} epochs")
     if not 0 <= risk < 1:
         raise ValueError(f"risk = {risk}: must be a share of groups, from 0 to below 1")
-    for name in (baseline, *overhead):
+    for name in (plan.baseline, *plan.overhead):
         if name not in scores:
             raise ValueError(f"no rule {name!r}; there are {', '.join(map(repr, scores))}")
-    train, test = np.asarray(train, dtype=int), np.asarray(test, dtype=int)
-    if len(both := np.intersect1d(train, test)):
-        raise ValueError(
-            f"{len(both)} rows, the first {both[0]}, are both in train and test: the test would not be held out"
-        )
-    loss = _losses(final_loss)
-    ranked = {name: _ranked(score, loss) for name, score in scores.items()}
-    losses = _losses(loss[train]), _losses(loss[test])
-    halves = {
-        name: (_Half(losses[0], s[train], group), _Half(losses[1], s[test], group))
-        for name, s in ranked.items()
-    }
+    train, test = disjoint(*halves)
+    loss = np.asarray(final_loss, dtype=float)
+    if loss.ndim != 1 or not len(train) or not len(test):
+        what = f"final_loss of shape {loss.shape}"
+        raise ValueError(f"{what}: expected (n,), of at least 1 run in each half")
+    if (loss < 0).any():
+        what = f"final loss {loss[loss < 0][0]}: must not be negative"
+        raise ValueError(f"{what}, for ratios of losses to mean something")
+    loss = np.where(np.isnan(loss), np.inf, loss)
+    both = {}
+    for name, score in scores.items():
+        score = np.asarray(score, dtype=float)
+        if score.shape != loss.shape:
+            what = f"score of shape {score.shape} for {len(loss)} runs"
+            raise ValueError(f"{what}: expected ({len(loss)},)")
+        score = np.where(np.isnan(score), np.inf, score)
+        both[name] = [_Half(loss[rows], score[rows], group) for rows in (train, test)]
 
-    found = {name: [] for name in scores}
+    found: dict[str, list] = {name: [] for name in scores}
     rng, step = np.random.default_rng(seed), max(1, _VALUES // max(len(train), len(test)))
-    for start in range(-1, resamples, step):  # the first row: every run once
+    for start in range(-1, resamples, step):
         rows = min(step, resamples - start)
-        weights = [
-            _weights(rng, rows, len(half), whole_first=start == -1) for half in (train, test)
-        ]
-        for name, (learn, use) in halves.items():
+        weights = [_weights(rng, rows, len(half)) for half in (train, test)]
+        if start == -1:  # the first row: every run once
+            for some in weights:
+                some[:, 0] = 1
+        for name, (learn, use) in both.items():
             found[name].append(_measure(learn, use, weights, risk))
 
     rules, draws = {}, {}
+    left = 1 - plan.decision_time / horizon
     for name, parts in found.items():
         threshold, abandoned, missed, ratio = np.concatenate(parts, axis=1)
-        saved = abandoned * (1 - decision_time / horizon) - overhead.get(name, 0) / horizon
+        saved = abandoned * left - plan.overhead.get(name, 0) / horizon
         draws[name] = saved, missed
-        rules[name] = Saving(
-            float(threshold[0]),
-            *(percentile_interval(x[0], x[1:], level) for x in (abandoned, saved, missed, ratio)),
-        )
-    apart = {
-        name: [
-            percentile_interval((a - b)[0], (a - b)[1:], level)
-            for a, b in zip(draws[name], draws[baseline])
-        ]
-        for name in scores
-        if name != baseline
-    }
-    return Comparison(
-        rules,
-        {name: d[0] for name, d in apart.items()},
-        {name: d[1] for name, d in apart.items()},
-        baseline,
+        measured = map(_interval, (abandoned, saved, missed, ratio))
+        rules[name] = Saving(float(threshold[0]), *measured)
+    saved, missed = (
+        {
+            name: _interval(draws[name][k] - draws[plan.baseline][k])
+            for name in scores
+            if name != plan.baseline
+        }
+        for k in (0, 1)
     )
+    return Comparison(rules, saved, missed, plan.baseline)
+
+
+def _interval(draws):
+    """Interval of what was measured with every run once, first, and then of resamples."""
+    return percentile_interval(draws[0], draws[1:])
 
 
 class _Half:
@@ -224,9 +204,9 @@ class _Half:
         self.distinct = falling[self.last[1:]]
         self.thresholds = np.r_[self.distinct, -np.inf]
 
-    def curves(self, weights):
-        """Shares abandoned and missed at each threshold, (k + 1, R), of runs with ``weights`` (n,
-        R).
+    def curves(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the shares abandoned and missed at each threshold, (k + 1, R), of runs with
+        ``weights`` (n, R).
         """
         weights = weights[self.by_loss]
         # (1 − F_i)^m
@@ -239,9 +219,9 @@ class _Half:
         )
         return abandoned / len(weights), missed
 
-    def median_best(self, weights, threshold):
-        """Median over groups of the best loss among runs with scores up to ``threshold`` (R,); inf
-        where none.
+    def median_best(self, weights: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+        """Return the median over groups of the best loss among runs with scores up to ``threshold``
+        (R,); inf where none.
         """
         kept = weights[self.by_loss] * (self.score[:, None] <= threshold)
         enough = np.cumsum(kept, axis=0) >= len(kept) * (1 - 0.5 ** (1 / self.group))
@@ -258,28 +238,18 @@ def _measure(learn, use, weights, risk):
     # distinct scores above the threshold
     place = np.searchsorted(-use.distinct, -threshold, side="left")
     abandoned, missed = (curve[place, np.arange(len(place))] for curve in use.curves(weights[1]))
-    best, stopped = (
-        use.median_best(weights[1], np.full(len(place), np.inf)),
-        use.median_best(weights[1], threshold),
-    )
+    everything = np.full(len(place), np.inf)
+    best, stopped = (use.median_best(weights[1], at) for at in (everything, threshold))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(best == stopped, 1.0, stopped / best)
     return np.stack([threshold, abandoned, missed, np.where(np.isfinite(best), ratio, np.nan)])
 
 
-def _weights(rng, resamples, count, whole_first):
-    """How often each of ``count`` runs is drawn, (count, resamples); all once in the first resample
-    where asked.
-    """
+def _weights(rng, resamples, count):
+    """How often each of ``count`` runs is drawn, (count, resamples)."""
     drawn = rng.integers(count, size=(resamples, count)) + count * np.arange(resamples)[:, None]
-    weights = (
-        np.bincount(drawn.ravel(), minlength=resamples * count)
-        .reshape(resamples, count)
-        .T.astype(float, order="C")
-    )
-    if whole_first:
-        weights[:, 0] = 1
-    return weights
+    times = np.bincount(drawn.ravel(), minlength=resamples * count)
+    return times.reshape(resamples, count).T.astype(float, order="C")
 
 
 def _power(x, exponent):
@@ -290,25 +260,3 @@ def _power(x, exponent):
             result = x.copy() if result is None else result * x
         x, exponent = x * x, exponent >> 1
     return result
-
-
-def _losses(final_loss):
-    loss = np.asarray(final_loss, dtype=float)
-    if loss.ndim != 1 or not len(loss):
-        raise ValueError(
-            f"final_loss of shape {loss.shape}: expected (n,), of at least 1 run in each half"
-        )
-    if (loss < 0).any():
-        raise ValueError(
-            f"final loss {loss[loss < 0][0]}: must not be negative, for ratios of losses to mean something"
-        )
-    return np.where(np.isnan(loss), np.inf, loss)
-
-
-def _ranked(score, loss):
-    score = np.asarray(score, dtype=float)
-    if score.shape != loss.shape:
-        raise ValueError(
-            f"score of shape {score.shape} for {len(loss)} runs: expected ({len(loss)},)"
-        )
-    return np.where(np.isnan(score), np.inf, score)

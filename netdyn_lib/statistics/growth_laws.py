@@ -1,21 +1,23 @@
-"""Which law the distance of twins follows: drift and random walk, or a rival.
+"""Which law the distance of perturbed copies follows: drift and random walk, or a rival.
 
 ε enters every law so that d(0) = ε: by squares, d² = ε² + f(t), where displacements are orthogonal
-to the perturbation on average, or as a sum, d = ε + f(t), where they are along it.  H's √(αt² +
-βt), eq. 15, is f = αt² + βt by squares. That holds a straight line: β = 2ε√α makes it d = ε + √α t,
-drift along the perturbation and no walk, so a good fit alone says little of a random walk.  Neither
-law of H's ends: descent that settles does, and the walk of a particle in a bowl (Uhlenbeck and
-Ornstein, Phys. Rev. 36, 823, 1930) or a drift that relaxes are its bounded rivals.
+to the perturbation on average, or as a sum, d = ε + f(t), where they are along it.  The law of
+Herrmann 2022, eq. 15, √(αt² + βt), is f = αt² + βt by squares. That holds a straight line: β = 2ε√α
+makes it d = ε + √α t, drift along the perturbation and no walk, so a good fit alone says little of
+a random walk.  Neither law of that paper ends: descent that settles does, and the walk of a
+particle in a bowl (Uhlenbeck and Ornstein, Phys. Rev. 36, 823, 1930) or a drift that relaxes are
+its bounded rivals.
 
 The noise: ln d = ln d̂ + r with r a stationary Gaussian AR(1) process from one observation to the
 next, for the residuals of one trajectory are not independent.  Parameters, its ρ and its σ are
 those of maximal likelihood.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize
 
 from ..validation import positive
@@ -25,6 +27,8 @@ _FLOOR = 1e-6  # of σ: relative differences below are no evidence
 _MOST = 0.99  # of ρ
 # of AICc: a law that is better by no more than this has no support against its own special case
 _EASE = 2.0
+_MARGIN = 6.0  # of AICc: an evidence of 20 to 1
+_SLACK = 1.5  # of the error on held-out time
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Law:
     contains: tuple = ()
 
 
-#: Laws by name, H's first.
+#: Laws by name, that of Herrmann 2022 first.
 LAWS = {
     "drift and walk": Law(
         "d² = ε² + α t² + β t",
@@ -108,11 +112,10 @@ class Fit:
     rho: float
     epsilon: float
 
-    def __call__(self, times):
-        """d̂(t), shaped as ``times``."""
-        return LAWS[self.law].function(
-            np.asarray(times, dtype=float), self.epsilon, *self.parameters.values()
-        )
+    def __call__(self, times: ArrayLike) -> np.ndarray:
+        """Return d̂(t), shaped as ``times``."""
+        t = np.asarray(times, dtype=float)
+        return LAWS[self.law].function(t, self.epsilon, *self.parameters.values())
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,15 @@ class Comparison:
     reason: str
 
 
-def compare(times, distance, epsilon, laws=tuple(LAWS), margin=6.0, slack=1.5):
+def compare(
+    times: ArrayLike, distance: ArrayLike, epsilon: float, laws: Sequence[str] = tuple(LAWS)
+) -> Comparison:
     """Fit laws to a distance, and say which wins by AICc and by held-out time, if any does.
 
-    Laws stand whose AICc is within ``margin`` of the least, without those that are better by at
-    most 2 than a special case of theirs that stands too.  A law wins if it stands alone, and if
-    besides its error on held-out time is at most ``slack`` times the least of all laws' (or 1e-6).
+    Laws stand whose AICc is within 6 of the least (an evidence of 20 to 1), without those that are
+    better by at most 2 than a special case of theirs that stands too.  A law wins if no other
+    stands, and if besides its error on held-out time is at most 1.5 times the least of all laws'
+    (or 1e-6).
     Else it is undecided, as over short times, where all are straight.
 
     Parameters
@@ -147,10 +153,6 @@ def compare(times, distance, epsilon, laws=tuple(LAWS), margin=6.0, slack=1.5):
         ε.
     laws : sequence of str
         Of :data:`LAWS`.
-    margin : float
-        Of AICc; 6 is an evidence of 20 to 1.
-    slack : float
-        At least 1.
 
     Returns
     -------
@@ -162,58 +164,40 @@ def compare(times, distance, epsilon, laws=tuple(LAWS), margin=6.0, slack=1.5):
         For fewer than 12 positive times, times not ascending, distances not positive and finite, an
         unknown law.
     """
-    times, distance = np.asarray(times, dtype=float), np.asarray(distance, dtype=float)
-    epsilon, margin = (
-        positive(epsilon, "epsilon", "the distance at the start"),
-        positive(margin, "margin", "of AICc"),
-    )
-    if times.shape != distance.shape or times.ndim != 1:
-        raise ValueError(f"times {times.shape} and distances {distance.shape}: expected (T,) both")
-    times, distance = times[times > 0], distance[times > 0]
-    if len(times) < _LEAST or not (np.diff(times) > 0).all():
-        raise ValueError(
-            f"{len(times)} positive times: need at least {_LEAST}, ascending, to tell laws apart"
-        )
-    if not ((distance > 0) & (distance < np.inf)).all():
-        raise ValueError(
-            "a distance is not positive and finite: a twin diverged, or never left; shorten the curve"
-        )
-    unknown = [law for law in laws if law not in LAWS]
-    if unknown or not slack >= 1:
-        raise ValueError(
-            f"laws {unknown} unknown, known: {', '.join(LAWS)}"
-            if unknown
-            else f"slack = {slack}: must be at least 1"
-        )
-    early = times <= times[0] + 2 / 3 * (times[-1] - times[0])
-    fits = {law: _fit(law, times, distance, epsilon, early) for law in laws}
+    t, d = np.asarray(times, dtype=float), np.asarray(distance, dtype=float)
+    epsilon = positive(epsilon, "epsilon", "the distance at the start")
+    if t.shape != d.shape or t.ndim != 1:
+        raise ValueError(f"times {t.shape} and distances {d.shape}: expected (T,) both")
+    t, d = t[t > 0], d[t > 0]
+    if len(t) < _LEAST or not (np.diff(t) > 0).all():
+        what = f"{len(t)} positive times: need at least {_LEAST}"
+        raise ValueError(f"{what}, ascending, to tell laws apart")
+    if not ((d > 0) & (d < np.inf)).all():
+        what = "a distance is not positive and finite"
+        raise ValueError(f"{what}: a copy diverged, or never left; shorten the curve")
+    if unknown := [law for law in laws if law not in LAWS]:
+        raise ValueError(f"laws {unknown} unknown, known: {', '.join(LAWS)}")
+    early = t <= t[0] + 2 / 3 * (t[-1] - t[0])
+    fits = {law: _fit(law, t, d, epsilon, early) for law in laws}
     best = min(fit.aicc for fit in fits.values())
-    close = [law for law in laws if fits[law].aicc <= best + margin]
+    close = [law for law in laws if fits[law].aicc <= best + _MARGIN]
 
     def superfluous(law):
-        return any(
-            fits[law].aicc >= fits[case].aicc - _EASE
-            for case in LAWS[law].contains
-            if case in close
-        )
+        cases = (case for case in LAWS[law].contains if case in close)
+        return any(fits[law].aicc >= fits[case].aicc - _EASE for case in cases)
 
     standing = tuple(law for law in close if not superfluous(law))
-    least = min(fit.held_out for fit in fits.values())
     if len(standing) > 1:
-        return Comparison(
-            fits, None, standing, f"undecided: AICc of {', '.join(standing)} within {margin:g}"
-        )
-    (law,) = standing
-    if fits[law].held_out > slack * max(least, _FLOOR):
-        other = min(fits, key=lambda name: fits[name].held_out)
-        reason = f"undecided: {law} by AICc, but held-out error {fits[law].held_out:.2g} against {least:.2g} of {other}"
+        reason = f"undecided: AICc of {', '.join(standing)} within {_MARGIN:g}"
         return Comparison(fits, None, standing, reason)
-    return Comparison(
-        fits,
-        law,
-        standing,
-        f"{law}: alone within {margin:g} of the least AICc, held-out error {fits[law].held_out:.2g}",
-    )
+    (law,) = standing
+    other = min(fits, key=lambda name: fits[name].held_out)
+    error, least = fits[law].held_out, fits[other].held_out
+    if error > _SLACK * max(least, _FLOOR):
+        reason = f"undecided: {law} by AICc, but held-out error {error:.2g} against {least:.2g}"
+        return Comparison(fits, None, standing, f"{reason} of {other}")
+    reason = f"{law}: alone within {_MARGIN:g} of the least AICc, held-out error {error:.2g}"
+    return Comparison(fits, law, standing, reason)
 
 
 def _fit(name, times, distance, epsilon, early):
@@ -224,15 +208,9 @@ def _fit(name, times, distance, epsilon, early):
     part = _likeliest(law, times[early], logs[early], epsilon)[0]
     with np.errstate(over="ignore"):
         error = np.log(law.function(times[~early], epsilon, *np.exp(part))) - logs[~early]
-    return Fit(
-        name,
-        dict(zip(law.names, np.exp(logp).tolist())),
-        aicc,
-        float(np.sqrt(np.mean(error**2))),
-        sigma,
-        rho,
-        epsilon,
-    )
+    held_out = float(np.sqrt(np.mean(error**2)))
+    parameters = dict(zip(law.names, np.exp(logp).tolist()))
+    return Fit(name, parameters, aicc, held_out, sigma, rho, epsilon)
 
 
 def _likeliest(law, times, logs, epsilon):
@@ -243,11 +221,8 @@ def _likeliest(law, times, logs, epsilon):
     if law.text.startswith("d = ε + c"):
         # λT ≥ 1: less than one e-folding would be a straight line
         bounds[0][1] = -np.log(times[-1])
-    # In units of a guess, so that a parameter at zero is no infinity: e^−40 of it is none.
-    found = [
-        _alternate(law, times, logs, epsilon, np.log(start), bounds)
-        for start in law.starts(times[-1], grown)
-    ]
+    starts = [np.log(start) for start in law.starts(times[-1], grown)]
+    found = [_alternate(law, times, logs, epsilon, start, bounds) for start in starts]
     return max(found, key=lambda one: one[3])
 
 
@@ -255,24 +230,24 @@ def _alternate(law, times, logs, epsilon, logp, bounds):
     """Least squares of the innovations for ρ given, and ρ for the residuals given, in turn (Prais
     and Winsten, 1954).
     """
-    first, rho, known = np.array(logp), 0.0, -np.inf
-    low, high = np.maximum(bounds[0], first - 40), np.minimum(bounds[1], first + 40)
+    rho, known = 0.0, -np.inf
+    # In units of a guess, so that a parameter at zero is no infinity: e^−40 of it is none.
+    low, high = np.maximum(bounds[0], logp - 40), np.minimum(bounds[1], logp + 40)
 
     def residuals(p):
         with np.errstate(over="ignore"):
             return logs - np.log(law.function(times, epsilon, *np.exp(p)))
 
-    logp = np.clip(first, low + 1e-9, high - 1e-9)
+    logp = np.clip(logp, low + 1e-9, high - 1e-9)
     for _ in range(30):
-        logp = optimize.least_squares(
+        least = optimize.least_squares(
             lambda p: _innovations(residuals(p), rho), logp, bounds=(low, high)
-        ).x
-        rest = residuals(logp)
-        rho = float(
-            optimize.minimize_scalar(
-                lambda r: -_likelihood(rest, r)[1], bounds=(0, _MOST), method="bounded"
-            ).x
         )
+        logp, rest = least.x, residuals(least.x)
+        likeliest = optimize.minimize_scalar(
+            lambda r: -_likelihood(rest, r)[1], bounds=(0, _MOST), method="bounded"
+        )
+        rho = float(likeliest.x)
         sigma, likelihood = _likelihood(rest, rho)
         if likelihood < known + 1e-4:
             break
@@ -286,10 +261,8 @@ def _innovations(rest, rho):
 
 def _likelihood(rest, rho):
     """σ of the process, and the ln likelihood, of residuals (n,)."""
-    n = len(rest)
-    variance = max(float(np.mean(_innovations(rest, rho) ** 2)), _FLOOR**2)
-    sigma = np.sqrt(variance / (1 - rho**2))
-    return float(sigma), float(
-        -n / 2 * (np.log(2 * np.pi * variance) + np.mean(_innovations(rest, rho) ** 2) / variance)
-        + np.log(1 - rho**2) / 2
-    )
+    n, square = len(rest), float(np.mean(_innovations(rest, rho) ** 2))
+    variance = max(square, _FLOOR**2)
+    sigma = float(np.sqrt(variance / (1 - rho**2)))
+    likelihood = -n / 2 * (np.log(2 * np.pi * variance) + square / variance)
+    return sigma, float(likelihood + np.log(1 - rho**2) / 2)

@@ -6,14 +6,14 @@ modes.  An initial condition is the unit, along the first axis of what is given.
 
 Fewer than 5 values have an estimate and no interval: ``low`` and ``high`` are NaN.
 Every interval contains its estimate; a percentile interval is extended where it does not.
-
-Student's t interval of a mean, for a few values of which some may be unknown.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.signal import find_peaks
 
@@ -57,25 +57,34 @@ class Interval:
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
-def student_interval(values, level=0.95):
-    """Student's t interval of the mean over the first axis of ``values`` (n, ...).
+def student(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean over the first axis of ``values`` (n, ...), and Student's t interval of it.
 
-    mean ± t(n - 1) s/√n, with NaN for its ends below 5 values.  Not checked for NaN.
+    mean ± t(n - 1) s/√n, with NaN for its ends below 5 values.  Of values (n,), NaN are left out;
+    the mean of none is NaN.
 
-    >>> print(student_interval([1.0, 2.0, 3.0, 4.0, 5.0]))
+    >>> print(student([1.0, 2.0, 3.0, np.nan, 4.0, 5.0]))
     3 [1.04, 4.96]
+    >>> print(student([1.0, 2.0, np.nan, 3.0]))
+    2 (no interval: n = 3 values, 5 needed)
     """
     _level(level)
-    values = np.asarray(values, dtype=float)
-    count, mean = len(values), values.mean(0)
+    sample = real_array(values, "values")
+    if sample.ndim == 1:
+        sample = sample[~np.isnan(sample)]
+    if not len(sample):
+        return Interval(np.nan, np.nan, np.nan, level, 0)
+    count, mean = len(sample), sample.mean(0)
     half = np.full(mean.shape, np.nan)
     if count >= LEAST:
-        half = stats.t.isf((1 - level) / 2, count - 1) * stats.sem(values, axis=0)
+        half = stats.t.isf((1 - level) / 2, count - 1) * stats.sem(sample, axis=0)
     return _interval(mean, mean - half, mean + half, level, count)
 
 
-def percentile_interval(estimate, draws, level=0.95, count=None):
-    """Interval between quantiles of resampled statistics, extended to contain the estimate.
+def percentile_interval(
+    estimate: ArrayLike, draws: ArrayLike, level: float = 0.95, count: int | None = None
+) -> Interval:
+    """Return the interval between quantiles of resampled statistics, with the estimate in it.
 
     Parameters
     ----------
@@ -97,13 +106,13 @@ def percentile_interval(estimate, draws, level=0.95, count=None):
         For a level outside (0, 1).
     """
     _level(level)
-    tail, draws = (1 - level) / 2, np.asarray(draws, dtype=float)
+    tail = (1 - level) / 2
     if count is not None and count < LEAST:
         nothing = np.full(np.shape(estimate), np.nan)
         return _interval(estimate, nothing, nothing, level, count)
     if count is not None and count < FEW:
         tail = stats.norm.sf(np.sqrt(count / (count - 1)) * stats.t.isf(tail, count - 1))
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0, method="nearest")
+    low, high = np.quantile(np.asarray(draws, float), [tail, 1 - tail], axis=0, method="nearest")
     low, high = np.minimum(low, estimate), np.maximum(high, estimate)
     return _interval(estimate, low, high, level, count)
 
@@ -114,10 +123,16 @@ def _interval(estimate, low, high, level, count):
     return Interval(estimate, low, high, level, count)
 
 
-def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, seed=0):
-    """Interval of a statistic over initial conditions.
+def bootstrap_interval(
+    values: ArrayLike,
+    statistic: Callable = np.mean,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Return the interval of a statistic over initial conditions.
 
-    The mean of fewer than 20 has :func:`student_interval`, all else
+    The mean of fewer than 20 has that of :func:`student`, all else
     :func:`percentile_interval` of a bootstrap.
 
     A simulation of 4,000 samples (40,000 for Student's t) found that intervals of 95%
@@ -166,34 +181,34 @@ def bootstrap_interval(values, statistic=np.mean, level=0.95, resamples=2000, se
     >>> print(bootstrap_interval([1.0, 2.0, 3.0]))
     2 (no interval: n = 3 values, 5 needed)
     """
-    values = _sample(values, "values")
-    return _bootstrap((values,), statistic, level, resamples, seed)
+    sample = _sample(values, "values")
+    _settings(level, resamples)
+    if statistic is np.mean and len(sample) < FEW:
+        return student(sample, level)
+    draws = stats.bootstrap(
+        (sample,),
+        lambda some, axis: np.asarray(statistic(some, axis=axis), dtype=float),
+        axis=0,
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, 4_000_000 // sample.size),
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).bootstrap_distribution  # (..., resamples)
+    estimate = statistic(sample, axis=0)
+    return percentile_interval(estimate, np.moveaxis(draws, -1, 0), level, len(sample))
 
 
-def paired_interval(first, second, statistic=np.mean, level=0.95, resamples=2000, seed=0):
-    """Interval of ``statistic(first) - statistic(second)`` over paired values.
-
-    Both are measured on the same initial conditions, shape (n, ...), and each
-    resample draws the same ones for both.  Other parameters, result and errors
-    as in :func:`bootstrap_interval`; also ValueError for two shapes.
-
-    >>> print(paired_interval([1.0, 3.0, 5.0, 7.0, 9.0], [0.0, 2.0, 4.0, 6.0, 8.0]))
-    1 [1, 1]
-    """
-    first, second = _sample(first, "first"), _sample(second, "second")
-    if first.shape != second.shape:
-        raise ValueError(f"paired values differ in shape: {first.shape} and {second.shape}")
-    if statistic is np.mean:
-        return bootstrap_interval(first - second, level=level, resamples=resamples, seed=seed)
-
-    def difference(x, y, axis):
-        return statistic(x, axis=axis) - statistic(y, axis=axis)
-
-    return _bootstrap((first, second), difference, level, resamples, seed)
-
-
-def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples=1000, seed=0):
-    """Percentile bootstrap interval of a statistic of values that belong to trajectories.
+def clustered_interval(
+    values: ArrayLike,
+    members: ArrayLike,
+    statistic: Callable = np.mean,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Return the percentile bootstrap interval of a statistic of values of trajectories.
 
     Values of one trajectory are not independent: whole trajectories are drawn,
     each with all its values (Davison and Hinkley 1997, section 3.8).  What counts
@@ -222,18 +237,16 @@ def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples
     >>> print(clustered_interval([1.0, 1.0, 3.0, 3.0], [0, 0, 1, 1], resamples=100))
     2 (no interval: n = 2 values, 5 needed)
     """
-    values = _sample(values, "values")
-    members = np.asarray(members)
-    if members.shape != values.shape[:1]:
-        raise ValueError(
-            f"{len(values)} values but members of shape {members.shape}: one for each is needed"
-        )
+    sample, groups = _sample(values, "values"), np.asarray(members)
+    if groups.shape != sample.shape[:1]:
+        what = f"{len(sample)} values but members of shape {groups.shape}"
+        raise ValueError(f"{what}: one for each is needed")
     _settings(level, resamples)
-    order = np.argsort(members, kind="stable")
-    _, starts = np.unique(members[order], return_index=True)
+    order = np.argsort(groups, kind="stable")
+    _, starts = np.unique(groups[order], return_index=True)
     if len(starts) < 2:
         raise ValueError("all values belong to one trajectory: an interval needs at least 2")
-    clusters = np.split(values[order], starts[1:])
+    clusters = np.split(sample[order], starts[1:])
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(clusters), size=(resamples, len(clusters)))
     if statistic is np.mean:  # of sums and sizes, without putting the values together
@@ -241,21 +254,16 @@ def clustered_interval(values, members, statistic=np.mean, level=0.95, resamples
         found = sums[draws].sum(1) / sizes[draws].sum(1)
     else:
         found = [float(statistic(np.concatenate([clusters[k] for k in draw]))) for draw in draws]
-    return percentile_interval(float(statistic(values)), found, level, len(clusters))
+    return percentile_interval(float(statistic(sample)), found, level, len(clusters))
 
 
-def median(values, axis=None):
-    """Median, as a statistic for the functions of this module."""
+def median(values: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Return the median, as a statistic for the functions of this module."""
     return np.median(values, axis=axis)
 
 
-def quantiles(rows, levels=(0.1, 0.5, 0.9)):
-    """Quantiles over the first axis; (n, ...) to (levels, ...)."""
-    return np.quantile(rows, levels, axis=0)
-
-
-def share_interval(flags, level=0.95):
-    """The share of true flags with Wilson's score interval.
+def share_interval(flags: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the share of true flags with Wilson's score interval.
 
     Unlike a bootstrap or Student's t, it does not shrink to a point when no flag, or
     every flag, is true, and stays within 0 and 1 (Brown, Cai and DasGupta, Statistical
@@ -277,29 +285,28 @@ def share_interval(flags, level=0.95):
     >>> print(share_interval([False] * 600))
     0 [0, 0.00636]
     """
-    flags = np.asarray(flags)
-    if flags.ndim != 1 or not len(flags):
-        raise ValueError(
-            f"flags of shape {flags.shape}: a share needs one axis with at least one flag"
-        )
-    if not np.isin(flags, (0, 1)).all():
+    true = np.asarray(flags)
+    if true.ndim != 1 or not len(true):
+        what = f"flags of shape {true.shape}"
+        raise ValueError(f"{what}: a share needs one axis with at least one flag")
+    if not np.isin(true, (0, 1)).all():
         raise ValueError("flags must be true or false: pass a condition, not a measurement")
     _level(level)
-    share, low, high = float(flags.mean()), np.nan, np.nan
-    if len(flags) >= LEAST:
-        low, high = stats.binomtest(int(flags.sum()), len(flags)).proportion_ci(level, "wilson")
-    return Interval(share, float(low), float(high), level, len(flags))
+    share, low, high = float(true.mean()), np.nan, np.nan
+    if len(true) >= LEAST:
+        low, high = stats.binomtest(int(true.sum()), len(true)).proportion_ci(level, "wilson")
+    return Interval(share, float(low), float(high), level, len(true))
 
 
-def normality(values):
-    """p-value of the Shapiro–Wilk test, row by row: (n,) from (n, P).
+def normality(values: ArrayLike) -> np.ndarray:
+    """Return the p-value of the Shapiro–Wilk test, row by row: (n,) from (n, P).
 
     A small p speaks against a normal distribution.
     """
     return np.array([stats.shapiro(row).pvalue for row in np.atleast_2d(values)])
 
 
-def real_array(values, name):
+def real_array(values: ArrayLike, name: str) -> np.ndarray:
     """Return values as an array of floats.
 
     Raises ValueError for a masked array, whose mask a conversion would lose, and for complex
@@ -307,23 +314,19 @@ def real_array(values, name):
     """
     if np.ma.isMaskedArray(values):
         hidden = int(np.ma.count_masked(values))
-        raise ValueError(
-            f"{name} is a masked array with {hidden} masked entries: pass plain values, without those"
-        )
-    values = np.asarray(values)
+        what = f"{name} is a masked array with {hidden} masked entries"
+        raise ValueError(f"{what}: pass plain values, without those")
     if np.iscomplexobj(values):
-        raise ValueError(
-            f"{name} is complex: pass real numbers, such as its modulus or its real part"
-        )
-    return values.astype(float)
+        what = f"{name} is complex: pass real numbers"
+        raise ValueError(f"{what}, such as its modulus or its real part")
+    return np.asarray(values, dtype=float)
 
 
-def _sample(values, name):
+def _sample(values, name: str) -> np.ndarray:
     values = real_array(values, name)
     if values.ndim == 0 or len(values) < 2:
-        raise ValueError(
-            f"{name} of shape {values.shape}: an interval needs at least 2 values along the first axis"
-        )
+        what = f"{name} of shape {values.shape}"
+        raise ValueError(f"{what}: an interval needs at least 2 values along the first axis")
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(
@@ -341,29 +344,7 @@ def _level(level):
 def _settings(level, resamples):
     _level(level)
     if resamples < 1:
-        raise ValueError(
-            f"{resamples} resamples: at least 1 is needed, and 1,000 or more make sense"
-        )
-
-
-def _bootstrap(samples, statistic, level, resamples, seed):
-    _settings(level, resamples)
-    count = len(samples[0])
-    if statistic is np.mean and count < FEW:
-        return student_interval(samples[0], level)
-    draws = stats.bootstrap(
-        samples,
-        lambda *some, axis: np.asarray(statistic(*some, axis=axis), dtype=float),
-        axis=0,
-        paired=len(samples) > 1,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, 4_000_000 // samples[0].size),
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).bootstrap_distribution  # (..., resamples)
-    return percentile_interval(statistic(*samples, axis=0), np.moveaxis(draws, -1, 0), level, count)
+        raise ValueError(f"{resamples} resamples: at least 1 is needed, 1,000 or more make sense")
 
 
 @dataclass(frozen=True)
@@ -384,8 +365,8 @@ class Modality:
     at_most: int = 1
 
 
-def modality(values, at_most=1, resamples=1000, seed=0):
-    """Excess mass test of the number of modes; for one mode Hartigan's dip test.
+def modality(values: ArrayLike, at_most: int = 1, resamples: int = 1000, seed: int = 0) -> Modality:
+    """Return the excess mass test of the number of modes; for one mode Hartigan's dip test.
 
     E_m(λ) is the largest sum, over m disjoint intervals, of the share of the values
     in an interval less λ times its length; each mode of density above λ adds to it.
@@ -428,26 +409,23 @@ def modality(values, at_most=1, resamples=1000, seed=0):
         For fewer than 4 values, NaN, values that are all equal, fewer than
         one mode or one resample.
     """
-    values = real_array(values, "values")
-    if values.ndim != 1 or len(values) < 4:
-        raise ValueError(
-            f"values of shape {values.shape}: a test of modes needs one axis of at least 4"
-        )
-    values = _sample(values, "values")
+    sample = _sample(values, "values")
+    if sample.ndim != 1 or len(sample) < 4:
+        what = f"values of shape {sample.shape}"
+        raise ValueError(f"{what}: a test of modes needs one axis of at least 4")
     if at_most < 1 or resamples < 1:
         raise ValueError(f"at_most {at_most} and resamples {resamples} must be at least 1")
-    deviation = values.std(ddof=1)
-    if not deviation > 1e-12 * np.abs(values).max():
-        raise ValueError(
-            f"all {len(values)} values equal {values[0]}: a constant sample has no density"
-        )
+    deviation = sample.std(ddof=1)
+    if not deviation > 1e-12 * np.abs(sample).max():
+        what = f"all {len(sample)} values equal {sample[0]}"
+        raise ValueError(f"{what}: a constant sample has no density")
 
-    spread = stats.iqr(values) / 1.34
-    rule = 0.9 * min(deviation, spread if spread > 0 else deviation) * len(values) ** -0.2
-    ticks = np.linspace(values.min() - 3 * rule, values.max() + 3 * rule, 512)
-    modes = len(find_peaks(stats.gaussian_kde(values, rule / deviation)(ticks))[0])
-    excess = _excess_mass(values[None], at_most)[0]
-    null = _uniform_excess_mass(len(values), resamples, seed)
+    spread = stats.iqr(sample) / 1.34
+    rule = 0.9 * min(deviation, spread if spread > 0 else deviation) * len(sample) ** -0.2
+    ticks = np.linspace(sample.min() - 3 * rule, sample.max() + 3 * rule, 512)
+    modes = len(find_peaks(stats.gaussian_kde(sample, rule / deviation)(ticks))[0])
+    excess = _excess_mass(sample[None], at_most)[0]
+    null = _uniform_excess_mass(len(sample), resamples, seed)
     p = (1 + np.sum(null >= excess)) / (1 + resamples)
     return Modality(modes, float(rule), float(excess), float(p), at_most)
 
@@ -491,18 +469,3 @@ def _gain(x, level, at_most):
         before[:, 1:] = ended[:, :-1]
         masses.append(ended[:, -1])
     return masses[-1] - masses[-2]
-
-
-def student(values, level=0.95):
-    """Mean of independent values (n,) and its t interval; NaN are left out.
-
-    The bounds are NaN for fewer than five known values, the mean as well for none.
-
-    >>> print(student([1.0, 2.0, np.nan, 3.0]))
-    2 (no interval: n = 3 values, 5 needed)
-    """
-    values = real_array(values, "values")
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return Interval(np.nan, np.nan, np.nan, level, 0)
-    return student_interval(known, level)

@@ -14,8 +14,8 @@ import torch
 from distributed import LocalCluster
 
 from netdyn_lib.experiments.benchmarks import Growth, Row
+from netdyn_lib.experiments.campaign import run
 from netdyn_lib.experiments.learning_rate_sweep import grid
-from netdyn_lib.experiments.learning_rate_sweep.running import run
 from netdyn_lib.results import provenance
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.training import gradient_descent

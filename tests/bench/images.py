@@ -21,8 +21,9 @@ import torch
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
+from netdyn_lib.experiments import campaign
 from netdyn_lib.experiments.benchmarks import Row
-from netdyn_lib.experiments.learning_rate_sweep import grid, measuring
+from netdyn_lib.experiments.learning_rate_sweep import grid
 from netdyn_lib.tasks import datasets as archives
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, steppers
@@ -286,7 +287,7 @@ def shard_memory():
     """
     before = begin_peak()
     sweep = grid.Sweep("bench", TASK, (RATE,), CONDITIONS, COPIES, epochs=EPOCHS, block=CONDITIONS)
-    measuring.measure(tasks.get(TASK), sweep, sweep.shards()[0])
+    sweep.compute(sweep.pieces()[0], tasks.get(TASK), campaign.Work())
     print(before, peak())
 
 

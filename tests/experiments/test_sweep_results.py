@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-from bs4 import BeautifulSoup
 
-from netdyn_lib.experiments import learning_rate_sweep, sizes
-from netdyn_lib.experiments.learning_rate_sweep import named, published, results
+from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.learning_rate_sweep import grid, published, results
 from netdyn_lib.results import claims
-from netdyn_lib.tasks import datasets
 
 
 @pytest.fixture
@@ -23,12 +21,12 @@ def test_missing_images_are_said_and_nothing_takes_their_place(bare, tmp_path):
     found = results.live("mnist", store=tmp_path)
     assert not found.there and found.note.startswith("NOTE: MNIST is not at hand")
     # No word of publishing: a laptop's sizes must not take the place of the paper's.
-    assert found.note.endswith("learning_rate_sweep run mnist --profile laptop")
+    assert found.note.endswith("netdyn_lib.experiments run mnist --profile laptop")
 
 
 def test_a_live_sweep_says_what_it_is_of_and_takes_other_sizes(monkeypatch, tmp_path):
     few = dict(copies=1, epochs=4, samples=50, test_samples=20)
-    small = learning_rate_sweep.Sweep("digits", "digits", (0.5, 5.0), 2, **few)
+    small = grid.Sweep("digits", "digits", (0.5, 5.0), 2, **few)
     monkeypatch.setattr(results, "get", lambda name, profile, seed: small)
     found = results.live("digits", store=tmp_path, conditions=3, copies=None, rates=(5.0,))
     assert found.there and found.origin == "computed here" and "first 50 of" in found.note
@@ -61,28 +59,22 @@ def test_a_sweep_of_which_too_little_is_published_is_passed_over():
     assert results.best(whole, cut, least=11) is cut and results.best(missing, least=5) is missing
 
 
-def test_what_is_not_published_is_listed_with_its_cost_and_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(published, "folder", lambda: tmp_path)
+def test_nothing_published_is_said_with_the_command(monkeypatch, tmp_path):
+    monkeypatch.setattr(published.SHELF.__class__, "root", lambda self, root=None: tmp_path)
     found = results.paper("mnist")
-    assert not found.there and published.command("mnist") in found.note
-    page = BeautifulSoup(published.unpublished(tmp_path)._repr_html_(), "html.parser")
-    rows = {row.th.get_text(): [cell.get_text() for cell in row("td")] for row in page.tbody("tr")}
-    assert list(rows) == list(named.names())
-    for name, (_, arrivals, command) in rows.items():
-        sweep = named.get(name, "paper")
-        assert command == published.command(name)  # whole, fit to be copied
-        assert (arrivals == "–") == (sweep.cap == 0)
+    assert not found.there and found.note.startswith("NOTE: ")
+    assert published.command("mnist") in found.note
+
+
+def test_what_is_not_published_is_listed_with_its_cost(tmp_path):
+    rows = published.unpublished(tmp_path)
+    assert list(rows.index) == list(grid.names())
+    for name, (exponents, arrivals) in zip(rows.index, rows.values):
+        sweep = grid.get(name, "paper")
+        assert float(exponents) > 0 and (arrivals == "–") == (sweep.cap == 0)
         assert arrivals == "–" or (float(arrivals) > 0) == (sweep.cap > sweep.epochs)
-    assert rows["mnist"][0] == "1.2e+16"
-
-
-def test_everything_published_opens_and_is_listed_no_more():
-    missing = set(published.unpublished().rows)
-    for name in published.names():
-        data = published.load(name)
-        assert name not in missing and bool(data.present.any())
-        assert published.summary(data).startswith("published.  ")
-    assert sum(path.stat().st_size for path in published.folder().glob("*")) < 20e6
+    assert rows.loc["mnist"].iloc[0] == "1.2e+16" and rows.loc["sharpness"].iloc[1] == "–"
+    assert set(published.unpublished().index) == set(grid.names()) - set(published.names())
 
 
 def test_published_sweeps_are_recomputed_where_their_images_are(bare):
@@ -95,23 +87,3 @@ def test_published_sweeps_are_recomputed_where_their_images_are(bare):
     # What cannot be checked takes no place of what can.
     made = [c for c in published.check_all("b", epochs=1, most=1) if c.agrees is not None]
     assert len(made) == 1 and made[0].name in ("digits", "iris")
-
-
-def test_as_many_are_recomputed_as_were_asked_for(monkeypatch):
-    def recompute(name, token, epochs, root, device):
-        if name in missing:
-            raise datasets.MissingData(name)
-        return published.Check(name, 1.0, 0, epochs, 0.0, 0.0, True)
-
-    monkeypatch.setattr(published, "recompute", recompute)
-    monkeypatch.setattr(published, "names", lambda root: list("abcdefgh"))
-    missing, chosen = set(), set()
-    for token in range(20):
-        checks = published.check_all(token, most=2)
-        assert len(checks) == 2 and published.verified(checks)
-        chosen |= {c.name for c in checks}
-    assert chosen == set("abcdefgh")  # over tokens, all have their turn
-    missing = set("abcdefgh")
-    assert not published.verified(published.check_all("x", most=2)) and not published.verified([])
-    right, wrong = (published.Check("a", 1.0, 0, 5, 0.0, 0.0, agrees) for agrees in (True, False))
-    assert published.verified([right]) and not published.verified([right, wrong])

@@ -1,46 +1,9 @@
-"""Sweeps over learning rates and initial conditions: cut into shards, computed here or on a
-cluster, kept on disk.
+"""Sweeps over learning rates and initial conditions.
 
-    sweep = sweeps.get("digits")
-    sweeps.run(sweep, "results")
-    data = sweeps.load(sweep, "results")
+``grid`` says what a sweep is, and ``published`` opens what the book shows;
+:mod:`netdyn_lib.experiments.campaign` runs sweeps.
 
-Computing imports no more than NumPy, SciPy, PyTorch, scikit-learn and tqdm;
-:func:`load` also xarray, and a cluster Dask.
+>>> from netdyn_lib.experiments.learning_rate_sweep import grid
+>>> print(grid.get("digits").pieces()[0])
+η = 0.0005, initial conditions 0 to 2
 """
-
-from importlib import import_module
-
-_HOMES = {
-    "Sweep": "grid",
-    "Shard": "grid",
-    "get": "named",
-    "names": "named",
-    "measure": "measuring",
-    "plan": "running",
-    "run": "running",
-    "load": "dataset",
-    "assemble": "dataset",
-}
-
-
-def __getattr__(name):
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    if name in (
-        "cluster",
-        "compute",
-        "dataset",
-        "grid",
-        "measuring",
-        "named",
-        "published",
-        "responses",
-        "running",
-    ):
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *_HOMES])

@@ -1,13 +1,12 @@
 """A chapter's sweeps: computed here where their data are at hand, else published, else missing."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ...tasks import datasets as archives
 from ...tasks import tasks
-from . import dataset, published
-from .named import get
-from .running import run
+from .. import campaign
+from . import published
+from .grid import get
 
 #: Initial conditions that a verdict takes; fewer have no interval.
 ENOUGH = 5
@@ -31,11 +30,6 @@ class Result:
         return self.data is not None
 
 
-def default_store():
-    """Return the store of the checkout that this library lies in, ``_build/store``."""
-    return Path(__file__).resolve().parents[3] / "_build" / "store"
-
-
 def live(name, profile="laptop", device="auto", seed=0, store=None, **changed):
     """Compute what is missing of one of the book's sweeps, and open it, a :class:`Result`.
 
@@ -46,20 +40,18 @@ def live(name, profile="laptop", device="auto", seed=0, store=None, **changed):
     """
     changed = {size: value for size, value in changed.items() if value is not None}
     sweep = replace(get(name, profile, seed), **changed)
-    store = store or default_store()
     try:
-        run(sweep, store, device)
+        campaign.run(sweep, store, device)
     except archives.MissingData:
         title = archives.about(tasks.recipe(sweep.task).data).title
-        command = f"python -m netdyn_lib.experiments.learning_rate_sweep run {name}"
         note = (
             f"NOTE: {title} is not at hand on this machine, so the sweep {name!r} was not run.  "
-            f"Where it is: {command} --profile {profile}"
+            f"Where it is: python -m netdyn_lib.experiments run {name} --profile {profile}"
         )
         return Result(name, None, "missing", note)
     split = tasks.get(sweep.task, samples=sweep.samples, test_samples=sweep.test_samples).split
     note = f"{name}, {profile}: computed here.  {split.provenance()}"
-    return Result(name, dataset.load(sweep, store, device), "computed here", note)
+    return Result(name, campaign.load(sweep, store, device), "computed here", note)
 
 
 def paper(name):

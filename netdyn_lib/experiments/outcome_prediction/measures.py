@@ -171,7 +171,7 @@ def unconverged(here, paper, time, pairs=PAIRS, degrees=5.0, resamples=300, seed
     Parameters
     ----------
     here, paper : xarray.Dataset
-        From :func:`netdyn_lib.experiments.outcome_prediction.running.load` or
+        From :func:`netdyn_lib.experiments.campaign.load` or
         :func:`netdyn_lib.experiments.outcome_prediction.published.load`.
     time : float
     pairs : sequence of str

@@ -16,9 +16,6 @@ RULES = ("random", "loss", "loss, fitted", "weights", "Hessian", "exponents", "v
 #: dynamics.
 BASELINES = ("loss", "weights", "Hessian")
 _STOPPED = ("loss", "loss, fitted")  # rules that others are compared with
-_LEAST = (
-    10  # runs of a class in each half, as in :func:`netdyn_lib.statistics.classification.over_time`
-)
 
 
 def outcomes(data):
@@ -33,7 +30,7 @@ def course(data, outcome, method="binned", resamples=300, seed=0):
     Parameters
     ----------
     data : xarray.Dataset
-        As :func:`netdyn_lib.experiments.outcome_prediction.running.load` gives it.
+        As :func:`netdyn_lib.experiments.campaign.load` gives it.
     outcome : {"ideal", "failed"}
         What is told from all else.
     method, resamples, seed
@@ -44,19 +41,10 @@ def course(data, outcome, method="binned", resamples=300, seed=0):
     netdyn_lib.statistics.classification.Course
     """
     labels = getattr(outcomes(data), outcome)
-    train, test = classification.split(len(labels), seed, strata=labels)
-    features = predictors.by_name(data)
-    return classification.over_time(
-        labels,
-        features,
-        train,
-        test,
-        method,
-        baselines=BASELINES,
-        undecided=predictors.undecided(data),
-        resamples=resamples,
-        seed=seed,
-    )
+    halves = classification.split(len(labels), seed, strata=labels)
+    how = classification.Evaluation(method, BASELINES, resamples, seed)
+    features, undecided = predictors.by_name(data), predictors.undecided(data)
+    return classification.over_time(labels, features, halves, undecided, how)
 
 
 def table(data, method="binned", resamples=300, seed=0):
@@ -169,19 +157,8 @@ def _scored(data, where, rules, seed):
 
 def _saved(data, scores, now, halves, overhead, group, risk, resamples, seed, baseline):
     losses, steps = np.maximum(data["final_loss"].values, IDEAL), data.attrs["steps"]
-    return early_stopping.savings(
-        losses,
-        scores,
-        now,
-        steps,
-        *halves,
-        group,
-        risk,
-        baseline,
-        overhead,
-        resamples=resamples,
-        seed=seed,
-    )
+    plan = early_stopping.Plan(now, steps, group, risk, baseline, overhead)
+    return early_stopping.savings(losses, scores, halves, plan, resamples, seed)
 
 
 def savings_over_time(data, rules=RULES, group=10, risk=0.05, resamples=300, seed=0):
@@ -197,8 +174,7 @@ def savings_over_time(data, rules=RULES, group=10, risk=0.05, resamples=300, see
     labels = ~outcomes(data).ideal
     halves = zip(("train", "test"), classification.split(len(labels), seed, strata=labels))
     reason = next(
-        filter(None, (classification.too_few(labels, rows, _LEAST, name) for name, rows in halves)),
-        "",
+        filter(None, (classification.too_few(labels, rows, name) for name, rows in halves)), ""
     )
     times = data["time"].values
     baselines = [rule for rule in _STOPPED if rule in rules] or ["loss"]

@@ -10,21 +10,22 @@ early saves.
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from ...lyapunov import angles
-from ...results import provenance, reading, store
 from ...tasks import tasks
 from ...validation import whole
+from .. import published
+from ..published import Check, command  # noqa: F401, part of this module
 from . import campaign as grid
 from . import measures, predicting
 from .measuring import measure
 from .nearest import NEAR, at, place
 
+SHELF = grid.Campaign.shelf
+names = SHELF.names
 _EARLY = (
     "loss",
     "weights",
@@ -42,21 +43,6 @@ _SAVINGS = ("saved", "missed", "difference")
 _COMPARED = ("loss", "weights", "hessian", "exponents", "singular")  # what is recomputed
 _FEW = 100  # networks whose exponents are published at all times
 _ALL = ("final_loss", "diverged_at")
-
-
-def folder():
-    """``book/results/outcomes`` of the checkout that this library lies in."""
-    return Path(__file__).resolve().parents[3] / "book" / "results" / "outcomes"
-
-
-def names(root=None):
-    """Names of the published campaigns."""
-    return store.published_names(root or folder())
-
-
-def command(name):
-    """The commands that compute a campaign at the paper's size and publish it."""
-    return f"python -m netdyn_lib.experiments.outcome_prediction run {name} --profile paper && python -m netdyn_lib.experiments.outcome_prediction publish {name} --profile paper"
 
 
 def longer_future(campaign, steps, count=60, more=4.2):
@@ -108,22 +94,20 @@ def longer_future(campaign, steps, count=60, more=4.2):
     ], added * campaign.learning_rate
 
 
-def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, followed=60):
+def write(data, root=None, resamples=300, times=(0.015, 0.2), followed=60):
     """Publish a campaign's numbers and scores; the path of its file.
 
     Parameters
     ----------
     data : xarray.Dataset
-        As :func:`netdyn_lib.experiments.outcome_prediction.running.load` gives it.
-    campaign : Campaign
-        Of which the data are.
+        As :func:`netdyn_lib.experiments.campaign.load` gives it.
+    root : path-like, optional
+        The folder, the book's where not given.
     resamples : int
         Of the bootstrap intervals of the scores and of the savings.
-    root : path-like, optional
-        The folder, :func:`folder` where not given.
-    early, later : float
-        The times, in units of steps · η, whose nearest are published of every network: once where
-        it is the same, or nothing was measured near the later one.
+    times : (float, float)
+        The early and the later time, in units of steps · η, whose nearest are published of every
+        network: once where it is the same, or nothing was measured near the later one.
     followed : int
         Networks followed again by :func:`longer_future`.
 
@@ -134,7 +118,8 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, foll
     netdyn_lib.results.store.StoreError
         Where it cannot be written.
     """
-    path = store.published(root or folder(), campaign.name, "campaign")
+    campaign, (early, later) = grid.Campaign(**json.loads(data.attrs["campaign"])), times
+    SHELF.path(campaign.name, root)  # before minutes of work
     scores = predicting.table(data, resamples=resamples, seed=campaign.seed)
     savings = predicting.savings_over_time(data, resamples=resamples, seed=campaign.seed)
     now = place(data, early)
@@ -160,7 +145,9 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, foll
         late=campaign.times[then],
         longer=more,
         campaign=dataclasses.asdict(campaign),
+        version=campaign.version,
         provenance=data.attrs["provenance"],
+        content=json.loads(data.attrs.get("content", "null")),
         predictors=scores["predictor"].values.tolist(),
         baselines=scores["baseline"].values.tolist(),
         method=scores.attrs["method"],
@@ -170,7 +157,7 @@ def write(data, campaign, resamples=300, root=None, early=0.015, later=0.2, foll
             **savings.attrs,
         ),
     )
-    return store.write_archive(path, arrays, meta)
+    return SHELF.write(campaign.name, arrays, meta, root)
 
 
 def _small(name, values):
@@ -183,7 +170,8 @@ def load(name, root=None):
 
     ``table`` and ``savings`` are named as
     :func:`~netdyn_lib.experiments.outcome_prediction.predicting.table`'s and
-    :func:`~netdyn_lib.experiments.outcome_prediction.predicting.savings_over_time`'s, ``data`` as :func:`netdyn_lib.experiments.outcome_prediction.running.load`'s.
+    :func:`~netdyn_lib.experiments.outcome_prediction.predicting.savings_over_time`'s, ``data``
+    as :func:`netdyn_lib.experiments.campaign.load`'s.
     It has numbers of every network, at one or two times: ``exponents``, ``singular``,
     ``frozen_angles`` and ``far_angles`` (time, network, …) at the early time, that of the step
     ``data.attrs["early"]``, and at the later one, there with the pairs of
@@ -195,26 +183,33 @@ def load(name, root=None):
     (moment, few, P) at all times of the campaign and ``course_loss`` (step, few) at the steps of
     its curve.
 
-    Raises
-    ------
-    FileNotFoundError
-        Where nothing is published under that name; the message says how to compute it.
-    netdyn_lib.results.store.DamagedShard
-        For a file that is damaged.
+    Raises as :meth:`netdyn_lib.experiments.published.Shelf.read`.
     """
-    path = store.published(root or folder(), name, "campaign")
-    if not path.exists():
-        raise FileNotFoundError(
-            f"nothing is published of the campaign {name!r}; compute it: {command(name)}"
-        )
-    arrays, meta = store.read_archive(path)
-    with reading.of_kind(path, "published campaign"):
-        times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
-        found = _data(name, arrays, meta, times), *_summaries(arrays, meta, times)
-        return tuple(provenance.published_in(data, path) for data in found)
+    return SHELF.read(name, _datasets, root)
 
 
-def _data(name, arrays, meta, times):
+def _datasets(arrays, meta):
+    times = np.array(meta["campaign"]["times"]) * meta["campaign"]["learning_rate"]
+    return _data(arrays, meta, times), *_summaries(arrays, meta, times)
+
+
+def known(campaign, root, about):
+    """Return all blocks of a campaign where it is published whole, else none: scores are of all
+    networks.  ``about`` is the identity of a block.
+    """
+    if campaign.name not in names(root):
+        return []
+    there = load(campaign.name, root)[0].attrs
+    same = grid.Campaign(**json.loads(there["campaign"]))
+    enough = same.count >= campaign.count
+    same = dataclasses.replace(same, count=campaign.count, block=campaign.block) == campaign
+    # The oldest files do not say which data they are of.
+    content = json.loads(there["content"]) in (None, about["data"])
+    whole = same and enough and content and there["version"] == campaign.version
+    return campaign.pieces() if whole else []
+
+
+def _data(arrays, meta, times):
     campaign = grid.Campaign(**meta["campaign"])
     pairs = angles.labels(arrays["early_hessian"].shape[-1])
     judged = [pairs.index(pair) for pair in measures.PAIRS]
@@ -251,7 +246,9 @@ def _data(name, arrays, meta, times):
         "step": np.array(campaign.curve),
     }
     attrs = {
-        "name": name,
+        "name": campaign.name,
+        "version": meta.get("version", 1),
+        "content": json.dumps(meta.get("content")),
         "campaign": json.dumps(meta["campaign"]),
         "early": meta["early"],
         "longer": meta["longer"],
@@ -290,28 +287,6 @@ def _summaries(arrays, meta, times):
     )
 
 
-@dataclass(frozen=True)
-class Check:
-    """Networks ``first`` … ``first + count − 1`` of a published campaign, recomputed up to the
-    early time.
-
-    ``apart``: from the name of a quantity to the largest difference, relative to 1 plus the size of
-    the value, infinite where one of the two is not a number; ``agrees``: whether all are below the
-    tolerance.
-    """
-
-    name: str
-    first: int
-    count: int
-    apart: dict
-    agrees: bool
-
-    def __str__(self):
-        verdict = "agree" if self.agrees else "DISAGREE"
-        apart = ", ".join(f"{name} to {difference:.0e}" for name, difference in self.apart.items())
-        return f"{self.name}: networks {self.first} to {self.first + self.count - 1}, recomputed and published {verdict} ({apart})"
-
-
 def recompute(name, token, count=5, tolerance=1e-3, root=None):
     """Recompute networks of a published campaign up to the early time, and compare loss, weights,
     Hessian, exponents and singular values.
@@ -324,13 +299,11 @@ def recompute(name, token, count=5, tolerance=1e-3, root=None):
     count : int
         How many, or all where there are fewer.
     tolerance : float
-        As for :class:`Check`.
     root : path-like, optional
-        The folder, :func:`folder` where not given.
 
     Returns
     -------
-    Check
+    netdyn_lib.experiments.published.Check
 
     Raises
     ------
@@ -340,24 +313,11 @@ def recompute(name, token, count=5, tolerance=1e-3, root=None):
     data, *_ = load(name, root)
     campaign = grid.Campaign(**json.loads(data.attrs["campaign"]))
     count = min(whole(count, "count", 1, cause="networks to recompute"), campaign.count)
-    first = int(store.key({"token": str(token), "campaign": name}), 16) % (
-        campaign.count - count + 1
-    )
+    first = published.chosen(token, name, campaign.count - count + 1)
     early = data.attrs["early"]
     times = tuple(t for t in campaign.times if t <= early)
     short = dataclasses.replace(campaign, times=times, steps=early + 1, backward=1)
     here = measure(tasks.get(campaign.task), short, first, count, workers=1)
     there = at(data.isel(network=slice(first, first + count)), early * campaign.learning_rate)
-    apart = {n: _apart(here[n][-1], there[n].values) for n in _COMPARED}
-    return Check(name, first, count, apart, max(apart.values()) < tolerance)
-
-
-def _apart(mine, theirs):
-    """The largest of |mine − theirs|/(1 + |theirs|), 0 where both are the same infinity, or both
-    NaN.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        mine = mine.astype(np.float32).astype(float)  # as it was published
-        apart = np.abs(mine - theirs) / (1 + np.abs(theirs))
-    same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
-    return float(np.max(np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))))
+    apart = {n: published.apart(here[n][-1], there[n].values) for n in _COMPARED}
+    return Check(name, str(grid.Block(first, count)), apart, max(apart.values()) < tolerance)

@@ -1,13 +1,12 @@
 """The chapter's campaigns: computed here, beside what is published."""
 
-import subprocess
-import sys
-
 import numpy as np
 import torch
 
 from ...validation import whole
-from . import campaign, measures, predicting, published, running
+from .. import campaign as engine
+from .. import jobs
+from . import campaign, measures, predicting, published
 from .nearest import at
 
 #: Tangent indicators, that need no future; and what is known of the same moment without tangent
@@ -31,35 +30,13 @@ def live(profile="laptop", seed=0, folder=None, processes=None):
         Where a block cannot be written.
     """
     processes = torch.get_num_threads() if processes is None else whole(processes, "processes", 1)
-    folder = folder or running.default_store()
     campaigns = {name: campaign.get(name, profile, seed) for name in campaign.names()}
-    lacking = any(running.lacks(one, folder) for one in campaigns.values())
-    command = [
-        sys.executable,
-        "-m",
-        "netdyn_lib.experiments.outcome_prediction",
-        "run",
-        "--profile",
-        profile,
-        "--seed",
-        str(seed),
-        "--workers",
-        "1",
-    ]
-    others = [
-        subprocess.Popen(
-            [*command, "--store", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for _ in range((processes - 1) * lacking)
-    ]
-    try:
-        for one in campaigns.values():
-            running.run(one, folder, workers=1 if others else None)
-    finally:
-        for process in others:
-            process.terminate()
-            process.wait()
-    return {name: running.load(one, folder) for name, one in campaigns.items()}
+    plans = [engine.plan(one, folder) for one in campaigns.values()]
+    more = (processes - 1) * any(plan.missing for plan in plans)
+    words = [*campaigns, "--profile", profile, "--seed", seed, "--fresh"]
+    with jobs.helpers(more, [*words, "--store", folder or engine.default_store()]):
+        engine.run(plans, folder, workers=1 if more else None)
+    return {name: engine.load(one, folder) for name, one in campaigns.items()}
 
 
 def paper(root=None):

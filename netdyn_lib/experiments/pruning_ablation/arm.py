@@ -2,13 +2,29 @@
 of pruning.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import numpy as np
+import xarray as xr
 
 from ...curvature.pruning import Rule, named
 from ...results.store import file_name
 from ...training import minibatches
 from ...validation import positive, whole
-from .. import sizes
+from .. import campaign, sizes
+from ..published import Shelf
+
+CHAPTER = "07_hessian_chaos"
+# They do not change a network's numbers.
+_FREE = ("name", "segment", "networks")
+_ENDS = {
+    "final": ("parameter",),
+    "velocity": ("parameter",),
+    "first_loss": ("first",),
+    "diverged_at": (),
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,8 @@ class Arm:
         for name in ("steps", "segment"):
             if getattr(self, name) % self.every:
                 raise ValueError(
-                    f"{name} = {getattr(self, name)}: must be a multiple of every = {self.every}, or its end is not observed"
+                    f"{name} = {getattr(self, name)}: must be a multiple of every = {self.every}, "
+                    "or its end is not observed"
                 )
 
     @property
@@ -107,42 +124,160 @@ class Arm:
         return minibatches.order_of(self.seed, network)
 
 
+@dataclass(frozen=True)
+class Network:
+    """One of an arm's networks."""
+
+    arm: Arm
+    number: int
+
+    def __str__(self):
+        return f"{self.arm.label}, network {self.number}"
+
+
+@dataclass(frozen=True)
+class Ablation(campaign.Experiment):
+    """Some arms of one task, named by it: the same networks and batches under several rules.
+
+    ``arms`` are computed in their order; those that do the same share their networks.
+
+    Raises ValueError for no arms, or arms of another task.
+    """
+
+    kind: ClassVar[str] = "pruning_ablation"
+    version: ClassVar[int] = 1
+    unit: ClassVar[str] = "networks"
+    resumes: ClassVar[bool] = True
+    processor: ClassVar[bool] = True
+    single: ClassVar[bool] = True
+    shelf: ClassVar[Shelf] = Shelf("pruning_ablation", "ablation", "arms")
+
+    name: str
+    arms: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "arms", tuple(self.arms))
+        tasks = {arm.task for arm in self.arms}
+        if tasks != {self.name.partition("/")[0]}:
+            raise ValueError(
+                f"{self.name}: {len(self.arms)} arms of the tasks {', '.join(sorted(tasks))}: give "
+                "at least one arm, and all of one task"
+            )
+
+    @property
+    def task(self):
+        """The task of all arms."""
+        return self.arms[0].task
+
+    @property
+    def home(self):
+        """The name of the file of its published results."""
+        return self.task
+
+    def pieces(self):
+        """Return the networks, arm by arm."""
+        return [Network(arm, k) for arm in self.arms for k in range(arm.networks)]
+
+    def parameters(self, piece):
+        """Return what decides the numbers of a network; see
+        :class:`netdyn_lib.experiments.campaign.Experiment`.
+        """
+        settings = {k: v for k, v in asdict(piece.arm).items() if k not in _FREE}
+        return dict(arm=settings, network=piece.number, order=piece.arm.order(piece.number))
+
+    def compute(self, piece, task, work):
+        """Return the arrays of a network, continued from its last checkpoint, by
+        :func:`netdyn_lib.experiments.pruning_ablation.measuring.follow`.
+        """
+        from .measuring import follow, joined
+
+        about, parts, state = self.parameters(piece), [], ()
+        about["arm"].pop("steps")  # the first stretches of a longer run are the same
+        for start, stop in piece.arm.segments():
+            span = piece.arm, piece.number, start, stop
+            parts.append(
+                work.checkpoint(
+                    about | {"segment": [start, stop]},
+                    lambda: follow(task, *span, *state, ask=work.stop),
+                )
+            )
+            state = parts[-1]["final"], parts[-1]["velocity"]
+            if parts[-1]["diverged_at"] >= 0:
+                break
+        return joined(parts, piece.arm)
+
+    def combine(self, found):
+        """Return the dataset of some networks over (arm, seed, step), seed k being network k of
+        each arm.
+
+        ``loss`` is the mean over the batches since the observation before (NaN at step 0); the
+        others are those of :class:`netdyn_lib.curvature.pruning.PrunedRun`: ``test_loss``,
+        ``test_accuracy``, ``norm``, ``gradient_norm``, ``kept``, ``smallest``, ``largest``, the
+        counts ``chaotic``, ``negative``, ``positive``, ``neutral`` and their ``overlap_…``;
+        ``diverged_at`` (−1 for never) and ``present`` (arm, seed); ``first_loss`` (arm, seed,
+        first) of single batches; ``final`` and ``velocity`` (arm, seed, parameter).  NaN where an
+        arm is shorter, or has fewer networks, than others.
+        """
+        arms = list(dict.fromkeys(piece.arm for piece in found))
+        rows = {(arms.index(p.arm), p.number): shard.arrays for p, shard in found.items()}
+        metas = list({shard.key: shard.meta for shard in found.values()}.values())
+        came = campaign.described(campaign.origins(metas), "one core of {processor}")
+        about = dict(task=self.task, data=metas[0]["data"], provenance=came)
+        about["arms"] = json.dumps([asdict(arm) for arm in arms])
+        about["content"] = json.dumps(metas[0]["identity"]["data"])
+        return _dataset(arms, rows).assign_attrs(about)
+
+
+def _dataset(arms, rows):
+    """A dataset of ``rows``, (arm's place, network) → arrays of a run."""
+    steps = np.array(sorted(set().union(*(arm.observed for arm in arms))))
+    shape, sample = (len(arms), max(arm.networks for arm in arms)), next(iter(rows.values()))
+    dims = {name: _ENDS.get(name, ("step",)) for name in sample if name != "steps"}
+    sizes = dict(step=len(steps), parameter=len(sample["final"]))
+    sizes["first"] = max(len(row["first_loss"]) for row in rows.values())
+    values = {
+        name: np.full(shape + tuple(sizes[d] for d in own), np.nan) for name, own in dims.items()
+    }
+    present = np.zeros(shape, dtype=bool)
+    for place, row in rows.items():
+        present[place] = True
+        at = np.searchsorted(steps, row["steps"])
+        for name, own in dims.items():
+            part = values[name][place]
+            if own == ("step",):
+                part[at] = row[name]
+            elif own:
+                part[: len(row[name])] = row[name]
+            else:
+                values[name][place] = row[name]
+    variables = {name: (("arm", "seed", *dims[name]), array) for name, array in values.items()}
+    coords = {"arm": [arm.label for arm in arms], "seed": np.arange(shape[1]), "step": steps}
+    return xr.Dataset(variables | {"present": (("arm", "seed"), present)}, coords)
+
+
 def get(name, profile="laptop", seed=0):
-    """An arm of the book by name, ``TASK/LABEL``.
+    """Return the arms of one of the book's tasks, or one arm, ``TASK/LABEL``.
 
     Raises ValueError for an unknown name or profile; the message lists the known.
     """
     table = _table(profile, seed)
-    if name not in table:
-        raise ValueError(
-            f"unknown arm {name!r}; known at the profile {profile}: {', '.join(table)}"
-        )
-    return table[name]
-
-
-def names(task=None, profile="laptop"):
-    """Names of the book's arms, or of those of one task, in order of value: what is cut short has
-    seen what matters most.
-
-    Raises ValueError for an unknown profile, or a task of which there is no arm.
-    """
-    table = _table(profile, 0)
-    found = tuple(name for name, arm in table.items() if task in (None, arm.task))
+    found = [arm for arm in table.values() if name in (arm.task, arm.name)]
     if not found:
-        raise ValueError(
-            f"no arm of the task {task!r} at the profile {profile}; tasks: {', '.join(tasks(profile))}"
-        )
-    return found
+        known = ", ".join([*names(profile), *table])
+        raise ValueError(f"unknown arm {name!r}; known at the profile {profile}: {known}")
+    return Ablation(name, found)
 
 
-def tasks(profile="laptop"):
-    """Names of the tasks that have arms."""
+def names(profile="laptop"):
+    """Return the names of the tasks that have arms, in order of value: what is cut short has seen
+    what matters most.
+    """
     return tuple(dict.fromkeys(arm.task for arm in _table(profile, 0).values()))
 
 
 def _table(profile, seed):
     """Name → arm, in order of value."""
-    size, table = sizes.sizes("07_hessian_chaos", profile), {}
+    size, table = sizes.sizes(CHAPTER, profile), {}
     for task, family in size.families:
         steps, every = size.lengths[task]
         for label, changes in _FAMILIES[family](size):

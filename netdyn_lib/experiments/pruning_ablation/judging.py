@@ -68,7 +68,7 @@ def rows(data, sigmoid=None):
     Parameters
     ----------
     data : xarray.Dataset
-        Arms of H's network, as from :func:`netdyn_lib.experiments.pruning_ablation.running.load`.
+        Arms of H's network, as from :func:`netdyn_lib.experiments.campaign.load`.
     sigmoid : xarray.Dataset, optional
         Arms of that with sigmoid units, for the onsets.
 

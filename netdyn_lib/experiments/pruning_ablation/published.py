@@ -1,26 +1,26 @@
 """Published arms: what the book shows of them, one small file for each task, and a part recomputed.
 
 A file is an archive of :mod:`netdyn_lib.results.store`: NumPy arrays and JSON, no pickle.  It holds
-what :func:`netdyn_lib.experiments.pruning_ablation.running.load` gives, in single precision, shares
+what :func:`netdyn_lib.experiments.campaign.load` gives, in single precision, shares
 in half precision (to 0.0005), without the networks themselves.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 
 import numpy as np
 import xarray as xr
 
-from ...results import provenance, reading, store
-from ...results.store import turn
-from ...tasks import datasets, tasks
+from ...results import store
+from ...tasks import tasks
 from ...validation import whole
-from ..learning_rate_sweep.published import Unchecked
-from .arm import Arm
+from .. import published
+from ..published import Check, Unchecked, command, verified  # noqa: F401, part of this module
+from .arm import Ablation, Arm
 from .measuring import follow
-from .running import load as _load_all
 
+SHELF = Ablation.shelf
+names, path_of = SHELF.names, SHELF.path
 _DIMS = {"first_loss": ("first",), "diverged_at": (), "present": ()}
 _COUNTS = ("chaotic", "negative", "positive", "neutral")
 _SHARES = ("kept", *(f"overlap_{name}" for name in _COUNTS))
@@ -39,41 +39,39 @@ _COMPARED = (
 )
 
 
-def folder():
-    """``book/results/arms`` of the checkout that this library lies in."""
-    return Path(__file__).resolve().parents[3] / "book" / "results" / "arms"
+def write(data, root=None):
+    """Publish arms of one task, a dataset as :func:`netdyn_lib.experiments.campaign.load`'s, beside
+    what is published already (:func:`merged`); the path of their file.
 
-
-def path_of(task, root=None):
-    """Where the published arms of a task lie, or would; ValueError for a name that no file has."""
-    return store.published(root or folder(), task, "task")
-
-
-def names(root=None):
-    """Names of the tasks whose arms are published."""
-    return store.published_names(root or folder())
-
-
-def command(task):
-    """The commands that compute the arms of a task at the paper's size and publish them."""
-    return f"python -m netdyn_lib.experiments.pruning_ablation run {task} --profile paper && python -m netdyn_lib.experiments.pruning_ablation publish {task} --profile paper"
-
-
-def write(arms, store=None, root=None):
-    """Publish the arms of one task, as far as a store has them, beside what is published already
-    (:func:`merged`); the path of their file.
-
-    Raises
-    ------
-    netdyn_lib.results.store.StoreError
-        Where it cannot be written; otherwise as
-        :func:`netdyn_lib.experiments.pruning_ablation.running.load`.
+    Raises :class:`netdyn_lib.results.store.StoreError` where it cannot be written.
     """
-    data = _load_all(arms, store, partial=True)
-    with turn(path_of(data.attrs["task"], root)):  # what another publishes meanwhile is not lost
-        if data.attrs["task"] in names(root):
-            data = merged(data, load(data.attrs["task"], root))
+    task = data.attrs["task"]
+    with store.turn(path_of(task, root)):  # what another publishes meanwhile is not lost
+        if task in names(root):
+            there = load(task, root)
+            if there.attrs["version"] == Ablation.version:
+                data = merged(data, there)
         return save(data, root)
+
+
+def known(ablation, root, about):
+    """Return those networks of some arms that are published in ``root``: of arms that do the same,
+    of the same version; ``about`` is the identity of one of them.
+    """
+    if ablation.task not in names(root):
+        return []
+    there = load(ablation.task, root)
+    content = json.loads(there.attrs["content"])  # which the oldest do not say
+    if there.attrs["version"] != ablation.version or content not in (None, about["data"]):
+        return []
+    theirs = [replace(arm, networks=1) for arm in _arms(there)]
+    present = dict(zip(theirs, there["present"].values.tolist()))
+    held = {p: present.get(replace(p.arm, networks=1), []) for p in ablation.pieces()}
+    return [piece for piece, row in held.items() if any(row[piece.number : piece.number + 1])]
+
+
+def _arms(data):
+    return [Arm(**one) for one in json.loads(data.attrs["arms"])]
 
 
 def merged(data, known):
@@ -83,10 +81,7 @@ def merged(data, known):
     An arm of the same name that is another one (its rule, rate or length differ) gives way.  Both
     are datasets of one task. Where the numbers come from is said of both, each run once.
     """
-    mine, theirs = (
-        {one.label: one for one in (Arm(**one) for one in json.loads(some.attrs["arms"]))}
-        for some in (data, known)
-    )
+    mine, theirs = ({one.label: one for one in _arms(some)} for some in (data, known))
     same = [
         label
         for label, one in theirs.items()
@@ -126,9 +121,7 @@ def merged(data, known):
 
 
 def save(data, root=None):
-    """Publish a dataset as of :func:`netdyn_lib.experiments.pruning_ablation.running.load`; the
-    path of its file.
-    """
+    """Write a dataset of arms; the path of its file."""
     arrays = {}
     for name in (name for name in data.data_vars if name not in _LEFT_OUT):
         values = data[name].transpose("arm", "seed", ...).values
@@ -138,7 +131,8 @@ def save(data, root=None):
             arrays[name] = values.astype(_type(name))
     meta = dict(arms=json.loads(data.attrs["arms"]), steps=data["step"].values.tolist())
     meta |= {name: data.attrs[name] for name in ("task", "data", "provenance")}
-    return store.write_archive(path_of(data.attrs["task"], root), arrays, meta)
+    meta |= dict(content=json.loads(data.attrs["content"]), version=Ablation.version)
+    return SHELF.write(data.attrs["task"], arrays, meta, root)
 
 
 def _type(name):
@@ -154,25 +148,12 @@ def _type(name):
 
 
 def load(task, root=None):
-    """The published arms of a task, a dataset as
-    :func:`netdyn_lib.experiments.pruning_ablation.running.load`'s without ``final`` and
-    ``velocity``.
+    """Return the published arms of a task, a dataset as of
+    :func:`netdyn_lib.experiments.campaign.load` without ``final`` and ``velocity``.
 
-    Raises
-    ------
-    FileNotFoundError
-        Where nothing is published of the task; the message says how to compute it.
-    netdyn_lib.results.store.DamagedShard
-        For a file that is damaged.
+    Raises as :meth:`netdyn_lib.experiments.published.Shelf.read`.
     """
-    path = path_of(task, root)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"nothing is published of the arms of {task!r}; compute them: {command(task)}"
-        )
-    arrays, meta = store.read_archive(path)
-    with reading.of_kind(path, "file of arms"):
-        return provenance.published_in(_dataset(arrays, meta), path)
+    return SHELF.read(task, _dataset, root)
 
 
 def _dataset(arrays, meta):
@@ -188,35 +169,10 @@ def _dataset(arrays, meta):
         "seed": np.arange(arrays["present"].shape[1]),
         "step": meta["steps"],
     }
-    attrs = {name: meta[name] for name in ("task", "data", "provenance")} | {
-        "arms": json.dumps(meta["arms"])
-    }
+    attrs = {name: meta[name] for name in ("task", "data", "provenance")}
+    attrs |= {name: json.dumps(meta.get(name)) for name in ("arms", "content")}
+    attrs["version"] = meta.get("version", 1)
     return xr.Dataset(variables, coords, attrs)
-
-
-@dataclass(frozen=True)
-class Check:
-    """The first ``steps`` steps of network ``seed`` of a published ``arm``, recomputed.
-
-    ``apart``: from the name of a quantity to the largest difference, relative to 1 plus the size of
-    the value, infinite where one of the two is not a number; ``agrees``: whether all are below the
-    tolerance.
-    """
-
-    task: str
-    arm: str
-    seed: int
-    steps: int
-    apart: dict
-    agrees: bool
-
-    def __str__(self):
-        verdict = "agree" if self.agrees else "DISAGREE"
-        worst = max(self.apart, key=self.apart.get)
-        return (
-            f"{self.task}, arm {self.arm}, network {self.seed}: {self.steps} steps, recomputed and published {verdict} "
-            f"(all of {len(self.apart)} quantities to {self.apart[worst]:.0e})"
-        )
 
 
 def recompute(task, token, steps=20, tolerance=1e-3, root=None):
@@ -234,13 +190,11 @@ def recompute(task, token, steps=20, tolerance=1e-3, root=None):
     steps : int
         At most as many as there are losses published of single batches, 20.
     tolerance : float
-        As for :class:`Check`.
     root : path-like, optional
-        The folder, :func:`folder` where not given.
 
     Returns
     -------
-    Check
+    netdyn_lib.experiments.published.Check
 
     Raises
     ------
@@ -252,42 +206,23 @@ def recompute(task, token, steps=20, tolerance=1e-3, root=None):
     data = load(task, root)
     steps = min(whole(steps, "steps", 1), data.sizes["first"])
     places = np.argwhere(data["present"].values)
-    row, seed = (
-        int(k)
-        for k in places[int(store.key({"token": str(token), "arms": task}), 16) % len(places)]
-    )
-    arm = Arm(**json.loads(data.attrs["arms"])[row])
-    there = data.isel(arm=row, seed=seed)
+    row, seed = places[published.chosen(token, task, len(places))].tolist()
+    arm, there = _arms(data)[row], data.isel(arm=row, seed=seed)
     here = follow(tasks.get(arm.task), arm, seed, 0, min(steps, arm.steps))
-    apart = {"loss": _apart(here["losses"], there["first_loss"].values[: len(here["losses"])])}
-    apart |= {name: _apart(here[name][:1], there[name].values[:1]) for name in _COMPARED}
-    return Check(task, arm.label, seed, len(here["losses"]), apart, max(apart.values()) < tolerance)
+    count = len(here["losses"])
+    far = {"loss": published.apart(here["losses"], there["first_loss"].values[:count])}
+    far |= {name: published.apart(here[name][:1], there[name].values[:1]) for name in _COMPARED}
+    part = f"arm {arm.label}, network {seed}, {count} steps"
+    return Check(task, part, far, max(far.values()) < tolerance)
 
 
 def check_all(token, steps=20, root=None):
-    """:func:`recompute` a part of every published task: a list of :class:`Check`, or of
-    ``Unchecked`` where data cannot be had.
+    """:func:`recompute` a part of every published task; see
+    :func:`netdyn_lib.experiments.published.check_all`.
     """
-    found = []
-    for task in names(root):
-        try:
-            found.append(recompute(task, token, steps, root=root))
-        except datasets.MissingData:
-            found.append(Unchecked(task))
-    return found
+    return published.check_all(names(root), lambda t: recompute(t, token, steps, root=root), token)
 
 
 def made(checks):
-    """Those of some checks that were made: whose data were at hand."""
+    """Return those of some checks whose data were at hand."""
     return [check for check in checks if not isinstance(check, Unchecked)]
-
-
-def _apart(mine, theirs):
-    """The largest of |mine − theirs|/(1 + |theirs|), 0 where both are the same infinity, or both
-    NaN.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        mine = mine.astype(np.float32).astype(float)  # as it was published
-        apart = np.abs(mine - theirs) / (1 + np.abs(theirs))
-    same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
-    return float(np.max(np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))))

@@ -1,10 +1,5 @@
 """The chapter's arms: computed here, beside what is published."""
 
-import os
-import subprocess
-import sys
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
@@ -13,9 +8,9 @@ from ...tasks import datasets, tasks
 from ...tasks import datasets as sets
 from ...training import minibatches
 from ...validation import whole
+from .. import campaign, jobs
 from . import arm as table
-from . import measures, published, running
-from .pieces import default_store
+from . import measures, published
 
 #: The task that is shown live where H's data are not at hand, for each of hers.
 STAND_IN = {"usps": "digits-usps", "usps-sigmoid": "digits-usps-sigmoid"}
@@ -31,7 +26,7 @@ def live_task(task="usps"):
 
 def live(task="usps", profile="laptop", seed=0, folder=None, processes=None):
     """The arms of a task, computed where the store lacks them, a dataset as
-    :func:`netdyn_lib.experiments.pruning_ablation.running.load`'s.
+    :func:`netdyn_lib.experiments.campaign.load`'s.
 
     Where the data of ``task`` are not at hand, those of its stand-in.  ``processes`` share the
     work, each a network at a time; one for each of PyTorch's threads where not given.
@@ -43,16 +38,14 @@ def live(task="usps", profile="laptop", seed=0, folder=None, processes=None):
     netdyn_lib.results.store.StoreError
         Where the store cannot be written.
     """
-    names = table.names(live_task(task), profile)
-    arms, folder = [table.get(name, profile, seed) for name in names], folder or default_store()
+    arms = table.get(live_task(task), profile, seed)
+    plan = campaign.plan(arms, folder)
     count = torch.get_num_threads() if processes is None else whole(processes, "processes", 1)
-    lacking = running.lacks(arms, folder)
-    with helpers(
-        min(count, lacking) - 1,
-        [*names, "--profile", profile, "--seed", str(seed), "--store", str(folder)],
-    ):
-        running.run(arms, folder)
-    return running.load(arms, folder)
+    words = [arms.name, "--profile", profile, "--seed", seed, "--fresh"]
+    words += ["--store", folder or campaign.default_store()]
+    with jobs.helpers(min(count, len(plan.missing)) - 1, words):
+        campaign.run(plan, folder)
+    return campaign.load(arms, folder, whole=True)
 
 
 def states(task, times, learning_rate, batch, seed=0, network=0):
@@ -83,42 +76,11 @@ def states(task, times, learning_rate, batch, seed=0, network=0):
     return found
 
 
-@contextmanager
-def helpers(count, words):
-    """So many processes ``run`` the command line's ``words`` meanwhile, on a core each; they are
-    ended when the block is left.
-
-    What one does not finish, as where it fails, is left to whoever goes on.
-    """
-    command = [
-        sys.executable,
-        "-m",
-        "netdyn_lib.experiments.pruning_ablation",
-        "run",
-        *words,
-        "--workers",
-        "1",
-    ]
-    quiet = dict(
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    others = [subprocess.Popen(command, **quiet) for _ in range(count)]
-    try:
-        yield others
-    finally:
-        for process in others:
-            process.terminate()
-        for process in others:
-            process.wait()
-
-
 def paper(root=None):
     """Everything that is published: task → dataset, in the order of the book's arms."""
     return {
         task: published.load(task, root)
-        for task in table.tasks("paper")
+        for task in table.names("paper")
         if task in published.names(root)
     }
 
@@ -140,7 +102,7 @@ def unpublished(papers):
     import pandas as pd
 
     rows = {}
-    for task in table.tasks("paper"):
+    for task in table.names("paper"):
         known = papers.get(task)
         there = (
             {}
@@ -149,7 +111,7 @@ def unpublished(papers):
                 zip(known["arm"].values.tolist(), known["present"].sum("seed").values.tolist())
             )
         )
-        for one in (table.get(name, "paper") for name in table.names(task, "paper")):
+        for one in table.get(task, "paper").arms:
             if there.get(one.label, 0) < one.networks:
                 rows[one.name] = {
                     "published": there.get(one.label, 0),
@@ -176,7 +138,7 @@ def notes(data, papers, task="usps"):
         )
     lines += [
         f"NOTE: nothing is published of the arms of {name!r}; compute them: {published.command(name)}"
-        for name in table.tasks("paper")
+        for name in table.names("paper")
         if name not in papers
     ]
     return "\n".join(lines)
