@@ -15,21 +15,22 @@
 # %% [markdown]
 # # Iris, slow
 #
-# At a conventional learning rate, $\eta = 0.01$, the loss of a small network goes down at every step.
-# {cite:t}`danovski2024` ask what its weights do meanwhile: do nearby networks stay together, come together, or part?
-# This chapter repeats section 3 of that paper and its Figures 1 to 6 and S1, and tests each of its statements:
-# that distances neither shrink nor grow exponentially, that this holds for every size of perturbation,
-# that weights do not simply drift, that basins of low loss open outward,
-# that the approach to a trained network is not exponential, and, left open in its discussion,
-# that regularisation would make trajectories more stable.
+# At a conventional learning rate, $\eta = 0.01$, the loss of a small network goes down at every
+# step. {cite:t}`danovski2024` ask what its weights do meanwhile: do nearby networks stay together,
+# come together, or part? This chapter repeats section 3 of that paper and its Figures 1 to 6 and
+# S1, and tests each of its statements: that distances neither shrink nor grow exponentially, that
+# this holds for every size of perturbation, that weights do not simply drift, that basins of low
+# loss open outward, that the approach to a trained network is not exponential, and, left open in
+# its discussion, that regularisation would make trajectories more stable.
 #
-# The network has 4 inputs, 10 sigmoid units and 3 linear outputs under a softmax, 83 parameters in all;
-# weights start from $\mathcal N(0, 1)$ and biases from 0. It is trained by full-batch gradient descent
-# on 120 of Fisher's 150 iris flowers. The paper leaves the scaling of the features and the split of the data open:
-# here features are raw centimetres and the split is scikit-learn's with `random_state=42`.
+# The network has 4 inputs, 10 sigmoid units and 3 linear outputs under a softmax, 83 parameters in
+# all; weights start from $\mathcal N(0, 1)$ and biases from 0. It is trained by full-batch
+# gradient descent on 120 of Fisher's 150 iris flowers. The paper leaves the scaling of the
+# features and the split of the data open: here features are raw centimetres and the split is
+# scikit-learn's with `random_state=42`.
 
 # %%
-from myst_nb import glue
+import numpy as np
 
 from netdyn_lib import torch_utils
 from netdyn_lib.curvature import hessian, jacobian
@@ -37,25 +38,50 @@ from netdyn_lib.experiments import sizes
 from netdyn_lib.figures import trajectories as draw
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import claims
+from netdyn_lib.results.glue import glue_all
 from netdyn_lib.statistics import intervals
+from netdyn_lib.statistics.intervals import bootstrap_interval, median, share_interval
 from netdyn_lib.tasks import networks, tasks
-from netdyn_lib.training import gradient_descent, judgements, observables
+from netdyn_lib.training import gradient_descent, observables
 
 # %% tags=["parameters"]
 profile = "laptop"
 device = "auto"
 seed = 0
+learning_rate = None  # None: the profile's, as for all that follow
+epochs = None
+long_epochs = None
+ensemble = None  # initial conditions
+copies = None  # perturbed copies of each network that is shown
+radius = None
+radii = None
+rates = None
+decays = None
 
 # %%
-size = sizes.sizes("02_iris_slow", profile)
+size = sizes.sizes(
+    "02_iris_slow",
+    profile,
+    learning_rate=learning_rate,
+    epochs=epochs,
+    long_epochs=long_epochs,
+    ensemble=ensemble,
+    copies=copies,
+    radius=radius,
+    radii=radii,
+    rates=rates,
+    decays=decays,
+)
 task = tasks.get("iris", device=torch_utils.resolve(device))
 slow = gradient_descent.GradientDescent(task, size.learning_rate)
+half = size.epochs // 2  # where the late part begins
 task.split
 
 # %% [markdown]
 # ## A trajectory of networks
 #
-# Training is a walk through the space of all 83 parameters: one network after another, each a point.
+# Training is a walk through the space of all 83 parameters: one network after another, each a
+# point.
 
 # %%
 examples = task.initial(size.examples, seed=seed, device=device)
@@ -69,11 +95,13 @@ walk = gradient_descent.run(slow, examples, size.epochs, observe=("loss", "weigh
 # | fig-alt: >-
 # |   Three drawings of a 4-10-3 network whose connections thicken as training proceeds, above a
 # |   loss curve that falls from about one towards zero with the three epochs marked.
-draw.trained_networks(task.network, walk["weights"][:, 0], walk["loss"][:, 0], size.drawn)
+draw.trained_networks(
+    task.network, walk["weights"][:, 0], walk["loss"][:, 0], (0, 200, size.epochs)
+)
 
 # %% [markdown]
-# The network of {numref}`fig-slow-network` begins with the random weights at the left and ends as the one at the right,
-# where the flowers are classified. How well, and which are missed?
+# The network of {numref}`fig-slow-network` begins with the random weights at the left and ends as
+# the one at the right, where the flowers are classified. How well, and which are missed?
 
 # %% tags=["hide-input"]
 # | label: fig-slow-flowers
@@ -86,39 +114,28 @@ draw.trained_networks(task.network, walk["weights"][:, 0], walk["loss"][:, 0], s
 draw.flowers(task.split, *observables.misclassified(task, walk.final[0].to(task.x.device)))
 
 # %% [markdown]
-# In {numref}`fig-slow-flowers` *setosa* stands apart, while the other two species overlap; the network's errors lie there.
+# In {numref}`fig-slow-flowers` *setosa* stands apart, while the other two species overlap; the
+# network's errors lie there.
 
 # %% [markdown]
 # ## An ensemble
 #
 # Four examples show what can happen, not how often. The shares below come from an ensemble of
-# independent initial conditions, followed beyond the paper's 4,000 epochs, each with a few perturbed copies;
-# what concerns the spread of perturbations comes from a smaller ensemble with 20 copies each, the paper's number.
+# independent initial conditions, followed beyond the paper's 4,000 epochs, each with a few
+# perturbed copies; what concerns the spread of perturbations comes from a smaller ensemble with 20
+# copies each, the paper's number.
 
 # %%
 start = task.initial(size.ensemble, seed=seed, device=device)
 balls = networks.perturbed(start, size.radius, size.ensemble_copies, seed=seed)
-ensemble = gradient_descent.run(
-    slow,
-    balls,
-    size.long_epochs,
-    observe=("mean_distance", "norm", "accuracy", "test_accuracy"),
-    every=10,
-)
-trained_row = judgements.row(ensemble.epochs, size.epochs)
-accuracy = intervals.bootstrap_interval(ensemble["test_accuracy"][trained_row, :, 0], seed=seed)
+observed = ("mean_distance", "norm", "accuracy", "test_accuracy")
+followed = gradient_descent.run(slow, balls, size.long_epochs, observe=observed, every=10)
+trained = np.searchsorted(followed.epochs, size.epochs)
+accuracy = bootstrap_interval(followed["test_accuracy"][trained, :, 0], seed=seed)
 
 # %%
 references = gradient_descent.run(slow, start, size.epochs, observe=("loss",))
-travelled = gradient_descent.run(
-    slow, start, size.epochs, observe=("displacement", "path_length"), at=(size.epochs,)
-)
-monotone = intervals.share_interval(observables.non_increasing(references["loss"]))
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("slow-monotone", monotone.estimate, display=False)
-glue("slow-networks", size.ensemble, display=False)
-glue("slow-test-accuracy", accuracy.estimate, display=False)
+monotone = share_interval(observables.non_increasing(references["loss"]))
 
 # %% tags=["hide-input"]
 # | label: fig-slow-accuracy
@@ -129,18 +146,19 @@ glue("slow-test-accuracy", accuracy.estimate, display=False)
 # |   Two curves of accuracy that rise from one third to above 0.95, training and test nearly on top
 # |   of each other, with a band that narrows.
 draw.learning_curves(
-    ensemble.epochs, ensemble["accuracy"][..., 0], ensemble["test_accuracy"][..., 0]
+    followed.epochs, followed["accuracy"][..., 0], followed["test_accuracy"][..., 0]
 )
 
 # %% [markdown]
-# {numref}`fig-slow-accuracy`: the ensemble learns. After 4,000 epochs the mean test accuracy is {glue:text}`slow-test-accuracy:.3f`,
-# and the loss never rose in a share {glue:text}`slow-monotone:.2f` of the {glue:text}`slow-networks` networks.
+# {numref}`fig-slow-accuracy`: the ensemble learns. After 4,000 epochs the mean test accuracy is
+# {glue:text}`slow-test-accuracy:.3f`, and the loss never rose in a share
+# {glue:text}`slow-monotone:.2f` of the networks.
 
 # %% [markdown]
 # ## Do nearby networks stay together?
 #
-# Each reference network is surrounded by copies with every parameter moved by at most $\epsilon = 10^{-8}$,
-# and $d(t)$ is the L1 distance of a copy from its reference.
+# Each reference network is surrounded by copies with every parameter moved by at most
+# $\epsilon = 10^{-8}$, and $d(t)$ is the L1 distance of a copy from its reference.
 
 # %%
 nearby = networks.perturbed(examples, size.radius, size.copies, seed=seed)
@@ -150,7 +168,8 @@ distance = gradient_descent.run(slow, nearby, size.epochs, observe=("distance", 
 # | label: fig-slow-distances
 # | fig-cap: >-
 # |   Distance of 20 perturbed copies from each of four reference networks (grey; their mean in
-# |   black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (D, Fig. 3.)
+# |   black) and the training loss (orange, dashed, right axis). ε = 1e-8, η = 0.01. (Danovski 2024,
+# |   Fig. 3.)
 # | fig-alt: >-
 # |   Four panels. Distances of about 4e-7 rise by up to a half over 4,000 epochs: with a bump in
 # |   the first thousand in two panels, smoothly in the others; single copies fan out. The loss
@@ -160,38 +179,34 @@ draw.distances(distance.epochs, distance["distance"], distance["loss"][..., 0])
 # %%
 fans = networks.perturbed(start[: size.fans], size.radius, size.copies, seed=seed)
 fan = gradient_descent.run(slow, fans, size.epochs, observe=("distance", "mean_distance"), every=5)
-turning = intervals.share_interval(observables.turns(fan["mean_distance"]))
-rising = intervals.share_interval(
-    judgements.larger_at(fan.epochs, fan["mean_distance"], size.epochs, size.half)
-)
-unlike = intervals.share_interval(judgements.unlike(fan["distance"], size.unlike))
+curves = fan["mean_distance"]  # (epoch, network)
+steps = np.diff(curves, axis=0)
+turning = share_interval((steps > 0).any(axis=0) & (steps < 0).any(axis=0))
+rising = share_interval(curves[-1] > curves[np.searchsorted(fan.epochs, half)])
+
+# %%
+grown = fan["distance"][-1] / fan["distance"][0]  # (network, copy)
+unlike = share_interval(grown.max(axis=1) > size.unlike * grown.min(axis=1))
 
 # %%
 early = gradient_descent.run(slow, balls, size.early, observe=("mean_distance",))
-growing = {
-    name: growth_fits.summarise(fit).share
-    for name, fit in growth_fits.multiverse(early["mean_distance"]).items()
-}
-mean_distance = ensemble["mean_distance"]
-growth = judgements.growth(mean_distance)
-final_ratio = intervals.bootstrap_interval(growth, intervals.median, seed=seed)
+fits = growth_fits.multiverse(early["mean_distance"])
+growing = {name: share_interval(fit.kept()) for name, fit in fits.items()}
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-for name, share in (
-    ("turning", turning),
-    ("unlike", unlike),
-    ("rising", rising),
-    ("final-ratio", final_ratio),
-):
-    glue(f"slow-{name}", share.estimate, display=False)
+mean_distance = followed["mean_distance"]
+growth = mean_distance[-1] / mean_distance[0]
+final_ratio = bootstrap_interval(growth, median, seed=seed)
 
 # %% [markdown]
 # The curves of {numref}`fig-slow-distances` are what the paper describes: not monotonic (a share
-# {glue:text}`slow-turning:.2f` of the ensemble both rises and falls, if only a little), not exponential, and different for each initial condition.
-# Perturbations of one network differ too: in a share {glue:text}`slow-unlike:.2f` of the ensemble the copy that grew most
-# grew at least half as much again as the one that grew least.
-# In the long run distances rise again in a share {glue:text}`slow-rising:.2f` of the networks, but slowly:
-# after 10,000 epochs the median distance is {glue:text}`slow-final-ratio:.2f` times the initial one.
+# {glue:text}`slow-turning:.2f` of the ensemble both rises and falls, if only a little), not
+# exponential, and different for each initial condition. Perturbations of one network differ too:
+# in a share {glue:text}`slow-unlike:.2f` of the ensemble the copy that grew most grew at least
+# half as much again as the one that grew least.
+#
+# In the long run distances rise again in a share {glue:text}`slow-rising:.2f` of the networks, but
+# slowly: after 10,000 epochs the median distance is {glue:text}`slow-final-ratio:.2f` times the
+# initial one.
 
 # %% tags=["hide-input"]
 # | label: fig-slow-final-ratio
@@ -206,29 +221,24 @@ draw.spread(growth, "$\\bar d(10\\,000)/\\bar d(0)$", reference=1.0)
 # %% [markdown]
 # ## Every radius alike
 #
-# The paper expects that, if perturbed networks merely fell into different minima, a smaller radius would at some point
-# keep them together, and finds no such transition.
+# The paper expects that, if perturbed networks merely fell into different minima, a smaller radius
+# would at some point keep them together, and finds no such transition.
 
 # %%
-by_radius, same_draws = {}, {}
+by_radius, same_directions = {}, {}
 for k, radius in enumerate(size.radii):
-    for found, draw_seed in ((by_radius, seed + k), (same_draws, seed)):
-        ball = networks.perturbed(examples[:1], radius, size.copies, seed=draw_seed)
-        found[radius] = gradient_descent.run(
-            slow, ball, size.epochs, observe=("distance",), every=10
-        )["distance"][:, 0]
-alike, alike_same = observables.collapse(by_radius), observables.collapse(same_draws)
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("slow-alike", alike, display=False)
-glue("slow-alike-same", alike_same, display=False)
+    for found, of_copies in ((by_radius, seed + k), (same_directions, seed)):
+        ball = networks.perturbed(examples[:1], radius, size.copies, seed=of_copies)
+        run = gradient_descent.run(slow, ball, size.epochs, observe=("distance",), every=10)
+        found[radius] = run["distance"][:, 0]
+alike, alike_same = observables.collapse(by_radius), observables.collapse(same_directions)
 
 # %% tags=["hide-input"]
 # | label: fig-slow-radii
 # | fig-cap: >-
 # |   One initial condition, four radii. Left: distances divided by ε, thin for each copy and thick
 # |   for the mean; 20 directions are drawn for each ε, as in the paper. Right: relative deviation
-# |   of each mean from the one at 1e-10. (D, Fig. 4, on one scale.)
+# |   of each mean from the one at 1e-10. (Danovski 2024, Fig. 4, on one scale.)
 # | fig-alt: >-
 # |   Left, four bundles of curves on top of each other; their means differ a little. Right,
 # |   deviations on a logarithmic axis, mostly from a hundredth to a tenth, in no order of the
@@ -236,80 +246,70 @@ glue("slow-alike-same", alike_same, display=False)
 draw.radii(distance.epochs, by_radius)
 
 # %% [markdown]
-# Divided by ε, the curves of {numref}`fig-slow-radii` look alike: over twelve decades of ε any two means differ by at most
-# a share {glue:text}`slow-alike:.2f`. That is the chance of 20 directions: with the same directions for each ε it is {glue:text}`slow-alike-same:.3f`,
-# and the curves coincide. What follows from it does not need different minima:
-# that distances scale with ε is what any *linear* response does, stable or not. Curves that coincide are governed by the
-# tangent map $J = I - \eta H$ alone, and say nothing of how large a ball would have to be to reach another minimum.
+# Divided by ε, the curves of {numref}`fig-slow-radii` look alike: over twelve decades of ε any two
+# means differ by at most a share {glue:text}`slow-alike:.2f`. That is the chance of 20 directions:
+# with the same directions for each ε it is {glue:text}`slow-alike-same:.3f`, and the curves
+# coincide. What follows from it does not need different minima: that distances scale with ε is
+# what any *linear* response does, stable or not. Curves that coincide are governed by the tangent
+# map $J = I - \eta H$, and say nothing of how large a ball would have to be to reach another
+# minimum.
 
 # %% [markdown]
 # ## What single weights do
 #
 # The importance of a weight is the change of the loss when it is set to zero. Its displacement
-# $\Delta_w = |w(T) - w(0)|$ compares with the distance it travelled, $D_w = \sum_t |w(t+1) - w(t)|$:
-# a weight that drifts at random travels far and gets nowhere.
+# $\Delta_w = |w(T) - w(0)|$ compares with the distance it travelled,
+# $D_w = \sum_t |w(t+1) - w(t)|$: a weight that drifts at random travels far and gets nowhere.
 
 # %%
-importance = observables.weight_importance(task, walk.final[0].to(task.x.device))
+at_end = dict(observe=("displacement", "path_length"), at=(size.epochs,))
+travelled = gradient_descent.run(slow, start, size.epochs, **at_end)
 displacement, path = travelled["displacement"][-1], travelled["path_length"][-1]
+final = references.final.to(task.x.device)
+importance = observables.importances(task, final)
 
 # %% tags=["hide-input"]
 # | label: fig-slow-weights
 # | fig-cap: >-
 # |   Left: change of the loss on silencing each weight of the first layer of a trained network.
 # |   Right: displacement of every parameter against the distance it travelled; on the grey line a
-# |   weight never turns back. (D, Fig. 5.)
+# |   weight never turns back. (Danovski 2024, Fig. 5.)
 # | fig-alt: >-
 # |   Left, a heat map of 10 hidden units by 4 inputs with a few strong cells. Right, points on
 # |   double logarithmic axes that lie on or just below the diagonal.
-draw.weights(task.network, importance, displacement[0], path[0])
+draw.weights(task.network, importance[0], displacement[0], path[0])
 
 # %%
+abnormal = share_interval(intervals.normality(importance) < 0.05)
 travel = observables.straightness(displacement, path)
-trained = references.final.to(task.x.device)
-abnormal = intervals.share_interval(
-    intervals.normality(observables.importances(task, trained)) < 0.05
-)
-linear = intervals.bootstrap_interval(travel.correlation, intervals.median, seed=seed)
-slope = intervals.bootstrap_interval(travel.slope, intervals.median, seed=seed)
-drifting = intervals.bootstrap_interval(judgements.share_below(travel.ratio, 0.5), seed=seed)
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-for name, value in (
-    ("abnormal", abnormal),
-    ("correlation", linear),
-    ("slope", slope),
-    ("drifting", drifting),
-):
-    glue(f"slow-{name}", value.estimate, display=False)
+linear = bootstrap_interval(travel.correlation, median, seed=seed)
+turned = (travel.ratio < 0.5).sum(axis=1) / np.isfinite(travel.ratio).sum(axis=1)
+drifting = bootstrap_interval(turned, seed=seed)
+print(f"median slope of displacement on path: {np.median(travel.slope):.2f}")
 
 # %% [markdown]
-# {numref}`fig-slow-weights`: a few weights carry much of the solution, and in a share {glue:text}`slow-abnormal:.2f` of the networks
-# the importances fail a test of normality. Displacement and distance travelled are proportional
-# (median correlation {glue:text}`slow-correlation:.3f`, median slope {glue:text}`slow-slope:.2f`);
-# only a share {glue:text}`slow-drifting:.3f` of all parameters ends at less than half the distance it went.
-# Most weights march straight; a minority turns back, more than the paper's figure shows, and on the scale of the largest
-# displacements, which its linear axes show, that minority is hard to see.
+# {numref}`fig-slow-weights`: a few weights carry much of the solution, and in a share
+# {glue:text}`slow-abnormal:.2f` of the networks the importances fail a test of normality.
+# Displacement and distance travelled are proportional (median correlation
+# {glue:text}`slow-correlation:.3f`); only a share {glue:text}`slow-drifting:.3f` of all parameters
+# ends at less than half the distance it went. Most weights march straight; a minority turns back,
+# more than the paper's figure shows: on the scale of the largest displacements, which its linear
+# axes show, that minority is hard to see.
 
 # %% [markdown]
 # ## Basins that open outward
 #
-# Cross-entropy is never quite satisfied: once the flowers are on the right side, larger weights make the network
-# surer and the loss smaller. The paper offers this as its explanation of the slow divergence.
+# Cross-entropy is never quite satisfied: once the flowers are on the right side, larger weights
+# make the network surer and the loss smaller. The paper offers this as its explanation of the slow
+# divergence.
 
 # %%
-radial = observables.radial_loss(task, trained, size.factors)
-norm = ensemble["norm"][..., 0]
-leaving = intervals.share_interval(
-    judgements.leaves_origin(ensemble.epochs, norm, size.half, size.epochs)
-)
-outward = intervals.share_interval(
-    judgements.falls(observables.radial_loss(task, trained, (1.0, 1.1)))
-)
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("slow-leaving", leaving.estimate, display=False)
-glue("slow-outward", outward.estimate, display=False)
+radial = observables.radial_loss(task, final, size.factors)
+norm = followed["norm"][..., 0]  # (epoch, network)
+middle = np.searchsorted(followed.epochs, half)
+leaving = share_interval((norm[trained] > norm[middle]) & (norm[trained] > norm[0]))
+same, scaled = observables.radial_loss(task, final, (1.0, 1.1))
+outward = share_interval(scaled < same)
 
 # %% tags=["hide-input"]
 # | label: fig-slow-outward
@@ -321,23 +321,24 @@ glue("slow-outward", outward.estimate, display=False)
 # |   Left, norms that stay near 8 for some hundred epochs and then grow, to about 12 after ten
 # |   thousand. Right, losses that fall steadily as the weights are scaled up, past the trained
 # |   network.
-draw.outward(ensemble.epochs, norm, size.factors, radial)
+draw.outward(followed.epochs, norm, size.factors, radial)
 
 # %% [markdown]
-# Both parts hold ({numref}`fig-slow-outward`): a share {glue:text}`slow-leaving:.2f` of the networks is still moving away from the
-# origin between epochs 2,000 and 4,000, and for a share {glue:text}`slow-outward:.2f` of the trained networks
-# scaling all parameters by 1.1 lowers the loss further.
+# Both parts hold ({numref}`fig-slow-outward`): a share {glue:text}`slow-leaving:.2f` of the
+# networks is still moving away from the origin between epochs 2,000 and 4,000, and for a share
+# {glue:text}`slow-outward:.2f` of the trained networks scaling all parameters by 1.1 lowers the
+# loss further.
 
 # %% [markdown]
 # ## Stability after learning
 #
-# Now the perturbation comes late: trained networks are perturbed after 4,000 epochs and followed from there.
-# Near an isolated stable minimum $d(t)$ would decay exponentially.
+# Now the perturbation comes late: trained networks are perturbed after 4,000 epochs and followed
+# from there. Near an isolated stable minimum $d(t)$ would decay exponentially.
 
 # %%
-late_balls = networks.perturbed(trained, size.radius, size.ensemble_copies, seed=seed)
+late_balls = networks.perturbed(final, size.radius, size.ensemble_copies, seed=seed)
 late = gradient_descent.run(slow, late_balls, size.epochs, observe=("mean_distance",), every=10)
-shown_balls = networks.perturbed(trained[: size.examples], size.radius, size.copies, seed=seed)
+shown_balls = networks.perturbed(final[: size.examples], size.radius, size.copies, seed=seed)
 shown = gradient_descent.run(slow, shown_balls, size.epochs, observe=("distance",), every=10)
 frozen = jacobian.frozen_distance(task.objective, shown_balls, shown.epochs, size.learning_rate)
 
@@ -345,60 +346,44 @@ frozen = jacobian.frozen_distance(task.objective, shown_balls, shown.epochs, siz
 # | label: fig-slow-late
 # | fig-cap: >-
 # |   Distance after a perturbation of the trained network (grey; mean in black), logarithmic axis.
-# |   Dotted: the mean if the Hessian stayed what it was at the perturbation. (D, Fig. 6.)
+# |   Dotted: the mean if the Hessian stayed what it was at the perturbation. (Danovski 2024, Fig.
+# |   6.)
 # | fig-alt: >-
 # |   Four panels of distances that drop by some per cent within the first few hundred epochs; then
 # |   one mean levels off, one goes on falling slowly, and two turn and rise. Dotted predictions lie
 # |   on the means or leave them late.
 draw.distances(shown.epochs, shown["distance"], logarithmic=True, frozen=frozen)
 
-# %%
-first, last = (
-    (0, size.first),
-    (size.half, size.epochs),
-)  # the first epochs after the perturbation, and the last half
-slowing = intervals.share_interval(
-    judgements.levels_off(late.epochs, late["mean_distance"], first, last)
-)
-regrowing = intervals.share_interval(
-    judgements.grows_late(late.epochs, late["mean_distance"], last)
-)
-swelling = intervals.share_interval(
-    judgements.larger_at(late.epochs, late["mean_distance"], size.epochs, 0)
-)
-lowest = intervals.bootstrap_interval(
-    judgements.lowest(late["mean_distance"]), intervals.median, seed=seed
-)
 
 # %%
-multipliers = hessian.multipliers(task.objective, trained[: size.spectra], size.learning_rate)
+def decay_rate(first, last):
+    """Rate γ of d ∝ exp(−γ t) from epoch first to last, by least squares of ln d; (network,)."""
+    within = (late.epochs >= first) & (late.epochs <= last)
+    return -np.polyfit(late.epochs[within], np.log(late["mean_distance"][within]), 1)[0]
+
+
+at_first, at_last = decay_rate(0, size.first), decay_rate(half, size.epochs)
+slowing = share_interval((at_last >= 0) & (at_last < 0.1 * at_first))
+regrowing = share_interval(at_last < 0)
+
+# %%
+relative = late["mean_distance"] / late["mean_distance"][0]
+lowest = bootstrap_interval(relative.min(axis=0), median, seed=seed)
+swelling = share_interval(relative[-1] > 1)
+
+# %%
+multipliers = hessian.multipliers(task.objective, final[: size.spectra], size.learning_rate)
 untrained = hessian.multipliers(task.objective, start[: size.spectra], size.learning_rate)
-neutral, before = (
-    intervals.bootstrap_interval(judgements.neutral(m, 1e-3), intervals.median, seed=seed)
-    for m in (multipliers, untrained)
-)
-strict = intervals.bootstrap_interval(
-    judgements.neutral(multipliers, size.strict), intervals.median, seed=seed
-)
-curved = intervals.bootstrap_interval(
-    judgements.contracting(multipliers, 1e-3), intervals.median, seed=seed
-)
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-for name, value in (
-    ("slowing", slowing),
-    ("regrowing", regrowing),
-    ("swelling", swelling),
-    ("lowest", lowest),
-):
-    glue(f"slow-{name}", value.estimate, display=False)
-for name, value in (
-    ("neutral", neutral),
-    ("before", before),
-    ("strict", strict),
-    ("curved", curved),
-):
-    glue(f"slow-{name}", value.estimate, display=False)
+
+def neutral_share(multipliers, band):
+    """Share of a network's eigenvalues of I − ηH within a band around 1: median of networks."""
+    return bootstrap_interval((abs(multipliers - 1) < band).mean(axis=1), median, seed=seed)
+
+
+neutral, before = neutral_share(multipliers, 1e-3), neutral_share(untrained, 1e-3)
+strict = neutral_share(multipliers, 0.1 / size.epochs)  # neutral over the whole training
+curved = np.median((multipliers < 1 - 1e-3).sum(axis=1))
 
 # %% tags=["hide-input"]
 # | label: fig-slow-multipliers
@@ -413,16 +398,23 @@ for name, value in (
 draw.multipliers(multipliers)
 
 # %% [markdown]
-# The distances of {numref}`fig-slow-late` drop at first, to {glue:text}`slow-lowest:.2f` of their initial value in the median network, and the decay is not exponential:
-# in a share {glue:text}`slow-slowing:.2f` of the networks it goes on at less than a tenth of its early rate,
-# and in a share {glue:text}`slow-regrowing:.2f` the distance grows again in the last half. A share {glue:text}`slow-swelling:.2f` ends above the initial value.
+# The distances of {numref}`fig-slow-late` drop at first, to {glue:text}`slow-lowest:.2f` of their
+# initial value in the median network, and the decay is not exponential: in a share
+# {glue:text}`slow-slowing:.2f` of the networks it goes on at less than a tenth of its early rate,
+# and in a share {glue:text}`slow-regrowing:.2f` the distance grows again in the last half; in some
+# it ends above the initial value.
 #
-# The reason is close to the paper's conjecture, and here it can be checked ({numref}`fig-slow-multipliers`).
-# In the median network {glue:text}`slow-curved:.0f` of 83 eigenvalues of $I - \eta H$ lie below $1 - 10^{-3}$, and a share {glue:text}`slow-neutral:.2f` lies within
-# $10^{-3}$ of 1. That is neutral over hundreds of epochs, not over 4,000: within $0.1/4000$ of 1 lies a share {glue:text}`slow-strict:.2f`.
-# Nor is it learning that makes directions flat, for before training the share within $10^{-3}$ is {glue:text}`slow-before:.2f` already.
-# A perturbation shrinks along the few curved directions, stays as it is along most, and grows slowly along those where the loss still curves downwards.
-# The dotted lines of {numref}`fig-slow-late`, which know nothing but that frozen spectrum, show how much it explains.
+# The reason is close to the paper's conjecture, and here it can be checked
+# ({numref}`fig-slow-multipliers`). In the median network {glue:text}`slow-curved:.0f` of 83
+# eigenvalues of $I - \eta H$ lie below $1 - 10^{-3}$, and a share {glue:text}`slow-neutral:.2f`
+# lies within $10^{-3}$ of 1. That is neutral over hundreds of epochs, not over 4,000: within
+# $0.1/4000$ of 1 lies a share {glue:text}`slow-strict:.2f`.
+#
+# Nor is it learning that makes directions flat, for before training the share within $10^{-3}$ is
+# {glue:text}`slow-before:.2f` already. A perturbation shrinks along the few curved directions,
+# stays as it is along most, and grows slowly along those where the loss still curves downwards.
+# The dotted lines of {numref}`fig-slow-late`, which know nothing but that frozen spectrum, show
+# how much it explains.
 
 # %% [markdown]
 # ## Beyond the paper: how slow is slow?
@@ -430,15 +422,12 @@ draw.multipliers(multipliers)
 # The loss is monotonic at $\eta = 0.01$. Where does that end?
 
 # %%
-grid, rates = gradient_descent.each_rate(start, size.rates)
-scan = gradient_descent.run(
-    gradient_descent.GradientDescent(task, rates), grid, size.rate_epochs, observe=("loss",)
-)
-by_rate = scan.by_rate("loss", len(size.rates)).swapaxes(0, 1)
-monotone_share = [intervals.share_interval(observables.non_increasing(loss)) for loss in by_rate]
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("slow-rate-epochs", float(size.rate_epochs), display=False)
+grid, each = gradient_descent.each_rate(start, size.rates)
+descent = gradient_descent.GradientDescent(task, each)
+scan = gradient_descent.run(descent, grid, size.rate_epochs, observe=("loss",))
+losses = scan.by_rate("loss", len(size.rates))  # (epoch, rate, network)
+monotone_share = [share_interval(flags) for flags in observables.non_increasing(losses)]
+print(f"followed for {size.rate_epochs:,} epochs")
 
 # %% tags=["hide-input"]
 # | label: fig-slow-rates
@@ -451,31 +440,25 @@ glue("slow-rate-epochs", float(size.rate_epochs), display=False)
 draw.share_against_rate(size.rates, monotone_share, paper_rates=(0.01, 1.0, 5.0))
 
 # %% [markdown]
-# {numref}`fig-slow-rates` places the paper's three rates: the first lies well inside the monotonic range, the other two beyond it.
-# (Monotonic here means over the {glue:text}`slow-rate-epochs:.0f` epochs of this scan.)
+# {numref}`fig-slow-rates` places the paper's three rates: the first lies well inside the monotonic
+# range, the other two beyond it. Monotonic here means over the epochs of this scan.
 
 # %% [markdown]
 # ## Beyond the paper: does regularisation stabilise?
 #
-# The paper's discussion suspects that a penalty on large weights would make trajectories more stable.
-# The penalty $(\lambda/2)\|W\|^2$ adds $\lambda$ to every eigenvalue of the Hessian, so that directions that were flat
-# now contract at the rate $\eta\lambda$.
+# The paper's discussion suspects that a penalty on large weights would make trajectories more
+# stable. The penalty $(\lambda/2)\|W\|^2$ adds $\lambda$ to every eigenvalue of the Hessian, so
+# that directions that were flat now contract at the rate $\eta\lambda$.
 
 # %%
 some = balls[: size.regularised]
 curves = {0.0: mean_distance[:, : size.regularised]}
 for decay in size.decays:
     pulled = gradient_descent.GradientDescent(task, size.learning_rate, weight_decay=decay)
-    curves[decay] = gradient_descent.run(
-        pulled, some, size.long_epochs, observe=("mean_distance",), every=10
-    )["mean_distance"]
-ratio = judgements.ratio_at_end(curves[size.decays[-1]], curves[0.0])
-effect = intervals.bootstrap_interval(ratio, intervals.median, seed=seed)
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("slow-effect", effect.estimate, display=False)
-glue("slow-effect-low", effect.low, display=False)
-glue("slow-effect-high", effect.high, display=False)
+    run = gradient_descent.run(pulled, some, size.long_epochs, observe=("mean_distance",), every=10)
+    curves[decay] = run["mean_distance"]
+strongest = curves[size.decays[-1]][-1] / curves[0.0][-1]
+effect = bootstrap_interval(strongest, median, seed=seed)
 
 # %% tags=["hide-input"]
 # | label: fig-slow-decay
@@ -485,18 +468,31 @@ glue("slow-effect-high", effect.high, display=False)
 # | fig-alt: >-
 # |   Four median curves on a logarithmic axis: without decay and with the two weaker ones the
 # |   distance rises by about a half, with the strongest it falls below its initial value.
-draw.decays(ensemble.epochs, curves)
+draw.decays(followed.epochs, curves)
 
 # %% [markdown]
-# {numref}`fig-slow-decay`: the penalty does what the paper suspects, as far as it is strong. With $\lambda = 10^{-2}$ the median distance after 10,000 epochs is {glue:text}`slow-effect:.2f`
-# (95%: {glue:text}`slow-effect-low:.2f` to {glue:text}`slow-effect-high:.2f`) times what it is without. Where nothing else acts, the penalty alone shrinks a distance by $(1 - \eta\lambda)^t$,
-# which at $\lambda = 10^{-2}$ is a factor $e^{-1}$ in 10,000 epochs and at $10^{-4}$ almost nothing: stable in name, marginal in practice.
+# {numref}`fig-slow-decay`: the penalty does what the paper suspects, as far as it is strong. With
+# $\lambda = 10^{-2}$ the median distance after 10,000 epochs is {glue:text}`slow-effect:.2f` (95%:
+# {glue:text}`slow-effect-low:.2f` to {glue:text}`slow-effect-high:.2f`) times what it is without.
+# Where nothing else acts, the penalty shrinks a distance by $(1 - \eta\lambda)^t$, which at
+# $\lambda = 10^{-2}$ is a factor $e^{-1}$ in 10,000 epochs and at $10^{-4}$ almost nothing: stable
+# in name, marginal in practice.
+
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue_all("slow", test_accuracy=accuracy, monotone=monotone)
+glue_all("slow", turning=turning, unlike=unlike, rising=rising, final_ratio=final_ratio)
+glue_all("slow", alike=alike, alike_same=alike_same)
+glue_all("slow", abnormal=abnormal, correlation=linear, drifting=drifting)
+glue_all("slow", leaving=leaving, outward=outward)
+glue_all("slow", lowest=lowest, slowing=slowing, regrowing=regrowing)
+glue_all("slow", neutral=neutral, strict=strict, before=before, curved=curved)
+glue_all("slow", effect=effect, effect_low=effect.low, effect_high=effect.high)
 
 # %% [markdown]
 # ## The paper's claims
 
 # %%
-card = claims.Scorecard("02_iris_slow")
+card = claims.Scorecard("02_iris_slow", changed=size.changed)
 card.measure("D-sec3-monotone", *monotone)
 card.measure("D-fig3-turns", *turning)
 card.measure(
@@ -513,7 +509,8 @@ card.measure(
 card.measure(
     "D-fig4-every-radius",
     alike,
-    saw=f"With the same directions for each ε it is {alike_same:.3f}: curves divided by ε coincide, as in any linear response; that alone says nothing about separate minima.",
+    saw=f"With the same directions for each ε it is {alike_same:.3f}: curves divided by ε "
+    "coincide, as in any linear response; that alone says nothing about separate minima.",
 )
 card.measure(
     "D-fig4-orbital-instability",
@@ -548,7 +545,8 @@ card.measure("D-S1-learns", *accuracy)
 card.measure(
     "D-sec5-regularisation",
     *effect,
-    saw="Only the strongest decay tried makes distances shrink, and then at about the rate of the penalty itself.",
+    saw="Only the strongest decay tried makes distances shrink, "
+    "and then at about the rate of the penalty itself.",
 )
 
 # %% tags=["nbval-ignore-output"]

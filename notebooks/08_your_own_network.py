@@ -15,18 +15,19 @@
 # %% [markdown]
 # # Your own network
 #
-# This chapter repeats no paper. It asks the papers' questions of a network that is none of theirs, the way a reader would ask them of a network of their own:
-# is its training chaotic, at which learning rates, how sharp is its loss, and which directions grow?
-# The network is a small convolution, an ordinary `torch.nn.Module`, and the data are scikit-learn's handwritten digits.
-# Then the loss becomes one's own, and descent becomes momentum and Adam, which are maps too, of a larger state.
-# The last sections show where all of this breaks: under mini-batches, dropout and batch normalisation.
-# A class and a function are written in these cells, because writing them is the reader's part; everything else is the library's.
+# This chapter repeats no paper. It asks the papers' questions of a network that is none of theirs,
+# the way a reader would ask them of a network of their own: is its training chaotic, at which
+# learning rates, how sharp is its loss, and which directions grow? The network is a small
+# convolution, an ordinary `torch.nn.Module`, and the data are scikit-learn's handwritten digits.
+# Then the loss becomes one's own, and descent becomes momentum and Adam, which are maps too, of a
+# larger state. The last sections show where all of this breaks: under mini-batches, dropout and
+# batch normalisation. A class and a function are written in these cells, because writing them is
+# the reader's part; everything else is the library's.
 
 # %%
 import warnings
 
 import torch
-from myst_nb import glue
 
 from netdyn_lib import torch_utils
 from netdyn_lib.curvature import hessian, jacobian, optimizers
@@ -34,6 +35,7 @@ from netdyn_lib.experiments import sizes, sweet_spot
 from netdyn_lib.figures import exponents as draw
 from netdyn_lib.figures import sweeps as draw_search
 from netdyn_lib.lyapunov import benettin, growth_fits
+from netdyn_lib.results.glue import glue_all
 from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import gradient_descent, pytorch_loop
@@ -42,14 +44,37 @@ from netdyn_lib.training import gradient_descent, pytorch_loop
 profile = "laptop"
 device = "auto"
 seed = 0
+samples = None  # None: the profile's, as for all that follow
+low = None  # learning rates between which the search begins
+high = None
+search_conditions = None
+search_epochs = None
+ensemble = None  # initial conditions
+copies = None
+epochs = None
 
 # %% [markdown]
 # ## A module and data
 #
-# Three kernels of 3×3 pixels see an image of 8×8 at every second pixel, and a linear layer names the digit.
+# Three kernels of 3×3 pixels see an image of 8×8 at every second pixel, and a linear layer names
+# the digit.
 
 # %%
-size = sizes.sizes("08_your_own_network", profile)
+size = sizes.sizes(
+    "08_your_own_network",
+    profile,
+    samples=samples,
+    low=low,
+    high=high,
+    search_conditions=search_conditions,
+    search_epochs=search_epochs,
+    ensemble=ensemble,
+    copies=copies,
+    epochs=epochs,
+)
+print("sizes that are not the profile's:", size.changed or "none")
+
+# %%
 digits = datasets.get("digits", size.samples)
 x, y = digits.x.reshape(-1, 1, 8, 8), digits.y
 
@@ -67,67 +92,51 @@ class Small(torch.nn.Module):
 # %% [markdown]
 # ## From import to answer
 #
-# Training is full-batch gradient descent with a constant learning rate, so that it is a map of the weights, and `task.initial` draws weights from $\mathcal N(0, 1)$ and leaves biases at 0.
+# Training is full-batch gradient descent with a constant learning rate, so that it is a map of the
+# weights, and `task.initial` draws weights from $\mathcal N(0, 1)$ and leaves biases at 0.
 
 # %%
-task = tasks.custom("mine", Small(), losses.CrossEntropy(), x, y).to(torch_utils.resolve(device))
-spot = sweet_spot.find(
-    task,
-    low=size.low,
-    high=size.high,
-    conditions=size.search_conditions,
-    epochs=size.search_epochs,
-    seed=seed,
-)
+where = torch_utils.resolve(device)
+task = tasks.custom("mine", Small(), losses.CrossEntropy(), x, y).to(where)
+tried = dict(conditions=size.search_conditions, epochs=size.search_epochs)
+search = sweet_spot.Search(low=size.low, high=size.high, **tried)
+spot = sweet_spot.find(task, search=search, seed=seed)
 plain = gradient_descent.GradientDescent(task, spot.learning_rate)
-start = task.initial(size.networks, seed=seed, device=device)
+
+# %%
+start = task.initial(size.ensemble, seed=seed, device=device)
 balls = networks.perturbed(start, size.radius, size.copies, seed=seed)
-record = gradient_descent.run(
-    plain, balls, size.epochs, observe=("mean_distance", "loss", "accuracy")
-)
+observed = ("mean_distance", "loss", "accuracy")
+record = gradient_descent.run(plain, balls, size.epochs, observe=observed)
 fit = growth_fits.best_fit(record["mean_distance"][:, record.alive])
 answer = growth_fits.summarise(fit, seed=seed)
+
+# %%
 edge = hessian.in_edge_units(hessian.sharpness(task.objective, start), spot.learning_rate)
-spectrum = benettin.spectrum(
-    jacobian.of_descent(plain),
-    start[: size.spectra],
-    size.spectrum_epochs,
-    count=size.leading,
-    at=(size.spectrum_epochs,),
-)
+advance, last = jacobian.of_descent(plain), size.spectrum_epochs
+spectrum = benettin.spectrum(advance, start[: size.spectra], last, count=size.leading, at=(last,))
 
 # %% [markdown]
-# Ten lines, and five answers. `spot` has $p(\eta)$, the share of initial conditions whose $\epsilon$-ball grows exponentially, at each learning rate that was tried, and the smallest of these with $p$ of at least 0.9;
-# `answer` the exponent at that learning rate, with its interval, and $p$; `edge` the sharpness in units of $2/\eta$; `spectrum` the leading exponents of the tangent map.
+# A dozen lines, and five answers. `spot` has $p(\eta)$, the share of initial conditions whose
+# $\epsilon$-ball grows exponentially, at each learning rate that was tried, and the smallest of
+# these with $p$ of at least 0.9; `answer` the exponent at that learning rate, with its interval,
+# and $p$; `edge` the sharpness in units of $2/\eta$; `spectrum` the leading exponents of the
+# tangent map.
 
 # %% tags=["nbval-ignore-output"]
-print(
-    "learning rate with developed sensitivity:",
-    round(spot.learning_rate, 3),
-    "—",
-    spot.reason or "search converged",
-)
+print(f"learning rate with developed sensitivity: {spot.learning_rate:.3f} — {spot.reason}")
 print("exponent per epoch:", answer.exponent, answer.reason)
 print("share with exponential growth:", answer.share)
 print("sharpness / (2/η) of the initial networks:", edge.round(2))
 
 # %% [markdown]
-# The exponent depends on how it is read off the curves. The papers print $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope in it; {doc}`03_edge_of_stability` compares them.
+# The exponent depends on how it is read off the curves. The papers print
+# $\ln(\bar d(\tau)/\bar d(0))/\tau$ with $\tau$ the end of the window (`printed`), not the slope
+# in it; {doc}`03_edge_of_stability` compares them.
 
 # %% tags=["nbval-ignore-output"]
 readings = growth_fits.multiverse(record["mean_distance"][:, record.alive])
 {name: str(growth_fits.summarise(found, seed=seed).exponent) for name, found in readings.items()}
-
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("own-rate", float(spot.learning_rate), display=False)
-glue("own-exponent", float(answer.exponent.estimate), display=False)
-glue("own-low", float(answer.exponent.low), display=False)
-glue("own-high", float(answer.exponent.high), display=False)
-glue("own-share", float(answer.share.estimate), display=False)
-glue("own-first", float(spectrum.exponents()[:, 0].mean()), display=False)
-glue("own-sharp", float(intervals.median(edge)), display=False)
-glue("own-cost", spot.cost_epochs, display=False)
-glue("own-accuracy", float(record["accuracy"][-1, record.alive, 0].mean()), display=False)
 
 # %% tags=["hide-input"]
 # | label: fig-own-search
@@ -152,19 +161,29 @@ draw_search.search(spot)
 draw.answer(record, fit, spectrum.exponents())
 
 # %% [markdown]
-# {numref}`fig-own-search`: sensitivity sets in over a narrow range of $\eta$, and at $\eta$ = {glue:text}`own-rate:.2f` it is developed. The search took {glue:text}`own-cost:,` network-epochs.
-# There ({numref}`fig-own-answer`) nearby networks part at {glue:text}`own-exponent:.2f` per epoch (95%: {glue:text}`own-low:.2f` to {glue:text}`own-high:.2f`)
-# in a share {glue:text}`own-share:.2f` of the initial conditions; after as many epochs the mean training accuracy is {glue:text}`own-accuracy:.2f`: what was found is where sensitivity is developed, and nothing here says that learning is best there.
-# The initial networks lie beyond the edge of stability, at {glue:text}`own-sharp:.1f` times $2/\eta$ in the median.
+# {numref}`fig-own-search`: sensitivity sets in over a narrow range of $\eta$, and at $\eta$ =
+# {glue:text}`own-rate:.2f` it is developed. The search took {glue:text}`own-cost:,`
+# network-epochs.
 #
-# Why is the first exponent of (c), {glue:text}`own-first:.2f` in the mean, not that of the copies? They are averages over different stretches. The fit takes the window that looks most like a straight line, while copies are still close;
-# the tangent vector never saturates, and its exponent is the mean over *all* epochs, quiet ones included. Over the same epochs, and while the distance is small, they are the same number, as {numref}`fig-own-methods` shows.
+# There ({numref}`fig-own-answer`) nearby networks part at {glue:text}`own-exponent:.2f` per epoch
+# in a share {glue:text}`own-share:.2f` of the initial conditions; after as many epochs the mean
+# training accuracy is {glue:text}`own-accuracy:.2f`: what was found is where sensitivity is
+# developed, and nothing here says that learning is best there.
+#
+# The initial networks lie beyond the edge of stability, at {glue:text}`own-sharp:.1f` times
+# $2/\eta$ in the median. Why is the first exponent of (c), {glue:text}`own-first:.2f` in the mean,
+# not that of the copies? They are averages over different stretches. The fit takes the window that
+# looks most like a straight line, while copies are still close; the tangent vector never
+# saturates, and its exponent is the mean over *all* epochs, quiet ones included. Over the same
+# epochs, and while the distance is small, they are the same number, as {numref}`fig-own-methods`
+# shows.
 
 # %% [markdown]
 # ## Your own loss
 #
-# A loss is given by what it makes of each sample. `losses.PerSample` takes a function, or a loss of `torch.nn` with `reduction="none"`, and derives what else the library needs.
-# Here is Huber's loss on one-hot targets, and label smoothing in one line.
+# A loss is given by what it makes of each sample. `losses.PerSample` takes a function, or a loss
+# of `torch.nn` with `reduction="none"`, and derives what else the library needs. Here is Huber's
+# loss on one-hot targets, and label smoothing in one line.
 
 
 # %%
@@ -174,41 +193,34 @@ def huber(output, labels):
     return (clipped * (error - clipped / 2)).sum(1)
 
 
-robust = tasks.custom("robust", Small(), losses.PerSample(huber), x, y, std=size.std).to(
-    torch_utils.resolve(device)
-)
-smoothed = losses.PerSample(torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none"))
-smooth = tasks.custom("smooth", Small(), smoothed, x, y).to(torch_utils.resolve(device))
+per_sample = losses.PerSample(huber)
+robust = tasks.custom("robust", Small(), per_sample, x, y, std=size.std).to(where)
+smoothing = torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none")
+smooth = tasks.custom("smooth", Small(), losses.PerSample(smoothing), x, y).to(where)
 
 # %% [markdown]
 # Everything above takes the tasks `robust` and `smooth` as it took `task`:
 
 # %% tags=["nbval-ignore-output"]
-relaxed = sweet_spot.probe(
-    smooth,
-    spot.learning_rate,
-    start[: size.search_conditions],
-    epochs=size.search_epochs,
-    seed=seed,
-)
-print(
-    "label smoothing, same η and initial conditions: p =",
-    relaxed.share,
-    " exponent:",
-    relaxed.exponent,
-)
+pairs = networks.perturbed(start[: size.search_conditions], size.radius, 1, seed=seed)
+relaxed = sweet_spot.probe(smooth, spot.learning_rate, pairs, size.search_epochs, seed)
+print("label smoothing, same η and initial conditions: p =", relaxed.share)
+print("exponent:", relaxed.exponent)
 
 # %% [markdown]
 # ## Momentum and Adam
 #
-# An optimizer remembers. Its step is no map of the weights, but it is one of a state that holds what it remembers: $(W, u)$ with the velocity $u$ of momentum,
+# An optimizer remembers. Its step is no map of the weights, but it is one of a state that holds
+# what it remembers: $(W, u)$ with the velocity $u$ of momentum,
 #
 # ```{math}
 # u \leftarrow \mu u + \nabla L(W), \qquad W \leftarrow W - \eta u,
 # ```
 #
-# and $(W, m, \sqrt v, t)$ with Adam's running means $m$ of the gradient and $v$ of its square, and the number $t$ of steps. Copies are perturbed in $W$, distances $d(t)$ are those of $W$; tangent vectors and exponents are of the whole state.
-# A step is that of `torch.optim.SGD` or `torch.optim.Adam`, which the tests check over 200 steps.
+# and $(W, m, \sqrt v, t)$ with Adam's running means $m$ of the gradient and $v$ of its square, and
+# the number $t$ of steps. Copies are perturbed in $W$, distances $d(t)$ are those of $W$; tangent
+# vectors and exponents are of the whole state. A step is that of `torch.optim.SGD` or
+# `torch.optim.Adam`, which the tests check over 200 steps.
 
 # %%
 methods = {
@@ -220,17 +232,22 @@ for name, method in methods.items():
     print(f"{name}: {optimizers.threshold_of(method):.4g}")
 
 # %% [markdown]
-# These are their thresholds: the sharpness beyond which a quadratic loss makes them oscillate with growing amplitude. Along an eigenvector with curvature $h$, momentum multiplies a difference by the roots of
-# $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at $h = (2 + 2\mu)/\eta$ {cite:p}`cohen2021`.
-# Adam, once $v$ hardly moves, is momentum in other coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of $(1 - \beta_1^t)(\sqrt{\hat v} + \epsilon)$, and its threshold is $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`.
-# Does training come to these thresholds? The learning rates here were chosen, after trying a few, so that a few hundred epochs are enough to get there.
+# These are their thresholds: the sharpness beyond which a quadratic loss makes them oscillate with
+# growing amplitude. Along an eigenvector with curvature $h$, momentum multiplies a difference by
+# the roots of $z^2 - (1 + \mu - \eta h) z + \mu$, and one of them passes $-1$ at
+# $h = (2 + 2\mu)/\eta$ {cite:p}`cohen2021`. Adam, once $v$ hardly moves, is momentum in other
+# coordinates, with $P^{-1} H$ in place of $H$, $P$ the diagonal matrix of
+# $(1 - \beta_1^t)(\sqrt{\hat v} + \epsilon)$, and its threshold is
+# $(2 + 2\beta_1)/((1 - \beta_1)\eta)$ {cite:p}`cohen2022`. Does training come to these thresholds?
+# The learning rates here were chosen, after trying a few, so that a few hundred epochs are enough
+# to get there.
 
 # %%
-edges = {}
-for name, method in methods.items():
-    edges[name] = optimizers.sharpness_along(
-        method, robust.initial(size.edge_networks, seed=seed, device=device), size.edge_at
-    )
+begin = robust.initial(size.edge_networks, seed=seed, device=device)
+edges = {
+    name: optimizers.sharpness_along(method, begin, size.edge_at)
+    for name, method in methods.items()
+}
 
 # %% tags=["hide-input"]
 # | label: fig-own-edges
@@ -242,29 +259,25 @@ for name, method in methods.items():
 # |   within 60 to 150 epochs, and stay near it.
 draw.edges(size.edge_at, edges)
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-for name, values in edges.items():
-    glue(f"own-edge-{name.partition(' ')[0].lower()}", float(values[-1].mean()), display=False)
-
 # %% [markdown]
-# {numref}`fig-own-edges`: sharpness rises until it comes to the edge, and stays near it. At the end its mean is {glue:text}`own-edge-gradient:.2f` times its threshold for gradient descent, {glue:text}`own-edge-momentum:.2f` for momentum
-# and {glue:text}`own-edge-adam:.2f` for Adam, although the thresholds themselves are far apart.
-# Part of Adam's rise is not the loss's: $\hat v$ begins with the first, large gradients and forgets them slowly, so that $P^{-1}H$ grows as gradients shrink.
+# {numref}`fig-own-edges`: sharpness rises until it comes to the edge, and stays near it. At the
+# end its mean is {glue:text}`own-edge-gradient:.2f` times its threshold for gradient descent,
+# {glue:text}`own-edge-momentum:.2f` for momentum and {glue:text}`own-edge-adam:.2f` for Adam,
+# although the thresholds themselves are far apart. Part of Adam's rise is not the loss's: $\hat v$
+# begins with the first, large gradients and forgets them slowly, so that $P^{-1}H$ grows as
+# gradients shrink.
 #
 # The same tools measure how perturbations grow.
 
 # %%
-growth, leading = {}, {}
+one = robust.initial(1, seed=seed, device=device)
+near = networks.perturbed(one, size.radius, 1, seed=seed)
+last, growth, leading = size.methods_epochs, {}, {}
 for name, method in methods.items():
-    runs = gradient_descent.run if name == "gradient descent" else optimizers.run
-    near = networks.perturbed(
-        robust.initial(1, seed=seed, device=device), size.radius, 1, seed=seed
-    )
-    parted = runs(method, near, size.methods_epochs, observe=("mean_distance",))
+    run = gradient_descent.run if name == "gradient descent" else optimizers.run
+    parted = run(method, near, last, observe=("mean_distance",))
     growth[name] = (parted.epochs, *optimizers.beside_tangent(method, near, parted))
-    found = optimizers.spectrum(
-        method, near[:, 0], size.methods_epochs, count=size.leading, at=(size.methods_epochs,)
-    )
+    found = optimizers.spectrum(method, one, last, count=size.leading, at=(last,))
     leading[name] = found.exponents()[0]
 
 # %% tags=["hide-input"]
@@ -282,23 +295,28 @@ draw.methods(growth, leading)
 largest = {name: abs(parted - grown).max() for name, (_, parted, grown) in growth.items()}
 assert all(value < 0.05 for value in largest.values()), largest
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("own-apart", float(max(largest.values())), display=False)
-
 # %% [markdown]
-# In {numref}`fig-own-methods` copy and tangent vector differ by {glue:text}`own-apart:.4f` at most in the logarithm. The exponents at the right are of $W$ and of what the optimizer remembers together.
-# Two warnings go with them. The largest exponent of a finite run depends on coordinates: velocity and weights have different units. A vector with a part in what the optimizer remembers may grow faster in the first epochs than one in $W$ alone, and so the first exponents of Adam are larger than the growth of its copy. And momentum contracts its whole state at the rate $\ln\mu$ per parameter whatever the loss,
-# so that a sum of exponents says little about the loss.
+# In {numref}`fig-own-methods` copy and tangent vector differ by {glue:text}`own-apart:.4f` at most
+# in the logarithm. The exponents at the right are of $W$ and of what the optimizer remembers
+# together. Two warnings go with them. The largest exponent of a finite run depends on coordinates:
+# velocity and weights have different units. A vector with a part in what the optimizer remembers
+# may grow faster in the first epochs than one in $W$ alone, and so the first exponents of Adam are
+# larger than the growth of its copy. And momentum contracts its whole state at the rate $\ln\mu$
+# per parameter whatever the loss, so that a sum of exponents says little about the loss.
 
 # %% [markdown]
 # ## Where it breaks
 #
-# A Lyapunov exponent is of a map: the same state must go to the same next state. Three everyday ingredients of training break that, each in its own way.
-# Below, pairs of networks are trained by a plain PyTorch loop, which takes from the library nothing but the order of samples: once from weights $\epsilon$ apart and under the same random numbers, and once from the *same* weights under others.
+# A Lyapunov exponent is of a map: the same state must go to the same next state. Three everyday
+# ingredients of training break that, each in its own way. Below, pairs of networks are trained by
+# a plain PyTorch loop, which takes from the library nothing but the order of samples: once from
+# weights $\epsilon$ apart and under the same random numbers, and once from the *same* weights
+# under others.
 #
 # ### Mini-batches
 #
-# Every batch is another map. Nothing refuses to run; it is for you to ask which question has an answer.
+# Every batch is another map. Nothing refuses to run; it is for you to ask which question has an
+# answer.
 
 # %%
 criterion = torch.nn.CrossEntropyLoss()
@@ -375,20 +393,19 @@ draw.floors(
     size.radius,
 )
 
-# %% tags=["remove-cell", "nbval-ignore-output"]
-glue("own-floor-batches", float(other_batches.distance[1]), display=False)
-glue("own-floor-dropout", float(other_dropped.distance[1]), display=False)
-glue("own-near", float(batches.distance[0]), display=False)
-glue("own-memory", float(no_noise.evaluated[1, 0] / no_noise.loss[1, 0]), display=False)
-glue("own-memory-end", float(no_noise.evaluated[-1, 0] / no_noise.loss[-1, 0]), display=False)
-
 # %% [markdown]
-# {numref}`fig-own-floors`. Under the *same* batches or masks, $d(t)$ is growth of one and the same sequence of maps, and an exponent is well defined: that of the training loop *with this noise*. `netdyn_lib.curvature.jacobian` has its spectra.
-# Under *other* noise the two trainings are {glue:text}`own-floor-batches:.2g` (mini-batches) and {glue:text}`own-floor-dropout:.2g` (dropout) apart after one step, from no perturbation at all, against {glue:text}`own-near:.2g` for the perturbed pair.
-# That is the floor of the noise. A distance above it that grows says that the two saw different samples, not that the dynamics is sensitive; no exponent can be read from it.
+# {numref}`fig-own-floors`. Under the *same* batches or masks, $d(t)$ is growth of one and the same
+# sequence of maps, and an exponent is well defined: that of the training loop *with this noise*.
+# `netdyn_lib.curvature.jacobian` has its spectra. Under *other* noise the two trainings are
+# {glue:text}`own-floor-batches:.2g` (mini-batches) and {glue:text}`own-floor-dropout:.2g`
+# (dropout) apart after one step, from no perturbation at all, against {glue:text}`own-near:.2g`
+# for the perturbed pair. That is the floor of the noise. A distance above it that grows says that
+# the two saw different samples, not that the dynamics is sensitive; no exponent can be read from
+# it.
 #
-# Batch normalisation on the full batch has no floor: its step *is* a map of the weights. What breaks is what the weights mean.
-# The layer trains with the statistics of the batch and is used with statistics it remembers, and those depend on the way that led to the weights:
+# Batch normalisation on the full batch has no floor: its step *is* a map of the weights. What
+# breaks is what the weights mean. The layer trains with the statistics of the batch and is used
+# with statistics it remembers, and those depend on the way that led to the weights:
 
 # %% tags=["hide-input"]
 # | label: fig-own-memory
@@ -398,12 +415,14 @@ glue("own-memory-end", float(no_noise.evaluated[-1, 0] / no_noise.loss[-1, 0]), 
 # | fig-alt: >-
 # |   Two falling curves of the loss. The one with remembered statistics starts higher or lower and
 # |   approaches the other over some tens of steps.
-draw.remembered(range(size.noise_points), no_noise.loss[:, 0], no_noise.evaluated[:, 0])
+draw.remembered(range(size.noise_steps + 1), no_noise.loss[:, 0], no_noise.evaluated[:, 0])
 
 # %% [markdown]
-# In {numref}`fig-own-memory` the second is {glue:text}`own-memory:.2f` times the first after one step, and {glue:text}`own-memory-end:.2f` times at the end. A loss, an accuracy or a Hessian in `eval()` mode is thus no function of $W$ alone.
-# The way out is a layer without memory: with `track_running_stats=False`, statistics are always those of the batch.
-# Samples then see each other. That is found out when the task is made, and such samples are never cut into blocks.
+# In {numref}`fig-own-memory` the second is {glue:text}`own-memory:.2f` times the first after one
+# step, and {glue:text}`own-memory-end:.2f` times at the end. A loss, an accuracy or a Hessian in
+# `eval()` mode is thus no function of $W$ alone. The way out is a layer without memory: with
+# `track_running_stats=False`, statistics are always those of the batch. Samples then see each
+# other. That is found out when the task is made, and such samples are never cut into blocks.
 
 # %%
 memoryless = torch.nn.Sequential(
@@ -415,12 +434,17 @@ taken = tasks.custom("memoryless", memoryless, cross_entropy, x, y, initialisati
 print("samples see each other:", taken.network.coupled)
 
 # %% [markdown]
-# The papers' initial weights, the default of a task, set all parameters of one dimension to 0. These include the gains of a normalisation, without which the network is deaf; with `initialisation="pytorch"` a module begins as its own layers draw it.
+# The papers' initial weights, the default of a task, set all parameters of one dimension to 0.
+# These include the gains of a normalisation, without which the network is deaf; with
+# `initialisation="pytorch"` a module begins as its own layers draw it.
 #
 # ### Layers without all derivatives
 #
-# Exponents and sharpness need products with the Hessian. PyTorch has several ways to them, and none is right for every layer: the usual kernels of attention have no second derivative, `vmap` cannot follow an `if` on values, and the double backward of `weight_norm` is wrong and does not say so.
-# So each way is first tried on a few samples, and taken only where it agrees with central differences of the gradient.
+# Exponents and sharpness need products with the Hessian. PyTorch has several ways to them, and
+# none is right for every layer: the usual kernels of attention have no second derivative, `vmap`
+# cannot follow an `if` on values, and the double backward of `weight_norm` is wrong and does not
+# say so. So each way is first tried on a few samples, and taken only where it agrees with central
+# differences of the gradient.
 
 # %%
 torch.manual_seed(seed)
@@ -430,14 +454,32 @@ task = tasks.custom("rescaled", rescaled, cross_entropy, x, y)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says once that this way is slower
     ways = gradients.ways(task)
+
+# %%
 weights = task.network.own
 by_double_backward = gradients.PlainGradient(task).twice(weights, weights)[1]
 product = hessian.operator(task, weights)(weights)
 error = float((by_double_backward - product).norm() / product.norm())
 print("way taken:", ways.product, " double backward is off by more than 1%:", error > 0.01)
 
+# %% tags=["remove-cell", "nbval-ignore-output"]
+glue_all("own", rate=spot.learning_rate, cost=spot.cost_epochs)
+accuracy = record["accuracy"][-1, record.alive, 0].mean()
+glue_all("own", exponent=answer.exponent, share=answer.share, accuracy=accuracy)
+glue_all("own", sharp=intervals.median(edge), first=spectrum.exponents()[:, 0].mean())
+for name, values in edges.items():
+    glue_all("own", **{f"edge_{name.partition(' ')[0].lower()}": values[-1].mean()})
+glue_all("own", apart=max(largest.values()), near=batches.distance[0])
+floors = {"floor_batches": other_batches, "floor_dropout": other_dropped}
+glue_all("own", **{name: float(pair.distance[1]) for name, pair in floors.items()})
+memory = no_noise.evaluated[:, 0] / no_noise.loss[:, 0]
+glue_all("own", memory=memory[1], memory_end=memory[-1])
+
 # %% [markdown]
 # ## In short
 #
-# A module, a loss and data are enough for exponents, $p(\eta)$, the sweet spot, sharpness and spectra, and momentum and Adam are maps as well, with edges of their own.
-# What is measured is a property of a *map*: without noise of batches and layers, or under noise that is held fixed. Before you read an exponent from two runs of your own loop, run it twice from the same weights: where these part, that is your floor.
+# A module, a loss and data are enough for exponents, $p(\eta)$, the sweet spot, sharpness and
+# spectra, and momentum and Adam are maps as well, with edges of their own. What is measured is a
+# property of a *map*: without noise of batches and layers, or under noise that is held fixed.
+# Before you read an exponent from two runs of your own loop, run it twice from the same weights:
+# where these part, that is your floor.

@@ -174,8 +174,8 @@ def three_exponents(c):
 
 
 def probe(c):
-    found = sweet_spot.probe(c.task, RATE, c.params, epochs=25)
     balls = networks.perturbed(c.params, 1e-8, 1, 0)
+    found = sweet_spot.probe(c.task, RATE, balls, epochs=25)
     ends = [[c.reference.descend(w, 25) for w in ball] for ball in balls]
     distance = torch.stack([(copied - whole).abs().sum(1) for whole, copied in ends], 1)
     fit = growth_fits.best_fit(distance.numpy(), 20)

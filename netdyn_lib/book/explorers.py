@@ -214,12 +214,11 @@ def _title(sweep):
 def _sharpness(data):
     """In units of 2/η: each network's median over the second half of its record; their median."""
     from ..experiments.learning_rate_sweep import responses
-    from ..training import judgements
 
     levels, curves = [], []
     for rate in data["eta"].values.tolist():
         epochs, scaled = responses.sharpness_at(data, rate)
-        levels.append(judgements.late_level(epochs, scaled, (epochs[-1] // 2, epochs[-1])))
+        levels.append(np.median(scaled[epochs >= epochs[-1] // 2], axis=0))
         curves.append([_rounded(c) for c in scaled.T])
     middle = [[_number(np.median(level)) if len(level) else None, None, None] for level in levels]
     networks = [_rounded(level) for level in levels]

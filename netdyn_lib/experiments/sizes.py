@@ -12,28 +12,23 @@ PROFILES = ("laptop", "paper")
 
 # J's learning rates, from the authors' published generator; the sigmoid's go on to where its
 # arrivals rise.
-_RATES = (
-    0.0005,
-    0.001,
-    0.005,
-    0.01,
-    0.05,
-    0.1,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    7.5,
-    10.0,
-    12.5,
-    15.0,
-    17.5,
-    20.0,
-)
+_LOW = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)
+_RATES = (*_LOW, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0)
 _FURTHER = (*_RATES, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0)
 
 _COARSE = (0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0)
 _FEW = dict(conditions=3, copies=2, epochs=60, cap=300, block=1)
+_FEW_L2 = _FEW | dict(rates=_COARSE, samples=6000, test_samples=2000, conditions=2, cap=200)
+_SHARP = dict(  # Fig. 14 of the paper
+    task="mnist",
+    rates=(2.5, 5.0, 7.5, 10.0),
+    conditions=3,
+    copies=1,
+    epochs=300,
+    block=1,
+    sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300),
+    sharp_conditions=3,
+)
 
 # Sweeps by name, as in J: see netdyn_lib.experiments.learning_rate_sweep.Sweep.  A cap is ours: J
 # states none.
@@ -66,27 +61,8 @@ _SWEEPS = {
         task="mnist", rates=(2.5, 5.0, 7.5, 10.0), **_FEW | dict(epochs=200, cap=200)
     ),
     "mnist-6000-few": dict(task="mnist", rates=(0.1, *_COARSE), samples=6000, **_FEW),
-    "mnist-sharpness": dict(
-        task="mnist",
-        rates=(2.5, 5.0, 7.5, 10.0),
-        conditions=3,
-        copies=1,
-        epochs=300,
-        block=1,
-        samples=6000,
-        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300),
-        sharp_conditions=3,
-    ),
-    "mnist-sharpness-all": dict(  # J, Fig. 14, with all images
-        task="mnist",
-        rates=(2.5, 5.0, 7.5, 10.0),
-        conditions=3,
-        copies=1,
-        epochs=300,
-        block=1,
-        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300),
-        sharp_conditions=3,
-    ),
+    "mnist-sharpness": _SHARP | dict(samples=6000),
+    "mnist-sharpness-all": _SHARP,
     "mnist-sigmoid-few": dict(
         task="mnist-sigmoid",
         rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0),
@@ -104,20 +80,8 @@ _SWEEPS = {
         test_samples=2000,
         **_FEW | dict(cap=600),
     ),
-    "mnist-l2-1e-3-few": dict(
-        task="mnist-l2-1e-3",
-        rates=_COARSE,
-        samples=6000,
-        test_samples=2000,
-        **_FEW | dict(conditions=2, cap=200),
-    ),
-    "mnist-l2-1e-5-few": dict(
-        task="mnist-l2-1e-5",
-        rates=_COARSE,
-        samples=6000,
-        test_samples=2000,
-        **_FEW | dict(conditions=2, cap=200),
-    ),
+    "mnist-l2-1e-3-few": _FEW_L2 | dict(task="mnist-l2-1e-3"),
+    "mnist-l2-1e-5-few": _FEW_L2 | dict(task="mnist-l2-1e-5"),
     "cifar10-few": dict(
         task="cifar10",
         rates=(0.5, 1.0, 2.5, 5.0, 10.0, 20.0),
@@ -148,19 +112,14 @@ _SWEEPS = {
 }
 
 # What the laptop profile changes of them.
+_VARIANT = dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2)
 _LAPTOP_SWEEPS = {
     "digits": dict(conditions=3, copies=1, epochs=100, cap=100, block=3),
-    "digits-sigmoid": dict(
-        rates=(1.0, 5.0, 15.0, 40.0), conditions=2, copies=1, epochs=60, cap=100, block=2
-    ),
-    "digits-relu": dict(rates=(0.1, 0.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
-    "digits-deep": dict(rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2),
-    "digits-l2-1e-3": dict(
-        rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2
-    ),
-    "digits-l2-1e-5": dict(
-        rates=(0.5, 2.5, 7.5), conditions=2, copies=1, epochs=60, cap=100, block=2
-    ),
+    "digits-sigmoid": _VARIANT | dict(rates=(1.0, 5.0, 15.0, 40.0)),
+    "digits-relu": _VARIANT | dict(rates=(0.1, 0.5, 7.5)),
+    "digits-deep": _VARIANT,
+    "digits-l2-1e-3": _VARIANT,
+    "digits-l2-1e-5": _VARIANT,
     "digits-cnn": dict(
         rates=(0.5, 2.5, 10.0), conditions=2, copies=1, epochs=20, cap=20, samples=120, block=2
     ),
@@ -318,7 +277,7 @@ _PAPER = {
         high=8.0,
         search_conditions=20,
         search_epochs=60,
-        networks=50,
+        ensemble=50,  # initial conditions
         radius=1e-8,
         copies=5,
         epochs=60,
@@ -336,7 +295,6 @@ _PAPER = {
         methods_epochs=100,
         noise_rate=0.5,
         noise_steps=200,
-        noise_points=201,
         batch=20,
     ),
     "09_performance": dict(
@@ -360,22 +318,19 @@ _PAPER = {
         most_devices=10_000,
         # One look at the engine on the reader's machine, and the row of the benchmarks beside it.
         step_row="Iris 4-10-3, 3,000 networks × 201 epochs, 1 thread",
-        networks=3000,
+        step_networks=3000,
         epochs=201,
         rounds=5,
     ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
-        half=2000,  # where the late part begins
         early=200,  # epochs in which growth might be exponential
         first=100,  # epochs after a late perturbation that count as its beginning
         long_epochs=10_000,  # and beyond it
-        drawn=(0, 200, 4000),  # epochs at which the network is drawn
         unlike=1.5,  # factor between the growth of copies
         # scales along the ray through the origin
         factors=tuple(round(0.5 + 0.025 * k, 3) for k in range(41)),
-        strict=0.1 / 4000,  # a multiplier as near to 1 is neutral over the whole training
         radius=1e-8,
         examples=4,  # initial conditions shown (D, Fig. 3)
         copies=20,  # perturbations of each (D, Fig. 3)
@@ -393,12 +348,10 @@ _PAPER = {
         learning_rate=1.0,
         slow_rate=0.01,  # for comparison
         epochs=4000,
-        half=2000,  # where the late part begins
         exponent_epochs=200,
-        points=201,  # observations of an exponent's curve
         learned_loss=0.4,  # below which a network has learned
         mnist_rate=10.0,  # J, Fig. 3
-        edges=(0, 50, 100, 200, 500, 1000, 2000, 4000),  # stretches of training
+        edges=(0, 50, 100, 200, 500, 1000),  # stretches of the first half of training
         radius=1e-8,
         examples=4,  # D, Fig. 7
         ensemble=500,  # D, Fig. 8
@@ -409,7 +362,6 @@ _PAPER = {
         tangent_ensemble=100,
         sharp_networks=50,
         sharp_epochs=20_000,
-        sharp_last=19_999,  # the last epoch with one after it
         sharp_times=60,  # epochs, log-spaced, at which sharpness is taken
     ),
     "01_toy_map": dict(
@@ -531,7 +483,7 @@ _LAPTOP = {
     "08_your_own_network": dict(
         samples=100,
         search_conditions=8,
-        networks=8,
+        ensemble=8,
         copies=2,
         spectra=2,
         leading=8,
@@ -539,9 +491,8 @@ _LAPTOP = {
         edge_at=(10, 30, 60, 100, 150, 200, 250, 300),
         methods_epochs=40,
         noise_steps=60,
-        noise_points=61,
     ),
-    "09_performance": dict(networks=300, rounds=3),
+    "09_performance": dict(step_networks=300, rounds=3),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
     ),
@@ -551,7 +502,6 @@ _LAPTOP = {
         sharp_networks=40,
         sharp_times=20,
         sharp_epochs=10_000,
-        sharp_last=9_999,
     ),
     "01_toy_map": dict(exponent_steps=20_000, cascade=10, window_cascade=7),
     "04_iris_eta5": dict(conditions=300, balanced=100, gains=900, starts=8, side=120),
@@ -591,6 +541,9 @@ def sizes(experiment, profile="laptop", **changed):
     table = dict(_PAPER[experiment])
     if profile == "laptop":
         table |= _LAPTOP.get(experiment, {})
+    if "sweeps" in table:  # the knobs of chapter 5 are those of its sweep on the digits
+        digits = dict(copies=5, epochs=200) | table["sweeps"]["digits"]
+        table |= {k: digits[k] for k in ("rates", "conditions", "copies", "epochs", "cap")}
     if unknown := changed.keys() - table.keys():
         known = ", ".join(sorted(table))
         raise ValueError(f"{experiment} has no size {', '.join(sorted(unknown))}; known: {known}")

@@ -282,8 +282,8 @@ def test_a_dataset_says_in_which_file_it_was(path, source):
 
 
 def test_sources_of_many_each_once_in_order():
-    other = results.Result("digits", DATA, results.LIVE, "")
-    missing = results.Result("mnist", None, results.MISSING, "")
+    other = results.Result("digits", DATA, "computed here", "")
+    missing = results.Result("mnist", None, "missing", "")
     many = provenance.of({"a": PUBLISHED, "b": [other, (PUBLISHED, None)]}, missing)
     assert many == ("arms/usps.npz", provenance.HERE)
     assert provenance.of() == provenance.of(missing) == (provenance.HERE,)

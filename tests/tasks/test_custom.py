@@ -673,7 +673,8 @@ def descent_of(task):
 def test_a_sweet_spot_is_sought_under_torchs_loss():
     probes = [
         sweet_spot.find(
-            Net(), X, Y, loss=loss, conditions=2, epochs=25, low=1.0, high=3.0, most_probes=2
+            tasks.custom("own", Net(), loss, X, Y),
+            search=sweet_spot.Search(1.0, 3.0, most_probes=2, conditions=2, epochs=25),
         ).probes
         for loss in (F.cross_entropy, ENTROPY)
     ]

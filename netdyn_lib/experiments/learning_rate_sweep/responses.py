@@ -1,9 +1,12 @@
-"""How exponents, their share, and arrivals depend on the learning rate: from a sweep's dataset,
-with intervals.
+"""Exponents, their share p and arrivals against the learning rate, from a sweep's dataset.
 
-Initial conditions are the unit of every interval.  An initial condition counts
-as *regular* where its distances grow in no window, as *diverged* where it or a
-copy overflows; neither counts towards p.
+``data`` is the dataset of a sweep, computed here or published.  An initial condition whose
+distances have no window of growth counts as *regular*, one of which a network or a copy overflows
+as *diverged*; neither counts towards p.
+
+Intervals are over initial conditions.  Those of what compares learning rates are percentiles of a
+bootstrap that takes the same initial conditions at every rate, since the rates of a sweep share
+them; fewer than 5 have an estimate and no interval.
 """
 
 import json
@@ -11,31 +14,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ... import lyapunov
 from ...lyapunov import growth_fits
-from ...statistics.intervals import Interval, bootstrap_interval, median, share_interval
-from ...training import judgements
+from ...statistics.intervals import (
+    Interval,
+    bootstrap_interval,
+    percentile_interval,
+    share_interval,
+)
+from ...tasks import networks
+from ...training.gradient_descent import GradientDescent
 from ...training.observables import first_hit
 from ...validation import whole
 
 _NOTHING = Interval(np.nan, np.nan, np.nan)
+_NO_CURVES = growth_fits.Fit("", *np.empty((5, 0)), np.empty(0, dtype=object))
+_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Exponents:
     """λ_nMLE and p at each of k learning rates, under one window rule.
 
-    Lists of length k: ``exponent`` (mean of the kept Λ), ``share`` (p) and
-    ``everything`` (mean of all Λ that have a window) are
-    :class:`~netdyn_lib.statistics.intervals.Interval`; ``sd`` (k,) the standard deviation
-    of the kept; ``count``, ``kept`` and ``diverged`` (k,) numbers of initial conditions; ``slopes``
-    and ``keeps`` the Λ and which are kept, a list of (n,), and ``reasons`` why an initial condition
-    has no Λ, as of :class:`~netdyn_lib.lyapunov.growth_fits.Fit`.
+    Lists of length k: ``exponent`` (mean of the kept Λ, 1/epoch) and ``share`` (p) are
+    :class:`~netdyn_lib.statistics.intervals.Interval`; ``slopes``, ``keeps`` and ``reasons`` hold
+    Λ, which are kept, and why there is no Λ, (n,) each.  Arrays (k,): ``sd``, the standard
+    deviation of the kept, and the numbers of initial conditions ``count``, ``kept``, ``diverged``.
     """
 
     rule: str
     rates: np.ndarray
     exponent: list
-    everything: list
     share: list
     sd: np.ndarray
     count: np.ndarray
@@ -45,8 +54,12 @@ class Exponents:
     keeps: list
     reasons: list
 
+    def at(self, rate):
+        """Return λ_nMLE at a learning rate, an Interval."""
+        return self.exponent[index(self.rates, rate)]
+
     def without(self):
-        """Why there is no λ_nMLE, at each learning rate that has none; a text, one on each line."""
+        """Return why there is no λ_nMLE, a line for each learning rate that has none."""
         rows = zip(self.rates, self.exponent, self.reasons, self.keeps)
         return "\n".join(
             f"η = {rate:g}: no exponent; {growth_fits.why(reasons, keeps)}"
@@ -57,17 +70,15 @@ class Exponents:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Epochs to the target accuracy at each of k learning rates.
+    """Epochs τ to the target accuracy at each of k learning rates.
 
-    ``mean`` is ⟨τ⟩ over the networks that arrive within ``cap`` epochs, as the
-    paper takes it; ``never`` the share that do not; ``restricted`` the mean of
-    min(τ, cap) over all, which is lower than the true mean but leaves nobody out.
-    Lists of :class:`~netdyn_lib.statistics.intervals.Interval`.  ``times`` (k, n), NaN for
-    never, and for what was not computed: ``present`` (k, n) bool says what was.
+    Lists of Intervals: ``mean`` is ⟨τ⟩ over the networks that arrive within ``cap`` epochs, as the
+    papers take it; ``never`` the share that do not; ``restricted`` the mean of min(τ, cap) over
+    all, which is lower than the true mean but leaves nobody out.  ``times`` (k, n) are NaN for
+    never, and for what was not computed; ``present`` (k, n) bool says what was.
     """
 
     rates: np.ndarray
-    sustained: bool
     cap: int
     mean: list
     never: list
@@ -75,129 +86,103 @@ class Arrivals:
     times: np.ndarray
     present: np.ndarray
 
-
-@dataclass(frozen=True)
-class Reached:
-    """How many of some networks arrive within ``cap`` epochs; as text, a sentence without its full
-    stop.
-
-    >>> str(Reached(0, 12, 60)), str(Reached(1, 12, 60)), str(Reached(12, 12, 1000))
-    ('none of 12 networks arrives within 60 epochs', '1 of 12 networks arrives within 60 epochs',
-    'all 12 networks arrive within 1,000 epochs')
-    """
-
-    arrived: int
-    networks: int
-    cap: int
-
     @property
-    def never(self):
-        """Networks that do not arrive."""
-        return self.networks - self.arrived
+    def spent(self):
+        """min(τ, cap), (k, n), of the n initial conditions computed at every learning rate."""
+        there = self.present.all(0)
+        if not there.any():
+            raise ValueError(
+                "no initial condition was computed at every learning rate: "
+                "the sweep has hardly begun"
+            )
+        return np.where(np.isnan(self.times), self.cap, self.times)[:, there]
 
-    def __str__(self):
-        if not self.networks:
-            return "no network was followed"
-        if self.networks == 1:
-            return f"the one network {'arrives' if self.arrived else 'does not arrive'} within {self.cap:,} epochs"
-        if self.arrived == self.networks:
-            return f"all {self.networks} networks arrive within {self.cap:,} epochs"
-        return f"{self.arrived or 'none'} of {self.networks} networks arrive{'s' * (self.arrived < 2)} within {self.cap:,} epochs"
-
-
-@dataclass(frozen=True)
-class Saturation:
-    """When the growth of distances ends at one learning rate.
-
-    ``corner`` and ``half`` are (m,) epochs of the m initial conditions that grow, ``growing`` of
-    ``count``; ``corner_median`` and ``half_median`` their medians, Intervals, NaN where none grows.
-    """
-
-    rate: float
-    corner: np.ndarray
-    half: np.ndarray
-    count: int
-    growing: int
-    corner_median: Interval
-    half_median: Interval
+    def reached(self, rate=None):
+        """Return in words how many networks arrive at a learning rate, or at any without one."""
+        k = slice(None) if rate is None else [index(self.rates, rate)]
+        arrived = int((~np.isnan(self.times[k])).any(0).sum())
+        count = int(self.present[k].any(0).sum())
+        which = f"{arrived or 'none'} of {count} networks arrive{'s' * (arrived < 2)}"
+        return f"{which} within {self.cap:,} epochs"
 
 
 def log_mean_distance(data):
-    """ln d̄(t) of every initial condition, (eta, epoch, init) array, NaN where it diverged or is
-    missing.
-
-    ``data`` is a sweep's dataset, live or published.
-    """
+    """Return ln d̄(t), (eta, epoch, init); NaN where a network diverged or is missing."""
     if "log_mean_distance" in data:
-        return data["log_mean_distance"].transpose("eta", "epoch", "init").values.astype(float)
-    with np.errstate(divide="ignore"):
-        return np.log(
-            data["distance"]
-            .mean("perturbation", skipna=False)
-            .transpose("eta", "epoch", "init")
-            .values
-        )
+        logs = data["log_mean_distance"]
+    else:
+        with np.errstate(divide="ignore"):
+            logs = np.log(data["distance"].mean("perturbation", skipna=False))
+    return logs.transpose("eta", "epoch", "init").values.astype(float)
 
 
 def exponents(data, rule="best_fit", seed=0, **options):
-    """λ_nMLE and p at every learning rate of a sweep.
+    """Return λ_nMLE and p at every learning rate of a sweep, :class:`Exponents`.
 
-    Parameters
-    ----------
-    data : xarray.Dataset
-        See :func:`netdyn_lib.experiments.campaign.load`.
-    rule, options
-        A window rule and its options, as for :func:`netdyn_lib.lyapunov.growth_fits.exponents`.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Exponents
+    ``rule`` and ``options`` are a window rule and its options, as for
+    :func:`netdyn_lib.lyapunov.growth_fits.exponents`; ``seed`` is that of the bootstrap.
     """
-    curves = log_mean_distance(data)
-    rows = [
-        _at_rate(c, there, rule, seed, options) for c, there in zip(curves, data["present"].values)
+    fits = [
+        growth_fits.exponents(np.exp(curves[:, there]), rule, **options)
+        if there.any()
+        else _NO_CURVES
+        for curves, there in zip(log_mean_distance(data), data["present"].values)
     ]
-    return collect(rows, data["eta"].values, rule)
+    return collect(fits, data["eta"].values, seed)
+
+
+def tangent_exponents(task, rates, balls, epochs=100, seed=0):
+    """Return λ and p by the tangent rule, without a window, at several learning rates.
+
+    Tangent vectors start along the displacements of perturbed copies, ``balls`` (n, 1 + M, P): they
+    are the linear counterpart of the same ε-balls.  p is the share with Λ > 0.05; see
+    :func:`netdyn_lib.lyapunov.growth_fits.tangent`.
+    """
+    directions, fits = networks.displacements(balls), []
+    for rate in rates:
+        product = GradientDescent(task, rate).product
+        growth = lyapunov.growth(product, balls[:, 0], directions, epochs, order=1, workers=2)
+        fits.append(growth_fits.tangent(lyapunov.mean_growth(growth)))
+    return collect(fits, rates, seed)
+
+
+def collect(fits, rates, seed=0):
+    """Return :class:`Exponents` from a :class:`~netdyn_lib.lyapunov.growth_fits.Fit` a rate."""
+    keeps = [fit.kept() for fit in fits]
+    kept = [fit.slope[k] for fit, k in zip(fits, keeps)]
+    return Exponents(
+        rule=next((fit.rule for fit in fits if fit.rule), ""),
+        rates=np.asarray(rates, dtype=float),
+        exponent=[_mean(slopes, seed) for slopes in kept],
+        share=[share_interval(k) if len(k) else _NOTHING for k in keeps],
+        sd=np.array([slopes.std(ddof=1) if len(slopes) > 1 else np.nan for slopes in kept]),
+        count=np.array([len(k) for k in keeps]),
+        kept=np.array([len(slopes) for slopes in kept]),
+        diverged=np.array([sum(r.startswith("diverged") for r in fit.reason) for fit in fits]),
+        slopes=[fit.slope for fit in fits],
+        keeps=keeps,
+        reasons=[fit.reason for fit in fits],
+    )
 
 
 def multiverse(data, seed=0):
-    """:func:`exponents` under each of :data:`netdyn_lib.lyapunov.growth_fits.READINGS`, by its
-    name.
-    """
+    """Return :func:`exponents` under each of :data:`~netdyn_lib.lyapunov.growth_fits.READINGS`."""
     readings = growth_fits.READINGS.items()
     return {name: exponents(data, seed=seed, **options) for name, options in readings}
 
 
 def by_length(data, lengths, rule="best_fit", seed=0, **options):
-    """p and λ_nMLE of the same networks and copies, had their distances been recorded for fewer
-    epochs.
+    """Return p and λ_nMLE had the same distances been recorded for fewer epochs.
 
-    A window rule chooses among the windows of the whole record, so that what
-    comes after growth has ended can move the window, and with it p and λ.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        A sweep's.
-    lengths : sequence of int
-        Last epochs T of the record; ln d̄(t) is cut after each.
-    rule, seed, options
-        As for :func:`exponents`; ``min_length`` of best_fit is 20 where not given.
+    A window rule chooses among the windows of the whole record, so that what comes after growth
+    has ended can move the window, and with it p and λ.  ``lengths`` are last epochs T.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each learning rate and length, ``rate`` and ``epochs``: p as ``share``,
-        ``share_low`` and ``share_high``, λ in 1/epoch as ``exponent``, ``exponent_low`` and
-        ``exponent_high`` (NaN where none is kept), and numbers of initial conditions, ``count`` and
-        ``kept``.
-
-    Raises
-    ------
-    ValueError
-        For a length beyond the record, and as the window rule does for one too short for a window.
+        A row for each learning rate and length, ``rate`` and ``epochs``: p as ``share``, λ in
+        1/epoch as ``exponent`` (NaN where none is kept), their ends ``…_low`` and ``…_high``, and
+        numbers of initial conditions, ``count`` and ``kept``.
     """
     import pandas as pd
 
@@ -206,251 +191,189 @@ def by_length(data, lengths, rule="best_fit", seed=0, **options):
         length = whole(length, "length", 1, last, cause=f"the record ends at epoch {last}")
         found = exponents(data.sel(epoch=slice(0, length)), rule, seed, **options)
         for k, rate in enumerate(found.rates):
-            share, exponent = found.share[k], found.exponent[k]
-            row = dict(
-                rate=rate,
-                epochs=length,
-                share=share.estimate,
-                share_low=share.low,
-                share_high=share.high,
-            )
-            row |= dict(
-                exponent=exponent.estimate, exponent_low=exponent.low, exponent_high=exponent.high
-            )
-            rows.append(row | dict(count=int(found.count[k]), kept=int(found.kept[k])))
-    return pd.DataFrame(rows).sort_values(["rate", "epochs"], ignore_index=True)
+            ends = [*found.share[k], *found.exponent[k]]
+            rows.append([rate, length, *ends, found.count[k], found.kept[k]])
+    names = [f"{name}{end}" for name in ("share", "exponent") for end in ("", "_low", "_high")]
+    table = pd.DataFrame(rows, columns=["rate", "epochs", *names, "count", "kept"])
+    return table.sort_values(["rate", "epochs"], ignore_index=True)
 
 
-def shares_in_words(table, epochs):
-    """p at every learning rate of a table of :func:`by_length`, over records of so many epochs, in
-    words.  ValueError for a length it lacks.
+def saturation_epochs(data, rate):
+    """Return the epochs at which distances stop growing at one learning rate, (m,).
+
+    Of the m initial conditions that grow by the rule :func:`~netdyn_lib.lyapunov.growth_fits.ramp`
+    (R² > 0.9 and Λ > 0.05), the epoch at which the ramp meets its upper plateau, 2 at the earliest:
+    no least length of a window bounds it from below.
     """
-    rows = table[table["epochs"] == epochs]
-    if not len(rows):
-        raise ValueError(
-            f"epochs = {epochs}: the table has records of {', '.join(str(n) for n in sorted(set(table['epochs'])))}"
-        )
-    return ", ".join(
-        f"{share:.2f} at η = {rate:g}" for rate, share in zip(rows["rate"], rows["share"])
-    )
-
-
-def saturation_epochs(data, rate, seed=0):
-    """When distances stop growing at one learning rate, by two measures that no least length of a
-    window bounds from below.
-
-    ``corner`` is the epoch at which the line of the rule
-    :func:`~netdyn_lib.lyapunov.growth_fits.ramp` meets its upper plateau, 2 at the earliest.
-    ``half`` is the first epoch at which ln d̄ has made half of its way from its
-    value at epoch 0 to that plateau, so growth at an even pace from the start ends at twice that.
-    Curves count that grow by that rule, R² > 0.9 and Λ > 0.05.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        A sweep's.
-    rate : float
-        A learning rate of it.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Saturation
-
-    Raises
-    ------
-    ValueError
-        For a rate that was not swept.
-    """
-    k = _index(data, rate)
-    curves = log_mean_distance(data)[k][:, data["present"].values[k]]
-    count, curves = curves.shape[1], curves[:, np.isfinite(curves).all(0)]
-    corner = half = np.empty(0)
-    if curves.shape[1]:
-        fit = growth_fits.ramp(np.exp(curves))
-        grows = fit.kept()
-        plateau = (fit.intercept + fit.slope * fit.stop)[grows]
-        corner, curves = fit.stop[grows].astype(float), curves[:, grows]
-        half = (curves >= (curves[0] + plateau) / 2).argmax(0).astype(float)
-    middle = [_mean(e, seed, median) for e in (corner, half)]
-    return Saturation(float(data["eta"].values[k]), corner, half, count, len(corner), *middle)
-
-
-def _at_rate(curves, there, rule, seed, options):
-    """Exponents of one learning rate; ``curves`` (T, n) and ``there`` (n,)."""
-    if not there.any():
-        return row(np.empty(0), np.empty(0, bool), seed, None)
-    fit = growth_fits.exponents(np.exp(curves[:, there]), rule, **options)
-    return row(fit.slope, fit.kept(), seed, fit.rule, fit.reason)
-
-
-def row(slopes, keeps, seed, rule, reasons=None):
-    """What :class:`Exponents` says of one learning rate.
-
-    From Λ (n,), NaN for none, which are kept (n,) bool, and why there is none (n,), empty where
-    there is.
-    """
-    kept, known = slopes[keeps], slopes[~np.isnan(slopes)]
-    reasons = np.full(len(keeps), "") if reasons is None else reasons
-    return dict(
-        rule=rule,
-        exponent=_mean(kept, seed),
-        everything=_mean(known, seed),
-        share=share_interval(keeps) if len(keeps) else _NOTHING,
-        sd=kept.std(ddof=1) if len(kept) > 1 else np.nan,
-        count=len(keeps),
-        kept=len(kept),
-        diverged=sum(reason.startswith("diverged") for reason in reasons),
-        slopes=slopes,
-        keeps=keeps,
-        reasons=reasons,
-    )
-
-
-def collect(rows, rates, rule=None):
-    """:class:`Exponents` from a :func:`row` for each of the learning rates."""
-    keys = ("exponent", "everything", "share", "sd", "count", "kept", "diverged")
-    keys += ("slopes", "keeps", "reasons")
-    found = {k: [r[k] for r in rows] for k in keys}
-    arrays = {k: np.array(found[k]) for k in ("sd", "count", "kept", "diverged")}
-    rule = next((r["rule"] for r in rows if r["rule"]), rule)  # none where nothing was whole
-    return Exponents(rule, np.asarray(rates, dtype=float), **(found | arrays))
-
-
-def _mean(values, seed, statistic=np.mean):
-    if len(values) > 1:
-        return bootstrap_interval(values, statistic, seed=seed)
-    return Interval(float(values[0]), np.nan, np.nan) if len(values) else _NOTHING
+    curves = log_mean_distance(data)[index(data["eta"].values, rate)]
+    curves = curves[:, np.isfinite(curves).all(0)]
+    fit = growth_fits.ramp(np.exp(curves)) if curves.shape[1] else _NO_CURVES
+    return fit.stop[fit.kept()].astype(float)
 
 
 def arrivals(data, sustained=False, seed=0, target=None):
-    """⟨τ⟩, and the share that never arrives, at every learning rate of a sweep.
+    """Return ⟨τ⟩, and the share that never arrives, at every learning rate, :class:`Arrivals`.
 
-    ``sustained`` takes the first of 20 epochs in a row (or as many as the sweep
-    says) at the target, in place of the first epoch.  Another ``target`` than the
-    task's is looked for in the epochs whose accuracies are there, and these are
-    then the cap.  Raises ValueError for a sweep that searched no arrivals.
+    ``sustained`` takes the first of 20 epochs in a row (or as many as the sweep says) at the
+    target, in place of the first epoch.  Another ``target`` than the task's is looked for in the
+    epochs whose accuracies are there, and these are then the cap.
     """
     sweep = json.loads(data.attrs["sweep"])
     if target is not None:
+        cap, row = sweep["epochs"], sweep["sustained"] if sustained else 1
         curves = data["test_accuracy"].transpose("epoch", "eta", "init").values
-        cap, times = (
-            sweep["epochs"],
-            first_hit(data["epoch"].values, curves, target, sweep["sustained"] if sustained else 1),
-        )
+        times = first_hit(data["epoch"].values, curves, target, row)
     elif "first_hit" in data:
-        cap, times = (
-            sweep["cap"],
-            data["sustained_hit" if sustained else "first_hit"].transpose("eta", "init").values,
-        )
+        cap, name = sweep["cap"], "sustained_hit" if sustained else "first_hit"
+        times = data[name].transpose("eta", "init").values
     else:
         raise ValueError("this sweep searched no arrivals: its cap is 0")
     present = data["present"].values
-    mean, never, restricted = [], [], []
-    for row, there in zip(times, present):
-        here = row[there]
-        gone = np.isnan(here)
-        mean.append(_mean(here[~gone], seed))
-        never.append(share_interval(gone) if len(here) else _NOTHING)
-        restricted.append(_mean(np.where(gone, cap, here), seed))
+    here = [row[there] for row, there in zip(times, present)]
     return Arrivals(
-        data["eta"].values,
-        sustained,
-        cap,
-        mean,
-        never,
-        restricted,
-        np.where(present, times, np.nan),
-        present,
-    )
-
-
-def reached(arrivals, rate=None):
-    """How many networks of :class:`Arrivals` arrive within the cap, at one learning rate or,
-    without one, at any of them.
-
-    At any rate, a network is an initial condition that was computed at one rate at least, and
-    arrives if it does at one at least.  Returns :class:`Reached`; raises ValueError for a rate that
-    was not swept.
-    """
-    if rate is None:
-        there = arrivals.present.any(0)
-        return Reached(
-            int((~np.isnan(arrivals.times[:, there])).any(0).sum()), int(there.sum()), arrivals.cap
-        )
-    k = _index_of(arrivals.rates, rate)
-    times = arrivals.times[k, arrivals.present[k]]
-    return Reached(int((~np.isnan(times)).sum()), len(times), arrivals.cap)
-
-
-def fit_at(data, rate, rule="best_fit", **options):
-    """The growth windows at one learning rate, a :class:`~netdyn_lib.lyapunov.growth_fits.Fit` of
-    all whole curves.
-
-    Curves that are missing, diverged, or whose copies met their reference are
-    left out.  Raises ValueError for a rate that was not swept.
-    """
-    curves = log_mean_distance(data)[_index(data, rate)]
-    return growth_fits.exponents(np.exp(curves[:, np.isfinite(curves).all(0)]), rule, **options)
-
-
-def losses_at(data, rate):
-    """Training losses of the references at one learning rate, (T, n), those present.
-
-    Raises ValueError for a rate that was not swept.
-    """
-    k = _index(data, rate)
-    return (
-        data["loss"]
-        .transpose("eta", "epoch", "init")
-        .values[k][:, data["present"].values[k]]
-        .astype(float)
+        rates=data["eta"].values,
+        cap=cap,
+        mean=[_mean(tau[~np.isnan(tau)], seed) for tau in here],
+        never=[share_interval(np.isnan(tau)) if len(tau) else _NOTHING for tau in here],
+        restricted=[_mean(np.where(np.isnan(tau), cap, tau), seed) for tau in here],
+        times=np.where(present, times, np.nan),
+        present=present,
     )
 
 
 def sharpness_at(data, rate):
-    """Sharpness in units of 2/η at the sharp epochs, (k, n), of the networks of which it was taken;
-    and those epochs (k,).
+    """Return the epochs at which sharpness was taken (k,), and it in units of 2/η, (k, n).
+
+    At the swept learning rate nearest to ``rate``, of the networks whose sharpness was taken.
     """
     rates = data["eta"].values
     near = int(np.abs(np.log(rates / rate)).argmin())
-    scaled = (
-        data["sharpness"].transpose("eta", "sharp_epoch", "init").values[near].astype(float)
-        * rates[near]
-        / 2
-    )
+    sharp = data["sharpness"].transpose("eta", "sharp_epoch", "init").values[near].astype(float)
+    scaled = sharp * rates[near] / 2
     return data["sharp_epoch"].values, scaled[:, ~np.isnan(scaled).all(0)]
 
 
-def late_sharpness(data, within=0.2):
-    """Sharpness over the second half of a record, in units of 2/η: a :class:`pandas.DataFrame` over
-    learning rates.
+def fastest(arrivals, seed=0):
+    """Return the learning rate of the least mean of min(τ, cap), an Interval.
 
-    ``median`` over networks of each one's median over time, and ``near the edge``, how many of them
-    are within a share of 1.
+    The smallest of equals.
     """
-    import pandas as pd
-
-    rows = {}
-    for rate in data["eta"].values.tolist():
-        epochs, scaled = sharpness_at(data, rate)
-        window = (epochs[-1] // 2, epochs[-1])
-        near = judgements.near_edge(epochs, scaled, window, within)
-        level = np.median(judgements.late_level(epochs, scaled, window)) if len(near) else np.nan
-        rows[rate] = {
-            "median": np.round(level, 2),
-            "near the edge": f"{int(near.sum())} of {len(near)}",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("η")
+    return resampled(
+        lambda spent: arrivals.rates[spent.mean(1).argmin()], arrivals.spent, seed=seed
+    )
 
 
-def _index(data, rate):
-    return _index_of(data["eta"].values, rate)
+def onset(exponents, level=0.5, seed=0):
+    """Return the least learning rate with p ≥ ``level``, twice the largest where none has."""
+    few = min(len(keeps) for keeps in exponents.keeps)  # a sweep cut short has the first ones
+    rates = np.append(exponents.rates, 2 * exponents.rates[-1])
+
+    def first(keeps):
+        return rates[np.append(keeps.mean(1) >= level, True).argmax()]
+
+    return resampled(first, np.array([keeps[:few] for keeps in exponents.keeps]), seed=seed)
 
 
-def _index_of(rates, rate):
+def rise(arrivals, rate, seed=0):
+    """Return the mean of min(τ, cap) at a learning rate over its least value, an Interval."""
+    k = index(arrivals.rates, rate)
+    return resampled(lambda t: t[k].mean() / t.mean(1).min(), arrivals.spent, seed=seed)
+
+
+def slowdown(slow, fast, seed=0):
+    """Return the least mean of min(τ, cap) of one sweep over that of another, an Interval.
+
+    The two have initial conditions of their own, and are resampled apart.
+    """
+    best, draws = [], []
+    for k, one in enumerate((slow, fast)):
+        spent = one.spent
+        best.append(spent.mean(1).min())
+        draws.append([spent[:, p].mean(1).min() for p in _picks(spent.shape[1], seed + k)])
+    few = min(slow.spent.shape[1], fast.spent.shape[1])
+    return percentile_interval(best[0] / best[1], np.divide(*draws), count=few)
+
+
+def coincidence(exponents, arrivals, level=0.1, seed=0):
+    """Count the steps on the grid from the fastest learning rate to the onset of sensitivity.
+
+    The onset is the least η with p ≥ ``level``.  A draw of the bootstrap without steps to count
+    counts as the number of learning rates, more than any step, so that the interval is wide.
+
+    Returns
+    -------
+    steps : Interval
+        NaN, with its ends, where there are no steps to count: nothing arrives within the cap at
+        any η, p never is as large, or is so at the smallest η already.
+    why : str
+        Why there are none; empty where there are.
+    """
+    present = arrivals.present
+    if [len(kept) for kept in exponents.keeps] != present.sum(1).tolist():
+        raise ValueError(
+            f"exponents of {[len(k) for k in exponents.keeps]} initial conditions at each rate, "
+            f"and arrivals of {present.sum(1).tolist()}: must be of one sweep"
+        )
+    keeps = np.zeros(present.shape, bool)  # (k, n)
+    keeps[present] = np.concatenate(exponents.keeps)
+    keeps = keeps[:, present.all(0)]
+
+    def steps(spent, keeps):
+        sensitive = keeps.mean(1) >= level
+        if sensitive[0] or not sensitive.any() or (spent >= arrivals.cap).all():
+            return float(len(spent))
+        return float(abs(int(spent.mean(1).argmin()) - int(sensitive.argmax())))
+
+    p, why = keeps.mean(1), []
+    if (arrivals.spent >= arrivals.cap).all():
+        why.append(f"no network arrives before epoch {arrivals.cap:,} at any learning rate")
+    if (p < level).all():
+        why.append(f"the share sensitive is below {level:g} at every learning rate")
+    elif p[0] >= level:
+        why.append(f"the share sensitive is {p[0]:.2g} at the smallest learning rate already")
+    if why:
+        return _NOTHING, ", and ".join(why)
+    return resampled(steps, arrivals.spent, keeps, seed=seed), ""
+
+
+def cut_short(claim, ratio, largest):
+    """Return why a ratio that the cap keeps at or below ``largest`` cannot be judged, or "".
+
+    A test must be able to meet its claim.  And where all networks are cut off, the ratio is the
+    cap's: enough for a claim of at least so much, but not for one of at most so much.
+    """
+    asked = claim.reproduced
+    if asked.low is not None and largest < asked.low:
+        return f"With this cap the ratio cannot exceed {largest:.2f}, where {asked} is asked."
+    if asked.high is not None and ratio >= largest * (1 - 1e-9):
+        return (
+            f"All networks are cut off at the cap: {ratio:.2f} is the largest ratio that it allows."
+        )
+    return ""
+
+
+def resampled(statistic, *arrays, seed=0):
+    """Return a statistic of arrays (k, n), resampled along their second axis together.
+
+    ``statistic(*arrays)`` is a number; the result an Interval.
+    """
+    draws = [statistic(*(a[:, p] for a in arrays)) for p in _picks(arrays[0].shape[1], seed)]
+    return percentile_interval(float(statistic(*arrays)), draws, count=arrays[0].shape[1])
+
+
+def index(rates, rate):
+    """Return where a learning rate stands among those swept."""
     found = np.flatnonzero(np.isclose(rates, rate))
     if not len(found):
         raise ValueError(f"η = {rate} was not swept; there are: {np.asarray(rates).tolist()}")
     return int(found[0])
+
+
+def _picks(count, seed):
+    return np.random.default_rng(seed).integers(0, count, (_RESAMPLES, count))
+
+
+def _mean(values, seed):
+    if len(values) > 1:
+        return bootstrap_interval(values, seed=seed)
+    return Interval(float(values[0]), np.nan, np.nan) if len(values) else _NOTHING

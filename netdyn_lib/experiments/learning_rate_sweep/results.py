@@ -1,8 +1,6 @@
-"""A chapter's sweep: computed here where its data are at hand, published otherwise, and what to say
-about it.
-"""
+"""A chapter's sweeps: computed here where their data are at hand, else published, else missing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...tasks import datasets as archives
 from ...tasks import tasks
@@ -12,12 +10,14 @@ from .grid import get
 
 #: Initial conditions that a verdict takes; fewer have no interval.
 ENOUGH = 5
-LIVE, PUBLISHED, MISSING = "computed here", "published", "missing"
 
 
 @dataclass(frozen=True)
 class Result:
-    """A sweep's ``data``, an xarray.Dataset or None, its ``origin``, and a ``note`` for the reader."""
+    """A sweep's ``data``, an xarray.Dataset or None, its ``origin``, and a ``note`` for the reader.
+
+    ``origin`` is ``"computed here"``, ``"published"`` or ``"missing"``.
+    """
 
     name: str
     data: object
@@ -25,31 +25,21 @@ class Result:
     note: str
 
     @property
-    def live(self):
-        """Whether the numbers were computed here."""
-        return self.origin == LIVE
-
-    @property
     def there(self):
         """Whether there are any numbers."""
         return self.data is not None
 
 
-def live(name, profile="laptop", device="auto", seed=0, store=None):
-    """Compute what is missing of one of the book's sweeps, and open it.
+def live(name, profile="laptop", device="auto", seed=0, store=None, **changed):
+    """Compute what is missing of one of the book's sweeps, and open it, a :class:`Result`.
 
-    Where its data cannot be had there is no other data in their place: the
-    result is empty, and its note says what is missing, and the command that
-    computes it where the data are.
-
-    Raises
-    ------
-    ValueError
-        For an unknown sweep, profile or device.
-    netdyn_lib.tasks.datasets.DamagedData
-        For data that are there, and damaged.
+    ``changed`` are sizes of the sweep, such as ``rates`` or ``conditions``, that stand in the place
+    of the profile's; None leaves the profile's.  Where the data cannot be had there is no other
+    data in their place: the result is empty, and its note says what is missing, and the command
+    that computes it where the data are.
     """
-    sweep = get(name, profile, seed)
+    changed = {size: value for size, value in changed.items() if value is not None}
+    sweep = replace(get(name, profile, seed), **changed)
     try:
         campaign.run(sweep, store, device)
     except archives.MissingData:
@@ -58,38 +48,25 @@ def live(name, profile="laptop", device="auto", seed=0, store=None):
             f"NOTE: {title} is not at hand on this machine, so the sweep {name!r} was not run.  "
             f"Where it is: python -m netdyn_lib.experiments run {name} --profile {profile}"
         )
-        return Result(name, None, MISSING, note)
-    data = campaign.load(sweep, store, device)
+        return Result(name, None, "missing", note)
     split = tasks.get(sweep.task, samples=sweep.samples, test_samples=sweep.test_samples).split
-    return Result(name, data, LIVE, f"{name}, {profile}: computed here.  {split.provenance()}")
+    note = f"{name}, {profile}: computed here.  {split.provenance()}"
+    return Result(name, campaign.load(sweep, store, device), "computed here", note)
 
 
 def paper(name):
-    """A published sweep as a result; empty, with the command that computes it, where nothing is
-    published.
-    """
+    """Return a published sweep, or an empty :class:`Result` with the command that computes it."""
     try:
         data = published.load(name)
     except FileNotFoundError as error:
-        return Result(name, None, MISSING, f"NOTE: {error}")
-    return Result(name, data, PUBLISHED, f"{name}: {published.summary(data)}")
+        return Result(name, None, "missing", f"NOTE: {error}")
+    return Result(name, data, "published", f"{name}: {published.summary(data)}")
 
 
 def best(*candidates, least=0):
-    """The first of some results that has numbers, of at least so many initial conditions at every
-    rate.
+    """Return the first result with at least so many initial conditions at every learning rate.
 
     The last where none has.
     """
     enough = (c for c in candidates if c.there and c.data["present"].sum("init").min() >= least)
     return next(enough, candidates[-1])
-
-
-def datasets(labelled):
-    """Datasets by label, of those results that have numbers: a dict for a dict."""
-    return {label: result.data for label, result in labelled.items() if result.there}
-
-
-def notes(*found):
-    """The notes of some results, one on each line."""
-    return "\n".join(r.note for r in found)
