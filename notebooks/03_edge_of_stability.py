@@ -25,6 +25,7 @@
 # %%
 import numpy as np
 import pandas as pd
+import torch
 from myst_nb import glue
 
 from netdyn_lib import lyapunov, torch_utils
@@ -209,11 +210,11 @@ draw.distribution(fit.slope, fit.kept(), size.radii, [by_radius[r] for r in size
 
 # %%
 small = [by_radius[r].exponent.estimate for r in size.radii if r <= 1e-6]
-settled = growth_fits.largest_deviation(small, summary.exponent.estimate)
-settled_printed = growth_fits.largest_deviation(
-    [printed[r].exponent.estimate for r in size.radii if r <= 1e-6],
-    printed[size.radius].exponent.estimate,
-)
+small_printed = [printed[r].exponent.estimate for r in size.radii if r <= 1e-6]
+settled = np.abs(np.array(small) / summary.exponent.estimate - 1).max()
+settled_printed = np.abs(
+    np.array(small_printed) / printed[size.radius].exponent.estimate - 1
+).max()
 smallest, largest = by_radius[min(size.radii)].exponent, by_radius[1e-6].exponent
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -296,7 +297,8 @@ draw.multiverse(summaries)
 draw.histograms(drawn, {rule: f.kept() for rule, f in drawn.items()})
 
 # %%
-lowest, highest = growth_fits.extremes(summaries)
+known = sorted((s for s in summaries if s.kept), key=lambda s: s.exponent.estimate)
+lowest, highest = known[0], known[-1]
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue("edge-lowest", lowest.exponent.estimate, display=False)
@@ -381,12 +383,11 @@ path = gradient_descent.run(edge, start[rounded], size.exponent_epochs, observe=
 ]
 followed, fresh = linear_regime.along_a_fresh_vector(
     edge.product,
-    path,
+    torch.as_tensor(path, device=task.x.device),
     linear[:, rounded],
     found.epoch[found.row(size.radius), rounded],
     back=40,
     seed=seed,
-    device=task.x.device,
 )
 
 # %% tags=["nbval-ignore-output"]

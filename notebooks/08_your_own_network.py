@@ -92,7 +92,7 @@ spectrum = benettin.spectrum(
     jacobian.of_descent(plain),
     start[: size.spectra],
     size.spectrum_epochs,
-    count=size.leading,
+    size.leading,
     at=(size.spectrum_epochs,),
 )
 

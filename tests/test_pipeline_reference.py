@@ -193,7 +193,7 @@ def test_lines_are_arranged(before, after):
             "",
             "netdyn_lib.lyapunov.growth",
             "func",
-            "netdyn_lib.lyapunov.tangent_vectors.growth",
+            "netdyn_lib.lyapunov.tangent_maps.growth",
         ),
         (
             "netdyn_lib.curvature.pruning.rules",

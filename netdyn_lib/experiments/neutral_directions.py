@@ -104,10 +104,8 @@ def directions(descent, params, forward, backward, within):
     found = covariant.vectors(
         jacobian.of_descent(descent),
         params,
-        forward,
-        2 * forward,
+        (forward, 2 * forward),
         backward=backward,
-        at=(forward, 2 * forward),
     )
     return of_vectors(descent.task, found, within)
 
@@ -347,9 +345,7 @@ def look(descent, start, epochs, turn, count, within, block=60, tolerance=1e-3):
     params = torch.as_tensor(runs.states[blocks - margin, networks], device=start.device)
     advance = jacobian.of_descent(descent)
     times = range(turn, turn + block + 1)
-    found = covariant.vectors(
-        advance, params, turn, turn + block, backward=turn, at=times, checkpoint=turn + block
-    )
+    found = covariant.vectors(advance, params, times, backward=turn)
     directions = of_vectors(task, found, within)
 
     # Half the past of the same orbit: by the same arithmetic, or chaos makes it another one.
@@ -358,7 +354,7 @@ def look(descent, start, epochs, turn, count, within, block=60, tolerance=1e-3):
         advance, params, turn - half, 1, at=(turn - half,), progress=False
     ).final
     # (m, P, P)
-    less = covariant.vectors(advance, later, half, half, backward=half, checkpoint=half).vectors[0]
+    less = covariant.vectors(advance, later, [half], backward=half).vectors[0]
 
     m, size = directions.growth.shape
     inner = int(np.prod(task.network.shapes[0]))

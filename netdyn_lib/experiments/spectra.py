@@ -30,7 +30,10 @@ class Stretches:
         """How many exponents are below ``within`` in magnitude, early and late: (n,) each; NaN for
         networks that overflowed.
         """
-        return angles.near_zero(self.early, within), angles.near_zero(self.late, within)
+        return tuple(
+            np.where(np.isnan(found).any(-1), np.nan, (np.abs(found) <= within).sum(-1))
+            for found in (self.early, self.late)
+        )
 
 
 def late_states(task, rates, count, epochs, seed=0):
@@ -59,9 +62,9 @@ def early_and_late(task, late, steps, seed=0):
         start = task.initial(len(states), seed, device=states.device)
         early = benettin.spectrum(advance, start, steps, at=(steps,), progress=False)
         after = benettin.spectrum(
-            advance, states, steps, transient=steps, at=(steps,), progress=False
+            advance, states, 2 * steps, at=(steps, 2 * steps), progress=False
         )
-        found[rate] = Stretches(early.exponents(), after.exponents())
+        found[rate] = Stretches(early.exponents(), after.exponents(steps))
     return found
 
 

@@ -198,7 +198,7 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
 def parting(found, radii):
     """When and at what distance copies leave their tangent vectors, and how many for which cause.
 
-    ``found`` is a :class:`~netdyn_lib.lyapunov.linear_regime.Agreement`; its copies at ``radii``
+    ``found`` is a :class:`~netdyn_lib.lyapunov.linear_regime.LinearRegime`; its copies at ``radii``
     are drawn one by one, and those at all but the outermost, which only serve as witnesses,
     counted.
     """

@@ -1,14 +1,7 @@
-"""Maps whose Lyapunov exponents are known: what every estimator of exponents is tested on.
+"""Maps and products of matrices whose Lyapunov exponents and vectors are known.
 
-for system in SYSTEMS.values():
-    found = spectrum(by_jacobian(system.function), system.start, system.steps, transient=system.transient)
-    found.exponents(dt=system.step_time).mean(0)   # system.exponents, to system.tolerance
-
-Constructed cocycles: products of given matrices, whose exponents and covariant vectors are
-known.
-
-A cocycle is a tangent map without a map: matrices J(t) along the clock.  The
-state carries the clock in its first entry, so that ``advance`` looks as any map's.
+A cocycle is a tangent map without a map: matrices J(t) along the clock, which the state carries in
+its first entry.
 """
 
 import math
@@ -18,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..validation import floats, positive, whole
-from .qr import random_orthogonal
-from .tangent_maps import by_jacobian
+from netdyn_lib.lyapunov.qr import random_orthogonal
+from netdyn_lib.lyapunov.tangent_maps import by_jacobian
+from netdyn_lib.validation import floats
 
 # |1 − ηλ| of these Hessian eigenvalues at this η lie far enough apart to be sorted in some hundred
 # steps.
@@ -32,15 +25,11 @@ _LORENZ_STEP = 0.02
 
 @dataclass(frozen=True)
 class System:
-    """A map of R^P, from where to start, and its known exponents.
+    """A map of R^P, initial conditions (n, P), and its exponents per unit of time, descending.
 
-    ``function`` takes states (n, P) to the next states (n, P) and the Jacobians there
-    (n, P, P), row by row; ``start`` (n, P) are initial conditions that stay
-    bounded, or grow slowly.  ``exponents`` (P,), descending, are per unit of time,
-    of which a step takes ``step_time``.  The mean over the initial conditions of the
-    exponents over ``steps`` steps after ``transient`` ones is within ``tolerance`` (P,) of them,
+    ``function`` takes states (n, P) to the next and the Jacobians (n, P, P).  The mean over the
+    initial conditions, over ``steps`` steps after ``transient`` ones, is within ``tolerance`` (P,),
     four standard errors or more.
-    ``source`` says where they are from.
     """
 
     name: str
@@ -205,13 +194,9 @@ SYSTEMS = {
 
 
 def clock(size, times=(0.0,)):
-    """States (n, P) of a cocycle: the ``times`` (n,) in the first entry, zeros in the P − 1 others,
-    which do nothing.
-    """
+    """States (n, P) of a cocycle: the ``times`` (n,) in the first entry, zeros in the others."""
     times = floats(times)
-    states = torch.zeros(
-        len(times), whole(size, "size", 1), dtype=torch.float64, device=times.device
-    )
+    states = torch.zeros(len(times), size, dtype=torch.float64)
     states[:, 0] = times
     return states
 
@@ -237,12 +222,7 @@ def constant(jacobian):
 
 @dataclass(frozen=True)
 class KnownCocycle:
-    """A cocycle with its truth.
-
-    ``advance`` as of :mod:`netdyn_lib.lyapunov.tangent_maps`; ``states(times)`` gives (n, P) for n
-    clocks, ``vectors(times)`` the covariant vectors in columns, (n, P, P), and ``angle(times)`` the
-    angle in radians between the first two, (n,); ``exponents`` (P,), descending.
-    """
+    """``states``, covariant ``vectors`` (n, P, P) and ``angle`` of the first two (n,), by times."""
 
     advance: Callable
     states: Callable
@@ -254,67 +234,20 @@ class KnownCocycle:
 def near_tangency(
     exponents=(0.5, 0.1, -0.4), smallest=1e-3, time=50, width=5.0, largest=1.0, turn=0.3, seed=0
 ):
-    """A cocycle whose first two covariant vectors come close to each other once.
+    """A cocycle whose first two covariant vectors come close to each other once, at ``time``.
 
-    J(t) = V(t + 1) diag(e^λ) V(t)⁻¹ with columns of norm 1, so J(t) v_i(t) = e^{λ_i} v_i(t + 1):
-    exponents and vectors are what they were chosen to be, at any finite time.  V(t) = O(t) U(t),
-    with O a rotation by ``turn`` radians a step in a random plane, and U upper triangular with u_1
-    = (1, 0, …), u_2 = (cos θ, sin θ, 0, …), ln θ(t) = ln θ_max + (ln θ_min − ln θ_max) e^{−((t −
-    t_0)/w)²}.
-
-    Parameters
-    ----------
-    exponents : sequence of float
-        λ per step, P ≥ 2, strictly descending.
-    smallest, largest : float
-        θ_min and θ_max in radians, 0 < θ_min ≤ θ_max ≤ π/2.
-    time, width : float
-        t_0, the time of the tangency, and w, in steps.
-    turn : float
-        Radians per step.
-    seed : int
-
-    Returns
-    -------
-    KnownCocycle
-
-    Raises
-    ------
-    ValueError
-        For exponents that are less than two, not finite or not descending, or angles and widths
-        that are not positive or out of order.
-
-    >>> float(near_tangency(smallest=1e-3, time=50).angle([50.0])[0])
-    0.001
+    J(t) = V(t + 1) diag(e^λ) V(t)⁻¹ with columns of norm 1, so J(t) v_i(t) = e^{λ_i} v_i(t + 1).
+    V(t) = O(t) U(t), with O a rotation by ``turn`` radians a step in a random plane, and U upper
+    triangular with u_1 = (1, 0, …), u_2 = (cos θ, sin θ, 0, …), ln θ(t) = ln θ_max + (ln θ_min − ln
+    θ_max) e^{−((t − t_0)/w)²}.
     """
     exponents = floats(exponents)
-    if (
-        exponents.dim() != 1
-        or len(exponents) < 2
-        or not bool(exponents.isfinite().all() and (exponents.diff() < 0).all())
-    ):
-        raise ValueError(
-            f"exponents = {exponents.tolist()}: must be at least 2, finite, and strictly descending"
-        )
-    smallest, largest = (
-        positive(smallest, "smallest", "an angle"),
-        positive(largest, "largest", "an angle"),
-    )
-    width = positive(width, "width", "a number of steps")
-    if not smallest <= largest <= np.pi / 2:
-        raise ValueError(
-            f"smallest = {smallest} and largest = {largest}: must be in this order, and at most π/2 = {np.pi / 2:.6f}"
-        )
     size = len(exponents)
     basis = random_orthogonal(size, seed=seed)
     # The other vectors lean on all before them, by angles far from zero.
     others = torch.eye(size, dtype=torch.float64)
-    others += torch.from_numpy(
-        np.triu(
-            np.random.default_rng([whole(seed, "seed"), size, 5]).uniform(-0.5, 0.5, (size, size)),
-            1,
-        )
-    )
+    leaning = np.random.default_rng([seed, size, 5]).uniform(-0.5, 0.5, (size, size))
+    others += torch.from_numpy(np.triu(leaning, 1))
     others = others / torch.linalg.vector_norm(others, dim=0)
 
     def angle(times):

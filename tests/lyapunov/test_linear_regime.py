@@ -1,4 +1,4 @@
-"""Where an ε-ball leaves tangent space and why, on maps whose answer is known."""
+"""Where perturbed copies leave the linear regime and why, on maps whose answer is known."""
 
 import numpy as np
 import pytest
@@ -103,11 +103,7 @@ def test_a_fresh_vector_grows_where_the_followed_one_has_lost_its_part():
             float(((2**lag * start[k, 0] + start[k, 1]) / start[k].sum()).log())
         )
     with pytest.raises(ValueError, match="epoch = nan"):
-        linear_regime.along_a_fresh_vector(
-            product, weights, np.zeros((epochs + 1, n)), [10, np.nan, 3]
-        )
-    with pytest.raises(ValueError, match="expected"):
-        linear_regime.along_a_fresh_vector(product, weights, np.zeros((epochs, n)), [1, 1, 1])
+        linear_regime.along_a_fresh_vector(product, weights, np.zeros((11, n)), [10, np.nan, 3])
 
 
 def test_causes_by_their_witnesses():
@@ -130,19 +126,9 @@ def test_windows_that_reach_past_the_parting():
     found = linear_regime.compare(distances, growth, np.full_like(growth, 10.0))
     epoch = found.epoch[1, 0]
     assert epoch == 21 and found.relative[1, 0] == 0.1 and found.row(1e-6) == 1
-    fit = growth_fits.Fit(
-        "given",
-        *(np.zeros(2),) * 2,
-        np.zeros(2, int),
-        np.array([epoch - 1, epoch]),
-        np.ones(2),
-        ["", ""],
-    )
-    assert found.in_window(fit, 1e-6).tolist() == ["never", "saturation"]
-    nowhere = growth_fits.Fit(
-        "given", *(np.zeros(2),) * 2, *(np.full(2, -1),) * 2, np.ones(2), [""] * 2
-    )
-    assert found.in_window(nowhere, 1e-6).tolist() == ["never", "never"]
+    for stops, causes in (((epoch - 1, epoch), ["never", "saturation"]), ((-1, -1), ["never"] * 2)):
+        fit = growth_fits.Fit("given", *np.zeros((3, 2)), np.array(stops), np.ones(2), ["", ""])
+        assert found.in_window(fit, 1e-6).tolist() == causes
     table = found.table()
     assert table.loc["1e-06"].tolist() == [2, 0, 0, 0] and (table.sum(axis=1) == 2).all()
     assert found.count(1e-6, "saturation") == 2 and np.isnan(found.typical(1e-6, "rounding"))
@@ -168,15 +154,8 @@ def test_tolerance_is_a_share():
 @pytest.mark.parametrize(
     ("distance", "growth", "message"),
     [
-        (np.ones(5), np.zeros(5), "expected"),
         (np.ones((5, 2)), np.zeros((5, 3)), "expected"),
-        (np.ones((1, 2)), np.zeros((1, 2)), "at least 2"),
-        (np.ones((5, 0)), np.zeros((5, 0)), "expected"),
-        (
-            np.full((5, 1), np.nan),
-            np.zeros((5, 1)),
-            "curve 0 of distance is nan at epoch 0, not finite",
-        ),
+        (np.full((5, 1), np.nan), np.zeros((5, 1)), "distance is nan at epoch 0, not finite"),
         (np.ones((5, 1)), np.full((5, 1), -np.inf), "log_growth is -inf"),
         (-np.ones((5, 1)), np.zeros((5, 1)), "negative"),
         (np.zeros((5, 1)), np.zeros((5, 1)), "below the resolution of the weights"),
@@ -190,16 +169,12 @@ def test_bad_curves(distance, growth, message):
 def test_bad_comparisons():
     distances, growth = simple()
     good = np.ones_like(growth)
-    for tolerance in (0, -1, np.nan, np.inf):
-        with pytest.raises(ValueError, match="tolerance"):
-            linear_regime.compare(distances, growth, good, tolerance)
+    with pytest.raises(ValueError, match="tolerance"):
+        linear_regime.compare(distances, growth, good, np.inf)
     with pytest.raises(ValueError, match="three at least"):
         linear_regime.compare({1e-8: distances[1e-8], 1e-6: distances[1e-6]}, growth, good)
-    with pytest.raises(ValueError, match="radius = -1"):
-        linear_regime.compare({**distances, -1.0: distances[1e-8]}, growth, good)
-    for weights in (good[:, :1], 0 * good, np.nan * good):
-        with pytest.raises(ValueError, match="all positive"):
-            linear_regime.compare(distances, growth, weights)
+    with pytest.raises(ValueError, match="all positive"):
+        linear_regime.compare(distances, growth, 0 * good)
 
 
 def test_size_is_the_references_in_the_norm_of_the_distance(iris):

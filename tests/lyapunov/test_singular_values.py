@@ -7,9 +7,9 @@ import torch
 from netdyn_lib import torch_utils
 from netdyn_lib.lyapunov import singular_values
 from netdyn_lib.lyapunov.benettin import spectrum
-from netdyn_lib.lyapunov.known_systems import SYSTEMS
-from netdyn_lib.lyapunov.singular_values import singular_exponents
+from netdyn_lib.lyapunov.singular_values import Product, singular_exponents
 from netdyn_lib.lyapunov.tangent_maps import by_jacobian
+from tests.known_systems import SYSTEMS
 
 HENON, LORENZ, STANDARD, QUADRATIC = (
     SYSTEMS[k] for k in ("Hénon map", "Lorenz system", "standard map", "quadratic descent")
@@ -22,12 +22,22 @@ def sequence(matrices):
     return by_jacobian(lambda w: (w + 1, matrices[int(w[0, 0])]))
 
 
+def singular(matrices):
+    """ln σ (n, P) of the products of ``matrices`` (steps, n, P, P), and the directions."""
+    n, size = np.shape(matrices)[1:3]
+    q = torch.eye(size, dtype=torch.float64).expand(n, size, size)
+    product = Product(torch.zeros(n, size, dtype=torch.float64), q)
+    for matrix in torch.tensor(np.array(matrices)):
+        q = product.multiply(matrix @ q)
+    return product.singular(True)
+
+
 def some(n, size):
     return torch.zeros(n, size, dtype=torch.float64)
 
 
 def singular_values_of_many_digits(matrices, digits):
-    """ln σ of the product of ``matrices`` (steps, P, P), and the right singular vectors as columns."""
+    """ln σ of the product of ``matrices`` (steps, P, P), and its right singular vectors."""
     mpmath = pytest.importorskip("mpmath")
     with mpmath.workdps(digits):
         product = mpmath.eye(len(matrices[0]))
@@ -47,12 +57,14 @@ def decaying(decades, steps, n, size=5, seed=0):
 def test_products_against_arithmetic_of_many_digits(decades, steps):
     n = 2
     matrices = decaying(decades, steps, n)
-    found = singular_exponents(sequence(matrices), some(n, 5), steps, directions=True)
+    found = singular_exponents(sequence(matrices), some(n, 5), steps)
+    logs, stretched = singular(matrices)
+    np.testing.assert_array_equal(logs, found.log_singular[0])
     for i in range(n):
         exact, directions = singular_values_of_many_digits(matrices[:, i], 2 * decades + 30)
         assert exact[0] - exact[-1] > 2.2 * decades
         np.testing.assert_allclose(found.log_singular[0, i], exact, rtol=1e-11, atol=1e-11)
-        overlap = found.directions[i].numpy().T @ directions
+        overlap = stretched[i].numpy().T @ directions
         np.testing.assert_allclose(np.abs(overlap), np.eye(5), atol=1e-9)
 
 
@@ -97,15 +109,11 @@ def test_gradient_descent_on_a_quadratic_loss_is_exact_from_the_first_step():
 
 def test_singular_directions_are_those_of_a_short_product():
     matrices = np.random.default_rng(1).standard_normal((3, 4, 6, 6))
-    found = singular_exponents(sequence(matrices), some(4, 6), 3, at=[1, 3], directions=True)
-    u, s, vt = np.linalg.svd(matrices[2] @ matrices[1] @ matrices[0])
-    np.testing.assert_allclose(found.log_singular[1], np.log(s), atol=1e-11)
-    np.testing.assert_allclose(
-        np.abs(vt @ found.directions.numpy()), np.broadcast_to(np.eye(6), (4, 6, 6)), atol=1e-10
-    )
-    np.testing.assert_allclose(
-        found.log_singular[0], np.log(np.linalg.svd(matrices[0])[1]), atol=1e-13
-    )
+    _, sizes, vt = np.linalg.svd(matrices[2] @ matrices[1] @ matrices[0])
+    logs, directions = singular(matrices)
+    np.testing.assert_allclose(logs, np.log(sizes), atol=1e-11)
+    exact = np.broadcast_to(np.eye(6), (4, 6, 6))
+    np.testing.assert_allclose(np.abs(vt @ directions.numpy()), exact, atol=1e-10)
 
 
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
@@ -117,7 +125,6 @@ def test_the_sum_is_that_of_the_determinants(system):
     found = singular_exponents(by_jacobian(system.function), system.start[:10], 100)
     np.testing.assert_allclose(found.log_singular[0].sum(1), volume.numpy(), rtol=0, atol=1e-10)
     torch.testing.assert_close(found.final, w, rtol=0, atol=0)
-    assert found.directions is None
 
 
 @pytest.mark.parametrize("system", [HENON, LORENZ, STANDARD], ids=lambda s: s.name)
@@ -132,30 +139,11 @@ def test_exponents_approach_benettins_as_one_over_t(system):
 
 
 def test_equal_singular_values():
-    rng = np.random.default_rng(2)
-    rotations = np.linalg.qr(rng.standard_normal((30, 3, 7, 7)))[0]
-    found = singular_exponents(sequence(2 * rotations), some(3, 7), 30, directions=True)
-    np.testing.assert_allclose(found.log_singular[0], 30 * np.log(2), atol=1e-12)
+    rotations = np.linalg.qr(np.random.default_rng(2).standard_normal((30, 3, 7, 7)))[0]
+    logs, directions = singular(2 * rotations)
+    np.testing.assert_allclose(logs, 30 * np.log(2), atol=1e-12)
     eye = torch.eye(7, dtype=torch.float64).expand(3, 7, 7)
-    torch.testing.assert_close(
-        found.directions.transpose(1, 2) @ found.directions, eye, rtol=0, atol=1e-13
-    )
-
-
-def test_one_dimension():
-    found = singular_exponents(sequence(np.full((5, 2, 1, 1), -3.0)), some(2, 1), 5)
-    np.testing.assert_allclose(found.exponents(), np.full((1, 2, 1), np.log(3)))
-
-
-@pytest.mark.parametrize("chunk", [1, 3])
-def test_chunks_change_no_bit(chunk):
-    advance = by_jacobian(LORENZ.function)
-    together = singular_exponents(advance, LORENZ.start[:7], 50, at=[10, 50], directions=True)
-    apart = singular_exponents(
-        advance, LORENZ.start[:7], 50, at=[10, 50], directions=True, chunk=chunk
-    )
-    np.testing.assert_array_equal(apart.log_singular, together.log_singular)
-    assert torch.equal(apart.directions, together.directions)
+    torch.testing.assert_close(directions.mT @ directions, eye, rtol=0, atol=1e-13)
 
 
 def test_a_trajectory_that_overflows_is_nan_from_there_on():
@@ -163,20 +151,16 @@ def test_a_trajectory_that_overflows_is_nan_from_there_on():
         return w**2, torch.diag_embed(2 * w)
 
     start = torch.tensor([[1.0, 1.0], [1e80, 1.0]], dtype=torch.float64)
-    found = singular_exponents(by_jacobian(square), start, 4, at=range(5), directions=True)
+    found = singular_exponents(by_jacobian(square), start, 4, at=range(5))
+    nan = np.isnan(found.log_singular[:, 1, 0])
     np.testing.assert_array_equal(found.diverged_at, [-1, 2])
-    np.testing.assert_array_equal(
-        np.isnan(found.log_singular[:, 1, 0]), [False, False, True, True, True]
-    )
-    np.testing.assert_allclose(
-        found.log_singular[:, 0], np.log(2) * np.arange(5)[:, None] * [1, 1], atol=1e-12
-    )
-    assert found.directions[1].isnan().all() and found.directions[0].isfinite().all()
-    at_once = singular_exponents(
-        by_jacobian(square), start * torch.tensor([[1.0], [torch.nan]]), 1, at=[0], directions=True
-    )
+    np.testing.assert_array_equal(nan, [False, False, True, True, True])
+    exact = np.log(2) * np.arange(5)[:, None] * [1, 1]
+    np.testing.assert_allclose(found.log_singular[:, 0], exact, atol=1e-12)
+    lost = start * torch.tensor([[1.0], [torch.nan]])
+    at_once = singular_exponents(by_jacobian(square), lost, 1, at=[0])
     np.testing.assert_array_equal(at_once.diverged_at, [-1, 0])
-    assert at_once.directions[1].isnan().all() and np.isnan(at_once.log_singular[0, 1]).all()
+    assert np.isnan(at_once.log_singular[0, 1]).all()
     overflow = singular_exponents(sequence(np.full((4, 1, 1, 1), 1e200)), some(1, 1), 4, interval=2)
     np.testing.assert_array_equal(overflow.diverged_at, [2])
     assert np.isnan(overflow.log_singular).all()
@@ -185,31 +169,22 @@ def test_a_trajectory_that_overflows_is_nan_from_there_on():
 def test_a_singular_map_has_minus_infinity_for_what_it_lost():
     matrices = np.array([np.diag([2.0, 3.0, 5.0])] * 4)
     matrices[1, 1, 1] = 0.0  # at the second step the second direction is lost
-    found = singular_exponents(
-        sequence(matrices[:, None]), some(1, 3), 4, at=[1, 2, 4], directions=True
-    )
+    found = singular_exponents(sequence(matrices[:, None]), some(1, 3), 4, at=[1, 2, 4])
     np.testing.assert_allclose(found.log_singular[0, 0], np.log([5, 3, 2]), atol=1e-14)
     for k, t in ((1, 2), (2, 4)):
-        np.testing.assert_allclose(
-            found.log_singular[k, 0], [t * np.log(5), t * np.log(2), -np.inf], atol=1e-13
-        )
-    np.testing.assert_allclose(found.directions[0].abs(), np.eye(3)[[2, 0, 1]].T, atol=1e-14)
-    nothing = singular_exponents(sequence(np.zeros((2, 1, 3, 3))), some(1, 3), 2)
-    assert (nothing.log_singular == -np.inf).all()
+        exact = [t * np.log(5), t * np.log(2), -np.inf]
+        np.testing.assert_allclose(found.log_singular[k, 0], exact, atol=1e-13)
+    directions = singular(matrices[:, None])[1]
+    np.testing.assert_allclose(directions[0].abs(), np.eye(3)[[2, 0, 1]].T, atol=1e-14)
+    assert (singular(np.zeros((2, 1, 3, 3)))[0] == -np.inf).all()
     # The first row of a shear that halts the second variable: rank 1, in coordinates that mix both.
-    shear = singular_exponents(
-        sequence(np.array([[[[3.0, 4.0], [0.0, 0.0]]]] * 3)), some(1, 2), 3, directions=True
-    )
-    np.testing.assert_allclose(shear.log_singular[0, 0], [np.log(45), -np.inf], atol=1e-13)
-    np.testing.assert_allclose(shear.directions[0].abs(), [[0.6, 0.8], [0.8, 0.6]], atol=1e-14)
-
-
-def test_a_zero_on_the_diagonal_of_r_with_more_to_its_right():
+    logs, directions = singular(np.array([[[[3.0, 4.0], [0.0, 0.0]]]] * 3))
+    np.testing.assert_allclose(logs[0], [np.log(45), -np.inf], atol=1e-13)
+    np.testing.assert_allclose(directions[0].abs(), [[0.6, 0.8], [0.8, 0.6]], atol=1e-14)
+    # A zero on the diagonal of R with more to its right.
     matrix = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])
-    found = singular_exponents(sequence(matrix[None, None]), some(1, 3), 1)
-    np.testing.assert_allclose(
-        found.log_singular[0, 0], [np.log(2) / 2, np.log(0.5), -np.inf], atol=1e-14
-    )
+    exact = [np.log(2) / 2, np.log(0.5), -np.inf]
+    np.testing.assert_allclose(singular(matrix[None, None])[0][0], exact, atol=1e-14)
 
 
 def test_rotations_that_do_not_converge_say_so(monkeypatch):
@@ -228,5 +203,67 @@ def test_bad_input_is_refused_and_a_run_can_be_stopped():
         singular_exponents(advance, start[:0], 5)
     with pytest.raises(ValueError, match="dt = -1: the time of a step must be positive"):
         singular_exponents(advance, start, 5).exponents(dt=-1)
-    with pytest.raises(torch_utils.Stopped, match="before step 0"):
+    with pytest.raises(torch_utils.Stopped, match="stopped"):
         singular_exponents(advance, start, 5, stop=lambda: True)
+
+
+def operator(values, seed=0):
+    """A symmetric matrix with these eigenvalues, and its eigenvectors as columns."""
+    q = torch.from_numpy(
+        np.linalg.qr(np.random.default_rng(seed).standard_normal((len(values), len(values))))[0]
+    )
+    return q @ torch.diag(torch.tensor(np.array(values))) @ q.T, q
+
+
+def close(found, values, vectors, tolerance):
+    np.testing.assert_allclose(found.logs, np.log(values[: len(found.logs)]) / 2, atol=tolerance)
+    overlap = (vectors[:, : len(found.logs)].T @ found.vectors).square().sum() / len(found.logs)
+    assert 1 - float(overlap) <= max(tolerance, 2 * found.turn)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.exp(1 - np.arange(60.0)),
+        # nearly all alike: subspace iteration hardly moves
+        np.concatenate([[1.3, 1.2, 1.1], np.linspace(0.99, 1.01, 57)[::-1]]),
+        np.concatenate([[2.0, 2.0, 1.5], np.ones(40), np.linspace(0.9, 0.1, 17)]),
+    ],
+)
+def test_it_finds_what_is_there(values):
+    values = np.sort(values)[::-1]
+    matrix, vectors = operator(values)
+    found = singular_values.leading(lambda v: matrix @ v, matrix[0], 3, 8, 1e-9, turn=1e-9)
+    close(found, values, vectors, 1e-6)
+    assert found.bound <= 1e-9 * abs(found.logs[0]) and found.sweeps <= 8
+
+
+def test_the_bound_holds_and_values_are_from_below_when_it_ends_early():
+    values = np.linspace(3, 0.5, 80)
+    matrix, _ = operator(values)
+    for sweeps in (1, 2, 3):
+        found = singular_values.leading(lambda v: matrix @ v, matrix[0], 4, sweeps, 1e-12)
+        short = np.log(values[:4]) / 2 - found.logs
+        assert found.sweeps == sweeps and (short >= -1e-12).all() and short.max() <= 4 * found.bound
+    assert not found.bound <= 1e-12
+
+
+def test_many_wanted_take_as_many_products_as_they_need():
+    values = np.exp(-np.arange(30.0) / 3)
+    matrix, vectors = operator(values)
+    found = singular_values.leading(lambda v: matrix @ v, matrix[0], 20, 1, 1e-9)
+    assert found.sweeps == 3 and found.vectors.shape == (30, 20)
+    everything = singular_values.leading(lambda v: matrix @ v, matrix[0], 30, 1, 1e-12)
+    close(everything, values, vectors, 1e-9)
+
+
+def test_a_good_start_ends_sooner_and_an_overflow_is_an_error():
+    values = np.linspace(2, 0.5, 100)
+    matrix, vectors = operator(values)
+    cold = singular_values.leading(lambda v: matrix @ v, matrix[0], 2, 30, 1e-6)
+    warm = singular_values.leading(
+        lambda v: matrix @ v, matrix[0], 2, 30, 1e-6, start=vectors[:, :5]
+    )
+    assert warm.sweeps < cold.sweeps and cold.bound <= 1e-6
+    with pytest.raises(FloatingPointError, match=r"e\^350"):
+        singular_values.leading(lambda v: 1e308 * v * 1e10, matrix[0], 2, 3, 1e-6)
