@@ -371,8 +371,8 @@ lowest = intervals.bootstrap_interval(
 )
 
 # %%
-multipliers = hessian.multipliers(task.objective, trained[: size.spectra], size.learning_rate)
-untrained = hessian.multipliers(task.objective, start[: size.spectra], size.learning_rate)
+multipliers = 1 - size.learning_rate * hessian.spectra(task.objective, trained[: size.spectra])
+untrained = 1 - size.learning_rate * hessian.spectra(task.objective, start[: size.spectra])
 neutral, before = (
     intervals.bootstrap_interval(judgements.neutral(m, 1e-3), intervals.median, seed=seed)
     for m in (multipliers, untrained)

@@ -532,7 +532,7 @@ watched = gradient_descent.run(
     edge, start[: size.sharp_networks], size.sharp_epochs, observe=("weights", "loss"), at=pairs
 )
 sharp = hessian.along(task.objective, watched["weights"], device=task.x.device)
-scaled = observables.two_epoch_mean(pairs, hessian.in_edge_units(sharp, size.learning_rate), times)
+scaled = observables.two_epoch_mean(pairs, sharp * size.learning_rate / 2, times)
 loss = observables.two_epoch_mean(pairs, watched["loss"], times)
 
 # %%

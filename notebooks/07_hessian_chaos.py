@@ -426,7 +426,7 @@ provenance.shown(
 # %%
 states = results.states(task, size.times, size.learning_rate, size.batch, seed)
 parts = {
-    step: batch_noise.measure(task, params, size.learning_rate, size.batch, size.batches, seed)
+    step: batch_noise.measure(task, params, size.batch, size.batches, seed)
     for step, params in states.items()
 }
 
@@ -467,7 +467,7 @@ for name, interval in (
 # %%
 noise = {
     f"step {step:,}": batch_noise.compare(
-        task, params, size.learning_rate, size.batch, size.noise_batches, seed, step
+        task, params, size.batch, size.noise_batches, seed, step
     )
     for step, params in states.items()
     if step in size.noise_times
@@ -494,7 +494,7 @@ little = tasks.get("digits-small")
 stages = results.states(little, size.small_times, size.learning_rate, size.batch, seed)
 
 # %% tags=["nbval-ignore-output"]
-batch_noise.along(little, stages, size.learning_rate, size.batch, size.noise_batches, seed).round(3)
+batch_noise.along(little, stages, size.batch, size.noise_batches, seed).round(3)
 
 # %% [markdown]
 # ## Theorem 2.2: can pruned descent still diverge?

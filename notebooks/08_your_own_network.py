@@ -87,7 +87,7 @@ record = gradient_descent.run(
 )
 fit = growth_fits.best_fit(record["mean_distance"][:, record.alive])
 answer = growth_fits.summarise(fit, seed=seed)
-edge = hessian.in_edge_units(hessian.sharpness(task.objective, start), spot.learning_rate)
+edge = hessian.sharpness(task.objective, start) * spot.learning_rate / 2
 spectrum = benettin.spectrum(
     jacobian.of_descent(plain),
     start[: size.spectra],

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from netdyn_lib.curvature.pruning import RULES, Rule
+from netdyn_lib.curvature.pruned_descent import RULES, Rule
 from netdyn_lib.experiments import sizes
 from netdyn_lib.experiments.pruning_ablation import arm
 from netdyn_lib.experiments.pruning_ablation.arm import Arm

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from netdyn_lib.curvature.pruning import Rule
+from netdyn_lib.curvature.pruned_descent import Rule
 from netdyn_lib.experiments import sizes
 from netdyn_lib.experiments.learning_rate_sweep.published import Unchecked
 from netdyn_lib.experiments.pruning_ablation import published, results, running

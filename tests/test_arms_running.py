@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netdyn_lib.curvature.pruning import Rule
+from netdyn_lib.curvature.pruned_descent import Rule
 from netdyn_lib.experiments.pruning_ablation import measuring, pieces, running
 from netdyn_lib.experiments.pruning_ablation.arm import Arm
 from netdyn_lib.results.store import DamagedShard, Store

@@ -196,11 +196,11 @@ def test_lines_are_arranged(before, after):
             "netdyn_lib.lyapunov.tangent_maps.growth",
         ),
         (
-            "netdyn_lib.curvature.pruning.rules",
+            "netdyn_lib.curvature.pruned_descent",
             "Rule",
             "elsewhere",
             "func",
-            "netdyn_lib.curvature.pruning.rules.elsewhere",
+            "netdyn_lib.curvature.pruned_descent.elsewhere",
         ),
         (
             "netdyn_lib.experiments.perturbation_growth",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.curvature import pruning
+from netdyn_lib.curvature import pruned_descent
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.torch_utils import Stopped
 from netdyn_lib.training import minibatches
@@ -38,7 +38,9 @@ def test_a_reference_is_the_same_run_forwards_and_backwards(task, reference, eve
     assert [t for t, _ in forth] == list(range(STEPS)) == [t for t, _ in back][::-1]
     for (_, one), (_, same), (_, known) in zip(forth, back[::-1], reference.weights(), strict=True):
         assert torch.equal(one, same) and torch.equal(one, known)
-    run = pruning.run(task, task.initial(1), RATE, BATCH, STEPS, seed=2)
+    run = pruned_descent.run(
+        pruned_descent.Descent(task, BATCH), task.initial(1), RATE, STEPS, seed=2
+    )
     torch.testing.assert_close(other.final, run.final[0], atol=1e-14, rtol=0)
 
 

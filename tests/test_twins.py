@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from netdyn_lib.curvature import hessian as curvature
-from netdyn_lib.curvature import pruning
+from netdyn_lib.curvature import pruned_descent
 from netdyn_lib.experiments import perturbation_growth
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.torch_utils import Stopped
@@ -223,7 +223,8 @@ def test_twins_are_runs_that_can_be_taken_up(momentum):
         np.testing.assert_array_equal(
             np.concatenate([getattr(first, name), getattr(rest, name)]), getattr(whole, name)
         )
-    run = pruning.run(task, start[None], RATE, BATCH, 20, every=20, momentum=momentum)
+    descent = pruned_descent.Descent(task, BATCH, every=20, momentum=momentum)
+    run = pruned_descent.run(descent, start[None], RATE, 20)
     torch.testing.assert_close(whole.final[0], run.final[0], atol=1e-13, rtol=0)
     assert whole.test_accuracy[-1, 0] == run["test_accuracy"][-1, 0]
     assert whole.loss[-1, 0] == pytest.approx(float(task.objective(run.final[0])))

@@ -136,7 +136,7 @@ def hessian_vector(c):
     expected = each(c.reference.curved, c.params, c.vectors)
     close(
         each(
-            lambda w, v: curvature.hessian_vector_product(c.task.objective, w, v),
+            lambda w, v: curvature.product_of(c.task.objective, w)[0](w, v)[1],
             c.params,
             c.vectors,
         ),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import xarray as xr
 
-from ..curvature import hessian, jacobian, sharpness
+from ..curvature import jacobian, sharpness
 from ..lyapunov import angles, benettin
 from ..results import datasets, provenance
 from ..training import gradient_descent
@@ -158,9 +158,8 @@ def along_training(task, rates, conditions, count=3, epochs=60, every=10, seed=0
             jacobian.of_descent(gd), start, epochs, count, at=ends, progress=progress
         )
         exponent[k] = np.diff(found.log_growth, axis=0) / every
-        sharp[k] = hessian.in_edge_units(
-            sharpness.along_descent(gd, start, epochs, ends, tolerance=1e-4).values, rate
-        )
+        edge = sharpness.along_descent(gd, start, epochs, ends, tolerance=1e-4)
+        sharp[k] = edge.values * rate / 2
         losses[k] = gradient_descent.run(gd, start, epochs, ("loss",), at=ends)["loss"]
     variables = {
         "exponent": (("eta", "stretch", "init", "index"), exponent),

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,8 +36,8 @@ class Task:
     """
 
     name: str
-    network: object
-    loss: object
+    network: Any
+    loss: Any
     split: data.Split
     target_accuracy: float
     std: float = 1.0

@@ -4,7 +4,7 @@ of pruning.
 
 from dataclasses import dataclass
 
-from ...curvature.pruning import Rule, named
+from ...curvature.pruned_descent import Rule, named
 from ...results.store import file_name
 from ...training import minibatches
 from ...validation import positive, whole
@@ -23,7 +23,7 @@ class Arm:
     task : str
         A task by name, without weight decay; see :mod:`netdyn_lib.tasks.tasks`.
     rule : Rule or str
-        Of :mod:`netdyn_lib.curvature.pruning`.
+        Of :mod:`netdyn_lib.curvature.pruned_descent`.
     learning_rate : float
         γ.
     batch : int or None

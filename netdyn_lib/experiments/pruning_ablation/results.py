@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from ...curvature import pruning
+from ...curvature import pruned_descent
 from ...tasks import datasets, tasks
 from ...tasks import datasets as sets
 from ...training import minibatches
@@ -66,18 +66,8 @@ def states(task, times, learning_rate, batch, seed=0, network=0):
         {},
     )
     for time in times:
-        run = pruning.run(
-            task,
-            params,
-            learning_rate,
-            batch,
-            time - now,
-            seed=order,
-            start=now,
-            every=max(1, time),
-            spectra=False,
-            progress=False,
-        )
+        descent = pruned_descent.Descent(task, batch, every=max(1, time), spectra=False)
+        run = pruned_descent.run(descent, params, learning_rate, time - now, seed=order, start=now)
         params, now = run.final, time
         found[time] = params[0]
     return found

@@ -168,7 +168,7 @@ def load(arms, folder=None, partial=False):
 
     ``loss`` is the mean over the batches since the observation before (NaN at step 0); the others
     are those of
-    :class:`netdyn_lib.curvature.pruning.PrunedRun`: ``test_loss``, ``test_accuracy``, ``norm``, ``gradient_norm``, ``kept``, ``smallest``,
+    :class:`netdyn_lib.curvature.pruned_descent.PrunedRun`: ``test_loss``, ``test_accuracy``, ``norm``, ``gradient_norm``, ``kept``, ``smallest``,
     ``largest``, the counts ``chaotic``, ``negative``, ``positive``, ``neutral`` and their
     ``overlap_…``; ``diverged_at`` (−1 for never) and ``present`` (arm, seed); ``first_loss`` (arm,
     seed, first) of single batches; ``final`` and ``velocity`` (arm, seed, parameter). NaN where an
