@@ -74,12 +74,12 @@ def test_along_training_is_what_single_networks_have(small):
 
 @pytest.fixture(scope="module")
 def task():
-    return tasks.get("digits-small", samples=160, test_samples=20)
+    return tasks.get("digits-small", samples=64, test_samples=20)
 
 
 @pytest.fixture(scope="module")
 def found(task):
-    return batch_noise.measure(task, task.initial(1)[0], 8, 20)  # all batches of one epoch
+    return batch_noise.measure(task, task.initial(1)[0], 8, 8)  # all batches of one epoch
 
 
 def test_parts_add_up_and_their_mean_is_the_squared_gradient(task, found):
@@ -95,7 +95,7 @@ def test_a_share_is_what_pruning_takes_from_the_fall_of_the_loss(task, found):
     """To first order: small steps, over all batches of an epoch from the same weights."""
     params, falls = task.initial(1)[0], {}
     for rule in ("none", "negative", "positive"):
-        ends = [pruned_descent.step(part_of(task, 8, k), params, 1e-6, rule) for k in range(20)]
+        ends = [pruned_descent.step(part_of(task, 8, k), params, 1e-6, rule) for k in range(8)]
         falls[rule] = sum(float(task.objective(params) - task.objective(end)) for end in ends)
     for rule in ("negative", "positive"):
         share = found.shares()[rule].estimate
@@ -103,7 +103,7 @@ def test_a_share_is_what_pruning_takes_from_the_fall_of_the_loss(task, found):
 
 
 def test_full_batches_and_random_directions(task, found):
-    full = batch_noise.measure(task, task.initial(1)[0], 160, 1)
+    full = batch_noise.measure(task, task.initial(1)[0], 64, 1)
     np.testing.assert_allclose(full.descent / full.whole[:, None], full.length, atol=1e-10)
     assert np.isnan(full.shares()["negative"].low)
     known = batch_hessian.spectrum(part_of(task, 8, 0), task.initial(1)[0]).classes(1e-3).counts()

@@ -58,7 +58,7 @@ def variants(iris, loss):
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize(
-    "loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda l: l.name
+    "loss", [losses.CrossEntropy(), losses.HalfSquaredError()], ids=lambda loss: loss.name
 )
 def test_products_are_the_same_in_blocks_in_closed_form_and_by_autograd(iris, loss, decay):
     closed, automatic = variants(iris, loss)

@@ -37,7 +37,7 @@ def some(task, count=4, k=3):
 @pytest.mark.parametrize("decay", [0.0, 0.4])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize(
-    "loss", [losses.HalfSquaredError(), losses.CrossEntropy()], ids=lambda l: l.name
+    "loss", [losses.HalfSquaredError(), losses.CrossEntropy()], ids=lambda loss: loss.name
 )
 def test_the_jacobian_and_products_are_one_map(loss, activation, decay, rates):
     task = task_of((2, 3, 2), activation, loss)
