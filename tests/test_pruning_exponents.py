@@ -8,8 +8,7 @@ import torch
 import xarray as xr
 
 from netdyn_lib.curvature import batch_hessian
-from netdyn_lib.curvature.jacobian import StochasticDescent
-from netdyn_lib.curvature.pruning.tangents import PrunedDescent
+from netdyn_lib.curvature.jacobian import PrunedDescent, StochasticDescent
 from netdyn_lib.experiments import pruning_exponents
 from netdyn_lib.tasks import losses, networks, tasks
 

@@ -1,4 +1,4 @@
-"""Advances of maps: the same map by its Jacobian and by products."""
+"""Tangent maps of full-batch descent: one map by its Jacobian and by products."""
 
 import math
 
@@ -23,9 +23,8 @@ def task_of(sizes=(2, 3, 2), activation="tanh", loss=LOSS, decay=0.0):
         if loss.name == "cross-entropy"
         else rng.standard_normal((15, sizes[-1]))
     )
-    return tasks.custom(
-        "t", networks.MLP(sizes, activation), loss, x, torch.tensor(y), weight_decay=decay
-    )
+    network = networks.MLP(sizes, activation)
+    return tasks.custom("t", network, loss, x, torch.tensor(y), weight_decay=decay)
 
 
 def some(task, count=4, k=3):
@@ -33,8 +32,7 @@ def some(task, count=4, k=3):
     return params, lyapunov.random_directions(params, k).transpose(1, 2)
 
 
-@pytest.mark.parametrize("rates", [0.02, [0.01, 0.02, 0.005, 0.03]], ids=["one rate", "four rates"])
-@pytest.mark.parametrize("decay", [0.0, 0.4])
+@pytest.mark.parametrize(("rates", "decay"), [(0.02, 0.0), ([0.01, 0.02, 0.005, 0.03], 0.4)])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize(
     "loss", [losses.HalfSquaredError(), losses.CrossEntropy()], ids=lambda loss: loss.name
@@ -43,19 +41,13 @@ def test_the_jacobian_and_products_are_one_map(loss, activation, decay, rates):
     task = task_of((2, 3, 2), activation, loss)
     gd = gradient_descent.GradientDescent(task, rates, weight_decay=decay)
     params, vectors = some(task)
-    ways = [jacobian.of_descent(gd, closed=closed) for closed in (None, True, False)] + [
-        tangent_maps.of_map(gd.step)
-    ]
-    assert [hasattr(way, "jacobian") for way in ways] == [True, True, False, False]
-    expected = gd.step(params)
-    images = ways[0](params, vectors)[1]
-    for way in ways:
+    by_derivative = tangent_maps.by_product(tangent_maps.by_derivative(gd.step))
+    ways = [jacobian.of_descent(gd, closed=closed) for closed in (None, True, False)]
+    expected, images = gd.step(params), ways[0](params, vectors)[1]
+    for way in (*ways, by_derivative):
         following, moved = way(params, vectors)
         torch.testing.assert_close(following, expected, rtol=1e-14, atol=1e-14)
         torch.testing.assert_close(moved, images, rtol=1e-12, atol=1e-12)
-    following, matrix = ways[0].jacobian(params)
-    torch.testing.assert_close(following, expected, rtol=1e-14, atol=1e-14)
-    torch.testing.assert_close(torch.bmm(matrix, vectors), images, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -67,19 +59,15 @@ def test_finite_differences(closed):
     step = 1e-5
     for k in range(2):
         ahead, behind = (gd.step(params + sign * step * vectors[..., k]) for sign in (1, -1))
-        torch.testing.assert_close(
-            images[..., k], (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-7
-        )
+        difference = (ahead - behind) / (2 * step)
+        torch.testing.assert_close(images[..., k], difference, rtol=1e-6, atol=1e-7)
 
 
 def test_the_map_of_a_quadratic_loss_is_exact():
-    """A linear network goes by products; J = I − η (H + λI) everywhere, and the next state is J's
-    on W − W*.
-    """
+    """J = I − η (H + λI) everywhere, and the next state is J's on W − W*."""
     rate, decay = 0.03, 0.2
     task = task_of((3, 1), "sigmoid", decay=decay)
     advance = jacobian.of_descent(gradient_descent.GradientDescent(task, rate))
-    assert not hasattr(advance, "jacobian")
     inputs = torch.cat([task.x, torch.ones(15, 1).double()], 1)
     curved = inputs.T @ inputs + decay * torch.eye(4).double()
     matrix = torch.eye(4).double() - rate * curved
@@ -107,53 +95,7 @@ def test_some_rows_keep_their_learning_rates(closed):
         advance(params[:2], vectors[:2])
 
 
-def test_only_a_map_that_takes_rows_is_given_them():
-    """An algorithm sees by the signature whether it may advance some of the initial conditions."""
-
-    def takes(params, rows=None):
-        shift = (
-            torch.arange(5.0).double() if rows is None else torch.arange(5.0).double()[rows.index]
-        )
-        return params + shift[:, None], torch.eye(2).double().expand(len(params), 2, 2)
-
-    params, vectors = torch.zeros(5, 2).double(), torch.ones(5, 2, 1).double()
-    index = torch.tensor([4, 2])
-    for advance in (
-        tangent_maps.by_jacobian(takes),
-        tangent_maps.of_map(lambda w, rows=None: takes(w, rows=rows)[0]),
-    ):
-        following, images = advance(params[:2], vectors[:2], rows=lyapunov.Rows(index, 5))
-        assert following[:, 0].tolist() == [4.0, 2.0] and torch.equal(images, vectors[:2])
-        assert torch.equal(advance(params, vectors)[0][:, 0], torch.arange(5.0).double())
-    plain = tangent_maps.by_jacobian(lambda w: (w, torch.eye(2).double().expand(len(w), 2, 2)))
-    for advance in (
-        plain,
-        tangent_maps.of_map(lambda w: 2 * w),
-        tangent_maps.by_product(lambda w, v: (w, v)),
-    ):
-        with pytest.raises(TypeError):
-            advance(params, vectors, rows=lyapunov.Rows(index, 5))
-
-
-def test_of_map_differentiates():
-    def henon(s):
-        return torch.stack([1 - 1.4 * s[:, 0] ** 2 + s[:, 1], 0.3 * s[:, 0]], 1)
-
-    states = torch.tensor([[0.1, 0.2], [-0.4, 0.3], [1.0, 0.0]], dtype=torch.float64)
-    following, images = tangent_maps.of_map(henon)(states, torch.eye(2).double().expand(3, 2, 2))
-    torch.testing.assert_close(following, henon(states))
-    expected = torch.tensor(
-        [[[-2.8 * x, 1.0], [0.3, 0.0]] for x in states[:, 0].tolist()], dtype=torch.float64
-    )
-    torch.testing.assert_close(images, expected, rtol=1e-15, atol=1e-15)
-
-
-def test_what_is_formed_whole():
-    small = gradient_descent.GradientDescent(task_of((2, 79, 2)), 0.01)  # 397 parameters
-    large = gradient_descent.GradientDescent(task_of((2, 80, 2)), 0.01)  # 402
-    assert hasattr(jacobian.of_descent(small), "jacobian")
-    assert not hasattr(jacobian.of_descent(large), "jacobian")
-    assert hasattr(jacobian.of_descent(large, closed=True), "jacobian")
+def test_only_one_hidden_layer_is_formed_whole():
     for sizes in ((2, 2), (2, 3, 3, 2)):
         with pytest.raises(ValueError, match="MLP of one hidden layer"):
             jacobian.of_descent(gradient_descent.GradientDescent(task_of(sizes), 0.01), closed=True)
@@ -182,6 +124,18 @@ def test_a_trajectory_that_overflows_is_not_finite():
         params[1:] = math.nan
         for _ in range(200):
             params, vectors = advance(params, vectors)
-        assert not bool(params.isfinite().all(1).any()) and not bool(
-            vectors.flatten(1).isfinite().all(1).any()
-        )
+        assert not bool(params.isfinite().all(1).any())
+        assert not bool(vectors.flatten(1).isfinite().all(1).any())
+
+
+def test_frozen_growth_is_exact_on_a_quadratic():
+    task = task_of((3, 1))
+    ball = networks.perturbed(task.initial(2), 1e-6, 4)
+    descent = gradient_descent.GradientDescent(task, 0.01)
+    record = gradient_descent.run(descent, ball, 50, observe=("mean_distance",))
+    predicted = jacobian.frozen_distance(task.objective, ball, record.epochs, 0.01)
+    np.testing.assert_allclose(predicted, record["mean_distance"], rtol=1e-6)
+    with pytest.raises(ValueError, match="n and M at least 1"):
+        jacobian.frozen_distance(task.objective, ball[:, :1], [0, 1], 0.1)
+    with pytest.raises(ValueError, match=r"expected \(k, P\), k > 0"):
+        jacobian.frozen_growth(torch.eye(4).double(), torch.ones(2, 3).double(), [0, 1], 0.1)

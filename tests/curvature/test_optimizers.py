@@ -129,7 +129,7 @@ def test_a_network_may_be_one_of_many():
 
 @pytest.mark.parametrize(("share", "mu"), [(0.5, 0.5), (0.999, 0.9), (1.001, 0.9), (1.2, 0.5)])
 def test_momentum_on_a_quadratic(share, mu):
-    """Exponents are ln|z| with z² − (1 + μ − ηh) z + μ = 0; they turn positive at h = (2 + 2μ)/η."""
+    """Exponents are ln|z|, z² − (1 + μ − ηh) z + μ = 0, positive beyond h = (2 + 2μ)/η."""
     task, hessian, minimum = quadratic()
     curved = torch.linalg.eigvalsh(hessian).numpy()
     rate = share * (2 + 2 * mu) / curved[-1]

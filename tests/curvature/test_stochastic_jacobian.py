@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from netdyn_lib import lyapunov
-from netdyn_lib.curvature import batch_hessian, pruning
+from netdyn_lib.curvature import batch_hessian, jacobian, optimizers, pruned_descent
 from netdyn_lib.curvature import hessian as curvature
-from netdyn_lib.curvature import jacobian as stochastic
+from netdyn_lib.curvature.jacobian import StochasticDescent
 from netdyn_lib.lyapunov import benettin, singular_values
+from netdyn_lib.lyapunov.qr import random_orthogonal
 from netdyn_lib.tasks import losses, networks, tasks
-from netdyn_lib.training import gradient_descent, minibatches
+from netdyn_lib.training import minibatches
 
 RATE, BATCH = 0.2, 4
 LOSS = losses.CrossEntropy()
@@ -44,16 +45,12 @@ def differences(step, state, frame, size=1e-5):
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize("many", [2, 64])
 def test_finite_differences(activation, momentum, many, monkeypatch):
-    """J of five steps across the end of an epoch, to 1e-7 of differences of pruning.run without
-    pruning, by either product.
-    """
-    monkeypatch.setattr(stochastic, "_MANY", many)
+    """J of five steps across the end of an epoch, against differences of the run, both ways."""
+    monkeypatch.setattr(jacobian, "_MANY", many)
     task = small(activation)
-    params, velocity = (
-        task.initial(2),
-        torch.randn(2, 39, generator=torch.Generator().manual_seed(0), dtype=torch.float64),
-    )
-    advance = stochastic.StochasticDescent(task, [0.1, 0.2], BATCH, [0, 7], momentum)
+    params = task.initial(2)
+    velocity = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 39)))
+    advance = StochasticDescent(task, [0.1, 0.2], BATCH, [0, 7], momentum)
     frame = advance.frame(3)
     states, frames = advance.states(params, 4, velocity), frame.expand(2, -1, -1)
     for _ in range(5):
@@ -63,26 +60,14 @@ def test_finite_differences(activation, momentum, many, monkeypatch):
 
         def run(state):
             w, u = state[None, :39], state[None, 39:] if momentum else velocity[:1]
-            end = pruning.run(
-                task,
-                w,
-                rate,
-                BATCH,
-                5,
-                seed=seed,
-                start=4,
-                momentum=momentum,
-                velocity=u,
-                spectra=False,
-                workers=1,
-            )
+            how = pruned_descent.Descent(task, BATCH, momentum=momentum, spectra=False)
+            end = pruned_descent.run(how, w, rate, 5, seed=seed, start=4, velocity=u)
             return torch.cat([end.final[0], end.velocity[0]] if momentum else [end.final[0]])
 
         start = torch.cat([params[k], velocity[k]]) if momentum else params[k]
         torch.testing.assert_close(states[k, :-1], run(start), atol=1e-14, rtol=0)
-        torch.testing.assert_close(
-            frames[k, :-1], differences(run, start, frame[:-1]), atol=1e-7, rtol=0
-        )
+        known = differences(run, start, frame[:-1])
+        torch.testing.assert_close(frames[k, :-1], known, atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("momentum", [0.5, 0.9])
@@ -96,7 +81,7 @@ def test_exponents_of_a_quadratic_loss_under_momentum(momentum):
         for value in torch.linalg.eigvalsh(hessian).tolist()
     ]
     known = np.sort(np.log(np.abs(np.concatenate(roots))))[::-1]
-    advance = stochastic.of_momentum(gradient_descent.GradientDescent(task, 0.02), momentum)
+    advance = optimizers.Momentum(task, 0.02, momentum).advance
     states = torch.cat([task.initial(1), torch.zeros(1, 4)], 1)
     found = benettin.spectrum(advance, states, 3000, at=[1000, 3000])
     np.testing.assert_allclose(found.log_growth[-1].sum(), 3000 * 4 * np.log(momentum), rtol=1e-9)
@@ -106,7 +91,7 @@ def test_exponents_of_a_quadratic_loss_under_momentum(momentum):
 
 def test_without_momentum_the_velocity_is_forgotten():
     task, hessian = linear()
-    advance = stochastic.of_momentum(gradient_descent.GradientDescent(task, 0.02), 0)
+    advance = optimizers.Momentum(task, 0.02, 0).advance
     images = advance(
         torch.randn(1, 8, dtype=torch.float64), torch.eye(8, dtype=torch.float64)[None]
     )[1][0]
@@ -119,12 +104,9 @@ def test_without_momentum_the_velocity_is_forgotten():
 
 def test_full_batch_momentum_keeps_rates_and_weight_decay():
     task = small()
-    gd = gradient_descent.GradientDescent(task, [0.1, 0.3], weight_decay=0.2)
-    advance = stochastic.of_momentum(gd, 0.8)
+    advance = optimizers.Momentum(task, [0.1, 0.3], 0.8, weight_decay=0.2).advance
     states = torch.randn(2, 78, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    frame = torch.linalg.qr(
-        torch.randn(78, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    )[0]
+    frame = random_orthogonal(78, 4)
     images = advance(states, frame.expand(2, -1, -1))[1]
     for k, rate in enumerate((0.1, 0.3)):
 
@@ -141,9 +123,9 @@ def test_full_batch_momentum_keeps_rates_and_weight_decay():
 
 
 def test_the_papers_sum_is_the_part_in_the_weights():
-    """H's eq. 8, Y(t + 1) = Y(t) − γ Σ_s μ^(t − s) H(s) Y(s), counted from s = 0."""
+    """Eq. 8 of Herrmann 2022, Y(t + 1) = Y(t) − γ Σ_s μ^(t − s) H(s) Y(s), counted from s = 0."""
     task, momentum = small(), 0.7
-    advance = stochastic.StochasticDescent(task, RATE, BATCH, 0, momentum)
+    advance = StochasticDescent(task, RATE, BATCH, 0, momentum)
     states = advance.states(task.initial(1))
     frames = torch.zeros(1, 79, 3, dtype=torch.float64)
     frames[0, :39] = y = torch.linalg.qr(torch.randn(39, 3, dtype=torch.float64))[0]
@@ -157,22 +139,20 @@ def test_the_papers_sum_is_the_part_in_the_weights():
 
 
 def test_the_whole_spectrum_is_that_of_the_product():
-    """Σ ln R_ii of all is Σ ln|det J|, the first of many steps is ln σ_1, and networks in a stack
-    are those alone.
-    """
+    """Σ ln R_ii of all is Σ ln|det J|, and networks in a stack are those alone."""
     task = small("tanh", sizes=(3, 3, 2))
     params = task.initial(2)
-    advance = stochastic.StochasticDescent(task, RATE, BATCH)
-    found = stochastic.spectrum(advance, params, 30, start=3)
+    advance = StochasticDescent(task, RATE, BATCH)
+    found = jacobian.spectrum(advance, params, 30, start=3)
     assert found.frame.shape == (2, 20, 20) and found.final.shape == (2, 20)
     product, volume, w = torch.eye(20, dtype=torch.float64), 0.0, params[0]
     for t in range(3, 33):
         part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, t)))
-        jacobian = (
+        matrix = (
             torch.eye(20, dtype=torch.float64)
             - RATE * curvature.hessians(part.objective, w[None])[0]
         )
-        product, volume = jacobian @ product, volume + float(torch.linalg.slogdet(jacobian)[1])
+        product, volume = matrix @ product, volume + float(torch.linalg.slogdet(matrix)[1])
         w = w - RATE * torch.func.grad(part.objective)(w)
     torch.testing.assert_close(found.final[0], w, atol=1e-13, rtol=0)
     assert found.log_growth[-1, 0].sum() == pytest.approx(volume, abs=1e-9)
@@ -182,29 +162,28 @@ def test_the_whole_spectrum_is_that_of_the_product():
     sizes = np.log(torch.linalg.svdvals(product).numpy())
     # the clock has 0
     np.testing.assert_allclose(np.delete(known, np.abs(known).argmin()), sizes, atol=1e-9)
-    alone = stochastic.spectrum(advance, params[1:], 30, start=3, interval=5)
+    alone = jacobian.spectrum(advance, params[1:], 30, start=3, interval=5)
     np.testing.assert_allclose(alone.log_growth[-1, 0], found.log_growth[-1, 1], atol=1e-9)
-    few = stochastic.spectrum(advance, params, 30, 4, start=3)
+    few = jacobian.spectrum(advance, params, 30, 4, start=3)
     assert few.log_growth.shape[2] == 4
 
 
 def test_theorem_2_1_on_a_batch_of_a_network():
-    """A step of plain descent lengthens a perturbation along v_i iff λ_i < 0 or λ_i > 2/γ, by |1 −
-    γλ_i| to 1e-6.
-    """
+    """A step lengthens a perturbation along v_i iff λ_i < 0 or λ_i > 2/γ, by |1 − γλ_i|."""
     task = minibatches.batch_task(small(), torch.arange(4))
     params = task.initial(1)[0]
     found = batch_hessian.spectrum(task, params)
     rate = 2.5 / found.values[-2]  # the two largest are beyond 2/γ
-    vectors, known = found.dense_vectors(), found.classes(rate)
-    batch = task.x, task.y
+    vectors, known = found.expand(torch.eye(len(found.values)).double()).T, found.classes(rate)
     grown = []
     for v in vectors.T:
         ends = [
-            pruning.step(task, params + sign * 1e-5 * v, *batch, rate, "none") for sign in (1, -1)
+            pruned_descent.step(task, params + sign * 1e-5 * v, rate, "none") for sign in (1, -1)
         ]
         grown.append(float((ends[0] - ends[1]).norm()) / 2e-5)
-    np.testing.assert_allclose(grown, np.exp(found.local_exponents(rate)), atol=1e-6)
+    np.testing.assert_allclose(
+        grown, np.exp(curvature.local_exponents(found.values, rate)), atol=1e-6
+    )
     assert known.chaotic.sum() > known.negative.sum() + 1 > 3
     clear = ~known.neutral & (np.abs(np.abs(1 - rate * found.values) - 1) > 1e-5)
     np.testing.assert_array_equal(np.array(grown)[clear] > 1, known.chaotic[clear])
@@ -213,9 +192,7 @@ def test_theorem_2_1_on_a_batch_of_a_network():
 def test_a_network_that_overflows_is_marked_and_leaves_others_alone():
     task = small("relu", losses.HalfSquaredError())
     params = task.initial(2)
-    found = stochastic.spectrum(
-        stochastic.StochasticDescent(task, [1e-3, 1e4], BATCH), params, 60, 3
-    )
+    found = jacobian.spectrum(StochasticDescent(task, [1e-3, 1e4], BATCH), params, 60, 3)
     assert found.diverged_at[0] == -1 and 0 < found.diverged_at[1] < 60
     assert np.isfinite(found.log_growth[:, 0]).all() and np.isnan(found.log_growth[-1, 1]).all()
 
@@ -231,8 +208,6 @@ def test_bad_input_is_refused():
         ((task, 0.1, 4, 0, 1.0), "momentum = 1.0"),
     ):
         with pytest.raises(ValueError, match=message):
-            stochastic.StochasticDescent(*arguments)
+            StochasticDescent(*arguments)
     with pytest.raises(ValueError, match="3 rates for 2 initial conditions"):
-        stochastic.spectrum(
-            stochastic.StochasticDescent(task, [0.1, 0.2, 0.3], 4), task.initial(2), 1, 2
-        )
+        jacobian.spectrum(StochasticDescent(task, [0.1, 0.2, 0.3], 4), task.initial(2), 1, 2)
