@@ -5,8 +5,8 @@ batch's inputs and not on the weights: for any direction v, dH[v] = S dM[Sᵀ v]
 layer M is in closed form, the blocks as in :mod:`netdyn_lib.curvature.closed_form`; for others by
 automatic differentiation.
 
-:class:`Narrowing` leaves out directions along which M of one hidden layer of J units is exactly 0,
-known beforehand: M = T M' Tᵀ.  With R = (r_1, …, r_N) the samples' coordinates, z = W₂ ã the
+:class:`UnitSubspace` leaves out directions along which M of one hidden layer of J units is exactly
+0, known beforehand: M = T M' Tᵀ.  With R = (r_1, …, r_N) the samples' coordinates, z = W₂ ã the
 outputs and ã = (φ(W r), 1),
 
     M = Σ_b (∂z_b)ᵀ L''_b ∂z_b + Σ_b Σ_c ∂L/∂z_cb ∂²z_cb.
@@ -29,9 +29,9 @@ With L''_b = F_b F_bᵀ the first term is B Bᵀ, B = (Tᵀ (∂z_b)ᵀ F_b)_b o
 the second, ∂²z_c couples weights into a unit with those out of it, φ'_j r_b at ∂L/∂z_cb; and those
 into it with each other, φ''_j v_cj r_b r_bᵀ.
 
-:class:`Reach` is for networks that end in a linear layer.  The outputs of N samples are z_b = V
-ã_b: V (C, f + 1) the last layer with its bias as last column, ã_b the features of sample b with a 1
-appended, functions of the p parameters θ below.  Then
+:class:`HeadSubspace` is for networks that end in a linear layer.  The outputs of N samples are z_b
+= V ã_b: V (C, f + 1) the last layer with its bias as last column, ã_b the features of sample b with
+a 1 appended, functions of the p parameters θ below.  Then
 
     ∂²L/∂V∂V = Σ_b L''_b ⊗ ã_b ã_bᵀ,    L''_b = ∂²L/∂z_b∂z_b,
 
@@ -206,7 +206,7 @@ class Subspace:
 
 
 @dataclass(frozen=True)
-class Narrowing(Subspace):
+class UnitSubspace(Subspace):
     """T for one hidden layer.
 
     ``frames`` (J, r, r) are the Q of each hidden unit, ``classes`` E (C, C'), each None for the
@@ -224,6 +224,7 @@ class Narrowing(Subspace):
     outputs: int
 
     def times(self, columns):
+        """Return T X."""
         count, wide = len(self.first), columns.shape[1]
         lower = columns.new_zeros(self.units * self.rank, wide).index_copy_(
             0, self.first, columns[:count]
@@ -241,6 +242,7 @@ class Narrowing(Subspace):
         return torch.cat([lower, upper.view(-1, wide)])
 
     def transposed(self, columns):
+        """Return Tᵀ X."""
         end, wide = self.units * self.rank, columns.shape[1]
         lower = columns[:end]
         if self.frames is not None:
@@ -253,8 +255,8 @@ class Narrowing(Subspace):
         return torch.cat([lower.index_select(0, self.first), upper.view(-1, wide)])
 
 
-def narrowed_matrix(network, loss, inputs: Tensor, y: Tensor) -> Callable | None:
-    """Return M' (m', m') and its :class:`Narrowing` as a function of Sᵀ W (m,).
+def reduced_matrix(network, loss, inputs: Tensor, y: Tensor) -> Callable | None:
+    """Return M' (m', m') and its :class:`UnitSubspace` as a function of Sᵀ W (m,).
 
     It is None for a perceptron that has not one hidden layer: nothing is known of it beforehand.
     """
@@ -267,12 +269,12 @@ def narrowed_matrix(network, loss, inputs: Tensor, y: Tensor) -> Callable | None
             part.view(shape)
             for part, shape in zip(params.split([a * b for a, b in shapes]), shapes)
         )
-        return _narrow(network, loss, below, above, inputs, y)
+        return _reduced(network, loss, below, above, inputs, y)
 
     return function
 
 
-def _narrow(network, loss, below, above, inputs, y):
+def _reduced(network, loss, below, above, inputs, y):
     a = network.activation.function(below @ inputs)  # (J, N)
     each = with_ones(a[None])[0]  # ã: (J + 1, N)
     slope = network.activation.pullback(torch.ones_like(a), a)
@@ -333,7 +335,7 @@ def _across_ones(count):
 
 
 def _directions(slope, each, inputs, classes, outputs):
-    """Return the :class:`Narrowing` for φ' ``slope`` (J, N) and ã ``each`` (J + 1, N)."""
+    """Return the :class:`UnitSubspace` for φ' ``slope`` (J, N) and ã ``each`` (J + 1, N)."""
     on, rank = slope != 0, len(inputs)
     counts = on.sum(1)
     alive = (each != 0).any(1)
@@ -345,7 +347,7 @@ def _directions(slope, each, inputs, classes, outputs):
         # Q square.
         order = on.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :rank]
         frames = torch.linalg.qr(inputs.T[order].mT)[0]  # (J, r, r)
-    return Narrowing(
+    return UnitSubspace(
         frames,
         classes,
         kept.flatten().nonzero()[:, 0],
@@ -357,21 +359,23 @@ def _directions(slope, each, inputs, classes, outputs):
 
 
 @dataclass(frozen=True)
-class Reach(Subspace):
+class HeadSubspace(Subspace):
     """T = I ⊕ ``head``: ``below`` parameters as they are, ``head`` (q, m' − p) of the last."""
 
     below: int
     head: Tensor
 
     def times(self, columns):
+        """Return T X."""
         return torch.cat([columns[: self.below], self.head @ columns[self.below :]])
 
     def transposed(self, columns):
+        """Return Tᵀ X."""
         return torch.cat([columns[: self.below], self.head.T @ columns[self.below :]])
 
 
 def linear_head_matrix(network, loss, x: Tensor, y: Tensor) -> Callable | None:
-    """Return TᵀHT (m', m') and T, a :class:`Reach`, as a function of the parameters (P,).
+    """Return TᵀHT (m', m') and T, a :class:`HeadSubspace`, as a function of the parameters (P,).
 
     It is for the batch ``x`` (N, …), ``y``; None for a network that is not a
     :class:`torch.nn.Sequential` with a plain ``Linear`` layer at its end, whose parameters no other
@@ -437,7 +441,7 @@ def _assembled(loss, seen, output, rows, below):
     mixed = rows[:, below:].T  # X (q, p)
     lower = reached.T @ mixed  # B
     further, sizes, turned = torch.linalg.svd(mixed - reached @ lower, full_matrices=False)
-    # What rounding alone leaves of X is no direction of it.
+    # What rounding leaves of X is no direction of it.
     left = sizes > torch.linalg.matrix_norm(mixed) * max(mixed.shape) * torch.finfo(sizes.dtype).eps
     further, rest = further[:, left], (sizes[:, None] * turned)[left]  # R, s Wᵀ
     between = torch.cat([lower, rest])
@@ -449,7 +453,7 @@ def _assembled(loss, seen, output, rows, below):
             torch.cat([between, (upper + upper.T) / 2], 1),
         ]
     )
-    return matrix, Reach(below, torch.cat([reached, further], 1))
+    return matrix, HeadSubspace(below, torch.cat([reached, further], 1))
 
 
 def _head(network):

@@ -62,8 +62,8 @@ class Local(Range):
     """A batch's Hessian H(W) = S M(Sᵀ W) Sᵀ around a network W: ``function`` is M, of (m,) to (m,
     m), ``params`` W (P,).
 
-    ``narrow``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.curvature.batch_frames`, where the
-    network has them.
+    ``reduced``, of (m,), is M' (m', m') and T of :mod:`netdyn_lib.curvature.batch_frames`, where
+    the network has them.
     """
 
     function: Callable
@@ -72,7 +72,7 @@ class Local(Range):
     units: int
     size: int
     order: Tensor | None = None
-    narrow: Callable | None = None
+    reduced: Callable | None = None
 
     @torch.no_grad()
     def hessian(self) -> "LowRankHessian":
@@ -82,10 +82,10 @@ class Local(Range):
 
     @torch.no_grad()
     def spectrum(self) -> "LowRank":
-        """Return the spectrum at W, solved in m' dimensions where ``narrow`` gives M' and T."""
-        if self.narrow is None:
+        """Return the spectrum at W, solved in m' dimensions where ``reduced`` gives M' and T."""
+        if self.reduced is None:
             return self.hessian().solved()
-        matrix, directions = self.narrow(self.restrict(self.params))
+        matrix, directions = self.reduced(self.restrict(self.params))
         return LowRank(*eigh(matrix), self.frame, self.units, self.size, self.order, directions)
 
     @torch.no_grad()
@@ -102,7 +102,7 @@ class Local(Range):
 def spectrum(task: Task | Batch, params: Tensor) -> "LowRank":
     """Return the spectrum of the Hessian of the training loss at one network, without decay.
 
-    For a mini-batch, ``task`` has its samples alone
+    For a mini-batch, ``task`` has only its samples
     (:func:`netdyn_lib.training.minibatches.batch_task`).
 
     Parameters
@@ -149,17 +149,17 @@ def around(task: Task | Batch, params: Tensor) -> Local:
     if isinstance(network, MLP):
         frame, inputs = batch_frames.frame_of(x)
         function = batch_frames.matrix_of(network, loss, inputs, y)
-        narrow = batch_frames.narrowed_matrix(network, loss, inputs, y)
+        reduced = batch_frames.reduced_matrix(network, loss, inputs, y)
         units = network.shapes[0][0]
-        return Local(function, params, frame, units, network.count, narrow=narrow)
+        return Local(function, params, frame, units, network.count, reduced=reduced)
     if network.count > DENSE:
         raise ValueError(
             f"{network!r}: its Hessian takes memory as their square, and is formed for at most "
             f"{DENSE:,} parameters; an MLP has no such bound"
         )
-    narrow = batch_frames.linear_head_matrix(network, loss, x, y)
+    reduced = batch_frames.linear_head_matrix(network, loss, x, y)
     whole = dense_hessian(lambda p: loss.value(network.forward(p, x), y))
-    return Local(whole, params, params.new_ones(1, 1), 0, network.count, narrow=narrow)
+    return Local(whole, params, params.new_ones(1, 1), 0, network.count, reduced=reduced)
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,7 @@ class LowRank(Range):
     ``values`` λ (m',) ascending; ``vectors`` U (m', m'), orthonormal columns; ``frame`` Q (inputs +
     1, r) of the first layer's ``units``; ``size`` P.  The other P − m' eigenvalues are exactly 0.
     ``order`` (P,), where given, says where an MLP's parameters stand among those of the vectors
-    that come and go.  ``narrowing`` is T (m, m') of :mod:`netdyn_lib.curvature.batch_frames`; where
+    that come and go.  ``subspace`` is T (m, m') of :mod:`netdyn_lib.curvature.batch_frames`; where
     it is None T is the unit matrix, m' = m.
     """
 
@@ -363,22 +363,22 @@ class LowRank(Range):
     units: int
     size: int
     order: Tensor | None = None
-    narrowing: Subspace | None = None
+    subspace: Subspace | None = None
 
     @cached_property
     def basis(self) -> Tensor:
         """T U (m, m'), orthonormal columns: the eigenvectors in the m dimensions of the range."""
-        return self.vectors if self.narrowing is None else self.narrowing.times(self.vectors)
+        return self.vectors if self.subspace is None else self.subspace.times(self.vectors)
 
     def project(self, vectors: Tensor) -> Tensor:
         """Return coefficients Uᵀ Tᵀ Sᵀ v along the eigenvectors: (…, m') of ``vectors`` (…, P)."""
         small = self.restrict(vectors)
-        return (small if self.narrowing is None else self.narrowing.restrict(small)) @ self.vectors
+        return (small if self.subspace is None else self.subspace.restrict(small)) @ self.vectors
 
     def expand(self, coefficients: Tensor) -> Tensor:
         """Return S T U c: vectors (…, P) of ``coefficients`` (…, m') along the eigenvectors."""
         small = coefficients.to(self.vectors) @ self.vectors.T
-        return self.embed(small if self.narrowing is None else self.narrowing.embed(small))
+        return self.embed(small if self.subspace is None else self.subspace.embed(small))
 
     def product(self, vectors: Tensor) -> Tensor:
         """Return H v (…, P) of ``vectors`` (…, P)."""

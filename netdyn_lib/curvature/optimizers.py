@@ -32,6 +32,7 @@ __all__ = [
     "beside_tangent",
     "frame",
     "run",
+    "sharpness",
     "sharpness_along",
     "spectrum",
     "threshold_of",
@@ -107,9 +108,8 @@ def beside_tangent(method: Method, ball: Tensor, record: Record) -> tuple[np.nda
 def sharpness_along(method: Method, start: Tensor, at: Sequence[int]) -> np.ndarray:
     """Return sharpness along training in units of the method's threshold, (T, n); 1 is the edge.
 
-    Of weights ``start`` (n, P), at rising epochs ``at``, for Adam from 1 on.  With weight decay it
-    is the sharpness of H + λ, for Adam that of P^{-1/2} (H + λ) P^{-1/2}.  NaN from where a network
-    has diverged.
+    Of weights ``start`` (n, P), at rising epochs ``at``, for Adam from 1 on; see :func:`sharpness`.
+    NaN from where a network has diverged.
     """
     at = [whole(t, "epoch in at") for t in np.ravel(at).tolist()]
     if at != sorted(set(at)) or not at:
@@ -125,12 +125,15 @@ def sharpness_along(method: Method, start: Tensor, at: Sequence[int]) -> np.ndar
         alive = state.isfinite().all(1)
         if bool(alive.any()):
             there = alive.cpu().numpy()
-            row[there] = _sharpness(method, state[alive]) / threshold[there]
+            row[there] = sharpness(method, state[alive]) / threshold[there]
     return found
 
 
-def _sharpness(method, states):
-    """Return the largest eigenvalue that the method's threshold bounds, (n,)."""
+def sharpness(method: Method, states: Tensor) -> np.ndarray:
+    """Return the sharpness that the method's threshold bounds at ``states`` (n, D): (n,).
+
+    It is the largest eigenvalue of H + λ, for Adam of P^{-1/2} (H + λ) P^{-1/2}.
+    """
     objective, decay = method.task.objective, _decay(method)
     weights = method.weights(states) if isinstance(method, Optimizer) else states
     if not isinstance(method, Adam):

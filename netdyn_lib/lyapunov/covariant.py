@@ -50,7 +50,7 @@ class CovariantVectors:
     """The first k covariant Lyapunov vectors of n trajectories at T steps.
 
     ``times`` (T,) are the steps.  ``vectors`` (T, n, P, k) has v_i(t), of norm 1, in column i;
-    ``frames`` (T, n, P, k) the frames Q(t) of the past alone, and ``states`` (T, n, P) the states:
+    ``frames`` (T, n, P, k) the frames Q(t) of the past, and ``states`` (T, n, P) the states:
     tensors on the processor, and None where there was an observer, whose results ``observed`` (T,
     n, …) then holds.  ``growth`` (T, n, k) is ln|J(t) v_i(t)| per step, from the map itself.
     ``residuals`` (T, n, k) is the covariance defect min over signs of
@@ -316,7 +316,7 @@ class _Sweep:
         return deque(self._forth(state, frame, logs, first, last), maxlen=1)[0][:3]
 
     def _needed(self, time, state, frame, logs, r):
-        # Where no vector is wanted, the way back needs R alone; of the step after one, also Q.
+        # Where no vector is wanted, the way back needs R only; of the step after one, also Q.
         now = time in self._plan.wanted or time == self._plan.last
         before = time - 1 in self._plan.wanted
         return (state if now else None, frame if now or before else None, logs if now else None, r)

@@ -63,7 +63,7 @@ class Fit:
         """Return which curves count as exponential growth, R² > ``r2`` and Λ > ``slope``; (n,)
         bool.
 
-        A rule without a fit (``tangent``) has R² NaN everywhere and is judged by Λ alone.
+        A rule without a fit (``tangent``) has R² NaN everywhere and is kept by Λ only.
         """
         good = self.slope > slope
         return good if np.isnan(self.r2[~np.isnan(self.slope)]).all() else good & (self.r2 > r2)

@@ -120,8 +120,9 @@ class LinearRegime:
     the same in units of the reference's weights, NaN likewise; ``cause`` (R, n),
     one of :data:`CAUSES`:
 
-    * *saturation*: a copy at a smaller radius still agrees at that epoch, and none at a larger one,
-    * *rounding*: a copy at a larger radius still agrees, and none at a smaller one,
+    * *saturation*: a copy at a smaller radius still follows at that epoch, and none at a larger
+      one,
+    * *rounding*: a copy at a larger radius still follows, and none at a smaller one,
     * *undecided*: neither, as between a smaller radius already rounded off and a larger one
       saturated, or both,
     * *never*: they did not part.

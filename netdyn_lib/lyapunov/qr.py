@@ -56,7 +56,7 @@ def random_orthogonal(size: int, count: int | None = None, seed: int = 0) -> Ten
 def start_frame(params: Tensor, frame: int | Tensor | None) -> Tensor:
     """Return Q₀ (n, P, k), orthonormal, for states (n, P).
 
-    ``frame`` is (P, k) or (n, P, k), or k alone for :func:`random_orthogonal`, P by default.
+    ``frame`` is (P, k) or (n, P, k), or k for :func:`random_orthogonal`, P by default.
     """
     n, size = params.shape
     given = frame if isinstance(frame, Tensor) else random_orthogonal(size, frame)

@@ -108,6 +108,12 @@ class Optimizer:
         slope, along = self._gradient.product(params.repeat_interleave(k, 0), flat)
         return slope.view(n, k, size)[:, 0], along.view(n, k, size).transpose(1, 2)
 
+    def _next(self, states, slope, rates):
+        raise NotImplementedError
+
+    def _along(self, states, following, slope, frames, curved, rates):
+        raise NotImplementedError
+
 
 class Momentum(Optimizer):
     """Descent with momentum (the heavy ball), as ``torch.optim.SGD(momentum=μ)``: states (W, u), 2P

@@ -46,10 +46,10 @@ def assert_same(task, params):
     whole, found = both(task, params)
     size, scale = len(whole.values), np.abs(whole.values).max()
     eye, few = torch.eye(size).double(), torch.eye(len(found.values)).double()
-    span = found.narrowing.times(few)  # T
+    span = found.subspace.times(few)  # T
     torch.testing.assert_close(span.T @ span, few, atol=1e-13, rtol=0)
     torch.testing.assert_close(found.basis, span @ found.vectors, atol=1e-13, rtol=0)
-    torch.testing.assert_close(found.narrowing.transposed(eye), span.T, atol=1e-15, rtol=0)
+    torch.testing.assert_close(found.subspace.transposed(eye), span.T, atol=1e-15, rtol=0)
     matrix = batch_hessian.hessian(task, params).matrix
     assert float((matrix - matrix @ span @ span.T).abs().max()) < 1e-14 * scale
     formed = (found.basis * torch.from_numpy(found.values)) @ found.basis.T
@@ -90,12 +90,12 @@ def test_dimensions_of_units_that_are_on_for_few_samples():
     assert on[1] == 0 and on[4] == 5 and 0 < int(on[on > 0].min()) < 5
     found = assert_same(task, params)
     assert len(found.values) == int(on.sum()) + 3 * 6
-    assert found.narrowing.above.tolist() == [0, 2, 3, 4, 5, 6]
-    units = found.narrowing.first // 5
+    assert found.subspace.above.tolist() == [0, 2, 3, 4, 5, 6]
+    units = found.subspace.first // 5
     assert torch.bincount(units, minlength=6).tolist() == on.tolist()
     # nothing but the outputs' biases
     dead = assert_same(task, weights(task, **{f"b{j}": -99 for j in range(6)}))
-    assert len(dead.values) == 3 and len(dead.narrowing.first) == 0
+    assert len(dead.values) == 3 and len(dead.subspace.first) == 0
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
@@ -105,7 +105,7 @@ def test_repeated_and_dependent_samples_are_spanned(loss):
     x = np.stack([few[0], few[1], few[0], few[2], few[1], few[0], 0.3 * few[0] + 0.7 * few[2]])
     task = task_of("relu", loss, x=x)
     found = assert_same(task, weights(task))
-    assert found.narrowing.rank == 3 and len(found.narrowing.first) < 18
+    assert found.subspace.rank == 3 and len(found.subspace.first) < 18
     # one image, eight times
     assert_same(task_of("relu", loss, x=np.repeat(few[:1], 8, 0)), weights(task))
     assert_same(task_of("relu", loss, samples=50), weights(task))  # more samples than inputs
@@ -115,7 +115,7 @@ def test_a_saturated_sigmoid_still_has_weights_above():
     """φ(99) is 1 and its slope exactly 0: weights out of the unit act as a bias does."""
     task = task_of("sigmoid")
     found = assert_same(task, weights(task, b2=99))
-    assert len(found.values) == 25 + 21 and len(found.narrowing.above) == 7
+    assert len(found.values) == 25 + 21 and len(found.subspace.above) == 7
 
 
 def test_few_outputs():
@@ -123,7 +123,7 @@ def test_few_outputs():
         task = task_of(sizes=(8, 3, outputs))
         params = weights(task)
         found = batch_hessian.spectrum(task, params)
-        assert len(found.values) == len(found.narrowing.first) + width * len(found.narrowing.above)
+        assert len(found.values) == len(found.subspace.first) + width * len(found.subspace.above)
         dense = torch.func.hessian(task.objective)(params)
         formed = found.product(torch.eye(found.size).double())
         torch.testing.assert_close(formed, dense, atol=1e-14, rtol=0)
@@ -139,7 +139,7 @@ def test_many_samples_are_narrowed_by_the_same_directions(activation, monkeypatc
     called = []
     inner = batch_frames.one_hidden
     monkeypatch.setattr(batch_frames, "one_hidden", lambda *some: called.append(1) or inner(*some))
-    matrix, found = by_product.narrow(by_product.restrict(params))
+    matrix, found = by_product.reduced(by_product.restrict(params))
     assert not called
     known = found.transposed(found.transposed(by_product.hessian().matrix).T)
     torch.testing.assert_close(known, matrix, atol=1e-15, rtol=0)
@@ -153,8 +153,8 @@ def test_many_samples_are_narrowed_by_the_same_directions(activation, monkeypatc
 def test_other_depths_are_solved_whole(sizes):
     task = task_of("relu", sizes=sizes)
     found = batch_hessian.spectrum(task, weights(task))
-    assert found.narrowing is None and len(found.values) == len(found.basis)
-    assert batch_frames.narrowed_matrix(task.network, task.loss, task.x.T, task.y) is None
+    assert found.subspace is None and len(found.values) == len(found.basis)
+    assert batch_frames.reduced_matrix(task.network, task.loss, task.x.T, task.y) is None
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
@@ -196,7 +196,7 @@ def test_what_is_left_out_does_not_turn_the_eigenvectors(activation):
     directions = torch.from_numpy(np.random.default_rng(1).standard_normal((6, len(params))))
     whole, found = both(task, params)
     assert len(found.values) < len(whole.values)
-    span = found.narrowing.times(torch.eye(len(found.values)).double())
+    span = found.subspace.times(torch.eye(len(found.values)).double())
     changes = local.changes(directions)
     assert float(changes.abs().max()) > 1e-2
     inside = span @ (span.T @ changes @ span) @ span.T

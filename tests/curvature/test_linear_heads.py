@@ -55,8 +55,8 @@ def test_the_spectrum_is_that_of_the_whole_hessian(make, samples, loss):
     found, whole = local.spectrum(), local.hessian()
     count, matrix = len(found.values), whole.matrix
     scale = float(torch.linalg.eigvalsh(matrix).abs().max())
-    assert found.narrowing is not None and count <= task.network.count
-    span = found.narrowing.times(torch.eye(count, dtype=torch.float64))  # T
+    assert found.subspace is not None and count <= task.network.count
+    span = found.subspace.times(torch.eye(count, dtype=torch.float64))  # T
     torch.testing.assert_close(span.T @ span, torch.eye(count).double(), atol=1e-13, rtol=0)
     inside = span @ (span.T @ matrix @ span) @ span.T
     torch.testing.assert_close(inside, matrix, atol=1e-13 * scale, rtol=0)

@@ -138,7 +138,7 @@ def test_momentum_on_a_quadratic(share, mu):
     found = optimizers.spectrum(own, minimum, 800, interval=4, at=(200, 800))
     np.testing.assert_allclose(np.sort(found.exponents(200)[0])[::-1], expected, atol=5e-3)
     np.testing.assert_allclose(found.exponents(200).sum(), own.count * math.log(mu), atol=1e-9)
-    assert optimizers._sharpness(own, own.states(minimum))[0] / own.threshold == pytest.approx(
+    assert optimizers.sharpness(own, own.states(minimum))[0] / own.threshold == pytest.approx(
         share, rel=1e-9
     )
     assert (expected[0] > 0) == (share > 1)
@@ -155,8 +155,8 @@ def test_adam_with_a_preconditioner_that_stands_still(share):
     curved = np.sort(np.linalg.eigvals((hessian / (mean_square.T + 1e-8)).numpy()).real)
     rate = share * (2 + 2 * beta) / (1 - beta) / curved[-1]
     own = optimizers.Adam(task, rate, (beta, 1 - 1e-14))
-    assert optimizers._sharpness(own, state)[0] == pytest.approx(curved[-1], rel=1e-9)
-    assert optimizers._sharpness(own, state)[0] / own.threshold == pytest.approx(share, rel=1e-9)
+    assert optimizers.sharpness(own, state)[0] == pytest.approx(curved[-1], rel=1e-9)
+    assert optimizers.sharpness(own, state)[0] / own.threshold == pytest.approx(share, rel=1e-9)
     expected = roots(1 + beta - rate * (1 - beta) * curved, beta)
     frame = optimizers.frame(own, 2 * own.count)
     frame[2 * own.count :] = 0

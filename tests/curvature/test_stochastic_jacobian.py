@@ -209,5 +209,5 @@ def test_bad_input_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             StochasticDescent(*arguments)
-    with pytest.raises(ValueError, match="3 rates for 2 initial conditions"):
+    with pytest.raises(ValueError, match="3 rates for 2 networks"):
         jacobian.spectrum(StochasticDescent(task, [0.1, 0.2, 0.3], 4), task.initial(2), 1, 2)
