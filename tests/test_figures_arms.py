@@ -112,7 +112,7 @@ def test_ends_against_learning_rates():
 
 def test_contributions_are_points_with_intervals_over_training():
     task = tasks.get("digits-small", samples=80, test_samples=20)
-    by_step = {step: batch_noise.measure(task, task.initial(1)[0], 1e-3, 8, 5) for step in (0, 100)}
+    by_step = {step: batch_noise.measure(task, task.initial(1)[0], 8, 5) for step in (0, 100)}
     (axis,) = figures.contributions(by_step).axes
     heights = [container[0].get_ydata() for container in axis.containers]
     found = by_step[0]

@@ -309,9 +309,9 @@ def run(
     seeds = [whole(s, "seed") for s in minibatches.each(seed, n, "seeds")]
     abandoned: list[bool] = []
 
-    def before():
+    def before(t):
         if abandoned or (stop is not None and stop()):
-            raise Stopped("stopped between two steps of pruned descent")
+            raise Stopped(f"stopped before step {t}")
 
     def one(k):
         # A functional call lends a module its parameters while it lasts, so two threads must not
@@ -477,7 +477,7 @@ class _Walk:
                 for name, value in self._observed(params, gradient, left, found).items():
                     seen[name][row] = value
             if not last:
-                before()
+                before(t)
                 losses[k] = loss
                 velocity = how.momentum * velocity + left if how.momentum else left
                 params = params - rate * velocity

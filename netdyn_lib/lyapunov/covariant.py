@@ -281,18 +281,17 @@ class _Sweep:
                 # the step at which the way back begins
                 self._begun = torch.where(self._diverged < 0, b, self._diverged - 1)
                 if b in plan.wanted:
-                    self._record(b, *path[-1][:3], c, None, lost)
+                    self._record(b, path[-1], c, None, lost)
             while len(path) > 1:
                 after = path.pop()[1]
-                state, frame, logs, r = path[-1]
                 time = a + len(path) - 1
                 # v(t + 1): (n, P, k)
                 ahead = torch.bmm(after, c) if time in plan.wanted else None
-                c, gone = _pull(r, c, generic, time < self._begun)
+                c, gone = _pull(path[-1][3], c, generic, time < self._begun)
                 lost = lost | gone
                 singular[gone.any(1) & (singular < 0)] = time
                 if time in plan.wanted:
-                    self._record(time, state, frame, logs, c, ahead, lost)
+                    self._record(time, path[-1], c, ahead, lost)
         steps = (torch.where(t < 0, t, t * plan.interval) for t in (self._diverged, singular))
         return self._moments, *steps
 
@@ -321,7 +320,8 @@ class _Sweep:
         before = time - 1 in self._plan.wanted
         return (state if now else None, frame if now or before else None, logs if now else None, r)
 
-    def _record(self, time, state, frame, logs, c, ahead, lost):
+    def _record(self, time, held, c, ahead, lost):
+        state, frame, logs, _ = held
         lost = lost | (time + self._plan.margin > self._begun)[:, None]  # (n, k)
         v = torch.bmm(frame, c)
         numbers = self._check(state, v, ahead)

@@ -323,7 +323,7 @@ def test_a_module_runs_as_the_perceptron_does():
 
 
 def test_a_run_can_be_stopped():
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped, match="before step 0"):
         run(Descent(small(), 4), small().initial(2), RATE, 5, stop=lambda: True)
 
 
