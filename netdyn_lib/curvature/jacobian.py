@@ -68,7 +68,7 @@ from . import batch_hessian
 from .batch_hessian import Local, LowRank
 from .closed_form import OneHiddenLayerHessian, suits
 from .hessian import Objective, hessians
-from .pruned_descent import Rule, named, pruned
+from .pruned_descent import Rule, each, named, pruned, unpenalised
 
 # Tangent vectors from which the low-rank Hessian is formed; fewer go by products.  At 5,350
 # parameters and 8 samples it takes as long to form as some 60 products.
@@ -130,7 +130,7 @@ class StochasticDescent:
         seed: int | Sequence[int] = 0,
         momentum: float = 0.0,
     ):
-        minibatches.unpenalised(task)
+        unpenalised(task)
         self.task, self.batch, self.momentum = task, batch, minibatches.momentum(momentum)
         minibatches.per_epoch(len(task.x), batch)
         self._rates = [positive(rate, "rates", "γ") for rate in np.ravel(rates).tolist()]
@@ -154,8 +154,8 @@ class StochasticDescent:
     def __call__(self, states, frames, rows=None):
         index = range(len(states)) if rows is None else rows.index.tolist()
         count = len(states) if rows is None else rows.count
-        rates = minibatches.each(self._rates, count, "rates")
-        seeds = minibatches.each(self._seeds, count, "seeds")
+        rates = each(self._rates, count, "rates")
+        seeds = each(self._seeds, count, "seeds")
         pairs = [self._one(*pair, rates[k], seeds[k]) for *pair, k in zip(states, frames, index)]
         following, images = zip(*pairs)
         return torch.stack(following), torch.stack(images)

@@ -225,7 +225,7 @@ class Descent:
     spectra: bool = True
 
     def __post_init__(self):
-        minibatches.unpenalised(self.task)
+        unpenalised(self.task)
         minibatches.per_epoch(len(self.task.x), self.batch)
         whole(self.onset, "onset"), whole(self.every, "every", 1)
         minibatches.momentum(self.momentum)
@@ -305,8 +305,8 @@ def run(
             f"velocity of shape {tuple(velocity.shape)} for params {tuple(params.shape)}: "
             "must be the same"
         )
-    each = [positive(rate, "rates", "γ") for rate in minibatches.each(rates, n, "rates")]
-    seeds = [whole(s, "seed") for s in minibatches.each(seed, n, "seeds")]
+    gammas = [positive(rate, "rates", "γ") for rate in each(rates, n, "rates")]
+    seeds = [whole(s, "seed") for s in each(seed, n, "seeds")]
     abandoned: list[bool] = []
 
     def before(t):
@@ -318,7 +318,7 @@ def run(
         # share one.
         network = copy.deepcopy(descent.task.network)
         mine = replace(descent, task=replace(descent.task, network=network))
-        walk = _Walk(mine, each[k], seeds[k], start, steps)
+        walk = _Walk(mine, gammas[k], seeds[k], start, steps)
         return walk.follow(params[k], velocity[k], before)
 
     with torch_utils.pool(
@@ -424,6 +424,25 @@ class PrunedSGD(torch.optim.Optimizer):
             p.add_(part, alpha=-rate)
         group["steps"] = t + 1
         return None if loss is None else loss.detach()
+
+
+def unpenalised(task: Task) -> None:
+    """Raise ValueError for a task with weight decay."""
+    if task.weight_decay:
+        raise ValueError(
+            f"weight_decay = {task.weight_decay}: mini-batch descent is of the loss only; "
+            "take a task without"
+        )
+
+
+def each(values, count: int, name: str) -> list:
+    """Return a list of ``count`` numbers: one for all, or one for each network."""
+    found = np.ravel(values).tolist()
+    if len(found) not in (1, count):
+        raise ValueError(
+            f"{len(found)} {name} for {count} networks: give a number for all, or one for each"
+        )
+    return found * count if len(found) == 1 else found
 
 
 def _marks(descent, start, steps):

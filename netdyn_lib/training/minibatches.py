@@ -138,25 +138,6 @@ def momentum(value):
     return float(value)
 
 
-def unpenalised(task):
-    """Raise ValueError for a task with weight decay."""
-    if task.weight_decay:
-        raise ValueError(
-            f"weight_decay = {task.weight_decay}: mini-batch descent is of the loss alone; "
-            "take a task without"
-        )
-
-
-def each(values, count, name):
-    """Return a list of ``count`` numbers: one for all, or one for each network."""
-    found = np.ravel(values).tolist()
-    if len(found) not in (1, count):
-        raise ValueError(
-            f"{len(found)} {name} for {count} networks: give a number for all, or one for each"
-        )
-    return found * count if len(found) == 1 else found
-
-
 def batch_task(task, index):
     """The task of the training samples ``index`` (B,) alone; its loss is that of a mini-batch."""
     return replace(task, split=replace(task.split, x=task.x[index], y=task.y[index]))
@@ -194,7 +175,10 @@ class Reference:
     """
 
     def __init__(self, task, params, rate, batch, steps, seed=0, every=None, stop=None):
-        unpenalised(task)
+        if task.weight_decay:
+            raise ValueError(
+                f"weight_decay = {task.weight_decay}: mini-batch descent is of the loss alone; take a task without"
+            )
         params = floats(params, task.x.device)
         if params.shape != (task.network.count,):
             raise ValueError(
