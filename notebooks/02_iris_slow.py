@@ -372,8 +372,8 @@ lowest = bootstrap_interval(relative.min(axis=0), median, seed=seed)
 swelling = share_interval(relative[-1] > 1)
 
 # %%
-multipliers = hessian.multipliers(task.objective, final[: size.spectra], size.learning_rate)
-untrained = hessian.multipliers(task.objective, start[: size.spectra], size.learning_rate)
+multipliers = 1 - size.learning_rate * hessian.spectra(task.objective, final[: size.spectra])
+untrained = 1 - size.learning_rate * hessian.spectra(task.objective, start[: size.spectra])
 
 
 def neutral_share(multipliers, band):

@@ -25,6 +25,7 @@
 # %%
 import numpy as np
 import pandas as pd
+import torch
 
 from netdyn_lib import lyapunov, torch_utils
 from netdyn_lib.curvature import hessian
@@ -389,9 +390,9 @@ sizes_of.rename(index="{:g}".format, level="radius")
 k = list(found.radii).index(size.radius)
 rounded = found.cause[k] == linear_regime.ROUNDING
 path = gradient_descent.run(edge, start[rounded], size.exponent_epochs, observe=("weights",))
-times = dict(log_growth=linear[:, rounded], epoch=found.epoch[k, rounded], back=40)
+path = torch.as_tensor(path["weights"], device=task.x.device)
 followed, fresh = linear_regime.along_a_fresh_vector(
-    edge.product, path["weights"], **times, seed=seed, device=task.x.device
+    edge.product, path, linear[:, rounded], found.epoch[k, rounded], back=40, seed=seed
 )
 print(f"ln of growth in 40 epochs: {np.median(followed):.2f}; fresh: {np.median(fresh):.1f}")
 
@@ -505,7 +506,7 @@ watched = gradient_descent.run(edge, sharp_start, size.sharp_epochs, observe=obs
 # %%
 sharp = hessian.along(task.objective, watched["weights"], device=task.x.device)
 now = np.searchsorted(pairs, times)  # each epoch, and in the next row the one after it
-scaled = hessian.in_edge_units(sharp[now] + sharp[now + 1], size.learning_rate) / 2
+scaled = (sharp[now] + sharp[now + 1]) / 2 * size.learning_rate / 2
 loss = (watched["loss"][now] + watched["loss"][now + 1]) / 2
 
 # %%

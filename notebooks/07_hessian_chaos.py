@@ -393,7 +393,7 @@ rate, samples = size.learning_rate, size.batch
 descent = sgd_spectra.MiniBatchDescent(task, rate, samples, seed)
 states = descent.states(0, size.times)  # step → parameters of a network
 parts = {
-    step: batch_noise.measure(task, params, rate, samples, size.batches, seed)
+    step: batch_noise.measure(task, params, samples, size.batches, seed)
     for step, params in states.items()
 }
 
@@ -424,7 +424,7 @@ batch_noise.contribution_table(parts)
 # %%
 noise = {
     f"step {step:,}": batch_noise.compare(
-        task, states[step], rate, samples, size.noise_batches, seed, step
+        task, states[step], samples, size.noise_batches, seed, step
     )
     for step in size.noise_times
 }
@@ -451,7 +451,7 @@ little_descent = sgd_spectra.MiniBatchDescent(little, rate, samples, seed)
 stages = little_descent.states(0, size.small_times)
 
 # %% tags=["nbval-ignore-output"]
-batch_noise.along(little, stages, rate, samples, size.noise_batches, seed).round(3)
+batch_noise.along(little, stages, samples, size.noise_batches, seed).round(3)
 
 # %% [markdown]
 # ## Theorem 2.2: can pruned descent still diverge?

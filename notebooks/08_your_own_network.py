@@ -112,7 +112,7 @@ fit = growth_fits.best_fit(record["mean_distance"][:, record.alive])
 answer = growth_fits.summarise(fit, seed=seed)
 
 # %%
-edge = hessian.in_edge_units(hessian.sharpness(task.objective, start), spot.learning_rate)
+edge = hessian.sharpness(task.objective, start) * spot.learning_rate / 2
 advance, last = jacobian.of_descent(plain), size.spectrum_epochs
 spectrum = benettin.spectrum(advance, start[: size.spectra], last, count=size.leading, at=(last,))
 

@@ -137,9 +137,7 @@ def hessian_vector(c):
     expected = each(c.reference.curved, c.params, c.vectors)
     close(
         each(
-            lambda w, v: curvature.hessian_vector_product(c.task.objective, w, v),
-            c.params,
-            c.vectors,
+            lambda w, v: curvature.product_of(c.task.objective, w)[0](w, v)[1], c.params, c.vectors
         ),
         expected,
     )
@@ -218,7 +216,7 @@ def preconditioned(c):
     w, root = method.weights(states)[0], method.preconditioner(states)[0].sqrt()
     dense = each(lambda v: c.reference.curved(w, v), torch.eye(len(w)).double())
     scaled = (dense + dense.T) / 2 / root / root[:, None]
-    close(method.sharpness(states)[0], torch.linalg.eigvalsh(scaled)[-1], 1e-5)
+    close(optimizers.sharpness(method, states)[0], torch.linalg.eigvalsh(scaled)[-1], 1e-5)
 
 
 def in_blocks(c):
@@ -403,6 +401,5 @@ def test_a_derivative_from_outside_is_refused():
     """jvp(vmap(grad)) is silently wrong through layer norm."""
     c = case("layer norm")
     with pytest.raises(ValueError, match="take .product of GradientDescent"):
-        tangent_maps.of_map(gradient_descent.GradientDescent(c.task, RATE).step)(
-            c.params, c.vectors[:, :, None]
-        )
+        product = tangent_maps.by_derivative(gradient_descent.GradientDescent(c.task, RATE).step)
+        tangent_maps.by_product(product)(c.params, c.vectors[:, :, None])

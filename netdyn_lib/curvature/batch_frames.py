@@ -1,53 +1,46 @@
-"""The few dimensions in which the loss of a mini-batch acts, and its Hessian there: M (m, m) of H =
-S M Sᵀ.
+"""The few dimensions in which the loss of a mini-batch acts, and its Hessian there.
 
-What S is, is said in :mod:`netdyn_lib.curvature.batch_hessian`.  It depends on the batch's inputs
-and not on the weights: for any direction v, dH[v] = S dM[Sᵀ v] Sᵀ.  For one hidden layer M is in
-closed form, the blocks as in
-:mod:`netdyn_lib.curvature.closed_form`; for others by automatic differentiation.
+M (m, m) is that of H = S M Sᵀ, S as in :mod:`netdyn_lib.curvature.batch_hessian`.  S depends on the
+batch's inputs and not on the weights: for any direction v, dH[v] = S dM[Sᵀ v] Sᵀ.  For one hidden
+layer M is in closed form, the blocks as in :mod:`netdyn_lib.curvature.closed_form`; for others by
+automatic differentiation.
 
-Directions along which a mini-batch's Hessian is exactly 0, known beforehand and left out: M = T
-M' Tᵀ.
-
-M (m, m) is that of :mod:`netdyn_lib.curvature.batch_frames`, at one point of a perceptron with one
-hidden layer of J units.  In its m dimensions, with R = (r_1, …, r_N) the samples' coordinates, z =
-W₂ ã the outputs and ã = (φ(W r), 1),
+:class:`UnitSubspace` leaves out directions along which M of one hidden layer of J units is exactly
+0, known beforehand: M = T M' Tᵀ.  With R = (r_1, …, r_N) the samples' coordinates, z = W₂ ã the
+outputs and ã = (φ(W r), 1),
 
     M = Σ_b (∂z_b)ᵀ L''_b ∂z_b + Σ_b Σ_c ∂L/∂z_cb ∂²z_cb.
 
-*   Where φ'(w_j r_b) = 0, and φ'' with it, neither term sees r_b in unit j: its block acts in the span of those n_j samples for
-    which the unit is on, min(n_j, r) dimensions instead of r.  The first columns of Q span it, R
-    P_j = Q · (upper triangular) by Householder reflections, P_j the permutation that puts these
-    samples first; samples that depend on each other are spanned as well.
+*   Where φ'(w_j r_b) = 0, and φ'' with it, neither term sees r_b in unit j: its block acts in the
+    span of those n_j samples for which the unit is on, min(n_j, r) dimensions instead of r.  The
+    first columns of Q span it, R P_j = Q · (upper triangular) by Householder reflections, P_j the
+    permutation that puts these samples first; samples that depend on each other are spanned as
+    well.
 *   Where ã_kb = 0 for all b, and φ' too, the weights out of unit k are seen by neither term.
-*   Cross-entropy does not change when the same is added to all outputs: L'' 1 = 0 and Σ_c ∂L/∂z_c = 0, so the
-    weights out of each unit act in the C − 1 dimensions across 1 = (1, …, 1).
+*   Cross-entropy does not change when the same is added to all outputs: L'' 1 = 0 and Σ_c ∂L/∂z_c =
+    0, so the weights out of each unit act in the C − 1 dimensions across 1 = (1, …, 1).
 
 So m' = Σ_j min(n_j, r) + (C − 1)(units that are not dead + 1), and T (m, m') has orthonormal
-columns: a block of Q for each hidden unit, a basis E across 1 for the weights out of each unit. The
-gradient Σ_b (∂z_b)ᵀ ∂L/∂z_b has no part outside them either.
+columns: a block of Q for each hidden unit, a basis E across 1 for the weights out of each unit.
+The gradient Σ_b (∂z_b)ᵀ ∂L/∂z_b has no part outside them either.  T depends on which units are on,
+and on nothing else: it is constant between the kinks of a ReLU.
 
 With L''_b = F_b F_bᵀ the first term is B Bᵀ, B = (Tᵀ (∂z_b)ᵀ F_b)_b of m' rows: one product.  In
 the second, ∂²z_c couples weights into a unit with those out of it, φ'_j r_b at ∂L/∂z_cb; and those
 into it with each other, φ''_j v_cj r_b r_bᵀ.
 
-T depends on which units are on, and on nothing else: it is constant between the kinks of a ReLU.
-
-Spectra of networks that end in a linear layer, from the dimensions below it and the few that a
-batch reaches in it.
-
-The outputs of N samples are z_b = V ã_b: V (C, f + 1) the last layer with its bias as last column,
-ã_b the features of sample b with a 1 appended, functions of the p parameters θ below.  Then
+:class:`HeadSubspace` is for networks that end in a linear layer.  The outputs of N samples are z_b
+= V ã_b: V (C, f + 1) the last layer with its bias as last column, ã_b the features of sample b with
+a 1 appended, functions of the p parameters θ below.  Then
 
     ∂²L/∂V∂V = Σ_b L''_b ⊗ ã_b ã_bᵀ,    L''_b = ∂²L/∂z_b∂z_b,
 
 is known without differentiating twice, and p Hessian–vector products, along each parameter below,
-give all the rest: A = ∂²L/∂θ∂θ and X = ∂²L/∂V∂θ.
-
-The Hessian is 0 beyond θ, the span of E ⊗ Q, and that of the columns of X.  The columns of Q (f +
-1, r) are an orthonormal basis of the span of the ã_b, those of E (C, C') one of all outputs, or of
-those across (1, …, 1) where the loss does not see that (:mod:`netdyn_lib.curvature.batch_frames`).
-With (I − E Eᵀ ⊗ Q Qᵀ) X = R diag(s) Wᵀ, the columns of T = I ⊕ (E ⊗ Q, R) are orthonormal, and
+give all the rest: A = ∂²L/∂θ∂θ and X = ∂²L/∂V∂θ.  The Hessian is 0 beyond θ, the span of E ⊗ Q, and
+that of the columns of X.  The columns of Q (f + 1, r) are an orthonormal basis of the span of the
+ã_b, those of E (C, C') one of all outputs, or of those across (1, …, 1) where the loss does not see
+that.  With (I − E Eᵀ ⊗ Q Qᵀ) X = R diag(s) Wᵀ, the columns of T = I ⊕ (E ⊗ Q, R) are orthonormal,
+and
 
              | A      Bᵀ  W s |
     TᵀHT =   | B      D   0   | ,    B = (E ⊗ Q)ᵀ X,    D = Σ_b Eᵀ L''_b E ⊗ Qᵀ ã_b ã_bᵀ Q,
@@ -57,11 +50,12 @@ of m' ≤ 2p + C'r dimensions.  The gradient, Σ_b ∂L/∂z_b ⊗ ã_b in V, ha
 """
 
 import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from ..tasks import gradients
@@ -73,12 +67,15 @@ _VALUES = 2**24  # intermediate values of a block of samples: 128 MiB
 
 
 class Range:
-    """What acts as S … Sᵀ, with the fields ``frame``, ``units``, ``size`` and ``order`` of
-    :class:`netdyn_lib.curvature.batch_hessian.LowRank`.
-    """
+    """S, with fields as of :class:`netdyn_lib.curvature.batch_hessian.LowRank`."""
 
-    def restrict(self, vectors):
-        """Sᵀ v: (…, m) of ``vectors`` (…, P), in the few dimensions, and of their floating type."""
+    frame: Tensor
+    units: int
+    size: int
+    order: Tensor | None
+
+    def restrict(self, vectors: Tensor) -> Tensor:
+        """Return Sᵀ v: (…, m) of ``vectors`` (…, P), in their floating type."""
         if vectors.shape[-1] != self.size:
             raise ValueError(f"vectors of shape {tuple(vectors.shape)}: expected (…, {self.size})")
         vectors = vectors.to(self.frame)
@@ -88,8 +85,8 @@ class Range:
         first = vectors[..., :end].unflatten(-1, (self.units, len(self.frame))) @ self.frame
         return torch.cat([first.flatten(-2), vectors[..., end:]], -1)
 
-    def embed(self, small):
-        """S c: vectors (…, P) from ``small`` (…, m)."""
+    def embed(self, small: Tensor) -> Tensor:
+        """Return S c: vectors (…, P) from ``small`` (…, m)."""
         end = self.units * self.frame.shape[1]
         first = small[..., :end].unflatten(-1, (self.units, self.frame.shape[1])) @ self.frame.T
         vectors = torch.cat([first.flatten(-2), small[..., end:]], -1)
@@ -98,9 +95,10 @@ class Range:
         return torch.empty_like(vectors).index_copy_(-1, self.order, vectors)
 
 
-def frame_of(x):
-    """Q (d + 1, r) orthonormal, and the samples in its coordinates (r, B): Q times these are ``x``
-    (B, …) with a row of ones below.
+def frame_of(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Q (d + 1, r) orthonormal, and the samples in its coordinates (r, B).
+
+    Q times these are ``x`` (B, …) with a row of ones below.
     """
     samples = with_ones(x.reshape(len(x), -1).T[None])[0]  # (d + 1, B)
     frame, sizes, rows = torch.linalg.svd(samples, full_matrices=False)
@@ -109,10 +107,8 @@ def frame_of(x):
     return frame[:, :rank], sizes[:rank, None] * rows[:rank]
 
 
-def matrix_of(network, loss, inputs, y):
-    """M (m, m) as a function of Sᵀ W (m,), for a perceptron; ``inputs`` (r, B) as from
-    :func:`frame_of`.
-    """
+def matrix_of(network, loss, inputs: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return M (m, m) of a perceptron as a function of Sᵀ W (m,); ``inputs`` (r, B) in Q."""
     shapes = [(network.shapes[0][0], len(inputs)), *network.shapes[1:]]
     small = one_hidden if len(shapes) == 2 else _automatic
 
@@ -126,9 +122,7 @@ def matrix_of(network, loss, inputs, y):
 
 
 def _automatic(network, loss, layers, inputs, y):
-    """M (m, m) of a perceptron of any depth, ``layers`` its matrices, the first (units, r), on
-    ``inputs`` (r, B).
-    """
+    """Return M (m, m) of a perceptron of any depth, ``layers`` its matrices."""
     shapes = [layer.shape for layer in layers]
 
     def objective(small):
@@ -142,18 +136,16 @@ def _automatic(network, loss, layers, inputs, y):
     return torch.func.hessian(objective)(torch.cat([layer.flatten() for layer in layers]))
 
 
-def one_hidden(network, loss, layers, inputs, y):
-    """M (m, m) of a perceptron with one hidden layer, its samples taken in blocks."""
+def one_hidden(network, loss, layers: Sequence[Tensor], inputs: Tensor, y: Tensor) -> Tensor:
+    """Return M (m, m) of a perceptron with one hidden layer, its samples taken in blocks."""
     (units, rank), (classes_, above) = (layer.shape for layer in layers)
     target = loss.encode(y, classes_)
     rows = units**2 + rank**2 + classes_ * above * (units + classes_)
     block = max(1, _VALUES // rows)
     parts = zip(inputs.split(block, 1), target.split(block, 1))
     weight = loss.weight(inputs.shape[1])
-    total = [
-        reduce(torch.add, same)
-        for same in zip(*(_blocks(network, loss, weight, *layers, *part) for part in parts))
-    ]
+    blocks = (_blocks(network, loss, layers, *part) for part in parts)
+    total = [weight * reduce(torch.add, same) for same in zip(*blocks)]
     size = units * rank
     lower = total[0].permute(0, 2, 1, 3).reshape(size, size)
     mixed = total[1].permute(0, 3, 1, 2).reshape(size, -1)
@@ -162,27 +154,27 @@ def one_hidden(network, loss, layers, inputs, y):
     return torch.cat([torch.cat([lower, mixed], 1), torch.cat([mixed.T, upper], 1)])
 
 
-def _blocks(network, loss, weight, below, above, inputs, target):
-    """The three blocks of M, summed over N samples of this ``weight``: (J, K, r, r), (J, C, K + 1,
-    r) and (C, D, K + 1, K + 1).
+def _blocks(network, loss, layers, inputs, target):
+    """Return the blocks of M, sums over N samples without their weight.
+
+    They are (J, K, r, r), (J, C, K + 1, r) and (C, D, K + 1, K + 1).
     """
+    below, above = layers
     pullback, v = network.activation.pullback, above[:, :-1]
     a = network.activation.function(below @ inputs)  # (J, N)
     each = with_ones(a[None])[0]  # (J + 1, N)
     output = above @ each  # (C, N)
-    residual = weight * loss.residual(output[None], target)[0]
+    residual = loss.residual(output[None], target)[0]
     slope = pullback(torch.ones_like(a), a)
     reach = v.T[:, :, None] * slope[:, None]  # ∂output_c/∂(W x̃)_j: (J, C, N)
-    bent = weight * loss.curve(output.expand_as(reach), reach)  # L'' v_j φ'_j
+    bent = loss.curve(output.expand_as(reach), reach)  # L'' v_j φ'_j
     lower = torch.einsum("jcn,kcn->jkn", bent, reach)
     lower.diagonal().add_((network.activation.bend(a) * pullback(v.T @ residual, a)).T)
     mixed = bent[:, :, None] * each  # (J, C, K + 1, N)
     mixed[:, :, :-1].diagonal(dim1=0, dim2=2).add_((slope * residual[:, None]).transpose(1, 2))
     units = torch.eye(len(output), dtype=output.dtype, device=output.device)[:, :, None]
-    # L'': (C, C, N)
-    second = weight * loss.curve(
-        output.expand(len(output), *output.shape), units.expand(-1, -1, output.shape[1])
-    )
+    units = units.expand(-1, -1, output.shape[1])
+    second = loss.curve(output.expand_as(units), units)  # L'': (C, C, N)
     squares = (inputs[:, None] * inputs).flatten(0, 1)  # (r r, N)
     return (
         (lower.flatten(0, 1) @ squares.T).view(len(a), len(a), len(inputs), len(inputs)),
@@ -191,9 +183,31 @@ def _blocks(network, loss, weight, below, above, inputs, target):
     )
 
 
+class Subspace:
+    """T (m, m'), orthonormal columns."""
+
+    def times(self, columns: Tensor) -> Tensor:
+        """Return T X: (m, k) of ``columns`` X (m', k)."""
+        raise NotImplementedError
+
+    def transposed(self, columns: Tensor) -> Tensor:
+        """Return Tᵀ X: (m', k) of ``columns`` X (m, k)."""
+        raise NotImplementedError
+
+    def restrict(self, vectors: Tensor) -> Tensor:
+        """Return Tᵀ v: (…, m') of ``vectors`` (…, m)."""
+        flat = vectors.reshape(-1, vectors.shape[-1])
+        return self.transposed(flat.T).T.view(*vectors.shape[:-1], -1)
+
+    def embed(self, vectors: Tensor) -> Tensor:
+        """Return T c: (…, m) of ``vectors`` (…, m')."""
+        flat = vectors.reshape(-1, vectors.shape[-1])
+        return self.times(flat.T).T.view(*vectors.shape[:-1], -1)
+
+
 @dataclass(frozen=True)
-class Narrowing:
-    """T (m, m'), orthonormal columns.
+class UnitSubspace(Subspace):
+    """T for one hidden layer.
 
     ``frames`` (J, r, r) are the Q of each hidden unit, ``classes`` E (C, C'), each None for the
     unit matrix.  ``first`` are the places that are left of the J r dimensions below the hidden
@@ -201,16 +215,16 @@ class Narrowing:
     are in that order, then by outputs and by units.
     """
 
-    frames: torch.Tensor | None
-    classes: torch.Tensor | None
-    first: torch.Tensor
-    above: torch.Tensor
+    frames: Tensor | None
+    classes: Tensor | None
+    first: Tensor
+    above: Tensor
     units: int
     rank: int
     outputs: int
 
     def times(self, columns):
-        """T X: (m, k) of ``columns`` X (m', k)."""
+        """Return T X."""
         count, wide = len(self.first), columns.shape[1]
         lower = columns.new_zeros(self.units * self.rank, wide).index_copy_(
             0, self.first, columns[:count]
@@ -228,7 +242,7 @@ class Narrowing:
         return torch.cat([lower, upper.view(-1, wide)])
 
     def transposed(self, columns):
-        """Tᵀ X: (m', k) of ``columns`` X (m, k)."""
+        """Return Tᵀ X."""
         end, wide = self.units * self.rank, columns.shape[1]
         lower = columns[:end]
         if self.frames is not None:
@@ -240,22 +254,11 @@ class Narrowing:
             upper = self.classes.T @ upper
         return torch.cat([lower.index_select(0, self.first), upper.view(-1, wide)])
 
-    def restrict(self, vectors):
-        """Tᵀ v: (…, m') of ``vectors`` (…, m)."""
-        return self.transposed(vectors.reshape(-1, vectors.shape[-1]).T).T.view(
-            *vectors.shape[:-1], -1
-        )
 
-    def embed(self, vectors):
-        """T c: (…, m) of ``vectors`` (…, m')."""
-        return self.times(vectors.reshape(-1, vectors.shape[-1]).T).T.view(*vectors.shape[:-1], -1)
+def reduced_matrix(network, loss, inputs: Tensor, y: Tensor) -> Callable | None:
+    """Return M' (m', m') and its :class:`UnitSubspace` as a function of Sᵀ W (m,).
 
-
-def narrowed_matrix(network, loss, inputs, y):
-    """M' (m', m') and its :class:`Narrowing`, as a function of Sᵀ W (m,); ``inputs`` (r, N) as from
-    :func:`netdyn_lib.curvature.batch_frames.frame_of`.
-
-    None for a perceptron that has not one hidden layer: nothing is known of it beforehand.
+    It is None for a perceptron that has not one hidden layer: nothing is known of it beforehand.
     """
     if len(network.shapes) != 2:
         return None
@@ -266,12 +269,12 @@ def narrowed_matrix(network, loss, inputs, y):
             part.view(shape)
             for part, shape in zip(params.split([a * b for a, b in shapes]), shapes)
         )
-        return _narrow(network, loss, below, above, inputs, y)
+        return _reduced(network, loss, below, above, inputs, y)
 
     return function
 
 
-def _narrow(network, loss, below, above, inputs, y):
+def _reduced(network, loss, below, above, inputs, y):
     a = network.activation.function(below @ inputs)  # (J, N)
     each = with_ones(a[None])[0]  # ã: (J + 1, N)
     slope = network.activation.pullback(torch.ones_like(a), a)
@@ -318,9 +321,10 @@ def _narrow(network, loss, below, above, inputs, y):
     return matrix, found
 
 
-def outputs_seen(loss, output):
-    """E, an orthonormal basis across 1 in the space of C outputs, (C, C − 1); None where the loss
-    sees 1, or there is nothing else.
+def outputs_seen(loss, output: Tensor) -> Tensor | None:
+    """Return E, an orthonormal basis across 1 in the space of C outputs, (C, C − 1).
+
+    It is None where the loss sees 1, or there is nothing else.
     """
     return _across_ones(len(output)).to(output) if loss.shifts and len(output) > 1 else None
 
@@ -331,7 +335,7 @@ def _across_ones(count):
 
 
 def _directions(slope, each, inputs, classes, outputs):
-    """The :class:`Narrowing` for φ' ``slope`` (J, N) and ã ``each`` (J + 1, N)."""
+    """Return the :class:`UnitSubspace` for φ' ``slope`` (J, N) and ã ``each`` (J + 1, N)."""
     on, rank = slope != 0, len(inputs)
     counts = on.sum(1)
     alive = (each != 0).any(1)
@@ -343,7 +347,7 @@ def _directions(slope, each, inputs, classes, outputs):
         # Q square.
         order = on.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :rank]
         frames = torch.linalg.qr(inputs.T[order].mT)[0]  # (J, r, r)
-    return Narrowing(
+    return UnitSubspace(
         frames,
         classes,
         kept.flatten().nonzero()[:, 0],
@@ -355,38 +359,27 @@ def _directions(slope, each, inputs, classes, outputs):
 
 
 @dataclass(frozen=True)
-class Reach:
-    """T (m, m') = I ⊕ ``head``, orthonormal columns: ``below`` parameters as they are, and ``head``
-    (q, m' − p) of those of the last layer.
-    """
+class HeadSubspace(Subspace):
+    """T = I ⊕ ``head``: ``below`` parameters as they are, ``head`` (q, m' − p) of the last."""
 
     below: int
-    head: torch.Tensor
+    head: Tensor
 
     def times(self, columns):
-        """T X: (m, k) of ``columns`` X (m', k)."""
+        """Return T X."""
         return torch.cat([columns[: self.below], self.head @ columns[self.below :]])
 
     def transposed(self, columns):
-        """Tᵀ X: (m', k) of ``columns`` X (m, k)."""
+        """Return Tᵀ X."""
         return torch.cat([columns[: self.below], self.head.T @ columns[self.below :]])
 
-    def restrict(self, vectors):
-        """Tᵀ v: (…, m') of ``vectors`` (…, m)."""
-        return torch.cat([vectors[..., : self.below], vectors[..., self.below :] @ self.head], -1)
 
-    def embed(self, vectors):
-        """T c: (…, m) of ``vectors`` (…, m')."""
-        return torch.cat([vectors[..., : self.below], vectors[..., self.below :] @ self.head.T], -1)
+def linear_head_matrix(network, loss, x: Tensor, y: Tensor) -> Callable | None:
+    """Return TᵀHT (m', m') and T, a :class:`HeadSubspace`, as a function of the parameters (P,).
 
-
-def linear_head_matrix(network, loss, x, y):
-    """TᵀHT (m', m') and T, a :class:`Reach`, as a function of the parameters (P,), for the batch
-    ``x`` (N, …), ``y``.
-
-    None for a network that is not a :class:`torch.nn.Sequential` with a plain ``Linear`` layer at
-    its end, whose parameters no other layer shares, and for a loss whose second derivative is not
-    known.
+    It is for the batch ``x`` (N, …), ``y``; None for a network that is not a
+    :class:`torch.nn.Sequential` with a plain ``Linear`` layer at its end, whose parameters no other
+    layer shares, and for a loss whose second derivative is not known.
     """
     last = _head(network) if hasattr(loss, "curve") else None
     if last is None:
@@ -420,7 +413,8 @@ def linear_head_matrix(network, loss, x, y):
             )(units)
         if not bool(rows.isfinite().all() & output.isfinite().all()):
             raise FloatingPointError(
-                "the Hessian is not finite: the loss overflows at these parameters, and there is no spectrum"
+                "the Hessian is not finite: the loss overflows at these parameters, "
+                "and there is no spectrum"
             )
         return _assembled(loss, seen, output, rows, below)
 
@@ -447,7 +441,7 @@ def _assembled(loss, seen, output, rows, below):
     mixed = rows[:, below:].T  # X (q, p)
     lower = reached.T @ mixed  # B
     further, sizes, turned = torch.linalg.svd(mixed - reached @ lower, full_matrices=False)
-    # What rounding alone leaves of X is no direction of it.
+    # What rounding leaves of X is no direction of it.
     left = sizes > torch.linalg.matrix_norm(mixed) * max(mixed.shape) * torch.finfo(sizes.dtype).eps
     further, rest = further[:, left], (sizes[:, None] * turned)[left]  # R, s Wᵀ
     between = torch.cat([lower, rest])
@@ -459,11 +453,11 @@ def _assembled(loss, seen, output, rows, below):
             torch.cat([between, (upper + upper.T) / 2], 1),
         ]
     )
-    return matrix, Reach(below, torch.cat([reached, further], 1))
+    return matrix, HeadSubspace(below, torch.cat([reached, further], 1))
 
 
 def _head(network):
-    """The last layer of a network that is as :func:`matrix_of` needs it; else None."""
+    """Return the last layer of a network that :func:`linear_head_matrix` takes; else None."""
     module = getattr(network, "_module", None)
     if (
         type(module) is not nn.Sequential

@@ -8,35 +8,33 @@ the blocks are (Bishop, Neural Computation 4, 494, 1992, for this architecture):
     ∂²L/∂W_ji ∂V_ck = Σ_n [φ'_j (L''v_j)_c ã_k + δ_jk φ'_j r_c] x̃_i
     ∂²L/∂V_cj ∂V_dk = Σ_n L''_cd ã_j ã_k
 
-Each is one batched product, of one row of samples for each bracket with what stands behind it.
+Each is one batched product, of one row of samples for each bracket with the factors after it.
 """
 
 import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..tasks import gradients
 from ..tasks.losses import HalfSquaredError
 from ..tasks.networks import MLP
+from ..tasks.tasks import Task
 from ..validation import double
-from .hessian import hessians
 
 _VALUES = 2**20  # intermediate values of a chunk of networks, where it is more than one: 8 MiB
 # intermediate values of one network, and products of inputs, of a block of samples: 16 MiB
 _BLOCK = 2**21
 
 
-def suits(task):
-    """Whether :class:`OneHiddenLayerHessian` takes the task: its network is an MLP with one hidden
-    layer.
-    """
+def suits(task: Task) -> bool:
+    """Return whether the network is an MLP with one hidden layer."""
     return isinstance(task.network, MLP) and len(task.network.sizes) == 3
 
 
 class OneHiddenLayerHessian:
-    """Gradient and Hessian of the training loss of stacked perceptrons with one hidden layer, in
-    closed form.
+    """Gradient and Hessian of the training loss of stacked one-hidden-layer perceptrons.
 
     Without weight decay: a penalty (λ/2)‖W‖² adds λW and λI.  A network's
     numbers do not depend on which others are in the stack, but for the last bit
@@ -55,18 +53,13 @@ class OneHiddenLayerHessian:
     task : Task
         With an :class:`~netdyn_lib.tasks.networks.MLP` of three sizes, any
         activation, ``HalfSquaredError`` or ``CrossEntropy``.
-
-    Raises
-    ------
-    ValueError
-        For any other network.
     """
 
-    def __init__(self, task):
+    def __init__(self, task: Task):
         if not suits(task):
             raise ValueError(
-                f"{task.network!r}: the closed-form Hessian is for an MLP of one hidden layer (three sizes); "
-                "take closed_form.dense or products for any other network"
+                f"{task.network!r}: the closed-form Hessian is for an MLP of one hidden layer "
+                "(three sizes); take hessian.hessians or products for any other network"
             )
         double(task, "closed-form Hessians")
         self._network, self._loss = task.network, task.loss
@@ -74,7 +67,7 @@ class OneHiddenLayerHessian:
         self._target = task.loss.encode(task.y, task.network.sizes[2])  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._plain = isinstance(task.loss, HalfSquaredError)  # L'' is the identity
-        inputs, hidden, outputs = len(self._inputs), *task.network.sizes[1:]
+        inputs, (hidden, outputs) = len(self._inputs), task.network.sizes[1:]
         device = task.x.device
         self._pairs = torch.triu_indices(inputs, inputs, device=device)  # of inputs, (2, K)
         self._classes = [(c, d) for c in range(outputs) for d in range(c, outputs)]  # of outputs
@@ -92,16 +85,11 @@ class OneHiddenLayerHessian:
         self._whole = self._shared(self._inputs) if self._block == len(task.x) else None
 
     @torch.no_grad()
-    def __call__(self, params):
-        """∇L and H of each network: (E, P) and (E, P, P), exactly symmetric, for ``params`` (E, P).
+    def __call__(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ∇L (E, P) and H (E, P, P), exactly symmetric, for ``params`` (E, P).
 
         Parameters that are not finite, or overflow, give numbers that are not
         finite, not an error.  The result has no history of differentiation.
-
-        Raises
-        ------
-        ValueError
-            For parameters that are not (E, P).
         """
         size = self._network.count
         if params.dim() != 2 or params.shape[1] != size:
@@ -118,9 +106,7 @@ class OneHiddenLayerHessian:
         return gradient, hessian
 
     def _summed(self, params, room):
-        """Gradients (e, P), and all different entries of the Hessians with a zero behind, (e,
-        entries + 1).
-        """
+        """Return gradients (e, P), and the different entries of the Hessians and a zero (e, M)."""
         total = None
         samples = self._inputs.shape[1]
         for a in range(0, samples, self._block):
@@ -134,16 +120,14 @@ class OneHiddenLayerHessian:
         return [self._weight * part for part in total] if self._weight != 1 else total
 
     def _shared(self, inputs):
-        """x̃_i (N, d + 1), and x̃_i x̃_l, i ≤ l, (N, K), of each sample for ``inputs`` (d + 1, N)."""
-        i, l = self._pairs
+        """Return x̃_i (N, d + 1) and x̃_i x̃_l, i ≤ l, (N, K) of samples ``inputs`` (d + 1, N)."""
+        i, j = self._pairs
         # Samples outermost: the batched products are up to five times as fast as with the
         # transpose.
-        return inputs.T.contiguous(), (inputs[i] * inputs[l]).T.contiguous()
+        return inputs.T.contiguous(), (inputs[i] * inputs[j]).T.contiguous()
 
     def _entries(self, params, inputs, target, shared, room):
-        """As ``_summed``, without the weight, of one block of samples, in the memory of ``room``
-        (rows, e, N).
-        """
+        """Return :meth:`_summed` of a block of samples without weight, in the memory ``room``."""
         activation = self._network.activation
         below, above = self._network.matrices(params)  # (e, J, d + 1), (e, C, J + 1)
         v = above[..., :-1]  # (e, C, J)
@@ -206,7 +190,7 @@ class OneHiddenLayerHessian:
         return [torch.cat([part.flatten(1) for part in parts], 1) for parts in (gradient, entries)]
 
     def _second(self, output):
-        """L'' of each sample, (C, C, e, N), column by column, at ``output`` (e, C, N)."""
+        """Return L'' of each sample, (C, C, e, N), at ``output`` (e, C, N)."""
         # (C, C, 1)
         units = torch.eye(output.shape[1], dtype=output.dtype, device=output.device)[:, :, None]
         return torch.stack(
@@ -215,12 +199,10 @@ class OneHiddenLayerHessian:
 
 
 def _places(inputs, hidden, outputs, plain):
-    """Where each entry of a Hessian (P, P) stands among the different ones of ``_entries``: (P²,)
-    int64.
-    """
+    """Return where each entry of a Hessian (P, P) stands among those of ``_entries``: (P²,)."""
 
     def pair(i, j, size):
-        """Place of (i, j) among the pairs of ``size`` in the order of triu_indices."""
+        """Return the place of (i, j) among the pairs of ``size``, as of triu_indices."""
         i, j = np.minimum(i, j), np.maximum(i, j)
         return i * size - i * (i - 1) // 2 + j - i
 
@@ -241,38 +223,17 @@ def _places(inputs, hidden, outputs, plain):
     return np.block([[lower, mixed], [mixed.T, upper]]).ravel()
 
 
-def dense(task):
-    """Gradient and Hessian of any network's training loss, as :class:`OneHiddenLayerHessian` but
-    automatic.
-
-    A function of ``params`` (E, P) to ∇L (E, P) and H (E, P, P), without weight decay; for small
-    networks, as :func:`netdyn_lib.curvature.hessian.hessians`, and with its errors.
-    """
-    gradient = gradients.of(task)
-
-    def function(params):
-        return gradient(params), hessians(task.objective, params)
-
-    return function
-
-
 @torch.no_grad()
-def kinks(task, params, within=0.0):
-    """How many pre-activations lie at the kink of a ReLU, or ``within`` that distance: (E,) int64,
-    of ``params`` (E, P).
+def kinks(task: Task, params: Tensor, within: float = 0.0) -> Tensor:
+    """Count the pre-activations ``within`` a distance of a ReLU's kink: (E,) for ``params`` (E, P).
 
     Counted over hidden units and samples; 0 for a smooth activation.  There the second
     derivative does not exist, and the Hessians of this module are one-sided.
-
-    Raises
-    ------
-    ValueError
-        For a network that is no MLP with one hidden layer, or ``within`` that is negative or not
-        finite.
     """
     if not suits(task):
         raise ValueError(
-            f"{task.network!r}: pre-activations are counted for an MLP of one hidden layer (three sizes)"
+            f"{task.network!r}: pre-activations are counted for an MLP of one hidden layer "
+            "(three sizes)"
         )
     if not (within >= 0 and math.isfinite(within)):
         raise ValueError(f"within = {within}: a distance must be zero or positive, and finite")

@@ -1,21 +1,21 @@
 """Curvature of the training loss: Hessian products, spectra, sharpness.
 
-Most functions here see an *objective*, any function from a parameter vector
-(P,) to a scalar, such as ``task.objective``.  :class:`TrainingHessian` takes a
-task, and goes through its samples block by block: for training sets whose
-activations do not fit into memory at once.
+Most functions here see an *objective*, any function from a parameter vector (P,) to a scalar, such
+as ``task.objective``.  :class:`TrainingHessian` takes a task, and goes through its samples block by
+block: for training sets whose activations do not fit into memory at once.
 
-Products with the Hessian of one perceptron, its samples taken block by block.
-
-The blocks are those of descent (:mod:`netdyn_lib.training.blocked`): samples with alike zeros
-together, so that most zeros need no product.  What backpropagation leaves at the weights is kept
-for all products there, or made again in each where there is no room for it.
+:class:`BlockedHessian` is for a perceptron on a processor.  Its blocks are those of descent
+(:mod:`netdyn_lib.training.blocked`): samples with alike zeros together, so that most zeros need no
+product.  What backpropagation leaves at the weights is kept for all products there, or made again
+in each where there is no room for it.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.func import grad, jacfwd, vmap
 
 from .. import torch_utils
@@ -23,9 +23,10 @@ from ..tasks import gradients
 from ..tasks.derivatives import checked, forward_over_reverse, twice_differentiable
 from ..tasks.losses import CrossEntropy, HalfSquaredError
 from ..tasks.networks import MLP, ModuleNetwork
+from ..tasks.tasks import Task
 from ..training import blocked
 from ..validation import double, floats, whole
-from . import lanczos as eigen
+from .lanczos import lanczos
 
 #: Samples in a block, at most.
 BLOCK = 8192
@@ -33,11 +34,17 @@ _KEPT = 2**28  # bytes of a network's backpropagation that are kept for its prod
 _DENSE = 400  # parameters up to which a Hessian is formed whole
 # entries of Hessians computed at a time; intermediate values are some hundred times as many
 _VALUES = 100_000
+# sums over blocks that are made side by side; as many on any machine, so that numbers do not depend
+# on its threads
+_LANES = 4
+
+Objective = Callable[[Tensor], Tensor]
 
 
-def product_of(objective, params):
-    """(W, v) ↦ (∇L(W), H(W) v), (P,) each, near ``params`` (P,), and whether ``vmap`` may follow
-    it.
+def product_of(
+    objective: Objective, params: Tensor
+) -> tuple[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], bool]:
+    """Return (W, v) ↦ (∇L(W), H(W) v), (P,) each, near ``params``, and whether ``vmap`` may follow.
 
     Forward over reverse where that is right, else a slower way: that of the task's module for a
     ``task.objective`` (:func:`netdyn_lib.tasks.gradients.ways`), and for any other function one
@@ -58,23 +65,18 @@ def product_of(objective, params):
     return checked(objective, params)
 
 
-def symmetric(ways, network):
-    """ValueError where the gradient of a network is that of no loss: it has no Hessian."""
+def symmetric(ways, network) -> None:
+    """Raise ValueError where the gradient of a network is that of no loss: it has no Hessian."""
     if not ways.symmetric:
         raise ValueError(
-            f"{network!r} has no Hessian, for its gradient is not the derivative of its loss (detach, "
-            "a straight-through estimate, the padding of an embedding): its descent has tangent "
-            "products, GradientDescent.product, and exponents"
+            f"{network!r} has no Hessian, for its gradient is not the derivative of its loss "
+            "(detach, a straight-through estimate, the padding of an embedding): its descent has "
+            "tangent products, GradientDescent.product, and exponents"
         )
 
 
-def hessian_vector_product(objective, params, vector):
-    """H v = ∂/∂s ∇L(W + s v) at s = 0; ``params`` and ``vector`` (P,), result (P,)."""
-    return product_of(objective, params)[0](params, vector)[1]
-
-
-def dense_hessian(objective):
-    """The Hessian (P, P) of a scalar function, as a function of its parameters (P,).
+def dense_hessian(objective: Objective) -> Callable[[Tensor], Tensor]:
+    """Return the Hessian (P, P) of a scalar function, as a function of its parameters (P,).
 
     Forward over reverse, ``jacfwd(grad(…))``.  Not ``torch.func.hessian``, which is
     ``jacfwd(jacrev(…))`` and wrong for ``LayerNorm`` with weights (PyTorch 2.15).
@@ -82,12 +84,10 @@ def dense_hessian(objective):
     return jacfwd(grad(objective))
 
 
-def hessians(objective, params):
-    """Dense Hessians ∂²L/∂w_i∂w_j of stacked networks: (E, P, P), symmetrised, for ``params`` (E,
-    P).
+def hessians(objective: Objective, params: Tensor) -> Tensor:
+    """Return the Hessians ∂²L/∂w_i∂w_j (E, P, P), symmetrised, of networks ``params`` (E, P).
 
-    For small networks: time and memory grow as P².  Raises ValueError for no networks, or single
-    precision.
+    For small networks: time and memory grow as P².
     """
     double(params, "Hessians")
     if params.dim() != 2 or len(params) == 0:
@@ -110,15 +110,8 @@ def hessians(objective, params):
     return (dense + dense.transpose(1, 2)) / 2
 
 
-def spectra(objective, params):
-    """All eigenvalues of the Hessian of each network, ascending: (E, P) array for ``params`` (E,
-    P).
-
-    Raises
-    ------
-    ValueError
-        For parameters that are not finite (a diverged network has no curvature).
-    """
+def spectra(objective: Objective, params: Tensor) -> np.ndarray:
+    """Return all eigenvalues of the Hessian of each network, ascending: (E, P)."""
     if not bool(params.isfinite().all()):
         row = int((~params.isfinite().all(1)).nonzero()[0])
         raise ValueError(
@@ -127,25 +120,26 @@ def spectra(objective, params):
     return torch.linalg.eigvalsh(hessians(objective, params)).cpu().numpy()
 
 
-def sharpness(objective, params, tolerance=1e-6):
-    """Largest algebraic eigenvalue of the Hessian of each network: (E,) array for ``params`` (E,
-    P).
+def sharpness(objective: Objective, params: Tensor, tolerance: float = 1e-6) -> np.ndarray:
+    """Return the largest algebraic eigenvalue of the Hessian of each network (E, P): (E,).
 
-    Up to 400 parameters from the dense spectrum, beyond by Lanczos on
-    Hessian–vector products (:func:`netdyn_lib.curvature.lanczos.lanczos`, relative
-    ``tolerance``).  Raises ValueError for parameters that are not finite, and
-    RuntimeError where Lanczos does not converge.
+    Up to 400 parameters from the dense spectrum, beyond by Lanczos on Hessian–vector products
+    (:func:`netdyn_lib.curvature.lanczos.lanczos`, relative ``tolerance``).
     """
     if params.shape[1] <= _DENSE:
         return spectra(objective, params)[:, -1]
+    double(params, "Hessian products")
+
+    def one(w):
+        product = product_of(objective, w)[0]
+        return largest(lambda v: product(w, v.to(w.device))[1], len(w), tolerance)
+
     with torch_utils.pool(1, alone=params.device.type == "cpu") as pool:
-        return np.array(list(pool.map(lambda p: _largest(objective, p, tolerance), params)))
+        return np.array(list(pool.map(one, params)))
 
 
-def along(objective, weights, device="cpu"):
-    """Sharpness along recorded trajectories: (T, n) for ``weights`` (T, n, P), NaN where a network
-    has diverged.
-    """
+def along(objective: Objective, weights, device="cpu") -> np.ndarray:
+    """Return the sharpness along trajectories ``weights`` (T, n, P): (T, n), NaN once diverged."""
     flat = torch.as_tensor(np.asarray(weights), device=device).flatten(0, 1)
     sharp = np.full(len(flat), np.nan)
     alive = flat.isfinite().all(1)
@@ -154,43 +148,23 @@ def along(objective, weights, device="cpu"):
     return sharp.reshape(np.shape(weights)[:2])
 
 
-def _largest(objective, params, tolerance):
-    double(params, "Hessian products")
-    product = product_of(objective, params)[0]
-    return largest(lambda v: product(params, v.to(params.device))[1], len(params), tolerance)
+def largest(product: Callable[[Tensor], Tensor], size: int, tolerance: float = 1e-6) -> float:
+    """Return the largest eigenvalue of a symmetric matrix by its products v ↦ A v, (P,) to (P,).
 
-
-def largest(product, size, tolerance=1e-6):
-    """Largest eigenvalue of a symmetric matrix known by its products v ↦ A v, (P,) to (P,); a
-    float.
-
-    By Lanczos; raises RuntimeError where it does not converge.
+    Raises RuntimeError where Lanczos does not converge.
     """
-    found = eigen.lanczos(product, size, None, tolerance)
+    found = lanczos(product, size, None, tolerance)
     if not found.converged:
         raise RuntimeError(
-            f"Lanczos did not converge in {found.products} products: λ ≥ {found.value:.6g}, residual {found.residual:.1e}; "
-            "the largest eigenvalues may lie close together: raise tolerance"
+            f"Lanczos did not converge in {found.products} products: λ ≥ {found.value:.6g}, "
+            f"residual {found.residual:.1e}; the largest eigenvalues may lie close together: "
+            "raise tolerance"
         )
     return found.value
 
 
-def multipliers(objective, params, learning_rate):
-    """Eigenvalues 1 − ηλ of the descent map's Jacobian I − ηH at each network: (E, P) array for
-    ``params`` (E, P).
-    """
-    return 1 - learning_rate * spectra(objective, params)
-
-
-def in_edge_units(sharp, learning_rate):
-    """Sharpness in units of 2/η: 1 is the edge of stability."""
-    return np.asarray(sharp) * learning_rate / 2
-
-
-def local_exponents(eigenvalues, learning_rate):
-    """Growth rate per step along each Hessian eigenvector, ln|1 − ηλ| (H, theorem 2.1); −inf where
-    ηλ = 1.
-    """
+def local_exponents(eigenvalues, learning_rate: float) -> np.ndarray:
+    """Return growth rates per step ln|1 − ηλ|, −inf where ηλ = 1 (Herrmann 2022, theorem 2.1)."""
     with np.errstate(divide="ignore"):
         return np.log(np.abs(1 - learning_rate * np.asarray(eigenvalues)))
 
@@ -214,14 +188,9 @@ class TrainingHessian:
         block.
     weight_decay : float, optional
         λ of the penalty (λ/2)‖W‖²; the task's own, or 0, where not given.
-
-    Raises
-    ------
-    ValueError
-        For a block of less than one sample.
     """
 
-    def __init__(self, task, block=BLOCK, weight_decay=None):
+    def __init__(self, task: Task, block: int = BLOCK, weight_decay: float | None = None):
         whole(block, "block", 1, cause="samples")
         double(task, "Hessian products")
         self.size = task.network.count
@@ -241,7 +210,7 @@ class TrainingHessian:
 
     @staticmethod
     def _plain(task, block, perceptron):
-        """Blocks of samples as they come, each with its share of the loss."""
+        """Return blocks of samples as they come, each with its share of the loss."""
         product = _closed_form if perceptron else _automatic
         gradients.ways(task)  # which also sees whether gradients of blocks add up
         whole_weight = task.loss.weight(len(task.x))
@@ -252,12 +221,8 @@ class TrainingHessian:
             blocks.append((whole_weight / task.loss.weight(len(x)), product(part)))
         return blocks
 
-    def at(self, params):
-        """The product v ↦ H(W) v at one network W, ``params`` (P,); (P,) to (P,), on the device of
-        v.
-
-        Raises ValueError for parameters that are not (P,) or not finite.
-        """
+    def at(self, params: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return v ↦ H(W) v at one network W, ``params`` (P,); (P,) to (P,), on the device of v."""
         params = floats(params, self.device)
         if params.shape != (self.size,):
             raise ValueError(
@@ -295,19 +260,15 @@ def _automatic(task):
     return lambda params: lambda v: product(params[None], v[None])[1][0]
 
 
-def operator(task, params, block=BLOCK):
-    """The Hessian of the training loss at one network, as v ↦ Hv; see :class:`TrainingHessian`."""
+def operator(task: Task, params: Tensor, block: int = BLOCK) -> Callable[[Tensor], Tensor]:
+    """Return the Hessian of the training loss at one network as v ↦ Hv."""
     return TrainingHessian(task, block).at(params)
 
 
-# sums over blocks that are made side by side; as many on any machine, so that numbers do not depend
-# on its threads
-_LANES = 4
+def suits(task: Task, block: int) -> bool:
+    """Return whether a task is worth blocks of at most ``block`` samples.
 
-
-def suits(task, block):
-    """Whether a task is worth blocks of at most ``block`` samples: a perceptron on a processor,
-    with more samples than one of them holds.
+    It is for a perceptron on a processor with more samples than one of them holds.
     """
     if (
         not isinstance(task.network, MLP)
@@ -318,14 +279,13 @@ def suits(task, block):
     return len(task.x) > length(task, block)
 
 
-def length(task, block):
-    """Samples in a block: as many as in descent, and at most ``block``."""
+def length(task: Task, block: int) -> int:
+    """Return the samples in a block: as many as in descent, and at most ``block``."""
     return min(block, blocked.size(task, 3 * sum(task.network.sizes[1:])))
 
 
 class BlockedHessian:
-    """The Hessian of the training loss of one perceptron, without weight decay, as products with
-    vectors.
+    """The Hessian of the training loss of one perceptron, without weight decay, as products.
 
     Parameters
     ----------
@@ -338,7 +298,7 @@ class BlockedHessian:
         Whether backpropagation is kept from one product to the next.
     """
 
-    def __init__(self, task, block, keep):
+    def __init__(self, task: Task, block: int, keep: bool):
         double(task, "Hessian products")
         self.network, self.loss, self._keep = task.network, task.loss, keep
         self._weight = task.loss.weight(len(task.x))
@@ -349,9 +309,7 @@ class BlockedHessian:
         ]
 
     def at(self, params):
-        """The product v ↦ H(W) v at ``params`` (P,); (P,) to (P,), without a history of
-        differentiation.
-        """
+        """Return v ↦ H(W) v at ``params`` (P,), without a history of differentiation."""
         params = params.detach()
         layers = _Layers(self.network, params, self._data)
         places = list(zip(self._data.blocks, self._targets))
@@ -388,8 +346,7 @@ class BlockedHessian:
 
 
 class _Layers:
-    """The layers of one vector of parameters (P,): ``weights`` (units, inputs) and ``biases``
-    (units, 1) of each, views of it.
+    """Views of a parameter vector (P,): ``weights`` (units, inputs) and ``biases`` (units, 1).
 
     ``first`` (units, 1 + used inputs) is the first layer as blocks meet it, biases first.  ``into``
     it sums are gathered (one column more, which stays zero, for inputs that are never used) until
@@ -407,7 +364,7 @@ class _Layers:
         )
 
     def met(self, block):
-        """Columns of ``first`` that the samples of a block meet, (units, m)."""
+        """Return the columns of ``first`` that the samples of a block meet, (units, m)."""
         if block.active is None:
             return self.first
         # a third of the time of index_select
@@ -444,10 +401,10 @@ class _Point:
                 self._deltas.append(delta)
 
     def add_product(self, directions, sums):
-        """Add this block's part of H v to ``sums``: the derivative of backpropagation along v
-        (Pearlmutter, Neural Computation 6, 147, 1994).
+        """Add this block's part of H v to ``sums``: the derivative of backpropagation along v.
 
-        As in :class:`netdyn_lib.tasks.gradients.Linearised`: R marks d/ds at W + s v.
+        Pearlmutter, Neural Computation 6, 147, 1994.  As in
+        :class:`netdyn_lib.tasks.gradients.Linearised`: R marks d/ds at W + s v.
         """
         activation, block, weights = self._of.network.activation, self._block, self._weights
         r_pre, r_hidden = torch.mm(directions.met(block), block.x.T), []

@@ -1,9 +1,9 @@
 """The largest algebraic eigenvalue of a symmetric operator, from its products with vectors.
 
-The algorithms here see ``matvec``, a function from a (P,) tensor to a (P,)
-tensor, and know nothing of networks; :mod:`netdyn_lib.curvature.hessian` has the
-operators.  Sharpness is the largest *algebraic* eigenvalue of the Hessian of
-the training loss: early in training a negative one may be larger in magnitude.
+:func:`lanczos` sees ``matvec``, a function from a (P,) tensor to a (P,) tensor, and knows nothing
+of networks; :mod:`netdyn_lib.curvature.hessian` has the operators.  Sharpness is the largest
+*algebraic* eigenvalue of the Hessian of the training loss: early in training a negative one may be
+larger in magnitude.
 
 >>> matrix = torch.diag(torch.tensor([2.0, 1.0, -5.0], dtype=torch.float64))
 >>> round(lanczos(lambda v: matrix @ v, 3).value, 6)
@@ -11,10 +11,12 @@ the training loss: early in training a negative one may be larger in magnitude.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..validation import floats, positive, whole
 
@@ -41,83 +43,22 @@ class Eigenpair:
     """
 
     value: float
-    vector: torch.Tensor
+    vector: Tensor
     residual: float
     products: int
     converged: bool
 
 
-def power_iteration(matvec, start, tolerance=1e-6, most=1000):
-    """Largest algebraic eigenvalue by power iteration (J, appendix C), shifted where that is
-    needed.
+def lanczos(
+    matvec: Callable[[Tensor], Tensor],
+    size: int,
+    start: Tensor | None = None,
+    tolerance: float = 1e-6,
+    most: int = 1000,
+) -> Eigenpair:
+    """Find the largest algebraic eigenvalue by thick-restart Lanczos iteration.
 
-    v ← Hv/|Hv| converges to the eigenvector of the eigenvalue largest in
-    *magnitude*, |λ₂/λ₁|^k close after k products.  Where that eigenvalue is
-    negative it is λ_min, and a second stage iterates on H − λ_min I, whose
-    largest eigenvalue in magnitude is λ_max − λ_min.  Two eigenvalues λ and −λ
-    keep the first stage from converging: the result says so.
-
-    Parameters
-    ----------
-    matvec : callable
-        v ↦ Hv, (P,) to (P,), H symmetric.
-    start : torch.Tensor
-        (P,), not zero; random, or an eigenvector found nearby.  What it
-        is orthogonal to is not found.
-    tolerance : float
-        Converged when |Hv − λv| ≤ tolerance · |λ|, in the second stage
-        tolerance · (λ − λ_min).
-    most : int
-        Products at most, both stages together.
-
-    Returns
-    -------
-    Eigenpair
-        With ``vector`` on the device of ``start``.
-
-    Raises
-    ------
-    ValueError
-        For a start that is zero, not finite or not (P,), a tolerance that is not
-        positive and finite, or ``most`` below 1.
-    FloatingPointError
-        For a product that is not finite.
-
-    >>> matrix = torch.diag(torch.tensor([2.0, 1.0, -5.0], dtype=torch.float64))
-    >>> round(power_iteration(lambda v: matrix @ v, torch.ones(3)).value, 6)
-    2.0
-    """
-    tolerance = positive(tolerance, "tolerance", "the relative residual to reach")
-    most = whole(most, "most", 1, cause="products")
-    start = _direction(start)
-    found = _iterate(matvec, start, 0.0, tolerance, most)
-    left = most - found.products
-    if found.converged and found.value < 0:
-        if not left:
-            return Eigenpair(found.value, found.vector, found.residual, found.products, False)
-        top = _iterate(matvec, start, found.value, tolerance, left)
-        found = Eigenpair(
-            top.value, top.vector, top.residual, found.products + top.products, top.converged
-        )
-    return found
-
-
-def _iterate(matvec, v, shift, tolerance, most):
-    """Power iteration on H − shift I, from a unit vector."""
-    for count in range(1, most + 1):
-        image = _product(matvec, v)  # H v
-        value = float(v @ image)
-        residual = float(torch.linalg.vector_norm(image - value * v))
-        if residual <= tolerance * abs(value - shift) or count == most:
-            break
-        image = image - shift * v
-        v = image / torch.linalg.vector_norm(image)
-    return Eigenpair(value, v, residual, count, residual <= tolerance * abs(value - shift))
-
-
-def lanczos(matvec, size, start=None, tolerance=1e-6, most=1000):
-    """Largest algebraic eigenvalue by thick-restart Lanczos iteration (Wu and Simon, SIAM J. Matrix
-    Anal. Appl. 22, 602, 2000).
+    Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 602, 2000.
 
     In the span of v, Hv, H²v, … the largest Ritz value θ is the largest Rayleigh quotient; its
     vector's residual |Hy − θy| is known without a further product.  Each new direction is made
@@ -145,18 +86,8 @@ def lanczos(matvec, size, start=None, tolerance=1e-6, most=1000):
     most : int
         Products at most.
 
-    Returns
-    -------
-    Eigenpair
-        Where Lanczos does not converge, of the largest Ritz value, and ``converged`` false.
-
-    Raises
-    ------
-    ValueError
-        For a start that is zero, not finite or not (P,), a tolerance that is not
-        positive and finite, or ``size`` or ``most`` below 1.
-    FloatingPointError
-        For a product that is not finite.
+    Where Lanczos does not converge, the result is of the largest Ritz value, and says so.  Raises
+    FloatingPointError for a product that is not finite.
     """
     size, most = whole(size, "size", 1), whole(most, "most", 1, cause="products")
     tolerance = positive(tolerance, "tolerance", "the relative residual to reach")
@@ -169,12 +100,13 @@ def lanczos(matvec, size, start=None, tolerance=1e-6, most=1000):
     for count in range(1, most + 1):
         value, residual = krylov.grow()
         good = residual <= tolerance * abs(value) and count >= least
-        if good or count == most:
-            return Eigenpair(value, krylov.top(), residual, count, good)
+        if good:
+            break
+    return Eigenpair(value, krylov.top(), residual, count, good)
 
 
 class _Krylov:
-    """An orthonormal basis V of the directions tried, with VᵀHV and the direction that comes next."""
+    """An orthonormal basis V of the directions tried, with VᵀHV, and the next direction."""
 
     def __init__(self, matvec, first, random):
         self._matvec, self._random, self.size = matvec, random, len(first)
@@ -185,7 +117,7 @@ class _Krylov:
         self._count = 0  # of vectors that have been multiplied
 
     def grow(self):
-        """Multiply one more vector; the largest Ritz value and its residual."""
+        """Multiply one more vector; return the largest Ritz value and its residual."""
         if self._count == len(self._small) < self.size:
             self._restart()
         k = self._count
@@ -208,12 +140,12 @@ class _Krylov:
         return float(self._values[-1]), beta * abs(float(self._vectors[-1, -1]))
 
     def top(self):
-        """The vector of the largest Ritz value, (P,)."""
+        """Return the vector of the largest Ritz value, (P,)."""
         vector = torch.from_numpy(self._vectors[:, -1]) @ self._basis[: self._count]
         return vector / torch.linalg.vector_norm(vector)
 
     def _cleared(self, vector, count):
-        """Take the part along the first ``count`` vectors out, in place; their coefficients."""
+        """Take out the part along the first ``count`` vectors, in place; return coefficients."""
         basis = self._basis[:count]
         total = 0
         for _ in range(2):  # once leaves what rounding made
@@ -233,16 +165,15 @@ class _Krylov:
         self._count = keep
 
 
-def _direction(start, size=None):
-    """A start as a float64 unit vector."""
+def _direction(start, size):
+    """Return a start as a float64 unit vector."""
     start = floats(start)
-    if start.dim() != 1 or len(start) == 0 or (size is not None and len(start) != size):
-        raise ValueError(
-            f"start has shape {tuple(start.shape)}: expected ({'P' if size is None else size},)"
-        )
     length = float(torch.linalg.vector_norm(start))
-    if not (length > 0 and math.isfinite(length)):
-        raise ValueError(f"start has length {length}: a direction needs a positive and finite one")
+    if start.shape != (size,) or not (length > 0 and math.isfinite(length)):
+        raise ValueError(
+            f"start has shape {tuple(start.shape)} and length {length}: "
+            f"expected ({size},), of positive and finite length"
+        )
     return start / length
 
 

@@ -1,29 +1,32 @@
-"""Sharpness along training: the edge of stability, epoch by epoch (J, appendix C and Fig. 14).
+"""Sharpness along training: the edge of stability, epoch by epoch.
 
-From one epoch to the next the top eigenvector turns little, so a search may
-start from the one before.
+Jiménez-González 2025, appendix C and Fig. 14.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import torch_utils
 from ..tasks.networks import MLP
+from ..tasks.tasks import Task
 from ..torch_utils import Stopped
-from ..training import gradient_descent as engine
+from ..training import gradient_descent
+from ..training.gradient_descent import GradientDescent
 from ..validation import floats
-from . import lanczos as eigen
-from .hessian import BLOCK, TrainingHessian
+from .hessian import TrainingHessian
+from .lanczos import lanczos
 
 
 @dataclass(frozen=True)
 class Track:
     """Sharpness of n networks along training: ``epochs`` (T,), all other arrays (T, n).
 
-    ``values`` is NaN where a network has diverged.  ``products`` counts the
-    Hessian–vector products spent; ``residuals`` |Hv − λv| and ``converged`` are those of
+    ``values`` is NaN where a network has diverged.  ``products`` counts the Hessian–vector products
+    spent; ``residuals`` |Hv − λv| and ``converged`` are those of
     :class:`netdyn_lib.curvature.lanczos.Eigenpair`.
     """
 
@@ -35,66 +38,40 @@ class Track:
 
 
 def track(
-    task,
-    trajectory,
-    method="lanczos",
-    tolerance=1e-6,
-    most=1000,
-    warm=None,
-    block=BLOCK,
-    weight_decay=None,
-    stop=None,
-):
-    """Sharpness along trajectories, epoch by epoch.
+    task: Task,
+    trajectory: Iterable[tuple[int, Tensor]],
+    tolerance: float = 1e-6,
+    weight_decay: float | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Track:
+    """Return the sharpness along trajectories, epoch by epoch, each from one fixed random start.
 
     Parameters
     ----------
     task : Task
-    trajectory : array_like or iterable
-        (T, n, P), or pairs (epoch, (n, P)) as they come; only the present one is held.
-    method : {"lanczos", "power"}
-        ``"power"`` is the paper's (J, appendix C).
-    tolerance, most
-        As for :func:`netdyn_lib.curvature.lanczos.lanczos`, ``most`` for each value.
-    warm : bool, optional
-        Whether each epoch starts from the eigenvector of the one before, or anew from one fixed
-        random vector.  By default power iteration does, which saves it many products, and Lanczos
-        does not: it takes 16 products at least, and few more either way.
-    block, weight_decay
-        As for :class:`TrainingHessian`.
+    trajectory : iterable
+        Pairs (epoch, parameters (n, P)) as they come; only the present one is held.
+    tolerance : float
+        As for :func:`netdyn_lib.curvature.lanczos.lanczos`.
+    weight_decay : float, optional
+        As for :class:`~netdyn_lib.curvature.hessian.TrainingHessian`.
     stop : callable, optional
-        As for :func:`along_descent`.
-
-    Returns
-    -------
-    Track
-
-    Raises
-    ------
-    ValueError
-        For an unknown method, a trajectory of no epoch, or one that is not (T, n, P).
+        Asked before every network; where it returns true, the run ends with
+        :class:`~netdyn_lib.torch_utils.Stopped`.
     """
-    if method not in ("lanczos", "power"):
-        raise ValueError(f"unknown method {method!r}; known: lanczos, power")
-    if hasattr(trajectory, "shape"):
-        if len(trajectory.shape) != 3:
-            raise ValueError(f"trajectory of shape {tuple(trajectory.shape)}: expected (T, n, P)")
-        trajectory = enumerate(trajectory)
-    warm = method == "power" if warm is None else warm
-    hessian_of = TrainingHessian(task, block, weight_decay)
-    cold = torch.from_numpy(np.random.default_rng(0).standard_normal(hessian_of.size))
-    vectors, epochs, rows = {}, [], []
+    hessian_of = TrainingHessian(task, weight_decay=weight_decay)
+    epochs: list[int] = []
+    rows: list[list[tuple]] = []
 
-    def solve(k, params):
+    def solve(params):
         if stop is not None and stop():
-            raise Stopped(
-                f"stopped before the sharpness of network {k}, after {len(rows)} epochs of them"
-            )
-        found = _solve(
-            hessian_of, params, method, vectors.get(k) if warm else None, cold, tolerance, most
-        )
-        if found.vector is not None:
-            vectors[k] = found.vector
+            raise Stopped(f"stopped after the sharpness of {len(rows)} epochs")
+        if not bool(params.isfinite().all()):
+            return np.nan, 0, np.nan, False
+        try:
+            found = lanczos(hessian_of.at(params), hessian_of.size, None, tolerance)
+        except FloatingPointError:  # weights so large that the loss overflows
+            return np.nan, 0, np.nan, False
         return found.value, found.products, found.residual, found.converged
 
     # Each network keeps to one thread: threads that wait for each other cost more than they bring.
@@ -103,63 +80,32 @@ def track(
     alone = hessian_of.device.type == "cpu" and isinstance(task.network, MLP)
     with torch_utils.pool(torch.get_num_threads() if alone else 1, alone) as pool:
         for epoch, params in trajectory:
-            params = floats(params, hessian_of.device)
             epochs.append(epoch)
-            rows.append(list(pool.map(solve, range(len(params)), params)))
+            rows.append(list(pool.map(solve, floats(params, hessian_of.device))))
     if not rows:
         raise ValueError("the trajectory has no epoch")
     values, products, residuals, converged = np.moveaxis(np.array(rows, dtype=float), 2, 0)
     return Track(np.array(epochs), values, products.astype(int), residuals, converged.astype(bool))
 
 
-def _solve(hessian_of, params, method, start, cold, tolerance, most):
-    diverged = eigen.Eigenpair(np.nan, None, np.nan, 0, False)
-    if not bool(params.isfinite().all()):
-        return diverged
-    matvec = hessian_of.at(params)
-    try:
-        if method == "lanczos":
-            return eigen.lanczos(matvec, hessian_of.size, start, tolerance, most)
-        return eigen.power_iteration(matvec, cold if start is None else start, tolerance, most)
-    except FloatingPointError:  # weights so large that the loss overflows
-        return diverged
+def along_descent(
+    descent: GradientDescent,
+    start: Tensor,
+    epochs: int,
+    at: Sequence[int],
+    tolerance: float = 1e-6,
+    stop: Callable[[], bool] | None = None,
+) -> Track:
+    """Return the sharpness while an ensemble (n, P) descends, without storing its trajectory.
 
-
-def along_descent(descent, start, epochs, at, stop=None, **options):
-    """Sharpness while an ensemble descends, without storing its trajectory.
-
-    The weights observed within 100 epochs are held at a time.  The penalty is
-    the descent's own.
-
-    Parameters
-    ----------
-    descent : GradientDescent
-    start : torch.Tensor
-        (n, P).
-    epochs : int
-        Steps taken.
-    at : sequence of int
-        The epochs at which sharpness is wanted.
-    stop : callable, optional
-        Asked before every epoch and every network; where it answers true, all is
-        given up with :class:`~netdyn_lib.torch_utils.Stopped`.
-    options
-        ``method``, ``tolerance``, ``most``, ``warm``, ``block`` of :func:`track`.
-
-    Returns
-    -------
-    Track
-
-    Raises
-    ------
-    ValueError
-        For a start that is not (n, P); as :func:`netdyn_lib.training.gradient_descent.run` and
-        :func:`track`.
+    The weights observed within 100 epochs are held at a time.  ``at`` are the epochs at which
+    sharpness is wanted; the penalty is the descent's own.  ``tolerance`` and ``stop`` are as for
+    :func:`track`.
     """
     if np.ndim(start) != 2:
         raise ValueError(
             f"start has shape {tuple(np.shape(start))}: expected (n, P), references without copies"
         )
-    blocks = engine.stream(descent, start, epochs, observe=("weights",), at=at, stop=stop)
+    blocks = gradient_descent.stream(descent, start, epochs, observe=("weights",), at=at, stop=stop)
     states = (pair for block, _ in blocks for pair in zip(block.epochs, block.values["weights"]))
-    return track(descent.task, states, stop=stop, weight_decay=descent.weight_decay, **options)
+    return track(descent.task, states, tolerance, descent.weight_decay, stop)

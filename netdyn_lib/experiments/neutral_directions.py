@@ -76,14 +76,8 @@ def directions(descent, params, forward, backward, within):
     Directions
     """
     within, forward = bound(within), whole(forward, "forward", 1)
-    found = covariant.vectors(
-        jacobian.of_descent(descent),
-        params,
-        forward,
-        2 * forward,
-        backward=backward,
-        at=(forward, 2 * forward),
-    )
+    advance = jacobian.of_descent(descent)
+    found = covariant.vectors(advance, params, (forward, 2 * forward), backward=backward)
     return of_vectors(found, within)
 
 
@@ -304,10 +298,7 @@ def look(descent, start, epochs, window, count, within):
 
     params = torch.as_tensor(runs.states[blocks - margin, networks], device=start.device)
     advance = jacobian.of_descent(descent)
-    end = turn + block
-    found = covariant.vectors(
-        advance, params, turn, end, backward=turn, at=range(turn, end + 1), checkpoint=end
-    )
+    found = covariant.vectors(advance, params, range(turn, turn + block + 1), backward=turn)
     directions = of_vectors(found, within)
     inner = int(np.prod(task.network.shapes[0]))
     weights, tangency, change, turned = _not_neutral(
@@ -348,7 +339,7 @@ def _half(advance, params, turn):
     """
     half = turn // 2
     later = benettin.spectrum(advance, params, turn - half, 1, at=(turn - half,), progress=False)
-    found = covariant.vectors(advance, later.final, half, half, backward=half, checkpoint=half)
+    found = covariant.vectors(advance, later.final, [half], backward=half)
     return found.vectors[0]
 
 

@@ -3,7 +3,7 @@ own run.
 
 ``plain`` descent I − γH; ``fixed``, pruned descent as theorem 2.2 of Herrmann 2022 has it, I − γPH
 with the projector held fixed, for which no product grows; and ``pruned``, its true derivative, in
-which the projector turns (:mod:`netdyn_lib.curvature.pruning.tangents`).
+which the projector turns (:mod:`netdyn_lib.curvature.jacobian`).
 
 All P directions are taken along, so that ln σ_1 is that of the product and not of a random vector,
 which in so short a time does not turn towards what grows
@@ -20,8 +20,8 @@ import xarray as xr
 
 from .. import torch_utils
 from ..curvature import batch_hessian
-from ..curvature.pruning.rules import named, pruned
-from ..curvature.pruning.tangents import derivative
+from ..curvature.jacobian import pruned_derivative
+from ..curvature.pruned_descent import named, pruned
 from ..tasks import gradients
 from ..training import minibatches
 from ..validation import positive, whole
@@ -44,7 +44,7 @@ def compare(descent, networks, at, rule="chaotic"):
     at : sequence of int
         Steps t, from 1 on.
     rule : str or Rule
-        As for :func:`netdyn_lib.curvature.pruning.tangents.derivative`.
+        As for :func:`netdyn_lib.curvature.jacobian.pruned_derivative`.
 
     Returns
     -------
@@ -107,4 +107,4 @@ def _step(part, params, rate, rule, which):
         keep = torch.from_numpy(~rule.mask(found.values, rate, None) * found.values).to(found.basis)
         return left, (found.basis * keep) @ found.basis.T, local
     units = local.embed(torch.eye(len(found.values)).to(found.basis))  # S: rows (m, P)
-    return left, local.restrict(derivative(local, gradient, units, rate, rule, found)), local
+    return left, local.restrict(pruned_derivative(local, gradient, units, rate, rule, found)), local

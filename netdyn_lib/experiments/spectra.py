@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..curvature import hessian, jacobian, sharpness
+from ..curvature import jacobian, sharpness
 from ..lyapunov import angles, benettin
 from ..results import datasets, provenance
 from ..training.gradient_descent import GradientDescent, run
@@ -65,8 +65,8 @@ def early_and_late(task, late, steps, seed=0):
         advance = jacobian.of_descent(GradientDescent(task, rate))
         start = task.initial(len(states), seed, device=states.device)
         early = benettin.spectrum(advance, start, steps, **settings)
-        after = benettin.spectrum(advance, states, steps, transient=steps, **settings)
-        found[rate] = Stretches(early.exponents(), after.exponents())
+        after = benettin.spectrum(advance, states, 2 * steps, at=(steps, 2 * steps), **settings)
+        found[rate] = Stretches(early.exponents(), after.exponents(steps))
     return found
 
 
@@ -85,8 +85,8 @@ def table(spectra, directions, within):
         flat = np.where(np.abs(found.late) < within, 0.0, found.late)
         tables[rate] = pd.DataFrame(
             {
-                "neutral early": angles.near_zero(found.early, within),
-                "neutral late": angles.near_zero(found.late, within),
+                "neutral early": _near_zero(found.early, within),
+                "neutral late": _near_zero(found.late, within),
                 "largest late": found.late.max(1).round(4),
                 "Kaplan–Yorke": np.round(angles.kaplan_yorke(flat), 1),
                 "weights of the others": known.active_weights.round(1),
@@ -94,6 +94,12 @@ def table(spectra, directions, within):
             }
         )
     return pd.concat(tables, names=["η", "network"])
+
+
+def _near_zero(exponents, within):
+    """Return how many exponents (n, P) are below ``within`` in magnitude, (n,); NaN for overflow."""
+    overflowed = np.isnan(exponents).any(-1)
+    return np.where(overflowed, np.nan, (np.abs(exponents) <= within).sum(-1))
 
 
 def along_training(task, rates, conditions, epochs=60, every=10, seed=0):
@@ -136,7 +142,7 @@ def along_training(task, rates, conditions, epochs=60, every=10, seed=0):
         found = benettin.spectrum(jacobian.of_descent(gd), start, epochs, 3, at=ends)
         exponents.append(np.diff(found.log_growth, axis=0) / every)
         values = sharpness.along_descent(gd, start, epochs, ends, tolerance=1e-4).values
-        sharp.append(hessian.in_edge_units(values, rate))
+        sharp.append(values * rate / 2)
         losses.append(run(gd, start, epochs, ("loss",), at=ends)["loss"])
     variables = {
         "exponent": (("eta", "stretch", "init", "index"), np.array(exponents)),

@@ -162,7 +162,7 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
 def parting(found, radii):
     """Plot when and at what distance copies leave their tangent vectors, and count the causes.
 
-    ``found`` is that of :func:`netdyn_lib.lyapunov.linear_regime.compare`; its copies at ``radii``
+    ``found`` is a :class:`~netdyn_lib.lyapunov.linear_regime.LinearRegime`; its copies at ``radii``
     are plotted one by one, and those at all but the outermost, which only serve as witnesses,
     counted.
     """

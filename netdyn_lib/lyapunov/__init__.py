@@ -1,13 +1,14 @@
-"""Tangent dynamics of a map: how infinitesimal perturbations grow, and in which directions.
+"""Lyapunov exponents and vectors of any differentiable map, and exponents fitted to distances.
 
-``perturbations`` follows single vectors; ``operators`` make the tangent map of any map,
-``benettin`` its Lyapunov exponents by QR, ``singular`` by singular values,
-``covariant`` its covariant Lyapunov vectors by Ginelli's method and ``frozen_future``
-without a future, ``angles`` what lies between them; ``dimensions`` reads a spectrum,
-``stochastic`` makes the maps of mini-batches and of momentum; ``spectra``, ``neutral``,
-``intermittent`` and ``leading`` look at networks with all this.
+:mod:`~netdyn_lib.lyapunov.tangent_maps` makes tangent maps and follows single tangent vectors,
+:mod:`~netdyn_lib.lyapunov.benettin` computes exponents by QR,
+:mod:`~netdyn_lib.lyapunov.singular_values` by singular values,
+:mod:`~netdyn_lib.lyapunov.covariant` covariant vectors, and
+:mod:`~netdyn_lib.lyapunov.angles` the angles between them and the dimension of a spectrum.
+:mod:`~netdyn_lib.lyapunov.growth_fits` fits exponents to distances between perturbed copies, and
+:mod:`~netdyn_lib.lyapunov.linear_regime` finds where such distances leave tangent space.
 """
 
-from .tangent_vectors import Growth, Rows, by_derivative, growth, mean_growth, random_directions
+from .tangent_maps import Growth, Rows, by_derivative, growth, mean_growth, random_directions
 
 __all__ = ["Growth", "Rows", "by_derivative", "growth", "mean_growth", "random_directions"]

@@ -1,22 +1,21 @@
-"""Angles between tangent vectors and between the subspaces they span.
+"""Angles between tangent vectors and the subspaces they span, and the dimension of a spectrum.
 
-A small angle is lost in its cosine: arccos(1 − θ²/2) knows θ to 1e-8 only.
-What is here is accurate to rounding from 0 to π/2.
-
-What spectra of exponents say: dimension, zeros, degeneracies.
+A small angle is lost in its cosine: arccos(1 − θ²/2) knows θ to 1e-8 only.  The functions here are
+accurate to rounding from 0 to π/2.
 """
 
 from itertools import combinations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..validation import floats
 from .qr import orthonormalise
 
 
-def between(vectors):
-    """Angles in radians, 0 … π/2, between all pairs of columns, whatever their signs.
+def between(vectors: Tensor) -> np.ndarray:
+    """Return the angles in radians, 0 … π/2, between all pairs of columns, whatever their signs.
 
     θ = 2 atan2(min |u ± w|, max |u ± w|) for the columns scaled to norm 1
     (Kahan, "How futile are mindless assessments of roundoff", 2006, §12).
@@ -31,31 +30,17 @@ def between(vectors):
     numpy.ndarray
         (…, k, k), symmetric, 0 on the diagonal.  NaN for a vector that is zero or not finite.
 
-    Raises
-    ------
-    ValueError
-        For vectors of less than two axes.
-
     >>> float(between([[1.0, 1.0], [0.0, 1e-9]])[0, 1])
     1e-09
     """
     units = _units(vectors)
     count = units.shape[-1]
-    # rows i
-    return (
-        torch.stack([_angles(units[..., i : i + 1], units) for i in range(count)], -2).cpu().numpy()
-    )
+    rows = [_angles(units[..., i : i + 1], units) for i in range(count)]
+    return torch.stack(rows, -2).cpu().numpy()
 
 
-def pairs(count):
-    """Columns i and j of each pair i < j of ``count`` vectors, counted from 0: two arrays (k(k −
-    1)/2,), as ``numpy.triu_indices``.
-    """
-    return np.triu_indices(count, 1)
-
-
-def labels(count):
-    """Names of the pairs of ``count`` vectors, which are counted from 1.
+def labels(count: int) -> tuple[str, ...]:
+    """Return the names of the pairs of ``count`` vectors, which are counted from 1.
 
     >>> labels(3)
     ('(1,2)', '(1,3)', '(2,3)')
@@ -63,17 +48,15 @@ def labels(count):
     return tuple(f"({i},{j})" for i, j in combinations(range(1, count + 1), 2))
 
 
-def between_pairs(vectors):
-    """The angles of :func:`between` for the pairs i < j, in the order of :func:`pairs`: (…, k(k −
-    1)/2).
-    """
+def between_pairs(vectors: Tensor) -> np.ndarray:
+    """Return the angles of :func:`between` for the pairs i < j, row by row: (…, k(k − 1)/2)."""
     units = _units(vectors)
-    i, j = pairs(units.shape[-1])
+    i, j = np.triu_indices(units.shape[-1], 1)
     return _angles(units[..., i], units[..., j]).cpu().numpy()
 
 
-def between_subspaces(a, b):
-    """Principal angles in radians between the spans of columns, smallest first.
+def between_subspaces(a: Tensor, b: Tensor) -> np.ndarray:
+    """Return the principal angles in radians between the spans of columns, smallest first.
 
     From the cosines where the angle is large and the sines where it is small
     (Knyazev & Argentati, SIAM J. Sci. Comput. 23, 2008, 2002).
@@ -89,11 +72,6 @@ def between_subspaces(a, b):
         (…, min(p, q)); entry 0 is the smallest angle between a vector of one and a vector of the
         other. NaN where columns depend on each other to rounding, or are not finite: their span has
         not as many dimensions.
-
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit each other, or no columns.
     """
     a, b = floats(a), floats(b)
     fit = a.dim() >= 2 and a.shape[:-1] == b.shape[:-1] and 1 <= min(a.shape[-1], b.shape[-1])
@@ -114,6 +92,37 @@ def between_subspaces(a, b):
     angles = torch.where(small, sines.clamp(max=1).arcsin(), cosines.clamp(max=1).arccos())
     angles[~(good & fine)] = torch.nan
     return angles.reshape(*leading, -1).cpu().numpy()
+
+
+def kaplan_yorke(exponents) -> np.ndarray:
+    """Return the Kaplan–Yorke dimension D = j + (λ_1 + … + λ_j)/|λ_{j+1}|.
+
+    j is the most exponents whose sum is not negative.
+
+    Takes (…, P) in any order and returns (…), 0 where all exponents are negative (Kaplan &
+    Yorke, Lecture Notes in Mathematics 730, 204, 1979).  NaN where it is undefined: the sum of
+    all is positive (volumes grow, or exponents are missing), or one is NaN.
+
+    >>> round(float(kaplan_yorke([0.906, 0.0, -14.572])), 4)
+    2.0622
+    """
+    exponents = np.asarray(exponents, float)
+    if exponents.ndim == 0 or exponents.shape[-1] == 0:
+        raise ValueError(
+            f"exponents of shape {exponents.shape}: expected (…, P), at least 1 exponent"
+        )
+    ordered = -np.sort(-exponents, -1)
+    # (…, P + 1)
+    sums = np.concatenate([np.zeros_like(ordered[..., :1]), np.cumsum(ordered, -1)], -1)
+    # Where the sum of all is zero, the formula with j = P − 1 is its limit P.
+    j = np.clip((sums >= 0).sum(-1) - 1, 0, ordered.shape[-1] - 1)[..., None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dimension = j + np.take_along_axis(sums, j, -1) / np.abs(np.take_along_axis(ordered, j, -1))
+    return np.where(
+        sums[..., -1] <= 0,
+        np.where((ordered == 0).all(-1), ordered.shape[-1], dimension[..., 0]),
+        np.nan,
+    )
 
 
 def _units(vectors):
@@ -139,68 +148,3 @@ def _basis(columns):
     least = 2 * columns.shape[-2] * torch.finfo(r.dtype).eps * torch.linalg.vector_norm(r, dim=-2)
     good = (r.diagonal(dim1=-2, dim2=-1) > least).all(-1)
     return torch.where(good[:, None, None], q, 0.0), good
-
-
-def kaplan_yorke(exponents):
-    """Kaplan–Yorke dimension D = j + (λ_1 + … + λ_j)/|λ_{j+1}|, j the most exponents whose sum is
-    not negative.
-
-    Takes (…, P) in any order and returns (…), 0 where all exponents are negative (Kaplan &
-    Yorke, Lecture Notes in Mathematics 730, 204, 1979).  NaN where it is undefined: the sum of
-    all is positive (volumes grow, or exponents are missing), or one is NaN.
-
-    >>> round(float(kaplan_yorke([0.906, 0.0, -14.572])), 4)
-    2.0622
-    """
-    ordered = _descending(exponents)
-    # (…, P + 1)
-    sums = np.concatenate([np.zeros_like(ordered[..., :1]), np.cumsum(ordered, -1)], -1)
-    # Where the sum of all is zero, the formula with j = P − 1 is its limit P.
-    j = np.clip((sums >= 0).sum(-1) - 1, 0, ordered.shape[-1] - 1)[..., None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dimension = j + np.take_along_axis(sums, j, -1) / np.abs(np.take_along_axis(ordered, j, -1))
-    return np.where(
-        sums[..., -1] <= 0,
-        np.where((ordered == 0).all(-1), ordered.shape[-1], dimension[..., 0]),
-        np.nan,
-    )
-
-
-def near_zero(exponents, within):
-    """How many of the exponents (…, P) are 0 to ``within``: (…), as floats, NaN where one of them
-    is NaN.
-    """
-    exponents = np.asarray(exponents, float)
-    return np.where(
-        np.isnan(exponents).any(-1), np.nan, (np.abs(exponents) <= _distance(within)).sum(-1)
-    )
-
-
-def degenerate(exponents, within):
-    """Which neighbours of the exponents (…, P), sorted descending, are no more than ``within``
-    apart: (…, P − 1) bool.
-
-    Their single vectors are undetermined, only the subspace they span is.
-    True too where it is unknown, next to NaN or between two of −inf.
-    """
-    ordered = _descending(exponents)
-    within = _distance(within)
-    with np.errstate(invalid="ignore"):
-        return ~(ordered[..., :-1] - ordered[..., 1:] > within)
-
-
-def _descending(exponents):
-    exponents = np.asarray(exponents, float)
-    if exponents.ndim == 0 or exponents.shape[-1] == 0:
-        raise ValueError(
-            f"exponents of shape {exponents.shape}: expected (…, P), at least 1 exponent"
-        )
-    return -np.sort(-exponents, -1)
-
-
-def _distance(within):
-    if not (within >= 0 and np.isfinite(within)):
-        raise ValueError(
-            f"within = {within}: the distance of two exponents must be at least 0, and finite"
-        )
-    return within

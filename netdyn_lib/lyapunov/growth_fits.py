@@ -21,14 +21,13 @@ import numpy as np
 from ..statistics.intervals import Interval, bootstrap_interval, share_interval
 from ..validation import whole
 
-#: The papers count a fit as exponential growth beyond these (D section 4.1, J).
+#: The papers count a fit as exponential growth beyond these (Danovski 2024, section 4.1;
+#: Jiménez-González 2025).
 R2, SLOPE = 0.9, 0.05
 
 #: The readings of the papers' sentence, name to the options of :func:`exponents`.
-READINGS = {
-    "best_fit(10)": dict(rule="best_fit", min_length=10),
-    "best_fit(20)": dict(rule="best_fit", min_length=20),
-    "best_fit(30)": dict(rule="best_fit", min_length=30),
+READINGS: dict[str, dict] = {
+    **{f"best_fit({n})": dict(rule="best_fit", min_length=n) for n in (10, 20, 30)},
     "ramp": dict(rule="ramp"),
     "printed(best_fit(20))": dict(rule="printed", window="best_fit"),
     "printed(ramp)": dict(rule="printed", window="ramp"),
@@ -60,17 +59,18 @@ class Fit:
     r2: np.ndarray
     reason: np.ndarray
 
-    def kept(self, r2=R2, slope=SLOPE):
-        """Which curves count as exponential growth, R² > ``r2`` and Λ > ``slope``; (n,) bool.
+    def kept(self, r2: float = R2, slope: float = SLOPE) -> np.ndarray:
+        """Return which curves count as exponential growth, R² > ``r2`` and Λ > ``slope``; (n,)
+        bool.
 
-        A rule without a fit (``tangent``) has R² NaN everywhere and is judged by Λ alone.
+        A rule without a fit (``tangent``) has R² NaN everywhere and is kept by Λ only.
         """
         good = self.slope > slope
         return good if np.isnan(self.r2[~np.isnan(self.slope)]).all() else good & (self.r2 > r2)
 
 
 def _curves(values, name):
-    """``values`` as (T, n) floats; ValueError for another shape, or without any."""
+    """Return ``values`` as (T, n) floats; ValueError for another shape, or without any."""
     y = np.asarray(values, dtype=float)
     y = y[:, None] if y.ndim == 1 else y
     if y.ndim != 2 or 0 in y.shape:
@@ -79,7 +79,7 @@ def _curves(values, name):
 
 
 def _reasons(*causes):
-    """The first cause of each curve, (n,); each of ``causes`` is its words and where, (T, n) bool."""
+    """Return the first of ``causes``, pairs of words and where (T, n) bool, of each curve: (n,)."""
     reason = np.full(causes[0][1].shape[1], "", dtype=object)
     for words, bad in causes:
         for k in np.flatnonzero(bad.any(0) & (reason == "")):
@@ -88,7 +88,7 @@ def _reasons(*causes):
 
 
 def _log_distance(distance):
-    """ln d (T, n), and why a curve can have no exponent (n,); ln d of such a curve is NaN."""
+    """Return ln d (T, n), NaN for a curve that can have no exponent, and why it has none (n,)."""
     distance = _curves(distance, "distance")
     if (distance < 0).any():
         t, k = np.argwhere(distance < 0)[0]
@@ -105,14 +105,14 @@ _MET = "distance zero: copies coincide with their reference"
 
 
 def _prefix(y):
-    """Sums over [0, t) for t = 0 … T of y, y² and t·y; each (T + 1, n)."""
+    """Return sums over [0, t) for t = 0 … T of y, y² and t·y; each (T + 1, n)."""
     t = np.arange(len(y))[:, None]
     zero = np.zeros((1, y.shape[1]))
     return [np.concatenate([zero, np.cumsum(v, 0)]) for v in (y, y * y, t * y)]
 
 
-def best_fit(distance, min_length=20):
-    """Of all windows of at least ``min_length`` steps with positive slope, the one of largest R².
+def best_fit(distance, min_length: int = 20) -> Fit:
+    """Fit the window of largest R², of those of ``min_length`` steps or more and positive slope.
 
     Of equal R² (to rounding) the longest is taken, and of these the earliest.
     The papers' sentence with its free length stated.  It takes the steep start
@@ -127,16 +127,6 @@ def best_fit(distance, min_length=20):
         d, (T,) or (T, n).
     min_length : int
         Steps.
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    ValueError
-        For a ``min_length`` that is no whole number from 2 to the steps of the
-        curve, or a negative distance.
 
     >>> t = np.arange(100.0)
     >>> fit = best_fit(1e-8 * np.exp(np.minimum(0.3 * t, 18)))
@@ -181,8 +171,8 @@ def best_fit(distance, min_length=20):
     return Fit(rule, **result, start=start, stop=stop, r2=r2_taken, reason=reason)
 
 
-def ramp(distance):
-    """Least-squares plateau–ramp–plateau; the exponent is the ramp's slope.
+def ramp(distance) -> Fit:
+    """Fit a plateau–ramp–plateau by least squares; the exponent is the ramp's slope.
 
     ln d(t) ≈ c₁ up to epoch a, then a straight line to c₂ at epoch b, then c₂.
     For given (a, b) this is the regression of ln d on
@@ -191,7 +181,7 @@ def ramp(distance):
     is taken.  No length is chosen by hand.  ``r2`` is that of the ramp within
     its own window.
 
-    Parameters, returns and errors as :func:`best_fit`; a curve needs 4 points.
+    Parameters as for :func:`best_fit`; a curve needs 4 points.
 
     >>> t = np.arange(100.0)
     >>> fit = ramp(np.exp(0.25 * np.clip(t, 20, 60)))
@@ -235,8 +225,9 @@ def ramp(distance):
     return Fit("ramp", slope, intercept, start, stop, r2, reason)
 
 
-def printed(distance, fit, between=False):
-    """The exponent as Danovski 2024 and Jimenez 2025 print it (Eq. 3): Λ = ln(d(τ)/d(0))/τ.
+def printed(distance, fit: Fit, between: bool = False) -> Fit:
+    """Return the exponent as Danovski 2024 and Jiménez-González 2025 print it (Eq. 3): Λ =
+    ln(d(τ)/d(0))/τ.
 
     τ is the saturation time, "the window yielding the best exponential fit":
     here the epoch at which the window of ``fit`` ends, the end of a
@@ -256,11 +247,6 @@ def printed(distance, fit, between=False):
     -------
     Fit
         ``start`` 0 or a, ``stop`` τ, the line through d there, ``r2`` that of ``fit``.
-
-    Raises
-    ------
-    ValueError
-        For a negative distance, or a fit of another number of curves.
 
     >>> d = np.exp(0.3 * np.clip(np.arange(100.0), 20, 60))
     >>> round(float(printed(d, best_fit(d)).slope[0]), 6)  # 0.3 × (60 − 20)/60
@@ -289,8 +275,8 @@ def _window_r2(y, slope, intercept, start, stop):
     return r2
 
 
-def fit_in(log_curves, start, stop):
-    """Slopes of given curves in given windows, by ordinary least squares as in :func:`best_fit`.
+def fit_in(log_curves, start, stop) -> np.ndarray:
+    """Return the slopes of curves in given windows, by least squares as in :func:`best_fit`.
 
     So a tangent growth ln|v(t)| is fitted by the same estimator, in the same
     window, as an ε-ball's ln d(t): ``fit_in(mean_growth(growth), fit.start, fit.stop)``.
@@ -307,12 +293,6 @@ def fit_in(log_curves, start, stop):
     numpy.ndarray
         (n,) slopes per epoch, NaN where ``start`` is −1.
 
-    Raises
-    ------
-    ValueError
-        For windows that are not one a curve, empty or outside the curve, or
-        values in a window that are not finite.
-
     >>> fit_in(0.3 * np.arange(100.0), [20], [60]).round(6).tolist()
     [0.3]
     """
@@ -321,28 +301,30 @@ def fit_in(log_curves, start, stop):
     start, stop = np.atleast_1d(start), np.atleast_1d(stop)
     if y.ndim != 2 or start.shape != y.shape[1:] or stop.shape != y.shape[1:]:
         raise ValueError(
-            f"windows {start.shape}, {stop.shape} for curves {y.shape}: expected (n,) twice for (T, n)"
+            f"windows {start.shape}, {stop.shape} for curves {y.shape}: "
+            "expected (n,) twice for (T, n)"
         )
     slopes = np.full(y.shape[1], np.nan)
     for k in np.flatnonzero(start != -1):
         if not 0 <= start[k] < stop[k] < len(y):
             raise ValueError(
-                f"window {start[k]}–{stop[k]} of curve {k}: must lie within 0–{len(y) - 1} and have a length"
+                f"window {start[k]}–{stop[k]} of curve {k}: "
+                f"must lie within 0–{len(y) - 1} and have a length"
             )
         seen = y[start[k] : stop[k] + 1, k]
         if not np.isfinite(seen).all():
             t = start[k] + np.flatnonzero(~np.isfinite(seen))[0]
             raise ValueError(
-                f"curve {k} is not finite at epoch {t} ({y[t, k]}), in its window {start[k]}–{stop[k]}: "
-                "it diverged; give it no window, start −1"
+                f"curve {k} is not finite at epoch {t} ({y[t, k]}), in its window "
+                f"{start[k]}–{stop[k]}: it diverged; give it no window, start −1"
             )
         t = np.arange(len(seen)) - (len(seen) - 1) / 2
         slopes[k] = (t * (seen - seen.mean())).sum() / (t**2).sum()
     return slopes
 
 
-def tangent(log_growth):
-    """The tangent-space finite-time exponent over all epochs: no window, and so no R².
+def tangent(log_growth) -> Fit:
+    """Return the tangent-space finite-time exponent over all epochs: no window, and so no R².
 
     Parameters
     ----------
@@ -354,11 +336,6 @@ def tangent(log_growth):
     -------
     Fit
         Λ = (ln growth at the end)/(T − 1), with ``r2`` NaN.
-
-    Raises
-    ------
-    ValueError
-        For fewer than 2 epochs.
     """
     y = _curves(log_growth, "log_growth")
     if len(y) < 2:
@@ -375,39 +352,24 @@ def tangent(log_growth):
     return Fit("tangent", slope, y[0], start, stop, np.full(len(known), np.nan), reason)
 
 
-def _tangent_norm(norm):
-    y, reason = _log_distance(norm)
-    return replace(tangent(y - y[0]), reason=reason)
-
-
 def _printed(distance, window="best_fit", between=False, **options):
     return printed(distance, exponents(distance, window, **options), between)
 
 
-_RULES = {"best_fit": best_fit, "ramp": ramp, "printed": _printed, "tangent": _tangent_norm}
+_RULES = {"best_fit": best_fit, "ramp": ramp, "printed": _printed}
 
 
-def exponents(distance, rule="best_fit", **options):
-    """Growth windows and exponents by a named rule.
+def exponents(distance, rule: str = "best_fit", **options) -> Fit:
+    """Return growth windows and exponents by a named rule.
 
     Parameters
     ----------
     distance : array_like
-        d(t), (T,) or (T, n).  For ``tangent`` the norm |v(t)| of a
-        tangent vector in its place, whose ln(|v(t)|/|v(0)|) goes to :func:`tangent`.
-    rule : {"best_fit", "ramp", "printed", "tangent"}
+        d(t), (T,) or (T, n).
+    rule : {"best_fit", "ramp", "printed"}
     options
         ``min_length`` of :func:`best_fit`; for :func:`printed` the rule that finds τ as
         ``window``, by default best_fit, its options, and ``between``.
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    ValueError
-        For an unknown rule, and as the rule does.
     """
     if rule not in _RULES:
         raise ValueError(f"unknown window rule {rule!r}; known: {', '.join(_RULES)}")
@@ -418,8 +380,8 @@ def exponents(distance, rule="best_fit", **options):
 class Summary:
     """λ_nMLE and p of an ensemble, with 95% intervals over its initial conditions.
 
-    ``exponent`` is λ_nMLE, the mean over the ``kept`` exponents, as D takes
-    it, with a bootstrap :class:`~netdyn_lib.statistics.intervals.Interval`; ``sd`` is
+    ``exponent`` is λ_nMLE, the mean over the ``kept`` exponents, as Danovski
+    2024 takes it, with a bootstrap :class:`~netdyn_lib.statistics.intervals.Interval`; ``sd`` is
     their standard deviation and ``mean_all`` the mean over all ``count``.
     ``share`` is p with Wilson's interval.  ``window`` is the mean length of the
     kept windows, in epochs.  ``reason`` says why there is no exponent, empty where there is one.
@@ -436,10 +398,10 @@ class Summary:
     reason: str
 
 
-def why(reasons, kept):
-    """Why so few curves are kept, in words: how many, and what speaks against the others.
+def why(reasons, kept) -> str:
+    """Say why so few curves are kept: how many, and what speaks against the others.
 
-    ``reasons`` (n,) are a :class:`Fit`'s, ``kept`` (n,) bool its judgement.
+    ``reasons`` (n,) are a :class:`Fit`'s, ``kept`` (n,) what its method of that name returned.
 
     >>> why(["", "", "no window: no ramp rises"], [True, False, False])
     '1 of 3 kept; others: 1 R² or Λ too low, 1 no window'
@@ -449,8 +411,8 @@ def why(reasons, kept):
     return f"{sum(kept)} of {len(kept)} kept; others: {told or 'none'}"
 
 
-def summarise(fit, r2=R2, slope=SLOPE, seed=0):
-    """λ_nMLE, the mean of Λ over the kept initial conditions, and p, the share kept.
+def summarise(fit: Fit, r2: float = R2, slope: float = SLOPE, seed: int = 0) -> Summary:
+    """Return λ_nMLE, the mean of Λ over the kept initial conditions, and p, the share kept.
 
     With fewer than two curves kept, the exponent, its interval and sd are NaN, and ``reason``
     says why.
@@ -472,23 +434,10 @@ def summarise(fit, r2=R2, slope=SLOPE, seed=0):
     )
 
 
-def multiverse(distance, log_growth=None):
-    """All :data:`READINGS` of the same curves: a dict of name to :class:`Fit`.
+def multiverse(distance, log_growth=None) -> dict[str, Fit]:
+    """Apply all :data:`READINGS` to the same curves: name → :class:`Fit`.
 
     ``log_growth``, where given, adds the ``tangent`` rule over the same epochs.
     """
     fits = {name: exponents(distance, **options) for name, options in READINGS.items()}
     return fits if log_growth is None else fits | {"tangent": tangent(log_growth)}
-
-
-def extremes(summaries):
-    """The summaries of lowest and of highest exponent, of those that have one."""
-    known = sorted((s for s in summaries if s.kept), key=lambda s: s.exponent.estimate)
-    if not known:
-        raise ValueError("no rule kept any initial condition: there is no exponent to compare")
-    return known[0], known[-1]
-
-
-def largest_deviation(values, reference):
-    """Largest |v/reference − 1|; NaN where a value is."""
-    return float(np.abs(np.asarray(values) / reference - 1).max())

@@ -1,4 +1,4 @@
-"""Where an ε-ball leaves tangent space: the epoch, the distance there, and why.
+"""Where perturbed copies leave the linear regime: the epoch, the distance there, and why.
 
 A copy at distance d(t) follows the tangent vector that starts in its direction
 until one of two errors shows.  To lowest order,
@@ -16,26 +16,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .. import lyapunov
 from ..validation import floats, positive, whole
+from .growth_fits import Fit
+from .tangent_maps import TangentMap, growth, random_directions
 
-#: What can part a copy from its tangent vector, and what :class:`Agreement` calls it where none or
-#: both show.
+#: What can part a copy from its tangent vector; *never* and *undecided* where none or both show.
 NEVER, SATURATION, ROUNDING, UNDECIDED = "never", "saturation", "rounding", "undecided"
 #: All of them, in the order of tables.
 CAUSES = (SATURATION, ROUNDING, UNDECIDED, NEVER)
 
 
 def size(s):
-    """Size of the reference's weights in the norm of the distances, Σ_k |w_k|: an observable, (g,)."""
+    """Observe the size of the reference's weights, Σ_k |w_k|, in the norm of distances: (g,)."""
     return s.params[:, 0].abs().sum(-1)
 
 
-size.per = "reference"
+size.per = "reference"  # type: ignore[attr-defined]  # observables carry attributes
 
 
-def log_error(distance, log_growth):
-    """ln(d(t)/d(0)) − ln(|v(t)|/|v(0)|) at every epoch, (T, n).
+def log_error(distance, log_growth) -> np.ndarray:
+    """Return ln(d(t)/d(0)) − ln(|v(t)|/|v(0)|) at every epoch, (T, n).
 
     −∞ where a copy has merged with its reference, d = 0.
 
@@ -46,12 +46,6 @@ def log_error(distance, log_growth):
     log_growth : array_like
         ln(|v(t)|/|v(0)|) of a tangent vector in the copy's direction, (T, n),
         as :func:`~netdyn_lib.lyapunov.mean_growth` gives it.
-
-    Raises
-    ------
-    ValueError
-        For arrays that are not one shape (T, n) with T at least 2 and n at least 1, values that
-        are not finite, a negative distance, or one of zero at epoch 0.
     """
     distance, log_growth = np.asarray(distance, dtype=float), np.asarray(log_growth, dtype=float)
     if (
@@ -61,7 +55,8 @@ def log_error(distance, log_growth):
         or not distance.shape[1]
     ):
         raise ValueError(
-            f"distance {distance.shape} and log_growth {log_growth.shape}: expected (T, n) for both, T at least 2"
+            f"distance {distance.shape} and log_growth {log_growth.shape}: "
+            "expected (T, n) for both, T at least 2"
         )
     for values, name in ((distance, "distance"), (log_growth, "log_growth")):
         _refuse(
@@ -86,9 +81,8 @@ def _refuse(bad, values, name, cause):
         raise ValueError(f"curve {k} of {name} is {values[t, k]} at epoch {t}, {cause}")
 
 
-def parting(distance, log_growth, tolerance=0.1):
-    """First epoch at which growth by ε-ball and by tangent vector differ by more than
-    ``tolerance``.
+def parting(distance, log_growth, tolerance: float = 0.1) -> np.ndarray:
+    """Return the first epoch at which copy and tangent vector differ by more than ``tolerance``.
 
     They differ by the factor exp|ln(d(t)/d(0)) − ln(|v(t)|/|v(0)|)|, and part
     where that is above 1 + ``tolerance``.
@@ -105,11 +99,6 @@ def parting(distance, log_growth, tolerance=0.1):
     numpy.ndarray
         (n,) epochs, NaN where they never part.
 
-    Raises
-    ------
-    ValueError
-        As :func:`log_error`, and for a tolerance that is not positive and finite.
-
     Doubling until the distance is 1, and a vector that goes on doubling:
 
     >>> t = np.arange(40.0)[:, None]
@@ -123,7 +112,7 @@ def parting(distance, log_growth, tolerance=0.1):
 
 
 @dataclass(frozen=True)
-class Agreement:
+class LinearRegime:
     """Where and why copies of n references at R radii left their tangent vectors.
 
     ``radii`` (R,), rising; ``epoch`` (R, n) of the parting, NaN for never;
@@ -131,9 +120,11 @@ class Agreement:
     the same in units of the reference's weights, NaN likewise; ``cause`` (R, n),
     one of :data:`CAUSES`:
 
-    * *saturation*: a copy at a smaller radius still agrees at that epoch, and none at a larger one,
-    * *rounding*: a copy at a larger radius still agrees, and none at a smaller one,
-    * *undecided*: neither, as between a smaller radius already rounded off and a larger one saturated, or both,
+    * *saturation*: a copy at a smaller radius still follows at that epoch, and none at a larger
+      one,
+    * *rounding*: a copy at a larger radius still follows, and none at a smaller one,
+    * *undecided*: neither, as between a smaller radius already rounded off and a larger one
+      saturated, or both,
     * *never*: they did not part.
 
     The smallest radius has no smaller one to convict saturation, nor the largest
@@ -146,28 +137,30 @@ class Agreement:
     relative: np.ndarray
     cause: np.ndarray
 
-    def row(self, radius):
-        """The index of a radius.  Raises ValueError where it was not compared."""
+    def row(self, radius: float) -> int:
+        """Return the index of a radius."""
         found = np.flatnonzero(self.radii == radius)
         if not len(found):
             raise ValueError(
-                f"radius {radius} was not compared; compared are {', '.join(f'{r:g}' for r in self.radii)}"
+                f"radius {radius} was not compared; compared are "
+                + ", ".join(f"{r:g}" for r in self.radii)
             )
         return int(found[0])
 
-    def count(self, radius, cause):
-        """How many copies at a radius have a cause."""
+    def count(self, radius: float, cause: str) -> int:
+        """Return how many copies at a radius have a cause."""
         return int((self.cause[self.row(radius)] == cause).sum())
 
-    def typical(self, radius, cause, what="relative", q=50):
-        """Percentile ``q`` of ``relative``, ``distance`` or ``epoch`` over the copies of a radius
-        and a cause; NaN without any.
+    def typical(self, radius: float, cause: str, what: str = "relative", q: float = 50) -> float:
+        """Return a percentile of ``relative``, ``distance`` or ``epoch`` over copies of one cause.
+
+        NaN where there is none.
         """
         chosen = getattr(self, what)[self.row(radius)][self.cause[self.row(radius)] == cause]
         return float(np.percentile(chosen, q)) if len(chosen) else float("nan")
 
-    def table(self):
-        """Counts by radius (rows) and cause (columns): a pandas DataFrame."""
+    def table(self) -> pd.DataFrame:
+        """Return the counts by radius (rows) and cause (columns)."""
         counts = [[(row == cause).sum() for cause in CAUSES] for row in self.cause]
         return pd.DataFrame(
             counts,
@@ -175,8 +168,8 @@ class Agreement:
             columns=list(CAUSES),
         )
 
-    def in_window(self, fit, radius):
-        """What parts copy and tangent vector before a fitted window ends, (n,): one of
+    def in_window(self, fit: Fit, radius: float) -> np.ndarray:
+        """Return what parts copy and tangent vector before a fitted window ends, (n,): one of
         :data:`CAUSES`.
 
         *never* where the window of the :class:`~netdyn_lib.lyapunov.growth_fits.Fit` of the
@@ -188,8 +181,8 @@ class Agreement:
         return np.where(fit.stop >= self.epoch[k], self.cause[k], NEVER)
 
 
-def compare(by_radius, log_growth, weights, tolerance=0.1):
-    """Where and why ε-balls of several radii part from tangent vectors.
+def compare(by_radius: dict, log_growth, weights, tolerance: float = 0.1) -> LinearRegime:
+    """Find where and why ε-balls of several radii part from tangent vectors.
 
     Parameters
     ----------
@@ -202,16 +195,6 @@ def compare(by_radius, log_growth, weights, tolerance=0.1):
         Size of the reference's weights, (T, n), in the norm of the distance: :func:`size`.
     tolerance : float
         As in :func:`parting`.
-
-    Returns
-    -------
-    Agreement
-
-    Raises
-    ------
-    ValueError
-        As :func:`parting`; for fewer than three radii, ones that are not
-        positive and finite, or sizes that are not positive or not (T, n).
     """
     radii = sorted(positive(r, "radius", "the perturbation radius ε") for r in by_radius)
     if len(radii) < 3:
@@ -223,7 +206,8 @@ def compare(by_radius, log_growth, weights, tolerance=0.1):
     weights = np.asarray(weights, dtype=float)
     if weights.shape != curves[0].shape or not (weights > 0).all():
         raise ValueError(
-            f"weights of shape {weights.shape} for distances {curves[0].shape}: expected the same, all positive"
+            f"weights of shape {weights.shape} for distances {curves[0].shape}: "
+            "expected the same, all positive"
         )
     parted = ~np.isnan(epoch)
     rows, columns = np.nan_to_num(epoch).astype(int), np.arange(epoch.shape[1])
@@ -231,12 +215,15 @@ def compare(by_radius, log_growth, weights, tolerance=0.1):
         [np.where(p, d[t, columns], np.nan) for p, d, t in zip(parted, curves, rows)]
     )
     relative = distance / np.where(parted, weights[rows, columns], 1)
-    return Agreement(np.array(radii), epoch, distance, relative, _causes(epoch))
+    return LinearRegime(np.array(radii), epoch, distance, relative, _causes(epoch))
 
 
-def along_a_fresh_vector(product, weights, log_growth, epoch, back=40, seed=0, device=None):
-    """How the followed tangent vectors grow up to the parting, and how fresh random ones do over
-    the same epochs.
+def along_a_fresh_vector(
+    product: TangentMap, weights, log_growth, epoch, back: int = 40, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the growth of tangent vectors up to the parting, and of fresh random ones there.
+
+    Both are ln of the growth over the same epochs, (n,).
 
     Where a fresh vector grows and the followed one does not, the followed one
     has lost its part along the expanding directions; what rounding puts there grows instead.
@@ -245,51 +232,34 @@ def along_a_fresh_vector(product, weights, log_growth, epoch, back=40, seed=0, d
     ----------
     product : callable
         As in :func:`netdyn_lib.lyapunov.growth`.
-    weights : array_like
-        (T, n, P) of the references at every epoch from 0.
+    weights : array_like or torch.Tensor
+        (T, n, P) of the references at every epoch from 0, where the product computes.
     log_growth : array_like
         (T, n) of the followed vectors.
     epoch : array_like
         (n,) epochs of parting, none NaN.
     back : int
         Epochs before the parting at which the fresh vectors start; epoch 0 where that is later.
-    device : optional
-        Where the product computes; by default where the weights are.
-
-    Returns
-    -------
-    (followed, fresh)
-        ln of the growth, (n,) each.
-
-    Raises
-    ------
-    ValueError
-        For an epoch outside the weights', shapes that do not fit, or no initial condition.
     """
-    weights = floats(weights, device)
+    weights = floats(weights)
     epochs = np.array([whole(e, "epoch", 1, len(weights) - 1) for e in np.ravel(epoch)])
     log_growth = np.asarray(log_growth, dtype=float)
     if weights.shape[:2] != log_growth.shape or log_growth.shape[1:] != epochs.shape:
         raise ValueError(
-            f"weights {tuple(weights.shape)}, log_growth {log_growth.shape}, epochs {epochs.shape}: expected (T, n, P), (T, n), (n,)"
+            f"weights {tuple(weights.shape)}, log_growth {log_growth.shape}, epochs "
+            f"{epochs.shape}: expected (T, n, P), (T, n), (n,)"
         )
     columns = np.arange(len(epochs))
     start = np.maximum(epochs - whole(back, "back", 1), 0)
     states = weights[start, columns]
-    fresh = lyapunov.growth(
-        product,
-        states,
-        lyapunov.random_directions(states, seed=seed),
-        int((epochs - start).max()),
-        order=1,
-    )
-    return log_growth[epochs, columns] - log_growth[start, columns], fresh.log_norm[
-        epochs - start, columns, 0
-    ]
+    directions = random_directions(states, seed=seed)
+    fresh = growth(product, states, directions, int((epochs - start).max()), order=1)
+    followed = log_growth[epochs, columns] - log_growth[start, columns]
+    return followed, fresh.log_norm[epochs - start, columns, 0]
 
 
 def _causes(epoch):
-    """Causes (R, n) from the epochs of parting (R, n), NaN for never, the radii rising."""
+    """Return causes (R, n) from the epochs of parting (R, n), NaN for never, the radii rising."""
     until = np.where(np.isnan(epoch), np.inf, epoch)
     cause = np.full(epoch.shape, UNDECIDED, dtype="U10")
     for k, here in enumerate(until):

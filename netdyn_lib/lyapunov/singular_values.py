@@ -1,160 +1,227 @@
 """Finite-time Lyapunov exponents by singular values, which no start frame enters.
 
-The product M = J(t − 1) … J(0) stretches a unit sphere into an ellipsoid with half-axes
-σ_i, and ln σ_i/t are its finite-time exponents.  In double precision M itself holds
-no more than 16 orders of magnitude of them.  Here it is kept as
+The product M = J(t − 1) … J(0) stretches a unit sphere into an ellipsoid with half-axes σ_i, and
+ln σ_i/t are its finite-time exponents.  In double precision M itself holds no more than 16 orders
+of magnitude of them.  :class:`Product` keeps it as
 
     M = Q diag(2^m) T,
 
-Q orthogonal, m whole numbers, T well conditioned with rows of norm 1/2 … 1: the
-stratification of quantum Monte Carlo (Loh et al., Phys. Rev. B 41, 9301, 1990; with columns
-sorted before the QR, Tomas et al., IPDPS 2012, 308).  One-sided Jacobi rotations
-then find every σ, the smallest too, to high relative accuracy (Demmel & Veselić,
-SIAM J. Matrix Anal. Appl. 13, 1204, 1992).  On rows with their own powers of
-two they know no overflow: the spread of the σ has no bound.
+Q orthogonal, m whole numbers, T well conditioned with rows of norm 1/2 … 1: the stratification of
+quantum Monte Carlo (Loh et al., Phys. Rev. B 41, 9301, 1990; with columns sorted before the QR,
+Tomas et al., IPDPS 2012, 308).  One-sided Jacobi rotations then find every σ, the smallest too, to
+high relative accuracy (Demmel & Veselić, SIAM J. Matrix Anal. Appl. 13, 1204, 1992).  On rows with
+their own powers of two they know no overflow: the spread of the σ has no bound.
 
-What is found belongs to Jacobians that differ from the given ones in the last bits
-of their norm.  Where each J has a condition number far below 1e16, and directions keep
-their order of growth, that changes every ln σ by some cond(J) · 1e-16 per step.  Where directions
-change places, a product may be so sensitive that no arithmetic in double precision finds it.
+What is found belongs to Jacobians that differ from the given ones in the last bits of their norm.
+Where each J has a condition number far below 1e16, and directions keep their order of growth, that
+changes every ln σ by some cond(J) · 1e-16 per step.  Where directions change places, a product may
+be so sensitive that no arithmetic in double precision finds it.
 
-Leading eigenpairs of a symmetric operator that has no negative eigenvalue, by block Krylov
-methods, with bounds on their error.
-
-Rayleigh and Ritz with all of V, AV, A²V … (Saad, Numerical Methods for Large Eigenvalue Problems,
-ch. 6).  For A = YᵀY of a tangent product these are singular values and initial directions.  Where
-its eigenvalues are all near 1, subspace iteration moves by next to nothing and seems converged; a
-Krylov space is that of any A − c too.
+:func:`leading` finds the few largest σ of a large map, with bounds on their error, by block Krylov
+methods: Rayleigh and Ritz with all of V, AV, A²V … for A = MᵀM (Saad, Numerical Methods for Large
+Eigenvalue Problems, ch. 6).  Where the eigenvalues of A are all near 1, subspace iteration moves by
+next to nothing and seems converged; a Krylov space is that of any A − c too.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..validation import whole
-from .benettin import over_time
-from .qr import chunked, orthonormalise, random_orthogonal, states, timetable
+from ..validation import positive, whole
+from .qr import Walk, chunked, orthonormalise, random_orthogonal, shown, states, timetable
+from .tangent_maps import TangentMap
+
+#: Vectors taken along together: for tangent products as long as one takes, or two.
+BLOCK = 8
 
 _SWEEPS = 60  # seven are usual
 
 
 @dataclass(frozen=True)
 class SingularGrowth:
-    """Singular values of the tangent maps of n trajectories over T stretches of time from the
-    start.
+    """Singular values of the tangent maps of n trajectories over T stretches from the start.
 
-    ``times`` (T,) are steps; ``log_singular`` (T, n, P) is ln σ_i, descending.
-    ``directions`` (n, P, P), where asked for, holds in column i the direction at the
-    start that σ_i(times[−1]) stretches, orthonormal.  ``final`` (n, P) are the states
-    after the last step; ``diverged_at`` (n,) the first step with a state or a tangent
-    vector that is not finite, −1 for never: ln σ is NaN from there on, and so are
-    directions.  A singular tangent map has ln σ = −inf for what it lost; one that is
-    singular only up to rounding has σ near 1e-16 instead.
+    ``times`` (T,) are steps; ``log_singular`` (T, n, P) is ln σ_i, descending; ``final`` (n, P) are
+    the states after the last step; ``diverged_at`` (n,) the first step with a state or a tangent
+    vector that is not finite, −1 for never: ln σ is NaN from there on.  A singular tangent map has
+    ln σ = −inf for what it lost; one that is singular only up to rounding has σ near 1e-16 instead.
     """
 
     times: np.ndarray
     log_singular: np.ndarray
-    directions: torch.Tensor | None
-    final: torch.Tensor
+    final: Tensor
     diverged_at: np.ndarray
 
-    def exponents(self, dt=1.0):
-        """Finite-time exponents ln σ_i/(t dt) for each t > 0, (T', n, P), ``dt`` the time of a
-        step; ValueError for dt not positive.
-        """
-        return over_time(self.times, self.log_singular, dt)
+    def exponents(self, dt: float = 1.0) -> np.ndarray:
+        """Return ln σ_i/(t dt) for each t > 0, (T', n, P); ``dt`` is the time of a step."""
+        later = self.times > 0
+        time = self.times[later] * positive(dt, "dt", "the time of a step")
+        return self.log_singular[later] / time[:, None, None]
 
 
 def singular_exponents(
-    advance,
-    params,
-    steps,
-    at=None,
-    interval=1,
-    directions=False,
-    progress=None,
-    stop=None,
-    chunk=None,
-):
-    """Logarithms of all singular values of J(t − 1) … J(0) along trajectories.
+    advance: TangentMap,
+    params: Tensor,
+    steps: int,
+    at: Sequence[int] | None = None,
+    *,
+    interval: int = 1,
+    progress: bool | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> SingularGrowth:
+    """Return the logarithms of all singular values of J(t − 1) … J(0) along trajectories.
 
     Parameters
     ----------
-    advance : callable
+    advance, params, steps, progress, stop
         As for :func:`~netdyn_lib.lyapunov.benettin.spectrum`.
-    params : torch.Tensor
-        (n, P) initial conditions.
-    steps : int
-        Steps taken.
     at : sequence of int, optional
-        Steps t at which singular values are computed, from 0 to ``steps``; by
-        default the last.  Each costs as much as some tens of QR decompositions.
+        Steps t at which to compute singular values, from 0 to ``steps``; by default the last.  Each
+        costs as much as some tens of QR decompositions.
     interval : int
-        Steps between QR decompositions.  More than 1 is accurate as long as the
-        product of so many J is well conditioned.
-    directions : bool
-        Whether to return the right singular vectors of the last step in ``at``.
-    progress, stop, chunk
-        As for :func:`~netdyn_lib.lyapunov.benettin.spectrum`.
-
-    Returns
-    -------
-    SingularGrowth
-
-    Raises
-    ------
-    ValueError
-        For no initial conditions, or numbers of steps that are none.
-    RuntimeError
-        Where Jacobi's rotations do not converge.
+        Steps between QR decompositions.  More than 1 is accurate as long as the product of so many
+        J is well conditioned.
     """
     params, steps = states(params), whole(steps, "steps")
     marks, kept = timetable(steps, whole(interval, "interval", 1), [steps] if at is None else at)
-    n, size = params.shape
+    size = params.shape[1]
 
-    def follow(walk, part):
-        q = torch.eye(size, dtype=params.dtype, device=params.device).expand(
-            len(walk.params), size, size
-        )
+    def follow(step, part):
+        walk = Walk(step, params[part])
+        q = torch.eye(size).to(params).expand(len(walk.params), size, size)
         product = Product(torch.zeros_like(walk.params), q)
-        logs, vectors = [], None
-        nan = np.full(len(q), -1)
+        logs, nan = [], np.full(len(q), -1)
         for mark in [*([0] if kept[0] == 0 else []), *marks]:
             if mark:
                 q = product.multiply(walk.to(mark, q))
-                bad = q[:, 0, 0].isnan().cpu().numpy()
-                nan = np.where((nan < 0) & bad, mark, nan)
+                nan = np.where((nan < 0) & q[:, 0, 0].isnan().cpu().numpy(), mark, nan)
             if mark in kept:
-                wanted = directions and mark == kept[-1]
-                found, vectors = product.singular(wanted)
-                logs.append(found)
-        return np.stack(logs), vectors, walk.params, walk.diverged(nan)
+                logs.append(product.singular()[0])
+        return np.stack(logs), walk.params, walk.diverged(nan)
 
-    parts = chunked(follow, advance, params, steps, size, chunk, progress, stop)
-    logs, vectors, final, gone = zip(*parts)
-    logs, gone = np.concatenate(logs, 1), np.concatenate(gone)
+    parts = chunked(follow, advance, params, size, shown(steps, progress), stop)
+    logs = np.concatenate([part[0] for part in parts], 1)
+    gone = np.concatenate([part[2] for part in parts])
     logs[(gone >= 0) & (kept[:, None] >= gone)] = np.nan
-    vectors = torch.cat(vectors) if directions else None
-    if directions:
-        vectors[torch.as_tensor((gone >= 0) & (kept[-1] >= gone), device=vectors.device)] = (
-            torch.nan
-        )
-    return SingularGrowth(kept, logs, vectors, torch.cat(final), gone)
+    return SingularGrowth(kept, logs, torch.cat([part[1] for part in parts]), gone)
+
+
+@dataclass(frozen=True)
+class Leading:
+    """Half the logarithms of the k leading eigenvalues, ``logs`` (k,): ln σ for A = MᵀM.
+
+    ``vectors`` (P, k) are their eigenvectors, found in so many ``sweeps``.  ``bound`` is on the
+    error of all ``logs``, to first order in the residuals; Ritz values bound ln σ from below.
+    ``turn`` is on 1 − overlap of the span of all k with the true one (Davis and Kahan), infinite
+    where the gap after them is not known.
+    """
+
+    logs: np.ndarray
+    vectors: Tensor
+    bound: float
+    turn: float
+    sweeps: int
+
+
+def leading(
+    product: Callable[[Tensor], Tensor],
+    like: Tensor,
+    count: int,
+    sweeps: int,
+    tolerance: float,
+    start: Tensor | None = None,
+    turn: float = math.inf,
+    seed: int = 0,
+) -> Leading:
+    """Return the k leading eigenpairs of a symmetric A without negative eigenvalues.
+
+    Parameters
+    ----------
+    product : callable
+        V ↦ A V, (P, w) with w at most :data:`BLOCK`.
+    like : torch.Tensor
+        Any (P,), for its type and device.
+    count : int
+        k.
+    sweeps : int
+        Products at most; as many as k needs in any case.
+    tolerance, turn : float
+        Bounds at which to end: on ``bound`` in units of the largest ln σ, and on ``turn``.
+    start : torch.Tensor, optional
+        (P, k'), vectors to begin with, as those of a similar operator.
+    seed : int
+        Of the random vectors to begin with.
+    """
+    size = len(like)
+    width = min(size, BLOCK)
+    block = random_orthogonal(size, width, seed).to(like)
+    if start is not None:
+        block = orthonormalise(torch.cat([start, block], 1)[None, :, :width])[0][0]
+    basis, images = block[:, :0], block[:, :0]
+    for sweep in range(1, max(sweeps, -(-count // width)) + 1):
+        image = product(block)
+        if not bool(image.isfinite().all()):
+            raise FloatingPointError(
+                "growth is beyond e^350, and its square beyond doubles: take fewer steps"
+            )
+        basis, images = torch.cat([basis, block], 1), torch.cat([images, image], 1)
+        small = basis.T @ images
+        values, turned = torch.linalg.eigh((small + small.T) / 2)
+        values, turned = values.flip(0), turned.flip(1)
+        if len(values) >= count:
+            some = turned[:, :count]
+            vectors = basis @ some
+            residuals = (images @ some - vectors * values[:count]).norm(dim=0)
+            bound = float((residuals / (2 * values[:count])).max())
+            gap = math.inf if count == size else 0.0
+            if len(values) > count:
+                gap = float(values[count - 1] - values[count])
+            moved = float(residuals.square().sum()) / (gap**2 * count) if gap > 0 else math.inf
+            logs = values[:count].log() / 2
+            good = bound <= tolerance * abs(float(logs[0])) and moved <= turn
+            if len(values) == size or good:
+                break
+        block = _beyond(basis, image, min(width, size - basis.shape[1]), sweep)
+    return Leading(logs.cpu().numpy(), vectors, bound, moved, sweep)
+
+
+def _beyond(basis, image, width, seed):
+    """Return up to ``width`` orthonormal columns of an image's part outside of a ``basis`` (P, k).
+
+    Where nothing is left, they are random.
+    """
+
+    def outside(vectors):
+        return vectors - basis @ (basis.T @ vectors)
+
+    size = image.norm(dim=0).max()
+    # once leaves rounding errors
+    image = outside(outside(image[:, :width]))
+    random = outside(outside(random_orthogonal(len(basis), width, seed).to(basis)))
+    lost = image.norm(dim=0) <= 1e-13 * size
+    image = torch.where(lost, random, image / size)
+    for _ in range(2):
+        image = orthonormalise(outside(image)[None])[0][0]
+    return image
 
 
 class Product:
-    """diag(2^m) T of Q diag(2^m) T: ``m`` (n, P), whole numbers, −inf for zero, and ``t`` (n, P,
-    P).  Q is the caller's.
+    """diag(2^m) T of M = Q diag(2^m) T; Q is the caller's.
+
+    ``m`` (n, P) are whole numbers, −inf for zero; ``t`` (n, P, P).
     """
 
-    def __init__(self, m, t):
+    def __init__(self, m: Tensor, t: Tensor):
         self.m, self.t = _level(m, t)
 
-    def multiply(self, images):
-        """Take J Q = ``images`` (n, P, P) in, and return the new Q; NaN where the images are not
-        finite.
+    def multiply(self, images: Tensor) -> Tensor:
+        """Multiply by J, given J Q = ``images`` (n, P, P), and return the new Q.
+
+        It is NaN where the images are not finite.
         """
         # Unsorted, a row that has shrunk can drown in one that grew, and is lost.
         order = _descending(self.m, images.abs().amax(1))
@@ -168,9 +235,10 @@ class Product:
         self.m, self.t = _level(top, torch.bmm(first, t))
         return q
 
-    def singular(self, vectors):
-        """ln σ_i (n, P), descending, as an array; and where ``vectors``, what they stretch, as
-        columns (n, P, P).
+    def singular(self, vectors: bool = False) -> tuple[np.ndarray, Tensor | None]:
+        """Return ln σ_i (n, P), descending, and the directions that they stretch (n, P, P).
+
+        Directions are columns at the start, and None unless asked for by ``vectors``.
         """
         m, columns = _orthogonal(self.m, self.t)
         size = _norm(columns)
@@ -182,8 +250,7 @@ class Product:
 
 
 def _orthogonal(m, x):
-    """Rows 2^m_i x_i turned by one-sided Jacobi rotations until they are orthogonal, sorted by
-    norm: new m and x.
+    """Turn rows 2^m_i x_i by Jacobi rotations until they are orthogonal, sorted by norm.
 
     These are the columns of the transpose of diag(2^m) T, so that their norms are
     its singular values.  Rows that are not finite are left as they are.
@@ -198,15 +265,13 @@ def _orthogonal(m, x):
         if not len(alive):
             return m, x
     raise RuntimeError(
-        f"{len(alive)} of {len(x)} singular value decompositions did not converge in {_SWEEPS} sweeps of Jacobi rotations"
+        f"{len(alive)} of {len(x)} singular value decompositions did not converge "
+        f"in {_SWEEPS} sweeps of Jacobi rotations"
     )
 
 
 def _sweep(m, x):
-    """Every pair of rows once; also which matrices (n,) had a pair to turn.
-
-    The rows are sorted by norm.
-    """
+    """Turn every pair of rows, sorted by norm, once; also return which matrices had one to turn."""
     close = 4 * torch.finfo(x.dtype).eps * math.sqrt(x.shape[2])
     turned = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     for one, other in _rounds(x.shape[1], x.device):
@@ -226,9 +291,7 @@ def _sweep(m, x):
 
 
 def _rounds(size, device):
-    """All pairs i < j of ``size`` in rounds of pairs that do not meet, the schedule of a
-    tournament: index tensors i and j.
-    """
+    """Yield index tensors i < j of all pairs in rounds of pairs that do not meet, a tournament."""
     players = list(range(size)) + [-1] * (size % 2)
     for _ in range(len(players) - 1):
         half = len(players) // 2
@@ -239,7 +302,7 @@ def _rounds(size, device):
 
 
 def _level(m, x):
-    """The same rows 2^m_i x_i with each x_i of norm 1/2 … 1, or 0 with m_i = −inf.  No rounding."""
+    """Return the same rows 2^m_i x_i, each x_i of norm 1/2 … 1, or 0 with m_i = −inf; exact."""
     norm = _norm(x)
     power = torch.frexp(norm)[1].to(x)
     zero = (norm == 0) | (m == -torch.inf)
@@ -248,7 +311,7 @@ def _level(m, x):
 
 
 def _descending(m, norm):
-    """Order (n, P) of the numbers 2^m · ``norm``, largest first."""
+    """Return the order (n, P) of the numbers 2^m · ``norm``, largest first."""
     mantissa, power = torch.frexp(norm)  # power + mantissa grows with norm, as a logarithm does
     key = torch.where(norm == 0, -torch.inf, m + power + mantissa)
     return key.argsort(dim=1, descending=True, stable=True)
@@ -267,117 +330,6 @@ def _finite(m):
 
 
 def _two_to_the(power):
-    """2^power for whole numbers up to 1023, by its bits, exactly; 0 below −1022."""
-    bits = (
-        torch.nan_to_num(power, nan=-1023.0, neginf=-1023.0).clamp(-1023, 1023).to(torch.int64)
-        + 1023
-    ) << 52
-    return bits.view(torch.float64)
-
-
-#: Vectors taken along together: for tangent products as long as one takes, or two.
-BLOCK = 8
-
-
-@dataclass(frozen=True)
-class Leading:
-    """Half the logarithms of the k leading eigenvalues, ``logs`` (k,), ln σ for A = YᵀY, and their
-    eigenvectors (P, k), after so many ``sweeps``.
-
-    ``bound`` is on the error of all ``logs``, to first order in the residuals; Ritz values bound ln
-    σ from below.  ``turn`` is on 1 − overlap of the span of all k with the true one (Davis and
-    Kahan), infinite where the gap after them is not known.
-    """
-
-    logs: np.ndarray
-    vectors: torch.Tensor
-    bound: float
-    turn: float
-    sweeps: int
-
-
-def leading(
-    product, like, count, sweeps, tolerance, start=None, turn=math.inf, relative=True, seed=0
-):
-    """The k leading eigenpairs of A.
-
-    Parameters
-    ----------
-    product : callable
-        A V of V (P, w), w at most :data:`BLOCK`.
-    like : torch.Tensor
-        Any (P,), for its type and device.
-    count : int
-        k.
-    sweeps : int
-        Products at most; as many as k needs in any case.
-    tolerance : float
-        On ``bound``, in units of the largest ln σ where ``relative``.  Ends where both this and
-        ``turn`` are kept.
-    start : torch.Tensor, optional
-        Vectors (P, k') to begin with, as those of a similar operator.
-    seed : int
-        Of the random vectors to begin with.
-
-    Raises
-    ------
-    FloatingPointError
-        Where a product is not finite.
-    """
-    size = len(like)
-    width = min(size, BLOCK)
-    block = random_orthogonal(size, width, seed).to(like)
-    if start is not None:
-        block = orthonormalise(
-            (
-                start[:, :width]
-                if start.shape[1] >= width
-                else torch.cat([start, block], 1)[:, :width]
-            )[None]
-        )[0][0]
-    basis, images = block[:, :0], block[:, :0]
-    for sweep in range(1, max(sweeps, -(-count // width)) + 1):
-        image = product(block)
-        if not bool(image.isfinite().all()):
-            raise FloatingPointError(
-                "growth is beyond e^350, and its square beyond doubles: take fewer steps"
-            )
-        basis, images = torch.cat([basis, block], 1), torch.cat([images, image], 1)
-        small = basis.T @ images
-        values, turned = torch.linalg.eigh((small + small.T) / 2)
-        values, turned = values.flip(0), turned.flip(1)
-        if len(values) >= count:
-            some = turned[:, :count]
-            vectors = basis @ some
-            residuals = (images @ some - vectors * values[:count]).norm(dim=0)
-            bound = float((residuals / (2 * values[:count])).max())
-            gap = (
-                float(values[count - 1] - values[count])
-                if len(values) > count
-                else (math.inf if count == size else 0.0)
-            )
-            moved = float(residuals.square().sum()) / (gap**2 * count) if gap > 0 else math.inf
-            logs = values[:count].log() / 2
-            small_enough = bound <= (tolerance * abs(float(logs[0])) if relative else tolerance)
-            if len(values) == size or (small_enough and moved <= turn):
-                break
-        block = _beyond(basis, image, min(width, size - basis.shape[1]), sweep)
-    return Leading(logs.cpu().numpy(), vectors, bound, moved, sweep)
-
-
-def _beyond(basis, image, width, seed):
-    """Up to ``width`` orthonormal columns (P, k) of an image's part outside of a ``basis``; where
-    nothing is left, random ones.
-    """
-    draw = random_orthogonal(len(basis), width, seed).to(basis)
-    size = image.norm(dim=0).max()
-    image = image[:, :width]
-    for _ in range(2):  # once leaves rounding errors
-        image = image - basis @ (basis.T @ image)
-        draw = draw - basis @ (basis.T @ draw)
-    lost = image.norm(dim=0) <= 1e-13 * size
-    image = torch.where(lost, draw, image / size)
-    for _ in range(2):
-        image = image - basis @ (basis.T @ image)
-        image = orthonormalise(image[None])[0][0]
-    return image
+    """Return 2^power for whole numbers up to 1023, by its bits, exactly; 0 below −1022."""
+    power = torch.nan_to_num(power, nan=-1023.0, neginf=-1023.0).clamp(-1023, 1023)
+    return ((power.to(torch.int64) + 1023) << 52).view(torch.float64)

@@ -12,8 +12,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from netdyn_lib.curvature import batch_hessian, hessian, jacobian, pruning
-from netdyn_lib.curvature.pruning.tangents import PrunedDescent
+from netdyn_lib.curvature import batch_hessian, hessian, jacobian, pruned_descent
 from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import minibatches
@@ -101,8 +100,8 @@ def convolutional(task):
 
 def descents(task, params, keep):
     calls = {
-        rule: lambda rule=rule: pruning.run(
-            task, params, RATE, BATCH, STEPS, rule, every=1000, progress=False
+        rule: lambda rule=rule: pruned_descent.run(
+            pruned_descent.Descent(task, BATCH, rule, every=1000), params, RATE, STEPS
         )
         for rule in ("none", "negative", "random-same")
     }
@@ -129,7 +128,7 @@ def tangents(task, params):
             jacobian.StochasticDescent(task, RATE, BATCH, 0, 0.9),
             STEPS,
         ),
-        "pruned, its true derivative": (PrunedDescent(task, RATE, BATCH, "negative"), 3),
+        "pruned, its true derivative": (jacobian.PrunedDescent(task, RATE, BATCH, "negative"), 3),
     }
     for name, (advance, steps) in ways.items():
         jacobian.spectrum(advance, params, 1, COUNT, progress=False)

@@ -73,8 +73,9 @@ def dynamics(task, params, steps):
     advance = jacobian.of_descent(gradient_descent.GradientDescent(task, RATE))
     last = steps - min(FUTURE, steps // 2)
     exponents = benettin.spectrum(advance, params, steps, at=[steps], progress=False).exponents()
+    at = range(0, last + 1, EVERY)
     found = covariant.vectors(
-        advance, params, 0, last, backward=steps - last, at=range(0, last + 1, EVERY), keep=False
+        advance, params, at, backward=steps - at[-1], observe=lambda moment: None
     )
     return exponents, found.growth, found.residuals
 

@@ -93,7 +93,7 @@ def test_a_unit_that_is_off_is_neutral_and_so_is_what_the_outputs_do_not_see():
 def test_growth_is_taken_between_the_first_and_the_last_step_there_is(unused):
     """Vectors found otherwise: of three steps, some way apart."""
     advance = jacobian.of_descent(gradient_descent.GradientDescent(unused, 0.1))
-    found = covariant.vectors(advance, unused.initial(2), 150, 190, backward=50, at=(150, 160, 190))
+    found = covariant.vectors(advance, unused.initial(2), (150, 160, 190), backward=50)
     sorted_out = neutral_directions.of_vectors(found, 1e-6)
     np.testing.assert_allclose(
         sorted_out.growth,

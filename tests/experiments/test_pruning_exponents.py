@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from netdyn_lib.curvature import batch_hessian
-from netdyn_lib.curvature.jacobian import StochasticDescent
-from netdyn_lib.curvature.pruning.tangents import PrunedDescent
+from netdyn_lib.curvature.jacobian import PrunedDescent, StochasticDescent
 from netdyn_lib.experiments import pruning_exponents
 from netdyn_lib.experiments.sgd_spectra import MiniBatchDescent
 from netdyn_lib.tasks import losses, networks, tasks

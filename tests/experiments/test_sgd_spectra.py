@@ -153,7 +153,10 @@ def test_subspaces_of_one_batch():
         w = w - RATE * torch.func.grad(part.objective)(w)
     part = minibatches.batch_task(task, torch.tensor(minibatches.at(23, BATCH, 3)))
     spectra = [batch_hessian.spectrum(part, states[t]) for t in (3, 8)]
-    v, u = (one.dense_vectors()[:, torch.from_numpy(one.classes(RATE).negative)] for one in spectra)
+    v, u = (
+        one.expand(torch.eye(len(one.values)).double()[one.classes(RATE).negative]).T
+        for one in spectra
+    )
     row = found.loc["negative"].loc[3]
     assert (
         row["overlap"] == pytest.approx(float((v.T @ u).square().sum()) / u.shape[1])

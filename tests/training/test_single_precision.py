@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from netdyn_lib.curvature import batch_hessian, closed_form, hessian, optimizers, pruning
+from netdyn_lib.curvature import batch_hessian, closed_form, hessian, optimizers, pruned_descent
 from netdyn_lib.tasks import gradients, losses, networks, tasks
 from netdyn_lib.training import steppers
 from netdyn_lib.training.gradient_descent import GradientDescent, run
@@ -100,11 +100,10 @@ def test_copies_that_rounding_moves_are_refused():
         lambda t, p: GradientDescent(t, 0.1).product(p, p),
         lambda t, p: hessian.operator(t, p[0]),
         lambda t, p: batch_hessian.spectrum(t, p[0]),
-        lambda t, p: closed_form.dense(t)(p),
-        lambda t, p: pruning.run(t, p, 0.1, 5, 2),
+        lambda t, p: pruned_descent.run(pruned_descent.Descent(t, 5), p, 0.1, 2),
         lambda t, p: optimizers.run(optimizers.Momentum(t, 0.1), p, 2),
     ],
-    ids="gradients step product operator spectrum closed-form pruned optimizers".split(),
+    ids=["gradients", "step", "product", "operator", "spectrum", "pruned descent", "optimizers"],
 )
 @pytest.mark.parametrize(
     "make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"]

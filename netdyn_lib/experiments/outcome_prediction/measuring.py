@@ -7,7 +7,7 @@ import torch
 
 from ... import torch_utils
 from ...curvature import closed_form, jacobian
-from ...lyapunov import angles, benettin, covariant, singular_values
+from ...lyapunov import angles, covariant, singular_values
 from ...training import gradient_descent
 
 _TOGETHER = 125  # networks whose tangent dynamics are followed together: R of every step is held
@@ -82,19 +82,11 @@ def _tangent(task, gd, campaign, params, stop):
             return _look(moment, hessian, task, dt)
 
         vectors = covariant.vectors(
-            advance,
-            params,
-            times[0],
-            last,
-            backward=campaign.backward,
-            at=times,
-            keep=False,
-            observe=look,
-            checkpoint=last + campaign.backward,
+            advance, params, times, backward=campaign.backward, observe=look
         )
     found = _split(vectors.observed, params.shape[1])
     found["exponents"] = vectors.log_growth / (np.array(times)[:, None, None] * dt)
-    found["singular"] = benettin.over_time(sizes.times, sizes.log_singular, dt)[-len(times) :]
+    found["singular"] = sizes.exponents(dt)[-len(times) :]
     found["far_growth"] = vectors.growth / dt
     found["far_residual"] = vectors.residuals
     return found

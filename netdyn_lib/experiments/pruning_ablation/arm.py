@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
-from ...curvature.pruning import Rule, named
+from ...curvature.pruned_descent import Rule, named
 from ...results.store import file_name
 from ...training import minibatches
 from ...validation import positive, whole
@@ -39,7 +39,7 @@ class Arm:
     task : str
         A task by name, without weight decay; see :mod:`netdyn_lib.tasks.tasks`.
     rule : Rule or str
-        Of :mod:`netdyn_lib.curvature.pruning`.
+        Of :mod:`netdyn_lib.curvature.pruned_descent`.
     learning_rate : float
         γ.
     batch : int or None
@@ -211,7 +211,7 @@ class Ablation(campaign.Experiment):
         each arm.
 
         ``loss`` is the mean over the batches since the observation before (NaN at step 0); the
-        others are those of :class:`netdyn_lib.curvature.pruning.PrunedRun`: ``test_loss``,
+        others are those of :class:`netdyn_lib.curvature.pruned_descent.PrunedRun`: ``test_loss``,
         ``test_accuracy``, ``norm``, ``gradient_norm``, ``kept``, ``smallest``, ``largest``, the
         counts ``chaotic``, ``negative``, ``positive``, ``neutral`` and their ``overlap_…``;
         ``diverged_at`` (−1 for never) and ``present`` (arm, seed); ``first_loss`` (arm, seed,

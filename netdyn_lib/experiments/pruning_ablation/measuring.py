@@ -5,7 +5,7 @@ import time
 import numpy as np
 import torch
 
-from ...curvature import pruning
+from ...curvature import pruned_descent
 
 
 def follow(task, arm, network, start, stop, params=None, velocity=None, ask=None):
@@ -32,7 +32,7 @@ def follow(task, arm, network, start, stop, params=None, velocity=None, ask=None
         ``steps`` (T,), those observed of ``start`` < t ≤ ``stop``, and 0 where it starts there;
         ``loss`` (T,), the mean over the batches since the observation before, each before its step
         (NaN at 0); ``losses`` (S,) of each step; what
-        :class:`netdyn_lib.curvature.pruning.PrunedRun` observes, (T,) each; ``final`` and
+        :class:`netdyn_lib.curvature.pruned_descent.PrunedRun` observes, (T,) each; ``final`` and
         ``velocity`` (P,), where it ends;
         ``diverged_at`` (), −1 for never.
     """
@@ -40,23 +40,24 @@ def follow(task, arm, network, start, stop, params=None, velocity=None, ask=None
         params, velocity = arm.initial(task, network)[0], None
     params = torch.as_tensor(params)[None]
     velocity = None if velocity is None else torch.as_tensor(velocity)[None]
-    run = pruning.run(
+    descent = pruned_descent.Descent(
         task,
+        len(task.x) if arm.batch is None else arm.batch,
+        arm.rule,
+        arm.onset,
+        arm.momentum,
+        arm.every,
+        arm.spectra,
+    )
+    run = pruned_descent.run(
+        descent,
         params,
         arm.learning_rate,
-        len(task.x) if arm.batch is None else arm.batch,
         stop - start,
-        arm.rule,
-        onset=arm.onset,
         seed=arm.order(network),
         start=start,
-        every=arm.every,
-        spectra=arm.spectra,
-        momentum=arm.momentum,
         velocity=velocity,
-        workers=1,
         stop=ask,
-        progress=False,
     )
     # what is seen at its start belongs to the stretch before
     keep = (run.steps > start) | (run.steps == 0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.curvature.pruning import RULES, Rule
+from netdyn_lib.curvature.pruned_descent import RULES, Rule
 from netdyn_lib.experiments import campaign, sizes
 from netdyn_lib.experiments.pruning_ablation import arm, measuring
 from netdyn_lib.experiments.pruning_ablation.arm import Arm

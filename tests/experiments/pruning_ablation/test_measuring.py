@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from netdyn_lib.curvature import pruning
+from netdyn_lib.curvature import pruned_descent
 from netdyn_lib.experiments.pruning_ablation import measuring
 from netdyn_lib.tasks import tasks
 from netdyn_lib.torch_utils import Stopped
@@ -17,7 +17,7 @@ ARMS = {
     "random": small("random-same"),
     "momentum": small("positive", momentum=0.9),
     "onset": small("chaotic", onset=5),
-    "largest": small(pruning.Rule("all", 2, "random")),
+    "largest": small(pruned_descent.Rule("all", 2, "random")),
     "full": small("none", batch=None, spectra=False),
 }
 
@@ -29,18 +29,10 @@ def arm(request):
 
 def test_a_run_is_pruned_descent_observed(arm):
     task = tasks.get(arm.task)
-    run = pruning.run(
-        task,
-        arm.initial(task, 1),
-        arm.learning_rate,
-        arm.batch or 1437,
-        12,
-        arm.rule,
-        onset=arm.onset,
-        seed=arm.order(1),
-        every=2,
-        spectra=arm.spectra,
-        momentum=arm.momentum,
+    batch = arm.batch or 1437
+    descent = pruned_descent.Descent(task, batch, arm.rule, arm.onset, arm.momentum, 2, arm.spectra)
+    run = pruned_descent.run(
+        descent, arm.initial(task, 1), arm.learning_rate, 12, seed=arm.order(1)
     )
     found = measuring.follow(task, arm, 1, 0, 12)
     np.testing.assert_array_equal(found["steps"], [0, 2, 4, 6, 8, 10, 12])

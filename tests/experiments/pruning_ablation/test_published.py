@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from netdyn_lib.curvature.pruning import Rule
+from netdyn_lib.curvature.pruned_descent import Rule
 from netdyn_lib.experiments import campaign, sizes
 from netdyn_lib.experiments.pruning_ablation import arm, published, results
 from netdyn_lib.experiments.pruning_ablation.arm import Ablation, Arm
