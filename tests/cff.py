@@ -6,28 +6,40 @@ import datetime
 import re
 
 PERSON = set(
-    "address affiliation alias city country email family-names fax given-names name-particle name-suffix orcid post-code region tel website".split()
+    "address affiliation alias city country email family-names fax "
+    "given-names name-particle name-suffix orcid post-code region tel website".split()
 )
 ENTITY = set(
-    "address alias city country date-end date-start email fax location name orcid post-code region tel website".split()
+    "address alias city country date-end date-start email "
+    "fax location name orcid post-code region tel website".split()
 )
 TOP = set(
-    "abstract authors cff-version commit contact date-released doi identifiers keywords license license-url message preferred-citation "
+    "abstract authors cff-version commit contact date-released doi "
+    "identifiers keywords license license-url message preferred-citation "
     "references repository repository-artifact repository-code title type url version".split()
 )
 REFERENCE = set(
-    "abbreviation abstract authors collection-doi collection-title collection-type commit conference contact copyright data-type database "
-    "database-provider date-accessed date-downloaded date-published date-released department doi edition editors editors-series end entry "
-    "filename format identifiers institution isbn issn issue issue-date issue-title journal keywords languages license license-url loc-end "
-    "loc-start location medium month nihmsid notes number number-volumes pages patent-states pmcid publisher recipients repository "
-    "repository-artifact repository-code scope section senders start status term thesis-type title translators type url version volume "
+    "abbreviation abstract authors collection-doi collection-title "
+    "collection-type commit conference contact copyright data-type database "
+    "database-provider date-accessed date-downloaded date-published "
+    "date-released department doi edition editors editors-series end entry "
+    "filename format identifiers institution isbn issn issue issue-date "
+    "issue-title journal keywords languages license license-url loc-end "
+    "loc-start location medium month nihmsid notes number number-volumes "
+    "pages patent-states pmcid publisher recipients repository "
+    "repository-artifact repository-code scope section senders start "
+    "status term thesis-type title translators type url version volume "
     "volume-title year year-original".split()
 )
 REFERENCE_TYPES = set(
-    "art article audiovisual bill blog book catalogue conference conference-paper data database dictionary edited-work encyclopedia "
-    "film-broadcast generic government-document grant hearing historical-work legal-case legal-rule magazine-article manual map multimedia "
-    "music newspaper-article pamphlet patent personal-communication proceedings report serial slides software software-code "
-    "software-container software-executable software-virtual-machine sound-recording standard statute thesis unpublished video website".split()
+    "art article audiovisual bill blog book catalogue conference "
+    "conference-paper data database dictionary edited-work encyclopedia "
+    "film-broadcast generic government-document grant hearing historical-work "
+    "legal-case legal-rule magazine-article manual map multimedia "
+    "music newspaper-article pamphlet patent personal-communication "
+    "proceedings report serial slides software software-code "
+    "software-container software-executable software-virtual-machine "
+    "sound-recording standard statute thesis unpublished video website".split()
 )
 DOI = re.compile(r"10\.\d{4,9}(\.\d+)?/[A-Za-z0-9:/_;\-.()\[\]\\]+")
 ORCID = re.compile(r"https://orcid\.org/[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X]")

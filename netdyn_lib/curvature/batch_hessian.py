@@ -22,7 +22,7 @@ neutral.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -227,7 +227,8 @@ def of_module(module: nn.Module, loss, x: Tensor, y: Tensor) -> "LowRank":
             f"{type(module).__name__} is no plain perceptron (Linear, activation, …, Linear, with "
             "biases): take of_matrix"
         )
-    network = MLP([layers[0].in_features, *(layer.out_features for layer in layers)], *names)
+    linear = [cast(nn.Linear, layer) for layer in layers]
+    network = MLP([linear[0].in_features, *(layer.out_features for layer in linear)], *names)
     values = [tensor.detach().to(torch.float64) for tensor in module.parameters()]
     places = torch.arange(network.count, device=values[0].device).split([v.numel() for v in values])
     places = [place.view(value.shape) for place, value in zip(places, values)]

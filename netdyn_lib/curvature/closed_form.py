@@ -12,6 +12,7 @@ Each is one batched product, of one row of samples for each bracket with the fac
 """
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -62,12 +63,12 @@ class OneHiddenLayerHessian:
                 "(three sizes); take hessian.hessians or products for any other network"
             )
         double(task, "closed-form Hessians")
-        self._network, self._loss = task.network, task.loss
+        self._network, self._loss = cast(MLP, task.network), task.loss
         self._inputs = gradients.with_ones(task.x.reshape(len(task.x), -1).T[None])[0]  # (d + 1, N)
-        self._target = task.loss.encode(task.y, task.network.sizes[2])  # (C, N)
+        self._target = task.loss.encode(task.y, self._network.sizes[2])  # (C, N)
         self._weight = task.loss.weight(len(task.x))
         self._plain = isinstance(task.loss, HalfSquaredError)  # L'' is the identity
-        inputs, (hidden, outputs) = len(self._inputs), task.network.sizes[1:]
+        inputs, (hidden, outputs) = len(self._inputs), self._network.sizes[1:]
         device = task.x.device
         self._pairs = torch.triu_indices(inputs, inputs, device=device)  # of inputs, (2, K)
         self._classes = [(c, d) for c in range(outputs) for d in range(c, outputs)]  # of outputs
@@ -238,12 +239,13 @@ def kinks(task: Task, params: Tensor, within: float = 0.0) -> Tensor:
     if not (within >= 0 and math.isfinite(within)):
         raise ValueError(f"within = {within}: a distance must be zero or positive, and finite")
     counts = torch.zeros(len(params), dtype=torch.int64, device=params.device)
-    if task.network.activation.name != "relu":
+    network = cast(MLP, task.network)
+    if network.activation.name != "relu":
         return counts
     inputs = gradients.with_ones(task.x.reshape(len(task.x), -1).T[None])[0]  # (d + 1, N)
-    step = max(1, _BLOCK // (inputs.shape[1] * task.network.sizes[1]))
+    step = max(1, _BLOCK // (inputs.shape[1] * network.sizes[1]))
     for a in range(0, len(params), step):
-        layer = task.network.matrices(params[a : a + step])[0]
+        layer = network.matrices(params[a : a + step])[0]
         # (e, J, N)
         close = torch.bmm(layer, inputs.expand(len(layer), *inputs.shape)).abs() <= within
         counts[a : a + step] = close.sum((1, 2))

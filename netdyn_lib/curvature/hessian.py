@@ -12,6 +12,7 @@ in each where there is no room for it.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def product_of(
     """
     task = getattr(objective, "__self__", None)
     network, loss = getattr(task, "network", None), getattr(task, "loss", None)
-    if isinstance(network, ModuleNetwork):
+    if isinstance(network, ModuleNetwork) and task is not None:
         gradient = gradients.of(task)
         symmetric(gradient.ways, network)
 
@@ -200,13 +201,14 @@ class TrainingHessian:
         )
         # What backpropagation leaves at a point serves all products there, where there is room for
         # it.
-        perceptron = isinstance(task.network, MLP)
-        self._keep = not perceptron or 8 * 4 * sum(task.network.sizes[1:]) * len(task.x) <= _KEPT
+        network = task.network
+        kept = 8 * 4 * sum(network.sizes[1:]) * len(task.x) if isinstance(network, MLP) else 0
+        self._keep = kept <= _KEPT
         if suits(task, block):
             hessian = BlockedHessian(task, block, self._keep)
             self._blocks, self._keep = [(1.0, hessian.at)], True  # it keeps by itself what it may
         else:
-            self._blocks = self._plain(task, block, perceptron)
+            self._blocks = self._plain(task, block, isinstance(network, MLP))
 
     @staticmethod
     def _plain(task, block, perceptron):
@@ -281,7 +283,7 @@ def suits(task: Task, block: int) -> bool:
 
 def length(task: Task, block: int) -> int:
     """Return the samples in a block: as many as in descent, and at most ``block``."""
-    return min(block, blocked.size(task, 3 * sum(task.network.sizes[1:])))
+    return min(block, blocked.size(task, 3 * sum(cast(MLP, task.network).sizes[1:])))
 
 
 class BlockedHessian:
@@ -303,7 +305,7 @@ class BlockedHessian:
         self.network, self.loss, self._keep = task.network, task.loss, keep
         self._weight = task.loss.weight(len(task.x))
         self._data = blocked.ordered(task, length(task, block))
-        target = task.loss.encode(task.y, task.network.sizes[-1])  # (C, N)
+        target = task.loss.encode(task.y, cast(MLP, task.network).sizes[-1])  # (C, N)
         self._targets = [
             target[:, self._data.samples[b.place]].contiguous() for b in self._data.blocks
         ]

@@ -59,7 +59,8 @@ def main(argv=None):
         )
     about = provenance.describe()
     print(
-        f"PyTorch {torch.__version__}, {about['cpu_capability']}, {about['processor']}, {about['cores']} cores",
+        f"PyTorch {torch.__version__}, {about['cpu_capability']}, "
+        f"{about['processor']}, {about['cores']} cores",
         flush=True,
     )
     rows, growths, begin, cores = [], [], time.perf_counter(), torch.get_num_threads()

@@ -75,7 +75,10 @@ def main(keep=print):
     seconds, found = beside(calls, ROUNDS)
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     per = {who: [1e3 * s / number for s in values] for who, values in seconds.items()}
-    work = f"Convolutional network, {GROUPS} × {1 + COPIES} networks, {name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
+    work = (
+        f"Convolutional network, {GROUPS} × {1 + COPIES} networks, "
+        f"{name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
+    )
     limit = profiles.limit(task, groups[:1], 1)
     differs = agree(
         float((found["ours"] - found["loop"]).abs().max()),
@@ -101,7 +104,10 @@ def main(keep=print):
             1e-9,
             "weights of convolutional networks in JAX",
         )
-        said = f"weights differ by at most {differs:.0e}; JAX compiled for {compile_seconds:.1f} s, not counted"
+        said = (
+            f"weights differ by at most {differs:.0e}; JAX "
+            f"compiled for {compile_seconds:.1f} s, not counted"
+        )
         keep(
             Row(
                 work,

@@ -158,7 +158,10 @@ def work_of(task, groups, threads):
     sizes = "-".join(map(str, task.network.sizes))
     networks_ = groups.shape[0] * groups.shape[1]
     kind = str(task.x.dtype).removeprefix("torch.")
-    return f"MNIST {sizes}, {len(task.x):,} images, {networks_} networks, {kind}, {threads} thread{'s' * (threads > 1)}"
+    return (
+        f"MNIST {sizes}, {len(task.x):,} images, {networks_} "
+        f"networks, {kind}, {threads} thread{'s' * (threads > 1)}"
+    )
 
 
 def speed_rows(task, groups, threads, times, same):
@@ -265,7 +268,10 @@ def against_jax(task, groups, keep):
     differs = agree(
         np.abs(found["jax"] - found["ours"].final.numpy()).max(), 1e-8, "weights on MNIST"
     )
-    about = f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled for {compiling:.1f} s, not counted; only ours leaves out zero inputs"
+    about = (
+        f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled "
+        f"for {compiling:.1f} s, not counted; only ours leaves out zero inputs"
+    )
     keep(
         Row(
             work_of(task, groups, threads),
@@ -295,7 +301,8 @@ def report_memory():
     """Print the peak of one shard; exit with an error where it is too much."""
     before, top = (mebibytes / 1024 for mebibytes in alone("images", "shard_memory()"))
     print(
-        f"shard of {CONDITIONS} × {1 + COPIES} networks, all images, {EPOCHS} epochs, in a process of its own: "
+        f"shard of {CONDITIONS} × {1 + COPIES} networks, all "
+        f"images, {EPOCHS} epochs, in a process of its own: "
         f"peak {top:.2f} GiB, {before:.2f} before it; at most {MOST_MEMORY:g}"
     )
     if top > MOST_MEMORY:

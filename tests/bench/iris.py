@@ -107,7 +107,10 @@ def against_jax(keep):
     )
     number = CONDITIONS * groups.shape[1] * EPOCHS
     ours, theirs = ([1e6 * s / number for s in seconds[who]] for who in ("ours", "jax"))
-    about = f"{said(difference(found['ours'], found['jax']))}; JAX compiled for {compiling:.1f} s, not counted"
+    about = (
+        f"{said(difference(found['ours'], found['jax']))}; "
+        f"JAX compiled for {compiling:.1f} s, not counted"
+    )
     keep(
         row(
             threads,
@@ -122,7 +125,10 @@ def against_jax(keep):
 
 
 def row(threads, rival, ours, theirs, goal, accuracy, limit=""):
-    work = f"Iris 4-10-3, {CONDITIONS * (1 + COPIES):,} networks × {EPOCHS} epochs, {threads} thread{'s' * (threads > 1)}"
+    work = (
+        f"Iris 4-10-3, {CONDITIONS * (1 + COPIES):,} networks × "
+        f"{EPOCHS} epochs, {threads} thread{'s' * (threads > 1)}"
+    )
     return Row(
         work,
         rival,
@@ -193,7 +199,8 @@ def report_memory(lengths=(1000, 10_000)):
         before, top = measured(epochs)
         increments.append(top - before)
         print(
-            f"stream of 120 networks, {epochs:6,} epochs: peak {top:.0f} MiB, {top - before:.1f} MiB over {before:.0f} after set-up"
+            f"stream of 120 networks, {epochs:6,} epochs: peak {top:.0f} "
+            f"MiB, {top - before:.1f} MiB over {before:.0f} after set-up"
         )
     if increments[-1] - increments[0] > MOST_GROWTH:
         sys.exit(

@@ -58,7 +58,8 @@ def spectra(task, params, keep, goal=GOAL):
     square = torch.randn(len(found.values), len(found.values), dtype=torch.float64)
     alone = repeated(torch.linalg.eigh, square + square.T)
     print(
-        f"low-rank spectrum, {len(found.values)} of {found.size:,} dimensions: {spread(1e3 * ours)} ms, "
+        f"low-rank spectrum, {len(found.values)} of "
+        f"{found.size:,} dimensions: {spread(1e3 * ours)} ms, "
         f"of which eigh of that size takes {spread(1e3 * alone)}",
         flush=True,
     )
@@ -74,7 +75,10 @@ def spectra(task, params, keep, goal=GOAL):
     known = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
     kind = "" if isinstance(task.network, networks.MLP) else "convolutional network, "
     work = f"Spectrum of a batch of {BATCH}, {kind}{found.size:,} parameters, 1 thread"
-    said = f"eigenvalues differ by at most {agree(np.abs(known - dense).max(), 1e-9, 'spectra of a batch'):.0e}"
+    said = (
+        f"eigenvalues differ by at most "
+        f"{agree(np.abs(known - dense).max(), 1e-9, 'spectra of a batch'):.0e}"
+    )
     mine = ours if rounds > 1 else [np.median(ours)]
     keep(
         Row(
@@ -107,7 +111,10 @@ def descents(task, params, keep):
     }
     rates = {rule: STEPS / np.array(seconds) for rule, seconds in beside(calls, ROUNDS)[0].items()}
     for rule in ("negative", "random-same"):
-        work = f"Descent, batches of {BATCH}, {task.network.count:,} parameters, pruned by the rule {rule}, 1 thread"
+        work = (
+            f"Descent, batches of {BATCH}, {task.network.count:,} "
+            f"parameters, pruned by the rule {rule}, 1 thread"
+        )
         keep(
             Row(
                 work,
@@ -137,7 +144,8 @@ def tangents(task, params):
             for _ in range(ROUNDS)
         ]
         print(
-            f"leading {COUNT} exponents by QR, {name}: {spread(1e3 * np.array(times) / steps)} ms a step",
+            f"leading {COUNT} exponents by QR, {name}: "
+            f"{spread(1e3 * np.array(times) / steps)} ms a step",
             flush=True,
         )
 

@@ -21,7 +21,8 @@ def get(name):
     except Exception as error:  # noqa: BLE001: a rival may fail to import in any way
         MISSING.append(name)
         print(
-            f"{name}: this rival is left out, and nothing stands in for it ({error}). make bench installs it into _build/rivals",
+            f"{name}: this rival is left out, and nothing stands in "
+            f"for it ({error}). make bench installs it into _build/rivals",
             flush=True,
         )
         return None

@@ -94,13 +94,16 @@ def main(keep=print):
         default = nolds.lyap_r(series)
         keep(
             Row(
-                f"Exponent of a series by its neighbours, {name}, {LENGTH:,} values, all of them references",
+                f"Exponent of a series by its neighbours, "
+                f"{name}, {LENGTH:,} values, all of them references",
                 "nolds lyap_r, same embedding, neighbour and steps",
                 *(seconds["ours"], seconds["theirs"]),
                 "s",
                 GOAL,
-                accuracy=f"known {known:.5f}; ours off by {values['ours'] - known:+.5f} (with 10 neighbours by {ours(series, dimension, 10) - known:+.5f}), "
-                f"nolds by {values['theirs'] - known:+.5f} (by its defaults by {default - known:+.5f})",
+                accuracy=f"known {known:.5f}; ours off by {values['ours'] - known:+.5f} "
+                f"(with 10 neighbours by {ours(series, dimension, 10) - known:+.5f}), "
+                f"nolds by {values['theirs'] - known:+.5f} "
+                f"(by its defaults by {default - known:+.5f})",
                 group="series",
             )
         )

@@ -65,7 +65,8 @@ def main(keep=print):
                 *(seconds["ours"], seconds["theirs"]),
                 "s",
                 GOAL,
-                accuracy=f"ours off by {abs(pair.value / known - 1):.0e} with {pair.products} products, PyHessian's by {abs(value / known - 1):.0e}; "
+                accuracy=f"ours off by {abs(pair.value / known - 1):.0e} with {pair.products} "
+                f"products, PyHessian's by {abs(value / known - 1):.0e}; "
                 f"samples ordered once, for {ordering:.1f} s, not counted",
                 group="sharpness",
                 limit=profiles.alone(lambda: ours(task, params)),

@@ -100,8 +100,14 @@ def ensembles(activation, keep):
                 for row, one in zip(rows, single)
             ),
         )
-    work = f"Exponents and covariant vectors, {NETWORKS:,} networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
-    said = f"exponents differ by at most {error:.0e}; covariance defect {np.nanmedian(residuals):.0e} (median)"
+    work = (
+        f"Exponents and covariant vectors, {NETWORKS:,} "
+        f"networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
+    )
+    said = (
+        f"exponents differ by at most {error:.0e}; covariance "
+        f"defect {np.nanmedian(residuals):.0e} (median)"
+    )
     limit = profiles.alone(lambda: dynamics(task, params, STEPS // 10))
     rival = f"one network at a time ({ROUNDS * SAMPLE} of them)"
     keep(
@@ -135,7 +141,8 @@ def memory(count, steps):
 def report_memory():
     before, top = alone("tangents", f"memory({NETWORKS}, {STEPS})")
     print(
-        f"{NETWORKS:,} networks, {STEPS:,} steps: peak {top:.0f} MiB, {top - before:.0f} MiB over {before:.0f} after set-up",
+        f"{NETWORKS:,} networks, {STEPS:,} steps: peak {top:.0f} "
+        f"MiB, {top - before:.0f} MiB over {before:.0f} after set-up",
         flush=True,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.curvature import pruning
+from netdyn_lib.curvature import pruned_descent
 from netdyn_lib.tasks import losses, networks, tasks
 from netdyn_lib.torch_utils import Stopped
 from netdyn_lib.training import minibatches
@@ -69,7 +69,7 @@ def test_a_reference_is_the_same_run_forwards_and_backwards(every):
     forth, back = list(reference.weights()), list(reference.weights(reverse=True))
     assert [t for t, _ in forth] == list(range(STEPS)) == [t for t, _ in back][::-1]
     assert all(torch.equal(one, same) for (_, one), (_, same) in zip(forth, back[::-1]))
-    run = pruning.run(TASK, START[None], RATE, BATCH, STEPS, seed=2)
+    run = pruned_descent.run(pruned_descent.Descent(TASK, BATCH), START[None], RATE, STEPS, seed=2)
     torch.testing.assert_close(reference.final, run.final[0], atol=1e-14, rtol=0)
     index = torch.tensor(minibatches.at(23, BATCH, 13, 2))
     assert torch.equal(reference.part(13).x, TASK.x[index])

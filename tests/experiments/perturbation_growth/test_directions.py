@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from netdyn_lib.curvature import hessian as curvature
-from netdyn_lib.curvature import pruning
+from netdyn_lib.curvature import pruned_descent
 from netdyn_lib.experiments.perturbation_growth import directions
 from netdyn_lib.experiments.perturbation_growth.directions import Directions, Search
 from netdyn_lib.experiments.perturbation_growth.divergence import diverge, independent
@@ -137,7 +137,9 @@ def test_copies_learn_as_any_network(descent):
     start, task = descent.initial(1), descent.task
     group = torch.stack([start, start + torch.ones(39) / 39**0.5])  # the third copy
     order = descent.order(1)
-    run = pruning.run(task, group, RATE, BATCH, 20, every=20, seed=[order, order])
+    run = pruned_descent.run(
+        pruned_descent.Descent(task, BATCH, every=20), group, RATE, 20, seed=[order, order]
+    )
     assert found.distance[-1, 2] == pytest.approx(float((run.final[1] - run.final[0]).norm()))
     np.testing.assert_array_equal(found.test_accuracy[-1, [0, 3]], run["test_accuracy"][-1])
     np.testing.assert_allclose(found.test_loss[-1, [0, 3]], run["test_loss"][-1])
