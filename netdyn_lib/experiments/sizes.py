@@ -62,7 +62,7 @@ _SWEEPS = {
     ),
     "mnist-6000-few": dict(task="mnist", rates=(0.1, *_COARSE), samples=6000, **_FEW),
     "mnist-sharpness": _SHARP | dict(samples=6000),
-    "mnist-sharpness-all": _SHARP,
+    "mnist-sharpness-all": _SHARP | dict(conditions=10, sharp_conditions=10),
     "mnist-sigmoid-few": dict(
         task="mnist-sigmoid",
         rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0),

@@ -97,7 +97,7 @@ def table(spectra, directions, within):
 
 
 def _near_zero(exponents, within):
-    """Return how many exponents (n, P) are below ``within`` in magnitude, (n,); NaN for overflow."""
+    """Return how many exponents (n, P) are within ``within`` of 0, (n,); NaN for overflow."""
     overflowed = np.isnan(exponents).any(-1)
     return np.where(overflowed, np.nan, (np.abs(exponents) <= within).sum(-1))
 

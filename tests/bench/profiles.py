@@ -1,4 +1,6 @@
-"""Where the time of a call goes, by kinds of operation: what limits it, from a profile of this run."""
+"""Where the time of a call goes, by kinds of operation: what limits it, from a profile
+of this run.
+"""
 
 import time
 

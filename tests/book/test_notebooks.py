@@ -39,6 +39,22 @@ def test_source_and_pair_agree(name):
 
 
 @each
+def test_code_fits_the_page(name):
+    """At most 100 columns of code, one cell that glues, and 25 glued numbers a chapter."""
+    cells = code(notebooks.read_source(PROJECT.source(name)))
+    assert [line for cell in cells for line in cell.source.splitlines() if len(line) > 100] == []
+    assert sum("glue_all(" in cell.source for cell in cells) <= 1
+    assert not any(re.search(r"(?<!_)\bglue\(", cell.source) for cell in cells)
+    glued = [
+        output.metadata["scrapbook"]["name"]
+        for cell in code(committed(name))
+        for output in cell.outputs
+        if "scrapbook" in output.get("metadata", {})
+    ]
+    assert len(glued) == len(set(glued)) <= 25
+
+
+@each
 def test_the_pair_shows_a_default_run(name):
     nb = committed(name)
     defaults = notebooks.defaults(nb, name)
