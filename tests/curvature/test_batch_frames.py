@@ -175,7 +175,7 @@ def test_roots_of_the_losses_second_derivative(loss):
 def test_pruned_gradients_of_a_run_are_those_of_all_dimensions(activation, rule):
     task = task_of(activation, sizes=(40, 9, 5), samples=64)
     params, lengths = weights(task), []
-    for _, index in zip(range(25), minibatches.order(64, 6)):
+    for _, index in zip(range(10), minibatches.order(64, 6)):
         part = minibatches.batch_task(task, torch.from_numpy(index))
         gradient = gradients.of(part)(params[None])[0]
         whole, narrow = (
