@@ -46,8 +46,8 @@ _SWEEPS = {
         sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3,
     ),
     "mnist-sharpness-all": dict(  # J, Fig. 14, with all images
-        task="mnist", rates=(2.5, 5.0, 7.5, 10.0), conditions=3, copies=1, epochs=300, block=1,
-        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=3,
+        task="mnist", rates=(2.5, 5.0, 7.5, 10.0), conditions=10, copies=1, epochs=300, block=1,
+        sharp_at=(0, 10, 20, 30, 50, 75, 100, 150, 200, 250, 300), sharp_conditions=10,
     ),
     "mnist-sigmoid-few": dict(task="mnist-sigmoid", rates=(1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0), samples=6000, test_samples=2000, **_FEW | dict(cap=200)),
     "mnist-relu-few": dict(task="mnist-relu", rates=(0.01, 0.05, 0.1, *_COARSE), samples=6000, **_FEW),
