@@ -114,7 +114,7 @@ answer = growth_fits.summarise(fit, seed=seed)
 # %%
 edge = hessian.sharpness(task.objective, start) * spot.learning_rate / 2
 advance, last = jacobian.of_descent(plain), size.spectrum_epochs
-spectrum = benettin.spectrum(advance, start[: size.spectra], last, count=size.leading, at=(last,))
+spectrum = benettin.spectrum(advance, start[: size.spectra], last, size.leading, at=(last,))
 
 # %% [markdown]
 # A dozen lines, and five answers. `spot` has $p(\eta)$, the share of initial conditions whose
@@ -277,7 +277,7 @@ for name, method in methods.items():
     run = gradient_descent.run if name == "gradient descent" else optimizers.run
     parted = run(method, near, last, observe=("mean_distance",))
     growth[name] = (parted.epochs, *optimizers.beside_tangent(method, near, parted))
-    found = optimizers.spectrum(method, one, last, count=size.leading, at=(last,))
+    found = optimizers.spectrum(method, one, last, size.leading, at=(last,))
     leading[name] = found.exponents()[0]
 
 # %% tags=["hide-input"]

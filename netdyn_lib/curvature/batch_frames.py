@@ -458,7 +458,7 @@ def _assembled(loss, seen, output, rows, below):
 
 def _head(network):
     """Return the last layer of a network that :func:`linear_head_matrix` takes; else None."""
-    module = getattr(network, "_module", None)
+    module = getattr(network, "template", None)
     if (
         type(module) is not nn.Sequential
         or len(module) < 2

@@ -164,7 +164,7 @@ def identity(experiment, piece, recipe, task):
     Of a network or loss of your own, also the code of its classes and their plain attributes, not
     of what they call.
     """
-    module = getattr(task.network, "_module", None)
+    module = getattr(task.network, "template", None)
     target = task.target_accuracy  # NaN of a regression, which JSON has not
     what = dict(
         network=repr(task.network) if module is None else f"{task.network!r} {module}",

@@ -541,7 +541,7 @@ def sizes(experiment, profile="laptop", **changed):
     table = dict(_PAPER[experiment])
     if profile == "laptop":
         table |= _LAPTOP.get(experiment, {})
-    if experiment == "05_mnist_cifar":  # whose knobs are those of its sweep on the digits
+    if experiment == "05_mnist_cifar" and "digits" in table["sweeps"]:
         digits = dict(copies=5, epochs=200) | table["sweeps"]["digits"]
         table |= {k: digits[k] for k in ("rates", "conditions", "copies", "epochs", "cap")}
     if unknown := changed.keys() - table.keys():

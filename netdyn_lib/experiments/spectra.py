@@ -60,12 +60,12 @@ def early_and_late(task, late, steps, seed=0):
 
     ``late`` is rate → (n, P) as from :func:`late_states`; the result rate → :class:`Stretches`.
     """
-    found, settings = {}, dict(at=(steps,), progress=False)
+    found = {}
     for rate, states in late.items():
         advance = jacobian.of_descent(GradientDescent(task, rate))
         start = task.initial(len(states), seed, device=states.device)
-        early = benettin.spectrum(advance, start, steps, **settings)
-        after = benettin.spectrum(advance, states, 2 * steps, at=(steps, 2 * steps), **settings)
+        early = benettin.spectrum(advance, start, steps, at=(steps,), progress=False)
+        after = benettin.spectrum(advance, states, 2 * steps, at=(steps, 2 * steps), progress=False)
         found[rate] = Stretches(early.exponents(), after.exponents(steps))
     return found
 

@@ -136,10 +136,10 @@ def test_a_scheduler_that_is_killed_is_one_error(tmp_path, monkeypatch, capfd):
 
     try:
         address = process.stdout.readline().strip()
-        killer = threading.Thread(target=kill)
+        killer = threading.Thread(target=kill, daemon=True)
         killer.start()
         assert command.main([*words, "--scheduler", address]) == 1
-        killer.join()
+        killer.join(60)
     finally:
         process.kill()
         process.communicate()
