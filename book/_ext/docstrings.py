@@ -18,6 +18,12 @@ from sphinx.ext.autodoc import DataDocumenter
 LONGEST_VALUE = 80
 
 
+def _skip(app, what, name, member, skip, options):
+    """Skip what a class of ours has from another library, as matplotlib gives each its ``set``."""
+    ours = (getattr(member, "__module__", None) or "netdyn_lib").startswith("netdyn_lib")
+    return None if ours or not callable(member) else True
+
+
 def setup(app):
     """Load autodoc, autosummary and napoleon, and set their options."""
     for extension in ("autodoc", "autosummary", "napoleon"):
@@ -39,6 +45,7 @@ def setup(app):
     app.add_autodocumenter(ShortData, override=True)
     # Before napoleon, which listens with priority 500.
     app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("doctree-read", _find)
     return {"parallel_read_safe": True, "version": "1"}
 
