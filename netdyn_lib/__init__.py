@@ -4,8 +4,8 @@ Gradient descent is a map in weight space.  This library iterates that map for
 whole ensembles of networks, and measures its trajectories: distances,
 Lyapunov exponents, tangent dynamics, curvature, scalar time series.
 
-Modules are loaded when they are first used, so ``import netdyn_lib`` is cheap
-and a program that needs only ``netdyn_lib.maps.one_dimensional`` never imports PyTorch.
+Modules are imported from their packages, as in ``from netdyn_lib.lyapunov import growth_fits``.
+A program that needs only ``netdyn_lib.maps`` never imports PyTorch.
 """
 
 import os

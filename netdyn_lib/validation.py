@@ -1,10 +1,15 @@
 """Numbers, arrays and packages that were given: what is needed of them, or one clear error."""
 
+from __future__ import annotations
+
 import math
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def whole(value, name: str, least: int = 0, most: int | None = None, cause: str = "") -> int:
@@ -65,6 +70,8 @@ def finite(values: torch.Tensor, name: str, cause: str) -> torch.Tensor:
 
 def double(values, what: str) -> None:
     """Raise ValueError where a tensor or a task is of single precision, too little for ``what``."""
+    import torch  # slow to load, and one-dimensional maps need none of it
+
     if values.dtype != torch.float64:
         raise ValueError(
             f"numbers of {values.dtype}: {what} need torch.float64; a task goes back to it by "
@@ -82,6 +89,8 @@ def numbers(values, name: str = "values", kinds: str = "biuf") -> torch.Tensor:
     >>> numbers([[1, 2], [3, 4]])[::2].dtype
     torch.int64
     """
+    import torch
+
     if isinstance(values, (list, tuple)) and values and all(map(torch.is_tensor, values)):
         if len({v.shape for v in values}) > 1:
             raise ValueError(f"{name} is a {type(values).__name__} of tensors of different shapes")
@@ -118,6 +127,8 @@ def _array(values, name, kinds):
 
 def floats(values, device=None, name: str = "values") -> torch.Tensor:
     """Return anything like an array as a float64 tensor without a history of differentiation."""
+    import torch
+
     # Not by way of torch alone: Python's numbers would pass through float32.
     plain = torch.is_tensor(values) and not _truth(values)
     held = values if plain else numbers(values, name, "iuf")

@@ -127,6 +127,7 @@ draw.flowers(task.split, *observables.misclassified(task, walk.final[0].to(task.
 
 # %%
 start = task.initial(size.ensemble, seed=seed, device=device)
+print(f"{size.ensemble} initial conditions, {size.ensemble_copies} copies of each")
 balls = networks.perturbed(start, size.radius, size.ensemble_copies, seed=seed)
 observed = ("mean_distance", "norm", "accuracy", "test_accuracy")
 followed = gradient_descent.run(slow, balls, size.long_epochs, observe=observed, every=10)

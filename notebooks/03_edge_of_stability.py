@@ -76,6 +76,7 @@ edge = gradient_descent.GradientDescent(task, size.learning_rate)
 slow = gradient_descent.GradientDescent(task, size.slow_rate)
 start = task.initial(size.ensemble, seed=seed, device=device)
 half = size.epochs // 2  # where the late part begins
+print(f"{size.ensemble} networks; {size.long_ensemble} followed for {size.epochs:,} epochs")
 
 # %% [markdown]
 # ## Four trajectories
@@ -227,6 +228,9 @@ settled = abs(slopes / summary.exponent.estimate - 1).max()
 as_printed = np.array([printed[r].exponent.estimate for r in small])
 settled_printed = abs(as_printed / printed[size.radius].exponent.estimate - 1).max()
 smallest, at_small = by_radius[min(small)].exponent, by_radius[max(small)].exponent
+
+# %% tags=["nbval-ignore-output"]
+print(f"exponent at radius {max(small):g}: {at_small}; at {min(small):g}: {smallest}")
 
 # %% [markdown]
 # The mean of the kept exponents is {glue:text}`edge-lambda:.3f`, close to the paper's 0.33 but not
@@ -383,7 +387,9 @@ counts.rename(index="{:g}".format)
 # %% tags=["nbval-ignore-output"]
 shown = parted[parted.radius.isin(size.parting_radii)].dropna().groupby(["cause", "radius"])
 quantiles = shown["distance / Σ|w|"].quantile([0.05, 0.5, 0.95, 1]).unstack()
-sizes_of = shown["epoch"].agg(["size", "median"]).join(quantiles.map("{:.1e}".format))
+quantiles.columns = [f"distance / Σ|w|, {name}" for name in ("5%", "median", "95%", "largest")]
+epochs_of = shown["epoch"].agg(copies="size", median_epoch="median")
+sizes_of = epochs_of.join(quantiles.map("{:.1e}".format))
 sizes_of.rename(index="{:g}".format, level="radius")
 
 # %% tags=["nbval-ignore-output"]

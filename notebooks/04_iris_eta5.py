@@ -67,6 +67,7 @@ tolerance = None  # of a period, relative to the range of the loss
 chapter = "04_iris_eta5"
 changed = dict(learning_rate=learning_rate, conditions=conditions, epochs=epochs)
 size = sizes.sizes(chapter, profile, tolerance=tolerance, **changed)
+print(f"{size.conditions} trajectories of {size.epochs:,} epochs")
 task = tasks.get("iris", device)
 descend = gradient_descent.GradientDescent(task, size.learning_rate)
 start = task.initial(size.conditions, seed=seed, device=device)
@@ -115,7 +116,7 @@ strips.trajectories(
 # %% [markdown]
 # {numref}`fig-eta5-trajectories` shows all that the paper describes: a constant loss at the value of guessing, three bands that look like three lines, and clouds.
 # Column b has both, and changes from one to the other without warning.
-# No network has learned: the best of all classifies a share of {glue:text}`eta5-best:.2f` of its training samples correctly, hardly more than a guess.
+# No network has learned: the best of all these trajectories classifies a share of {glue:text}`eta5-best:.2f` of its training samples correctly, hardly more than a guess.
 # The tolerance matters little for how many blocks there are of each kind:
 
 # %% tags=["nbval-ignore-output"]
@@ -361,7 +362,7 @@ print(f"the three leave their rhythm within {leaves.max() - leaves.min():.0f} ep
 print(f"shared switches: {together.share:.0%}, by chance {together.chance:.0%}")
 
 # %% [markdown]
-# Of the 83 parameters {glue:text}`eta5-intermittent:d` are intermittent, and nearly all others constant.
+# Of the 83 parameters {glue:text}`eta5-intermittent:d` are intermittent, and the others constant, as counted above.
 # A switch counts as shared if another of the three in {numref}`fig-eta5-weights` has one of the same kind within one block.
 # One trajectory proves little, so the count is repeated, by the same rules, on the first trajectories that have both phases.
 # There {glue:text}`eta5-few:.0f`% of the parameters are intermittent, and {glue:text}`eta5-pooled:.0f`% of the switches are shared.
@@ -424,7 +425,7 @@ chaos_two = (kappa == 2)[rests_and_irregular].mean()
 irregular_resting = resting[late & (labels == 0)].mean()
 
 # %% [markdown]
-# At $\kappa = 1$ the loss is fixed, at $\kappa \ge 3$ it has period 3, and at $\kappa = 2$ it has period 3 or is irregular.
+# At $\kappa = 1$ the loss is nearly always fixed, at $\kappa \ge 3$ it has nearly always period 3, and at $\kappa = 2$ it has period 3 or is irregular.
 # So two different things look irregular.
 # Long episodes happen at rest: {glue:text}`eta5-irregular-resting:.0f`% of the irregular blocks rest, and {glue:text}`eta5-chaos-two:.0f`% of these have $\kappa = 2$.
 # The others are short bursts in which a hidden unit opens. It often goes on or off: then $\kappa$ changes, and the trajectory moves to another regime.
@@ -701,7 +702,7 @@ mechanism.split(bars, even_runs["loss"][dozen, n], even_runs["mean_logits"][doze
 # %% [markdown]
 # {numref}`fig-eta5-split` solves the riddle: the rhythm is there, only the loss does not show it.
 # With equal classes the loss $\ln\sum_c e^{z_c} - \tfrac13\sum_c z_c$ does not change when the logits exchange their places, and a rotation does nothing else.
-# By the loss {glue:text}`eta5-even-loss:.0f`% of the balanced blocks have period 3, by a logit {glue:text}`eta5-even-logit:.0f`%, about as many as on the uneven split.
+# By the loss {glue:text}`eta5-even-loss:.0f`% of the balanced blocks have period 3, by a logit {glue:text}`eta5-even-logit:.0f`%; on the uneven split the two agree.
 # One flower more in one class and one less in another make the three losses differ.
 #
 # ## Why the phases never quite end

@@ -301,7 +301,7 @@ at_early = predicting.at(areas, size.early)
 # | label: fig-prediction-auc
 # | fig-cap: >-
 # |   Computed here. Area under the ROC curve over the time at which one predicts, for ideal (top)
-# |   and failed runs (bottom), with 95% intervals; dashed, t = 0.015.
+# |   and failed runs (bottom), with 95% intervals; dashed, the paper's t = 0.015.
 # | fig-alt: >-
 # |   Eight panels of curves that begin between 0.4 and 0.9 and rise, most steeply between 0.05 and
 # |   0.2. At the earliest times the weights or the Hessian are among the highest, and the loss

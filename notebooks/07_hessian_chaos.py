@@ -272,7 +272,7 @@ provenance.shown(draw.curves(known, arms), known)
 # %% [markdown]
 # {numref}`fig-arms-retuned`: without its negative directions a network is slow to leave the plateaus on which it knows how frequent the classes are and little else, and the sooner it leaves them the larger $\gamma$ is.
 # At $\gamma = 0.1$, a hundred times the paper's, it has left them after half of the 40 epochs, and ends at {glue:text}`hessian-negative-at-0.1:.3f`, beside {glue:text}`hessian-none-at-0.1:.3f` with all directions at the same rate and {glue:text}`hessian-none:.3f` at the paper's.
-# So negative directions make training fast, and at the paper's rate 40 epochs are too few without them; but a network can learn without them as well as with them. H concludes that locally chaotic directions cannot be taken out *without hurting performance*; with the rate tuned, those of negative curvature can.
+# So negative directions make training fast, and at the paper's rate 40 epochs are too few without them; but a network can learn without them as well as with them. Herrmann 2022 conclude that locally chaotic directions cannot be taken out *without hurting performance*; with the rate tuned, those of negative curvature can.
 # The paper's chaotic set has eigenvalues above $2/\gamma$ too, which pruning of negative directions leaves in. At so large a rate there are some, at {glue:text}`hessian-edge:.1f`% of the steps observed.
 # With these pruned as well, so that no locally chaotic direction of the batch is left, networks end at {glue:text}`hessian-chaotic-at-0.1:.3f`.
 
@@ -560,6 +560,7 @@ draw.stabilising(spans, of_batch)
 spans
 
 # %% [markdown]
+# (twins)=
 # ## Perturbed copies
 #
 # Herrmann 2022 perturb a network at its start by $\varepsilon = 0.1$ and let both learn from the same batches. The directions are eigenvectors of the Lyapunov matrix $\ln(Y^{\mathsf T}Y)/2T$ of a first run: the one that grows most and the one that shrinks most, random combinations of those that grow (*chaotic*) and of those that shrink (*non-chaotic*), and any.

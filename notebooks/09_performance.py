@@ -305,7 +305,7 @@ provenance.shown(draw.plans(cost_model.over_devices(single, size.most_devices)),
 # %% [markdown]
 # **What the sweep lacks is time.** On the processor that was measured it would take
 # {glue:text}`performance-sweep-cpu`, on the GPU {glue:text}`performance-sweep-gpu`, on a cluster
-# of these {glue:text}`performance-sweep-cluster`. Its groups of a reference and copies know
+# of a hundred of these {glue:text}`performance-sweep-cluster`. Its groups of a reference and copies know
 # nothing of each other: a shard is a file, and as many devices as there are groups divide the time
 # ({numref}`fig-performance-plans`b).
 #

@@ -52,7 +52,9 @@ def parser():
     )
     for verb in (run, show, publish, check):
         need = "+" if verb in (run, publish) else "*"
-        verb.add_argument("names", nargs=need, metavar="NAME", help="in this order")
+        verb.add_argument(
+            "names", nargs=need, metavar="NAME", help="in this order; `list` shows all"
+        )
         verb.add_argument("--out", help="folder of published files (default: the book's)")
     for verb in (run, show, publish):
         verb.add_argument("--profile", default="laptop", choices=sizes.PROFILES)

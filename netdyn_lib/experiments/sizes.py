@@ -30,8 +30,8 @@ _SHARP = dict(  # Fig. 14 of the paper
     sharp_conditions=3,
 )
 
-# Sweeps by name, as in J: see netdyn_lib.experiments.learning_rate_sweep.Sweep.  A cap is ours: J
-# states none.
+# Sweeps by name, as in J: see netdyn_lib.experiments.learning_rate_sweep.grid.Sweep.  A cap
+# is ours: J states none.
 _SWEEPS = {
     "digits": dict(task="digits", rates=_RATES, conditions=50, cap=1000, block=10),
     "digits-sigmoid": dict(

@@ -1,5 +1,8 @@
 """One-dimensional maps against what is known of them by analysis."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -110,3 +113,9 @@ def test_standard_error_is_that_of_independent_runs():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_maps_need_no_torch():
+    code = "import sys, netdyn_lib.maps.windows; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
