@@ -374,22 +374,6 @@ def _pull(r, c, generic, underway):
     return torch.where((gone | ~underway[:, None])[:, None, :], generic, solved), gone
 
 
-def _check(advance, state, v, ahead, interval):
-    """ln|J v| per step and the defect of J v against ``ahead``, v(t + interval): (n, k) each; NaN
-    where there is no future.
-    """
-    if ahead is None:
-        nothing = torch.full((len(v), v.shape[2]), math.nan, dtype=v.dtype, device=v.device)
-        return nothing, nothing
-    growth = 0.0
-    for _ in range(interval):
-        state, v = advance(state, v)
-        norm = torch.linalg.vector_norm(v, dim=1, keepdim=True)  # (n, 1, k)
-        v, growth = v / norm, growth + norm[:, 0].log()
-    defects = [torch.linalg.vector_norm(v - sign * ahead, dim=1) for sign in (1, -1)]
-    return growth / interval, torch.minimum(*defects)
-
-
 def _generic(count):
     """Return a random upper triangular C (k, k), columns of norm 1 none near the span before it."""
     random = np.random.default_rng([0, count, 4]).standard_normal((count, count))
