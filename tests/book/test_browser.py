@@ -242,7 +242,9 @@ def test_copy_buttons_copy_the_cells(visit):
     buttons = page.locator("article .cell_input button.copybtn")
     shown = [
         cell.source.strip()
-        for cell in notebook.read(PROJECT.committed(Path(CHAPTER).stem)).cells
+        for cell in notebook.with_figures(
+            notebook.read(PROJECT.committed(Path(CHAPTER).stem))
+        ).cells
         if cell.cell_type == "code"
         and not {"remove-cell", "remove-input"} & set(cell.metadata.get("tags", ()))
     ]
