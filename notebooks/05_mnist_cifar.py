@@ -663,8 +663,8 @@ penalty = responses.resampled(lambda a, b: a.mean() / b.mean(), *spent, seed=see
 # |   the learning rate each method found, and the share that never arrives; right, epochs spent in
 # |   all, search included, against the number of trainings that follow.
 # | fig-alt: >-
-# |   The rate of the log grid trains fastest. 2/sharpness costs least; of the searches that find a fast rate the log grid costs least and pays first, the
-# |   bisection much later.
+# |   The rate of the log grid trains fastest. 2/sharpness costs least; of the searches that find a
+# |   fast rate the log grid costs least and pays first, the bisection much later.
 draw.comparison(race)
 
 # %% tags=["nbval-ignore-output"]

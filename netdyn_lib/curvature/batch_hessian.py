@@ -386,5 +386,5 @@ class LowRank(Range):
         return self.expand(self.project(vectors) * torch.as_tensor(self.values).to(self.vectors))
 
     def classes(self, learning_rate: float, zero: float | None = None) -> Classes:
-        """Return the :func:`classes` of ``values``."""
+        """Return the classes of ``values``, as the function ``classes`` has them."""
         return classes(self.values, learning_rate, zero)

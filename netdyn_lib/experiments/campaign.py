@@ -109,7 +109,7 @@ class Job:
         return f"{self.experiment.name}, {self.piece}"
 
     def identity(self):
-        """Return what determines the numbers of the piece, by :func:`identity`."""
+        """Return what determines the numbers of the piece, see the function ``identity``."""
         return identity(self.experiment, self.piece, self.recipe, self.task())
 
     def task(self):

@@ -307,7 +307,7 @@ def _apart(data, values, statistic, resamples, seed):
 
 
 def tangency(data, time, resamples=1000, seed=0):
-    """Return the share of angles below :data:`TANGENCY` degrees at t in failed runs less that in
+    """Return the share of angles below ``TANGENCY`` degrees at t in failed runs less that in
     ideal ones, from −1 to 1, for each of :data:`PAIRS` of far-future vectors.
 
     Of angles that :func:`determined` finds determined; every resample takes networks of each class,

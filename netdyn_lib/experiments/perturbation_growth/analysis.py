@@ -133,7 +133,7 @@ def least_squares(times, distance, epsilon):
 
 
 def ends(values):
-    """Return the mean over the last :data:`TAIL` of the steps, a DataArray without ``step``."""
+    """Return the mean over the last ``TAIL`` of the steps, a DataArray without ``step``."""
     late = values["step"] >= (1 - TAIL) * values["step"].max()
     return values.where(late, drop=True).mean("step", skipna=False)
 
