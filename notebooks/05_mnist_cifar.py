@@ -133,8 +133,7 @@ digits_shares = {name: found.share[at_fastest].estimate for name, found in by_re
 # On the digits training is fastest at $\eta =$ {glue:text}`images-digits-fastest:g`, and over the
 # whole record half of the initial conditions are sensitive from $\eta =$
 # {glue:text}`images-digits-onset:g` on. At the fastest rate itself $p$ is then
-# {glue:text}`images-digits-share:.2f`, and at $\eta = 10$ none of the 50 networks arrives within
-# the cap.
+# {glue:text}`images-digits-share:.2f`, and at $\eta = 10$ no network arrives within the cap.
 #
 # {numref}`fig-images-overview` puts this in one picture. Where there is no exponent, this is why:
 
@@ -704,7 +703,7 @@ assert published.verified(checks)
 # The table lists what of the papers' own sizes is not published yet, or not whole, and what it
 # would cost in floating-point operations. `python -m netdyn_lib.experiments run NAME --profile paper`
 # computes what is missing, and `publish` in place of `run` adds it to what is published. Of the
-# sharpness on all 60,000 images (`mnist-sharpness-all`) two of ten initial conditions are.
+# sharpness on all images (`mnist-sharpness-all`) too few initial conditions are for a verdict.
 
 # %% tags=["nbval-ignore-output"]
 published.unpublished()

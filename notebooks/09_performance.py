@@ -273,6 +273,7 @@ glue_all("performance", goals=len(met), met=sum(met), missed=len(met) - sum(met)
 words = zip(("sweep_cpu", "sweep_gpu", "sweep_cluster"), costs)
 glue_all("performance", **{name: cost_model.in_words(one.seconds) for name, one in words})
 glue_all("performance", networks=size.sweep_networks, count=size.exponents)
+glue_all("performance", devices=size.devices)
 vectors = whole.memory["tangent vectors"]
 amounts = dict(
     vectors=vectors,
@@ -305,7 +306,7 @@ provenance.shown(draw.plans(cost_model.over_devices(single, size.most_devices)),
 # %% [markdown]
 # **What the sweep lacks is time.** On the processor that was measured it would take
 # {glue:text}`performance-sweep-cpu`, on the GPU {glue:text}`performance-sweep-gpu`, on a cluster
-# of a hundred of these {glue:text}`performance-sweep-cluster`. Its groups of a reference and copies know
+# of {glue:text}`performance-devices` of these {glue:text}`performance-sweep-cluster`. Its groups of a reference and copies know
 # nothing of each other: a shard is a file, and as many devices as there are groups divide the time
 # ({numref}`fig-performance-plans`b).
 #

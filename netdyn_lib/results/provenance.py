@@ -3,9 +3,8 @@
 What a computation ran on is kept with published numbers; nothing of it names a computer, a person
 or a folder.
 
-Which code a result comes from: the modules it needs, and a hash of what they do.
-``code(closure(["training.steppers"]))`` changes when code changes that the module may
-run, and stays when a docstring, a comment or the layout does.  Imports are found by reading, not by
+Which code a chapter comes from: the modules it imports, and a hash of what each does, which
+stays when a docstring, a comment or the layout changes.  Imports are found by reading, not by
 running: ``import``, ``from … import …`` wherever they stand, relative imports, and attributes of an
 imported package that are its submodules (the library loads those when they are first used).  A
 module whose name is only known when the program runs, as in ``import_module(name)``, is not seen.
@@ -141,51 +140,6 @@ def _version(name):
 LIBRARY = Path(__file__).resolve().parents[1]
 
 
-def code(modules, package=LIBRARY):
-    """Return 24 hexadecimal digits that stand for what the code of the modules does.
-
-    A hash of their syntax trees without comments, positions and statements that
-    are only text, such as docstrings; the same under every version of Python.  A
-    module that looks at its own docstrings while it runs is not served by this.
-
-    Parameters
-    ----------
-    modules : iterable of str
-        Names within the package, in any order: ``"steppers"``, ``"sweeps.grid"``;
-        ``"sweeps"`` is the ``__init__`` of that subpackage, without its modules.
-    package : path-like
-        The package's folder; this library's.
-
-    Raises
-    ------
-    ValueError
-        For a name that is no module of the package.
-    SyntaxError
-        For a module that is not Python.
-    """
-    files = _files(package)
-    total = hashlib.sha256()
-    for module in sorted(_full(modules, package, files)):
-        tree = _plain(_parsed(files[module]))
-        total.update(json.dumps([module, tree]).encode() + b"\n")
-    return total.hexdigest()[:24]
-
-
-def closure(modules, package=LIBRARY):
-    """Return the names of the modules and of those of the package that they import, directly or
-    not, sorted.
-
-    Parameters, names and what is raised are those of :func:`code`.  With
-    ``"sweeps.grid"`` comes ``"sweeps"``, whose ``__init__`` runs first.  The
-    ``__init__`` of the package itself is left out: it names every module, and so
-    changes with each that is added.
-    """
-    root = Path(package).name
-    files = _files(package)
-    start = set().union(*(_with_parents(name, files) for name in _full(modules, package, files)))
-    return tuple(sorted(name.removeprefix(f"{root}.") for name in _reached(start, files) - {root}))
-
-
 def imported(source, package=LIBRARY):
     """Return the files of the package that a piece of source outside it imports, directly or not.
 
@@ -213,25 +167,27 @@ def imported(source, package=LIBRARY):
 
 
 def behind(source, package=LIBRARY):
-    """Return what each module that a piece of source imports does: a sorted dict, module → the
-    first 12 digits of :func:`code` of it.
+    """Return what each module that a piece of source imports does: a sorted dict, module → 12
+    hexadecimal digits.
 
-    Parameters and what is raised are those of :func:`imported`.  The ``__init__`` of the package
-    itself is left out, as in :func:`closure`.
+    They are a hash of its syntax tree without comments, positions and statements that are only
+    text, such as docstrings; the same under every version of Python.  Parameters and what is raised
+    are those of :func:`imported`.  The ``__init__`` of the package itself is left out: it names
+    every module, and so changes with each that is added.
     """
     package, found = Path(package), {}
     for path in imported(source, package):
         module = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
         if module != "__init__":
             stat = path.stat()
-            found[module] = _alone(module, package, stat.st_mtime_ns, stat.st_size)
+            found[module] = _hash(path, stat.st_mtime_ns, stat.st_size)
     return dict(sorted(found.items()))
 
 
 # several chapters import the same; the stamp of the file says whether it has changed
 @functools.lru_cache(1000)
-def _alone(module, package, *_stamp):
-    return code([module], package)[:12]
+def _hash(path, *_stamp):
+    return hashlib.sha256(json.dumps(_plain(_parsed(path))).encode()).hexdigest()[:12]
 
 
 def _files(package):
@@ -242,19 +198,6 @@ def _files(package):
             parts.pop()
         files[".".join(parts)] = path
     return files
-
-
-def _full(modules, package, files):
-    """The set of the modules' full names."""
-    if isinstance(modules, str):
-        raise ValueError(f"modules = {modules!r}: give a list of names")
-    root = Path(package).name
-    names = {f"{root}.{module}" for module in modules}
-    if unknown := sorted(names - files.keys()):
-        known = ", ".join(sorted(name.removeprefix(f"{root}.") for name in files.keys() - {root}))
-        what = unknown[0].removeprefix(f"{root}.")
-        raise ValueError(f"unknown module {what!r}; {root} has: {known}")
-    return names
 
 
 def _parsed(path):

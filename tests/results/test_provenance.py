@@ -22,7 +22,7 @@ from netdyn_lib.experiments.outcome_prediction import published as campaigns
 from netdyn_lib.experiments.pruning_ablation import published as arms
 from netdyn_lib.figures import style
 from netdyn_lib.results import datasets, provenance
-from netdyn_lib.results.provenance import closure, code, imported
+from netdyn_lib.results.provenance import behind, imported
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,20 +74,20 @@ def package(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("modules", "found"),
+    ("source", "found"),
     [
-        ("", ""),
-        ("side", "side"),
-        ("top", "deep deep.bottom middle side top"),
-        ("deep", "deep"),
-        ("deep.lazy", "deep deep.bottom deep.lazy side"),
-        ("deep.parent", "deep deep.bottom deep.parent side"),
-        ("deep.star", "deep deep.bottom deep.star middle side top"),
-        ("side ring", "gnir ring side"),
+        ("import numpy", ""),
+        ("from package import side", "side"),
+        ("import package.top", "deep deep.bottom middle side top"),
+        ("from package import deep", "deep"),
+        ("from package.deep import lazy", "deep deep.bottom deep.lazy side"),
+        ("from package.deep import parent", "deep deep.bottom deep.parent side"),
+        ("from package.deep import star", "deep deep.bottom deep.star middle side top"),
+        ("from package import side, ring", "gnir ring side"),
     ],
 )
-def test_imports_are_followed(package, modules, found):
-    assert closure(modules.split(), package) == tuple(found.split())
+def test_imports_are_followed(package, source, found):
+    assert list(behind(source, package)) == found.split()
 
 
 def test_a_notebooks_files_come_with_every_init_that_runs(package):
@@ -98,14 +98,6 @@ def test_a_notebooks_files_come_with_every_init_that_runs(package):
     deep = ["__init__.py", "deep/__init__.py", "deep/bottom.py", "side.py"]
     assert names("import package as p\np.deep.bottom.f()") == deep
     assert names("from package import side, missing") == ["__init__.py", "side.py"]
-
-
-def test_a_module_that_is_none_is_refused(package):
-    for name in ("sides", "", "package.side", "deep.bottom.x", "../side"):
-        with pytest.raises(ValueError, match="unknown module.*deep.bottom"):
-            code([name], package)
-    with pytest.raises(ValueError, match="list of names"):
-        closure("side", package)
 
 
 BEFORE = '''"""Text."""
@@ -140,38 +132,17 @@ class A:
 )
 def test_what_counts_is_what_the_code_does(package, old, new, changes):
     (package / "side.py").write_text(BEFORE)
-    before = code(["side"], package)
+    before = behind("import package.top", package)
     (package / "side.py").write_text(BEFORE.replace(old, new))
-    assert (code(["side"], package) != before) == changes
-
-
-def test_a_change_is_seen_through_the_closure(package):
-    assert code(["side", "top"], package) == code(iter(("top", "side", "top")), package)
-    own, whole = code(["top"], package), code(closure(["top"], package), package)
-    (package / "side.py").write_text("x = 2\n")
-    assert code(["top"], package) == own
-    assert (again := code(closure(["top"], package), package)) != whole
-    (package / "ring.py").write_text("y = 1\n")
-    (package / "__init__.py").write_text("MODULES = ()\n")
-    assert code(closure(["top"], package), package) == again
+    after = behind("import package.top", package)
+    assert [name for name in before if after[name] != before[name]] == ["side"] * changes
 
 
 def test_every_version_of_python_gives_the_same_hash(package):
-    """Shards from a machine with another Python are not computed again."""
+    """A chapter that was executed under another Python is not taken for one of other code."""
     ast.parse(SAMPLE)
     (package / "side.py").write_text(SAMPLE, encoding="utf-8")
-    assert code(["side"], package) == "817dc3c36081dea7c9afb4e6"
-
-
-def test_what_each_module_of_a_chapter_does(package):
-    source = "from package import top\n"
-    found = provenance.behind(source, package)
-    assert list(found) == ["deep", "deep.bottom", "middle", "side", "top"]
-    assert found["side"] == code(["side"], package)[:12]
-    (package / "side.py").write_text("import json, numpy.linalg\nx = 22\n")
-    (package / "top.py").write_text('"""A docstring."""\nfrom . import middle\n')
-    again = provenance.behind(source, package)
-    assert [name for name in found if again[name] != found[name]] == ["side"]
+    assert behind("import package.side", package)["side"] == "817e89ef6427"
 
 
 FIELDS = (
