@@ -1,18 +1,27 @@
-"""A Sphinx extension: links to the glossary, and mends of pages for every reader.
+"""A Sphinx extension: what was measured of a claim, links to the glossary, and mends of pages.
+
+``{verdict}`ID` `` is the verdict of a claim as a badge that leads to its row of the scorecard, and
+``{measured}`ID` `` its number.
 
 The theme and the writer leave out what readers with a keyboard, a screen reader, a telephone or a
 dark screen need; each function below says what.
 """
 
+import json
 import re
 from functools import cache
+from pathlib import Path
 
+import yaml
 from docutils import nodes
 from sphinx import addnodes
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxRole
 from sphinx.util.images import get_image_size
 from sphinx.writers.html5 import HTML5Translator
 
 GLOSSARY = "book/glossary"
+SCORECARD = "book/scorecard"
 #: Pages and folders of lists, not prose: their words do not lead to the glossary.
 UNLINKED = (GLOSSARY, "book/scorecard", "book/published", "book/bibliography", "reference")
 #: Where a term is no prose, or already leads somewhere.
@@ -31,6 +40,8 @@ if (root.dataset.theme === "auto")
 
 def setup(app):
     """Connect to Sphinx."""
+    app.add_role("verdict", Verdict())
+    app.add_role("measured", Measured())
     app.connect("config-inited", _launch)
     app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", _mend, priority=900)  # after the theme
@@ -38,6 +49,57 @@ def setup(app):
     app.add_node(nodes.citation, override=True, html=(_citation, HTML5Translator.depart_citation))
     app.add_node(nodes.image, override=True, html=(_image, HTML5Translator.depart_image))
     return {"parallel_read_safe": True, "parallel_write_safe": True, "version": "1"}
+
+
+# Claims
+
+
+class Claim(SphinxRole):
+    """The row of a claim on the scorecard; None where the run that is shown does not judge it."""
+
+    def row(self):
+        """Read the claims and their rows once for all pages."""
+        if not hasattr(self.env.app, "companion_claims"):
+            book = Path(self.env.srcdir) / "book"
+            known = yaml.safe_load((book / "claims.yml").read_text(encoding="utf-8"))["claims"]
+            rows = json.loads((book / "_generated" / "claims.json").read_text(encoding="utf-8"))
+            found = dict.fromkeys(claim["id"] for claim in known)
+            self.env.app.companion_claims = found | {row["id"]: row for row in rows}
+        return self.row_of(self.env.docname, self.env.app.companion_claims, self.text)
+
+    @staticmethod
+    def row_of(page, rows, claim):
+        """Return the row of a claim that a page names, of ``rows`` by claim."""
+        if claim not in rows:
+            raise ExtensionError(
+                f"{page} names the claim {claim!r}, which claims.yml does not have"
+            )
+        return rows[claim]
+
+
+class Verdict(Claim):
+    """A badge."""
+
+    def run(self):
+        """Return a link to the row of the claim."""
+        row = self.row()
+        said = row["verdict"] if row else "not judged in this run"
+        kind = said.replace(" ", "-") if row else "not-tested"
+        page = self.env.app.builder.get_relative_uri(self.env.docname, SCORECARD)
+        link = nodes.reference("", said, refuri=f"{page}#claim-{self.text}", internal=True)
+        link["classes"] = ["verdict", f"verdict-{kind}"]
+        link["reftitle"] = f"Claim {self.text}"
+        return [link], []
+
+
+class Measured(Claim):
+    """A number, to two digits."""
+
+    def run(self):
+        """Return it as text, a dash where there is none."""
+        row = self.row()
+        known = row and row["measured"] is not None
+        return [nodes.Text(f"{row['measured']:.2g}" if known else "–")], []
 
 
 # Glossary

@@ -248,9 +248,9 @@ def _curves(data):
     ) | {name: packed(cut(values), _LOG_STEP) for name, values in logs.items()}
 
 
-def trajectories():
-    """Networks on Iris with copies from their ε-ball, at the learning rates of chapters 2 to 4:
-    projections, distances, losses.
+def iris_runs():
+    """Train networks on Iris, with copies from their ε-ball, at the learning rates of chapters 2
+    to 4; return the sizes, the task and the record.
     """
     from ..tasks import networks, tasks
     from ..training import gradient_descent
@@ -266,10 +266,14 @@ def trajectories():
     ]
     everyone, rates = gradient_descent.each_rate(balls, size.rates)
     observe = ("distance", "mean_distance", "loss", "weights")
-    record = gradient_descent.run(
-        gradient_descent.GradientDescent(task, rates), everyone, size.epochs, observe, at=epochs
-    )
-    found = [_condition(record, k, size.exponent_epochs) for k in range(len(everyone))]
+    descent = gradient_descent.GradientDescent(task, rates)
+    return size, task, gradient_descent.run(descent, everyone, size.epochs, observe, at=epochs)
+
+
+def trajectories(size, record):
+    """Return projections, distances and losses of :func:`iris_runs`."""
+    weights = record["weights"]  # (T, rates × conditions, 1 + M, P)
+    found = [_condition(record, k, size.exponent_epochs) for k in range(weights.shape[1])]
     runs = [
         dict(rate=rate, conditions=found[i * size.conditions : (i + 1) * size.conditions])
         for i, rate in enumerate(size.rates)
@@ -278,10 +282,54 @@ def trajectories():
         epochs=record.epochs.tolist(),
         radius=size.radius,
         copies=size.copies,
-        parameters=int(balls.shape[-1]),
+        parameters=int(weights.shape[-1]),
         exponent_epochs=size.exponent_epochs,
         runs=runs,
     )
+
+
+def regimes(size, task, record):
+    """Return four pictures (name → Figure) of the regimes over η, each an orbit in its principal
+    plane and a series that tells the regime: the first initial condition of :func:`iris_runs`.
+    """
+    from ..curvature import hessian
+    from ..figures.style import GOAL, PALETTE, figure
+
+    epochs, weights = record.epochs, record["weights"][:, :: size.conditions, 0]  # (T, rates, P)
+    distance = record["mean_distance"][:, :: size.conditions]  # (T, rates)
+    early, apart = epochs <= size.exponent_epochs, np.arange(0, len(epochs), 8)
+    sharp = hessian.along(task.objective, weights[apart, 1:2])[:, 0] * size.rates[1] / 2
+    every = np.arange(len(epochs))
+    late = np.flatnonzero((epochs > 200) & (epochs <= size.every_epoch))
+    series = {  # name → (rate, epochs of the orbit, epochs of the series, its values, label, log)
+        "drift": (0, every, every, distance[:, 0], "distance of a copy", True),
+        "transient": (1, early, early, distance[early, 1], "distance of a copy", True),
+        "edge": (1, every, apart, sharp, "sharpness / (2/η)", False),
+        "intermittency": (
+            2,
+            late,
+            late,
+            record["loss"][late, 2 * size.conditions, 0],
+            "loss",
+            False,
+        ),
+    }
+    found = {}
+    for name, (rate, orbit, shown, values, label, log) in series.items():
+        places = principal(weights[orbit, rate : rate + 1])[0][:, 0]
+        with figure(1, 2, height=1.5, width=4.2) as (fig, axes):
+            left, right = axes[0]
+            left.plot(*places.T, color=PALETTE[0], lw=0.6, marker=".", ms=2)
+            left.plot(*places[0], "o", color=PALETTE[1], ms=4)
+            left.set(xticks=[], yticks=[], xlabel="orbit, principal plane")
+            right.plot(epochs[shown], values, color=PALETTE[0], lw=0.9)
+            right.set(xlabel="epoch", title=label)
+            if log:
+                right.set(yscale="log", ylim=(1e-8, 1e2))  # the same for both regimes
+            if name == "edge":
+                right.axhline(1, **GOAL)
+        found[name] = fig
+    return found
 
 
 def _condition(record, k, last):
@@ -356,14 +404,18 @@ def script(name, data):
 
 
 def write(book, results):
-    """Write the scripts of those explorers whose pages lie in the folder ``book`` of the staged
-    sources, from published ``results``.
+    """Write what pages of the folder ``book`` of the staged sources show, from published
+    ``results``: the scripts of the explorers, and the pictures of the front page.
 
     The page ``explore_NAME.md`` loads ``_static/explore_NAME_data.js``.
     """
-    makers = {"map": toy_map, "sweeps": lambda: sweeps(results), "trajectories": trajectories}
+    size, task, record = iris_runs()
+    makers = {"map": toy_map, "sweeps": lambda: sweeps(results)}
+    makers["trajectories"] = lambda: trajectories(size, record)
     for name, make in makers.items():
         if (book / f"explore_{name}.md").exists():
             (book / "_static" / f"explore_{name}_data.js").write_text(
                 script(name, make()), encoding="utf-8"
             )
+    for name, fig in regimes(size, task, record).items():
+        fig.savefig(book / "_generated" / f"regime-{name}.png")

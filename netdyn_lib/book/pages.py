@@ -75,6 +75,18 @@ def summary(rows, runs):
     return _table(head, "l" + "r" * len(total), [*lines, ("**All**", *total)])
 
 
+def strip(rows):
+    """Return the scorecard as one bar, a length for each verdict, which leads to the whole."""
+    parts = [
+        f'<span class="verdict verdict-{verdict.replace(" ", "-")}" style="flex-grow: {count}">'
+        f"{count} {verdict}</span>"
+        for verdict, count in scorecard.counts(rows).items()
+        if count
+    ]
+    link = '<a class="scorecard-strip" href="scorecard.html" aria-label="Scorecard">'
+    return f"```{{raw}} html\n{link}{''.join(parts)}</a>\n```\n"
+
+
 def _badge(verdict):
     return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
 
@@ -120,25 +132,6 @@ def _filters(rows, runs):
     form = f'<form class="scorecard-filters" hidden>{" ".join(parts)} {count}</form>'
     script = '<script src="../_static/scorecard.js" defer></script>'
     return f"```{{raw}} html\n{form}\n{script}\n```\n"
-
-
-def fill(text, rows, page="a page"):
-    """Return a page's text with each ``{measured}`` role replaced by what was measured.
-
-    >>> fill("about {measured}`A`", [{"id": "A", "measured": 0.3136}])
-    'about 0.31'
-    """
-    values = {
-        row["id"]: "–" if row["measured"] is None else f"{row['measured']:.2g}" for row in rows
-    }
-
-    def value(match):
-        if match[1] not in values:
-            what = f"{page} shows what was measured of {match[1]!r}"
-            raise PipelineError(f"{what}, which no chapter has measured")
-        return values[match[1]]
-
-    return re.sub(r"\{measured\}`([^`]+)`", value, text)
 
 
 # Runs

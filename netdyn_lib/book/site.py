@@ -182,15 +182,14 @@ def stage(project, runs, rows, source, kept=()):
         pages.add_folds(shown, name, execute.modules(project, name), source / "notebooks")
         text = notebooks.dumps(notebooks.with_figures(shown))
         (source / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
-    index, front = _front_page(project.book / "index.md")
-    index = pages.fill(index, rows, "book/index.md")
-    (source / "book" / "index.md").write_text(index, encoding="utf-8")
+    front = _front_figure(project.book / "index.md")
     made = source / "book" / "_generated"
     made.mkdir()
     png, figure = pages.front(runs, front)
     (made / "front.png").write_bytes(png)
     texts = {
         "front.md": figure,
+        "strip.md": pages.strip(rows),
         "summary.md": pages.summary(rows, runs),
         "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept)),
         "runs.md": pages.runs_shown(runs),
@@ -206,8 +205,8 @@ def stage(project, runs, rows, source, kept=()):
     reference.stage(project, source)
 
 
-def _front_page(path):
-    """The text of the front page, and the name of the figure in its header."""
+def _front_figure(path):
+    """The name of the figure in the header of the front page."""
     with forms.told():
         text = reading.text(path)
         head = re.match(r"---\n(.*?\n)---\n", text, re.S)
@@ -215,7 +214,7 @@ def _front_page(path):
     if not isinstance(said, dict) or not isinstance(said.get("front_figure"), str):
         what = f"{path} does not begin with ---, front_figure: NAME, ---"
         raise PipelineError(f"{what}: which figure is the front page to show?")
-    return text, said["front_figure"]
+    return said["front_figure"]
 
 
 # Building

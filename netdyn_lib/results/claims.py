@@ -476,7 +476,7 @@ def table(rows, address=None, others=None):
         data = " ".join(f'data-{name}="{safe[name]}"' for name in names)
         named = zip(heads, cells)
         line = "".join(f'<td role="cell" data-column="{h}">{c}</td>' for h, c in named)
-        body.append(f'<tr role="row" {data}>{line}</tr>')
+        body.append(f'<tr id="claim-{safe["id"]}" role="row" {data}>{line}</tr>')
     header = "".join(f'<th scope="col" role="columnheader">{head}</th>' for head in heads)
     # On a telephone the style sheet stacks the cells of a row: roles keep the table one.
     return (

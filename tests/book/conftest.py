@@ -35,7 +35,7 @@ def site_project(project, measured, monkeypatch):
     small.keep(project.executed("laptop", "01_first"), small.with_figure(measured))
     (project.root / "_toc.yml").write_text(small.TOC)
     (project.root / "_config.yml").write_text("title: t\n")
-    index = "---\nfront_figure: fig-x\n---\n# Title\n\n{measured}`A`\n"
+    index = "---\nfront_figure: fig-x\n---\n# Title\n"
     (project.book / "index.md").write_text(index)
     for file in ("html/index.html", "html/notebooks/01_first.html", "claims.json"):
         write_whole(project.build / file, f"the old {file}")

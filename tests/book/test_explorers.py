@@ -69,8 +69,11 @@ def test_a_script_is_one_object():
 
 
 def test_scripts_are_written_for_the_pages_there_are(tmp_path, monkeypatch):
-    (tmp_path / "_static").mkdir()
+    for folder in ("_static", "_generated"):
+        (tmp_path / folder).mkdir()
     monkeypatch.setattr(explorers, "toy_map", lambda: {"x": 1})
+    monkeypatch.setattr(explorers, "iris_runs", lambda: (None, None, None))
+    monkeypatch.setattr(explorers, "regimes", lambda *runs: {})
     explorers.write(tmp_path, tmp_path / "results")
     assert list((tmp_path / "_static").iterdir()) == []
     (tmp_path / "explore_map.md").write_text("# Map\n")
@@ -283,7 +286,8 @@ def short():
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sizes._PAPER, "explorers", changed)
-        return explorers.trajectories()
+        size, _, record = explorers.iris_runs()
+        return explorers.trajectories(size, record)
 
 
 def test_trajectories_are_those_of_descent(short):

@@ -1,6 +1,7 @@
 """The extensions of Sphinx: links to the glossary, mends of pages, in a small site."""
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import docstrings
 import pytest
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import docutils_namespace
 
 #: A white picture of 1 by 1 pixel.
@@ -60,6 +62,8 @@ A map as caption.
 ```
 
 [^cite]: A footnote.
+
+Of A {verdict}`A`, of B {verdict}`B`; A is {measured}`A`, B is {measured}`B`, C is {measured}`C`.
 """
 
 
@@ -76,6 +80,11 @@ def built(tmp_path_factory):
         (source / file).parent.mkdir(exist_ok=True)
         (source / file).write_text(text)
     (source / "notebooks" / "a.png").write_bytes(PNG)
+    (source / "book" / "claims.yml").write_text("claims: [{id: A}, {id: B}, {id: C}]")
+    rows = [dict(id="A", verdict="not reproduced", measured=0.3136)]
+    rows.append(dict(id="C", verdict="not tested", measured=None))
+    (source / "book" / "_generated").mkdir()
+    (source / "book" / "_generated" / "claims.json").write_text(json.dumps(rows))
     out = source / "_build"
     with docutils_namespace():
         Sphinx(source, source, out, out / "doctrees", "html", status=None).build()
@@ -98,6 +107,26 @@ def test_the_first_use_in_prose_leads_to_the_glossary(built):
     said = "Orbits of a tangent map; an orbit, a network trajectory, the map, and remapping."
     assert said in text, "only links are added"
     assert not soup(built, "book/glossary.html").select("a.glossary-term")
+
+
+def test_a_verdict_is_a_badge_that_leads_to_its_claim(built):
+    badges = soup(built, "notebooks/a.html").select("a.verdict")
+    assert [(a.get_text(), a["class"], a["href"]) for a in badges] == [
+        (
+            "not reproduced",
+            ["verdict", "verdict-not-reproduced", "reference", "internal"],
+            "../book/scorecard.html#claim-A",
+        ),
+        (
+            "not judged in this run",
+            ["verdict", "verdict-not-tested", "reference", "internal"],
+            "../book/scorecard.html#claim-B",
+        ),
+    ]
+    text = " ".join(soup(built, "notebooks/a.html").get_text().split())
+    assert "A is 0.31, B is –, C is –." in text
+    with pytest.raises(ExtensionError, match="a names the claim 'D', which claims.yml does not"):
+        companion.Verdict().row_of("a", {"A": None}, "D")
 
 
 def test_a_picture_knows_its_size_and_has_a_frame(built):

@@ -292,7 +292,7 @@ def test_what_the_pages_include_is_staged(measured):
     for page in ("citing.md", "index.md"):
         text = (PROJECT.book / page).read_text(encoding="utf-8")
         wanted |= set(re.findall(r"\{include\} _generated/(\S+)", text))
-    assert wanted - made.keys() == {"front.md", "summary.md"} and made.keys() <= wanted
+    assert wanted - made.keys() == {"front.md", "strip.md", "summary.md"} and made.keys() <= wanted
     text = made["citing-figure.md"]
     assert "`fig-x`" in text and "`abc`" in text and f"Version {netdyn_lib.__version__}" in text
     with pytest.raises(PipelineError, match="no chapter has a figure"):

@@ -27,10 +27,6 @@ def test_claims_are_gathered_in_order(project, measured):
     text = pages.summary(rows, {"01_first": measured, "02_second": measured})
     assert "[One](../notebooks/01_first.ipynb) | 1 | 0 | 1 |" in text
     assert "[One](../notebooks/02_second.ipynb) | – | – | – |" in text
-    assert pages.fill("A is {measured}`A`, B {measured}`B`.", rows) == "A is 0.5, B 2."
-    said = "book/index.md shows what was measured of 'C', which no chapter has measured"
-    with pytest.raises(PipelineError, match=said):
-        pages.fill("{measured}`C`", rows, "book/index.md")
 
 
 def test_a_measurement_of_another_claim_is_refused(project, measured):
