@@ -16,6 +16,20 @@
 # %% [markdown]
 # # A toy map
 #
+# :::{admonition} In short
+# :class: tip
+# - One weight and a loss with two minima are enough for gradient descent to become chaotic.
+# - At low learning rates the weight settles in one of the two minima: {verdict}`J-fig6-minima`
+# - As the learning rate grows, period doublings at the universal ratio lead to chaos:
+#   {verdict}`J-fig6-cascade`
+# - Periodic windows lie everywhere in it and repeat the whole picture:
+#   {verdict}`J-fig6-intertwined` {verdict}`J-fig6-self-affine`
+# - Chaos has a positive exponent, and needs a large learning rate: {verdict}`J-fig7-positive`
+#   {verdict}`J-appA-large-rate`
+#
+# The figure to see is {numref}`fig-toy-bifurcation`.
+# :::
+#
 # One weight and a loss with two minima are enough for gradient descent to become chaotic.
 # {cite:t}`jimenez2025` (J) show this in their appendix A with a bifurcation diagram and a Lyapunov exponent, computed from orbits.
 # In one dimension nearly everything in those two figures is the root of an equation.

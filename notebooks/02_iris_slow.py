@@ -15,6 +15,19 @@
 # %% [markdown]
 # # Iris, slow
 #
+# :::{admonition} In short
+# :class: tip
+# - At a learning rate of 0.01 the loss falls at every step: {verdict}`D-sec3-monotone`
+# - Nearby networks stay nearby. Their distance is not monotonic, and it never grows exponentially:
+#   {verdict}`D-fig3-turns` {verdict}`D-fig3-no-chaos`
+# - It changes by a factor of order one in 10,000 epochs. The paper calls this a loss of orbital
+#   stability; we call it marginal: {verdict}`D-fig4-orbital-instability`
+# - After learning most directions of weight space are neutral: {verdict}`D-sec3-neutral`
+# - Only a strong penalty on the weights makes distances shrink: {verdict}`D-sec5-regularisation`
+#
+# The figure to see is {numref}`fig-slow-distances`.
+# :::
+#
 # At a conventional learning rate, $\eta = 0.01$, the loss of a small network goes down at every
 # step. {cite:t}`danovski2024` ask what its weights do meanwhile: do nearby networks stay together,
 # come together, or part? This chapter repeats section 3 of that paper and its Figures 1 to 6 and

@@ -15,6 +15,21 @@
 # %% [markdown]
 # # Iris, the edge of stability
 #
+# :::{admonition} In short
+# :class: tip
+# - At a learning rate of 1 the network learns, and faster: {verdict}`D-fig7-loss`
+#   {verdict}`D-sec4-faster`
+# - On the way nearby networks part exponentially, from about 90% of the initial conditions:
+#   {verdict}`D-fig8-kept`
+# - Danovski 2024 give the rate as 0.33 per epoch. It depends on the rule that picks the window of
+#   growth, and the formula as printed gives less: {verdict}`D-fig8-lambda`
+# - The growth belongs to the first epochs; the exponents of a whole training are near zero.
+# - The sharpness reaches the edge of stability, and stays there: {verdict}`D-fn2-reaches`
+#   {verdict}`D-fn2-falls`
+#
+# The figures to see are {numref}`fig-edge-trajectories` and {numref}`fig-edge-multiverse`.
+# :::
+#
 # A hundred times faster, at $\eta = 1$, the same network still learns, but on the way its loss
 # goes up and down and nearby networks part exponentially. Section 4.1 of {cite:t}`danovski2024`
 # reads this as sensitive dependence on initial conditions, with a network maximal Lyapunov

@@ -16,6 +16,20 @@
 # %% [markdown]
 # # Iris, η = 5
 #
+# :::{admonition} In short
+# :class: tip
+# - At a learning rate of 5 training neither diverges nor learns: {verdict}`D-eta5-no-divergence`
+#   {verdict}`D-fig9-hardly-learns`
+# - Phases of period 3 alternate with irregular ones, ever more rarely: {verdict}`D-fig9-period3`
+#   {verdict}`D-fig9-alternation`
+# - The irregular loss has a significant autocorrelation, and expands at some points and not at
+#   others: {verdict}`D-fig10-acf` {verdict}`D-fig11-kantz`
+# - Why: the hidden layer saturates. What is left is a map of the plane with one whole number in
+#   it, how many hidden units are on. It foretells which phase a network shows.
+#
+# The figures to see are {numref}`fig-eta5-trajectories` and {numref}`fig-eta5-map`.
+# :::
+#
 # Far beyond the edge of stability gradient descent neither diverges nor learns.
 # {cite:t}`danovski2024` (D) describe in their section 4.2 what it does instead: the loss is large, jumps between three values, and now and then becomes irregular.
 # This chapter repeats their Figs 9 to 12 and footnote 3 on an ensemble, and then explains them.

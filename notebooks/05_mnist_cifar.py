@@ -15,6 +15,22 @@
 # %% [markdown]
 # # Images: sweeps over the learning rate
 #
+# :::{admonition} In short
+# :class: tip
+# - Jiménez-González 2025 claim that training on images is fastest at the learning rate where
+#   nearby networks begin to part exponentially, and call it a sweet spot.
+# - On handwritten digits, with the paper's 50 initial conditions, the answer depends on the length
+#   of the record: at the fastest rate no network is sensitive over 200 epochs, and nearly all are
+#   over 40: {verdict}`J-fig5-coincide-digits`
+# - On Iris, with 500, the two rates agree: {verdict}`J-fig8-iris`
+# - On MNIST, at a learning rate of 10, distances grow and saturate as the paper says, at about its
+#   exponent: {verdict}`J-fig2-saturation` {verdict}`J-fig3-lambda`
+# - Most other claims need more networks than we have run: {verdict}`J-fig5-coincide`
+#   {verdict}`J-fig10-coincide` {verdict}`J-fig13-cifar`
+#
+# The figures to see are {numref}`fig-images-overview` and {numref}`fig-images-length`.
+# :::
+#
 # {cite:t}`jimenez2025` train networks on MNIST at learning rates from 0.0005 to 20. Near
 # $\eta = 7.5$, they report, three things come together: nearby networks begin to part
 # exponentially from every initial condition, sharpness approaches $2/\eta$, and training to 90%

@@ -15,6 +15,21 @@
 # %% [markdown]
 # # Tangent space: can the outcome be told early?
 #
+# :::{admonition} In short
+# :class: tip
+# - Sharafi 2024 claim that Lyapunov exponents and covariant vectors tell early which networks will
+#   fail. Their task is not published, so ours stands in for it.
+# - Fifteen steps into training exponents and vectors tell failed runs better than chance, and
+#   never with certainty: {verdict}`S-exponents-tanh-normal` {verdict}`S-vectors-relu-normal`
+# - From then on the loss itself soon knows as much, and the weights often know more.
+# - The signs of exponents and the tangencies of vectors are as the paper says for ReLU at most:
+#   {verdict}`S-positive-relu-glorot` {verdict}`S-positive-tanh-normal`
+#   {verdict}`S-tangencies-relu-normal`
+# - They save no training beside a look at the loss a little later.
+#
+# The figure to see is {numref}`fig-prediction-auc`.
+# :::
+#
 # Of many small networks that learn the same thing some end well and some badly. {cite:t}`sharafi2024` ask whether their
 # *tangent dynamics* tells which, long before the end: finite-time Lyapunov exponents, and covariant Lyapunov vectors,
 # the directions along which perturbations grow and shrink. They report that both do, as early as $t = 0.015$ of a training that lasts until $t = 10$.
@@ -606,7 +621,7 @@ provenance.shown(draw.leading({"digits": digits} | mnist), digits, mnist)
 # Sharpness above $2/\eta$ does not by itself make the leading exponent positive: MNIST at $\eta = 2.5$ starts well above it, and its exponents are near zero.
 # Where exponents are positive they stay far below the frozen value: directions turn, and a product of Jacobians grows less than the product of their norms.
 #
-# ## In short
+# ## Answers
 #
 # *What do exponents and vectors know, and when?* Fifteen steps into training they tell failed runs from others: better than chance in every ensemble, never with certainty.
 # *Is it more than the loss knows?* At that time mostly yes, and not everywhere: with ReLU and $\mathcal N(0, 1)$ Benettin's exponents know what the loss knows, with ReLU and Glorot's weights singular values do. From $t = 0.2$ on the loss knows as much as they do, or more.

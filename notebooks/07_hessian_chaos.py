@@ -16,6 +16,21 @@
 # %% [markdown]
 # # Hessian chaos: what negative curvature is for
 #
+# :::{admonition} In short
+# :class: tip
+# - Herrmann 2022 take the directions of negative curvature out of every step, and find that the
+#   network hardly learns: {verdict}`H-negative-hurts`
+# - As many random directions can be spared: {verdict}`H-direction`
+# - With a learning rate a hundred times larger the network learns without them too, only more
+#   slowly: {verdict}`H-inevitable`
+# - What is taken out is signal: these directions hold much of what a batch has in common with all
+#   samples. Nothing here says that chaos is needed.
+# - Perturbed copies part by jumps where units have a kink, not by drift and a random walk:
+#   {verdict}`H-fig3-law`
+#
+# The figures to see are {numref}`fig-arms-sets` and {numref}`fig-contributions`.
+# :::
+#
 # In a direction of negative curvature, one step of gradient descent drives neighbouring networks apart. {cite:t}`herrmann2022` call such directions *locally chaotic*,
 # take them out of the gradient at every step of training, and find that the network hardly learns; without the directions of positive curvature it learns nearly as well as ever.
 # They conclude that chaos is intrinsic to training. Then they perturb networks at the start and watch them part, for 40 epochs.
@@ -691,7 +706,7 @@ print(f"784-20-10: {of_text:.3f}; √2 times that: {2**0.5 * of_text:.2f}")
 # The network of the text, 784-20-10, has nearly the same distance as 256-20-10, and $\sqrt 2$ times that is the number printed: as if each difference had four times the variance of a parameter, and not twice.
 
 # %% [markdown]
-# ## In short
+# ## Answers
 #
 # *Does a network learn without its negative directions?* At the paper's learning rate it does not, and it is not for the number of directions: as many random ones can be spared. This is the paper's finding, and it stands with the control. With a rate a hundred times
 # larger it does, as well as with them: what they give is speed, and that they are indispensable does not stand. The few directions above $2/\gamma$ were left in.

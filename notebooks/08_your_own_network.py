@@ -15,6 +15,18 @@
 # %% [markdown]
 # # Your own network
 #
+# :::{admonition} In short
+# :class: tip
+# - A module, a loss and data are enough for exponents, the sweet spot, sharpness and spectra.
+# - Momentum and Adam are maps as well, with edges of stability of their own.
+# - What is measured belongs to a *map*: without the noise of batches and layers, or with that
+#   noise held fixed.
+# - Before you read an exponent from two runs of your own loop, run it twice from the same weights.
+#   Where these part is your floor.
+#
+# The figure to see is {numref}`fig-own-search`.
+# :::
+#
 # This chapter repeats no paper. It asks the papers' questions of a network that is none of theirs,
 # the way a reader would ask them of a network of their own: is its training chaotic, at which
 # learning rates, how sharp is its loss, and which directions grow? The network is a small
@@ -474,12 +486,3 @@ floors = {"floor_batches": other_batches, "floor_dropout": other_dropped}
 glue_all("own", **{name: float(pair.distance[1]) for name, pair in floors.items()})
 memory = no_noise.evaluated[:, 0] / no_noise.loss[:, 0]
 glue_all("own", memory=memory[1], memory_end=memory[-1])
-
-# %% [markdown]
-# ## In short
-#
-# A module, a loss and data are enough for exponents, $p(\eta)$, the sweet spot, sharpness and
-# spectra, and momentum and Adam are maps as well, with edges of their own. What is measured is a
-# property of a *map*: without noise of batches and layers, or under noise that is held fixed.
-# Before you read an exponent from two runs of your own loop, run it twice from the same weights:
-# where these part, that is your floor.

@@ -16,6 +16,17 @@
 # %% [markdown]
 # # Performance: what it costs, and how near the limit it is
 #
+# :::{admonition} In short
+# :class: tip
+# - Each measurement stands beside a rival of the same run on the same machine.
+# - Ensembles of small perceptrons are tens of times faster than a loop over networks, convolutions
+#   a few times; fits of windows and low-rank spectra hundreds to thousands of times.
+# - Where a goal was missed, the row says what limits it.
+# - A sweep or a spectrum that is too large to run here is counted on paper.
+#
+# The figure to see is {numref}`fig-performance-ratios`.
+# :::
+#
 # The papers' experiments are thousands of trainings, each of a small network. This chapter tests
 # no claim of theirs. It shows how long such work takes with this library, beside rivals that do
 # the same in the same run: a plain PyTorch loop, JAX, PyHessian, `numpy.polyfit`, nolds, and the
