@@ -42,7 +42,7 @@
 # - there are regions of learning rates with a positive exponent,
 # - and chaos needs a sufficiently large learning rate.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 
 from netdyn_lib.experiments import sizes
@@ -55,7 +55,7 @@ from netdyn_lib.results.glue import glue_all
 # The parameters of a run: `None` leaves a size to the profile, and a run with another value judges no claim.
 # `device` is there because every chapter has it; nothing here runs on an accelerator.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0

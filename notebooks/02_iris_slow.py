@@ -42,7 +42,7 @@
 # features and the split of the data open: here features are raw centimetres and the split is
 # scikit-learn's with `random_state=42`.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 
 from netdyn_lib import torch_utils
@@ -57,7 +57,7 @@ from netdyn_lib.statistics.intervals import bootstrap_interval, median, share_in
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, observables
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -71,7 +71,7 @@ radii = None
 rates = None
 decays = None
 
-# %%
+# %% tags=["hide-input"]
 size = sizes.sizes(
     "02_iris_slow",
     profile,

@@ -24,8 +24,8 @@
 # - Danovski 2024 give the rate as 0.33 per epoch. It depends on the rule that picks the window of
 #   growth, and the formula as printed gives less: {verdict}`D-fig8-lambda`
 # - The growth belongs to the first epochs; the exponents of a whole training are near zero.
-# - The sharpness reaches the edge of stability, and stays there: {verdict}`D-fn2-reaches`
-#   {verdict}`D-fn2-falls`
+# - The sharpness reaches the edge of stability: {verdict}`D-fn2-reaches`
+# - That it falls at the end of training: {verdict}`D-fn2-falls`
 #
 # The figures to see are {numref}`fig-edge-trajectories` and {numref}`fig-edge-multiverse`.
 # :::
@@ -37,7 +37,7 @@
 # on the sharpness, and asks two things the paper does not: how far the number depends on the rule
 # that picks the window of growth, and how much of the chaos outlives the first epochs.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 import torch
@@ -56,7 +56,7 @@ from netdyn_lib.statistics.intervals import bootstrap_interval, median, share_in
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, observables
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -70,7 +70,7 @@ copies = None
 sharp_networks = None
 sharp_epochs = None
 
-# %%
+# %% tags=["hide-input"]
 size = sizes.sizes(
     "03_edge_of_stability",
     profile,

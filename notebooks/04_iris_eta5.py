@@ -44,7 +44,7 @@
 # - Kantz's method finds exponential divergence at some points of the series and none at many others,
 # - only a few weights are intermittent, and they switch together.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -60,7 +60,7 @@ from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0

@@ -46,7 +46,7 @@
 # all of MNIST's 60,000 images. How to run, resume and spread a sweep is in {doc}`../book/sweeps`,
 # and where data come from in {doc}`../book/data`.
 
-# %%
+# %% tags=["hide-input"]
 import json
 from operator import attrgetter
 
@@ -66,7 +66,7 @@ from netdyn_lib.training import observables
 
 pd.set_option("display.max_colwidth", None)
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -78,7 +78,7 @@ cap = None
 search_conditions = None  # of the search for the sweet spot
 races = None  # initial conditions on which the rates found are tried
 
-# %%
+# %% tags=["hide-input"]
 sweep = dict(rates=rates, conditions=conditions, copies=copies, epochs=epochs, cap=cap)
 searched = dict(search_conditions=search_conditions, races=races)
 size = sizes.sizes("05_mnist_cifar", profile, **sweep, **searched)

@@ -39,7 +39,7 @@
 # (the loss itself, the curvature at that moment, the weights), a held-out half, vectors that know the future beside vectors that do not, and what stopping early would save.
 # The same tools then look at the networks of the chapters before: how many directions of weight space are neutral, and what they are.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -52,7 +52,7 @@ from netdyn_lib.results.glue import glue_all
 from netdyn_lib.tasks import tasks
 from netdyn_lib.training.gradient_descent import GradientDescent
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -96,7 +96,7 @@ leading_epochs = None
 # scaled such that the best constant has a loss $C = \frac12\sum (f - y)^2$ of 200, with $\eta = dt = 0.001$ until $t = 10$. As in Sharafi 2024 a run is *ideal* when it ends with $C < 4$ and has *failed* when $C > 100$;
 # one that overflows has failed. Four ensembles: tanh and ReLU, with weights and biases from $\mathcal N(0, 1)$ or Glorot's uniform weights.
 
-# %%
+# %% tags=["hide-input"]
 size = sizes.sizes(
     "06_prediction",
     profile,

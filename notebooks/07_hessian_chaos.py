@@ -41,7 +41,7 @@
 # The network has 256 inputs (USPS digits of 16×16 pixels), 20 hidden units with ReLU and 10 outputs, 5,350 parameters in all, drawn as PyTorch draws them; batches of 8, $\gamma = 10^{-3}$, no momentum.
 # The paper's text says 784-20-10, which does not fit its images.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -60,7 +60,7 @@ from netdyn_lib.results.glue import glue_all
 from netdyn_lib.statistics.intervals import student
 from netdyn_lib.tasks import networks, tasks
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -138,7 +138,7 @@ print(against)
 # *random-same-positive* of as many as are positive. *-norm* arms restore the length of the whole gradient.
 # Curves are means over networks, bands go from the lowest to the highest.
 
-# %%
+# %% tags=["hide-input"]
 size = sizes.sizes(
     "07_hessian_chaos",
     profile,

@@ -36,7 +36,7 @@
 # batch normalisation. A class and a function are written in these cells, because writing them is
 # the reader's part; everything else is the library's.
 
-# %%
+# %% tags=["hide-input"]
 import warnings
 
 import torch
@@ -52,7 +52,7 @@ from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import gradient_descent, pytorch_loop
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -71,7 +71,7 @@ epochs = None
 # Three kernels of 3×3 pixels see an image of 8×8 at every second pixel, and a linear layer names
 # the digit.
 
-# %%
+# %% tags=["hide-input"]
 size = sizes.sizes(
     "08_your_own_network",
     profile,

@@ -36,7 +36,7 @@
 # Nothing heavy is measured while this page is made. All but one rough look at the end is read from
 # a file of measurements, which one command makes anew.
 
-# %%
+# %% tags=["hide-input"]
 import time
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ from netdyn_lib.training import gradient_descent
 
 pd.set_option("display.max_colwidth", None)
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 profile = "laptop"
 device = "auto"
 seed = 0
@@ -67,7 +67,7 @@ step_networks = None  # of the look at this machine
 # %% [markdown]
 # ## What was measured, on what
 
-# %%
+# %% tags=["hide-input"]
 size = sizes.sizes(
     "09_performance",
     profile,
