@@ -382,6 +382,26 @@ share_low, share_median, share_high = found.doubling_share.quantile([0, 0.5, 1])
 # It is largest for the period-3 window and its copies nearer to $\eta_\infty$ (periods 6 and 12), which are wide for the band that they lie in.
 # The tree of panel a is not an affine copy: its line is horizontal, because a minimum of the loss does not move with $\eta$.
 #
+# ## Exercises
+#
+# **1.** For which learning rates does the map have a cycle $w \leftrightarrow -w$ of period 2, and
+# when is it stable?
+#
+# :::{dropdown} Solution
+# From $f(w) = -w$ follows $w^2 = 1 + 2/\eta$, so there is one at every $\eta > 0$. Its multiplier
+# is $f'(w)^2 = (2\eta + 5)^2 > 1$: it is never stable. It is the border beyond which orbits
+# escape.
+# :::
+#
+# **2.** Put $w = \sqrt 2\,\sin\theta$ at $\eta = 2$. What does the map do to $\theta$, and what is
+# its exponent?
+#
+# :::{dropdown} Solution
+# $f(w) = w\,(3 - 2w^2) = \sqrt 2\,(3\sin\theta - 4\sin^3\theta) = \sqrt 2\,\sin 3\theta$. The
+# angle is tripled, so the exponent is $\ln 3 \approx 1.10$, the largest that
+# {numref}`fig-toy-exponent` can reach.
+# :::
+#
 # ## The paper's claims
 
 # %%

@@ -503,6 +503,26 @@ glue_all("slow", neutral=neutral, strict=strict, before=before, curved=curved)
 glue_all("slow", effect=effect, effect_low=effect.low, effect_high=effect.high)
 
 # %% [markdown]
+# ## Exercises
+#
+# **1.** Add the same 11 numbers, 10 weights and a bias, to every output unit. What happens to the
+# loss, and how many neutral directions does this give?
+#
+# :::{dropdown} Solution
+# All three outputs of a sample move by the same amount, which a softmax does not see: the loss
+# stays the same. So at *any* weights at least 11 of the 83 eigenvalues of the Hessian are zero.
+# This part of the neutral directions is a symmetry, and no result of training.
+# :::
+#
+# **2.** With a penalty $(\lambda/2)\,|W|^2$ every neutral direction shrinks. By which factor in
+# 10,000 epochs at $\eta = 0.01$ and $\lambda = 0.01$?
+#
+# :::{dropdown} Solution
+# Each step multiplies it by $1 - \eta\lambda = 1 - 10^{-4}$, and 10,000 steps by
+# $e^{-1} \approx 0.37$. Compare {numref}`fig-slow-decay`: distances shrink at about the rate of
+# the penalty itself, so it is the penalty that one sees and not a new stability.
+# :::
+#
 # ## The paper's claims
 
 # %%

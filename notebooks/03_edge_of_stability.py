@@ -578,6 +578,26 @@ glue_all("edge", rate_top=max(rate.estimate for rate in rates))
 glue_all("edge", trained_sharpness=level, last_sharpness=later)
 
 # %% [markdown]
+# ## Exercises
+#
+# **1.** A distance rests for 20 epochs, grows as $e^{0.3\,t}$ for 60, and rests again. What are
+# the slope, and the exponent as the papers print it, $\ln(d(\tau)/d(0))/\tau$, for $\tau = 80$ and
+# for $\tau = 200$?
+#
+# :::{dropdown} Solution
+# The slope in the window is 0.3. Printed, the logarithm has grown by 18, so the exponent is
+# $18/80 = 0.23$ and $18/200 = 0.09$. One distance, three numbers: that is why every reading has a
+# row of its own.
+# :::
+#
+# **2.** Where does the edge of stability lie for the same network under momentum $\mu = 0.9$ at
+# $\eta = 1$?
+#
+# :::{dropdown} Solution
+# For heavy-ball momentum it is $2(1 + \mu)/\eta = 3.8$ instead of 2 (chapter 8). Momentum allows a
+# sharper valley.
+# :::
+#
 # ## The paper's claims
 
 # %%

@@ -757,6 +757,24 @@ mechanism.ageing(epochs, openness, left_over, before, rate)
 #
 # What remains unexplained: what a trajectory does *during* a burst, when hidden units are open and no reduction holds; which units will switch, which needs their inner gradients; and the few networks that stay unsaturated for a thousand epochs and more.
 #
+# ## Exercises
+#
+# **1.** Is an autocorrelation that is significant against shuffled series evidence of chaos?
+#
+# :::{dropdown} Solution
+# No. Shuffling destroys every order in time, so any correlated series is significant against it,
+# also noise that remembers its last value. Surrogates that keep the spectrum are the stricter
+# control, and the exponent of Kantz is compared with both above.
+# :::
+#
+# **2.** Near a cycle of period 3 with multiplier $m$ a band's width falls as $|m|^{t/3}$. The
+# widths in this chapter fall as $t^{-2}$. What does this say of $m$?
+#
+# :::{dropdown} Solution
+# A power law is slower than any $|m| < 1$: the cycle is approached at the margin, $m \to 1$. It
+# moves while it is approached, because the weights that are still on keep growing.
+# :::
+#
 # ## The paper's claims
 
 # %%

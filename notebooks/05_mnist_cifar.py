@@ -739,6 +739,24 @@ default, bisected = (row.restricted for row in race.rows[:2])
 glue_all("images", full_epochs=bisected, default_epochs=default)
 
 # %% [markdown]
+# ## Exercises
+#
+# **1.** None of $n$ networks is sensitive. How large may $p$ still be, at 95% confidence, for
+# $n = 3$ and for $n = 50$?
+#
+# :::{dropdown} Solution
+# Solve $(1 - p)^n = 0.05$: $p = 0.63$ for three networks and 0.06 for fifty. Three networks cannot
+# tell *none* from *most*, which is why this chapter gives no verdict on fewer than five.
+# :::
+#
+# **2.** Three networks arrive after 10, after 20 and not within 100 epochs. What is the mean over
+# those that arrive, and the restricted mean of $\min(\tau, 100)$?
+#
+# :::{dropdown} Solution
+# 15 and 43. The first forgets whoever never arrives, and makes a rate at which most fail look
+# fast.
+# :::
+#
 # ## The papers' claims
 #
 # Claims on MNIST and CIFAR-10 are judged on published numbers, so that the verdict is the same on

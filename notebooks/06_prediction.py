@@ -639,6 +639,24 @@ print(*checks or ["NOTE: no campaign is published, so none was recomputed"], sep
 assert all(check.agrees for check in checks)
 
 # %% [markdown]
+# ## Exercises
+#
+# **1.** A predictor has an area of 0.75 over 50 failed and 50 other runs. About how uncertain is
+# it?
+#
+# :::{dropdown} Solution
+# By Hanley and McNeil's formula the standard error is 0.05. Two predictors whose areas differ by
+# 0.03 cannot be told apart by so few runs; the published ensembles have 8,000.
+# :::
+#
+# **2.** Why may a covariant vector at time $t$ not be used to predict from time $t$?
+#
+# :::{dropdown} Solution
+# Its method goes back from the future: the vector is what is left of a random one after many steps
+# backwards, and depends on the orbit *after* $t$. Singular values and exponents over $[0, t]$ know
+# the past alone.
+# :::
+#
 # ## The paper's claims
 #
 # One claim for each ensemble. Their ranges were written before any of these ensembles was looked at, though after a pilot had been: its areas at $t = 0.015$ lay between 0.65 and 0.88. Areas are judged on the published ensembles,

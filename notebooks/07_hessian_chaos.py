@@ -748,6 +748,24 @@ glue_all(
 )
 
 # %% [markdown]
+# ## Exercises
+#
+# **1.** Which share of a gradient's squared length lies in $k$ random directions of $P$?
+#
+# :::{dropdown} Solution
+# $k/P$ on average. With 123 of 5,350 that is 2.3%. Compare {numref}`fig-arms-overlaps`: the
+# negative directions hold more than as many random ones.
+# :::
+#
+# **2.** In a direction of curvature $-a$ neighbours part by the factor $1 + \gamma a$ a step. With
+# $\gamma = 10^{-3}$ and $a = 1$, how far would they be after 36,480 steps, and why are they not?
+#
+# :::{dropdown} Solution
+# By $e^{36}$, if the direction and the curvature stayed. They do not: the next batch has other
+# negative directions, and what grew in one shrinks or rests in the next. Exponents over training
+# are near zero (*Exponents over training*).
+# :::
+#
 # ## The paper's claims
 #
 # Ranges were written before any arm had been followed for more than 1,500 steps, and before any copy had been followed, except where a row says otherwise. Intervals are Student's t over networks; where there are few they are wide. Claims are judged on published numbers where there are any.
