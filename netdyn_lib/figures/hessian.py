@@ -60,10 +60,8 @@ def curves(data, arms=None, what=("test_accuracy", "test_loss"), onsets=None):
                     colour = look(k)["color"]
                     axis.mark(onsets[arm], f"_{arm}, onset", color=colour, zorder=1)
             axis.set(xlabel="step", ylabel=_NAMES.get(name, name))
-            low, high = axis.dataLim.intervaly
-            # over less, a logarithmic axis has unreadable ticks
-            if "loss" in name and 0 < 4 * low < high:
-                axis.set_yscale("log")
+            if "loss" in name:
+                style.log_if_wide(axis)
         key(fig, columns=4)
     return fig
 
@@ -328,11 +326,8 @@ def fits(data, network=0):
                 continue
             found = growth_laws.compare(steps, distance, epsilon).fits
             rival = min((name for name in found if name != _LAW), key=lambda n: found[n].aicc)
-            fitted = (
-                found[_LAW](steps),
-                found[rival](steps),
-                _least_squares(steps, distance, epsilon),
-            )
+            fitted = found[_LAW](steps), found[rival](steps)
+            fitted = *fitted, _least_squares(steps, distance, epsilon)
             axis.points(steps, distance, "_measured", **look(k, ms=3))
             for (name, of), values in zip(looks.items(), fitted):
                 axis.line(steps, values, name, **of)
@@ -392,8 +387,6 @@ def shape(sizes, most=0.1):
             curve, looks = curve.dropna("step"), dash(k) | dict(color=colour)
             axis.line(curve["step"], curve, rf"$\varepsilon$ = {epsilon:g}", **looks)
         axis.set(xlabel="step", ylabel=r"distance$/\varepsilon$")
-        low, high = axis.dataLim.intervaly
-        if high > 4 * low > 0:  # over less, a logarithmic axis has unreadable ticks
-            axis.set_yscale("log")
+        style.log_if_wide(axis)
         key(fig, columns=4)
     return fig

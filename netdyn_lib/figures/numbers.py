@@ -1,5 +1,7 @@
 """The table of a figure, which a reader can download: what its panels noted when they plotted."""
 
+import base64
+import gzip
 import math
 
 import numpy as np
@@ -76,6 +78,20 @@ def csv(figure):
         )
     found = found.assign(series=found["series"].fillna("").str.replace("#", "no. ", regex=False))
     return "\n".join([*head, found.to_csv(index=False, float_format="%.6g")])
+
+
+def packed(text):
+    """Return text, compressed, in letters that a notebook can hold; the same for the same text.
+
+    >>> unpacked(packed("<svg/>"))
+    '<svg/>'
+    """
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def unpacked(letters):
+    """Undo :func:`packed`."""
+    return gzip.decompress(base64.b64decode(letters, validate=True)).decode()
 
 
 def some_of(x, y):

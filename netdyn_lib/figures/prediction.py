@@ -134,12 +134,12 @@ def savings(by_name):
     ``by_name``: ensemble → :class:`netdyn_lib.statistics.early_stopping.Comparison`.
     """
     with style.figure(1, len(by_name), height=2.3, sharey=True, sharex=True) as (fig, axes):
-        for axis, (name, found) in zip(axes[0], by_name.items()):
+        for axis, found in zip(axes[0], by_name.values()):
             for k, rule in enumerate(found.rules):
                 axis.lying_estimates([found.rules[rule].saved], [-k], f"_{rule}", **look(k, lw=1.2))
             axis.names("y", -np.arange(len(found.rules)), list(found.rules))
             axis.mark(0, color=MUTED, ls="-")
-            axis.set_title(_title(name), fontsize="small")
+        frame(axes, map(_title, by_name))
         fig.supxlabel("share of epochs saved", fontsize="medium")
     return fig
 
@@ -265,7 +265,7 @@ def leading(by_name):
     """
     columns = [(name, data, rate) for name, data in by_name.items() for rate in data["eta"].values]
     with style.figure(2, len(columns), height=1.9, sharex="col", sharey="row") as (fig, axes):
-        for (name, data, rate), (above, below) in zip(columns, axes.T):
+        for (_, data, rate), (above, below) in zip(columns, axes.T):
             part = data.sel(eta=rate)
             for k, line in enumerate(part["exponent"].mean("init").transpose("index", ...)):
                 above.line(part["stretch"], line, rf"$\lambda_{k + 1}$", **look(k, ms=2.8))
@@ -279,10 +279,8 @@ def leading(by_name):
             below.line(part["end"], sharp, "_sharpness of one network", **looks)
             below.level(1, "_edge of stability", color="black", ls=DASHES)
             below.set_yscale("log")
-            above.set_title(f"{name}\n" + rf"$\eta$ = {rate:g}", fontsize="small")
-            below.set_xlabel("epoch")
-        axes[0, 0].set_ylabel("exponent per epoch")
-        axes[1, 0].set_ylabel(r"sharpness $\cdot\,\eta/2$")
+        titles = [f"{name}\n" + rf"$\eta$ = {rate:g}" for name, _, rate in columns]
+        frame(axes, titles, ("exponent per epoch", r"sharpness $\cdot\,\eta/2$"), "epoch")
         count = max(len(data["index"]) for data in by_name.values())
         entries = {rf"$\lambda_{k + 1}$": look(k) for k in range(count)}
         key(fig, entries | {"frozen curvature": dict(color=MUTED, ls=":")}, columns=4)
