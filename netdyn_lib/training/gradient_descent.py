@@ -65,7 +65,7 @@ class GradientDescent:
 
         ``rates`` (E,) overrides the learning rates; ``rows`` as for :meth:`product`.
         """
-        rates = self._row_rates(params, rows) if rates is None else rates
+        rates = self.row_rates(params, rows) if rates is None else rates
         return params - rates[:, None] * (self._gradient(params) + self.weight_decay * params)
 
     def product(self, params: torch.Tensor, vectors: torch.Tensor, rows=None):
@@ -74,7 +74,7 @@ class GradientDescent:
         Row e of ``params`` and ``vectors`` (E, P) is initial condition e, unless ``rows``, a
         :class:`~netdyn_lib.lyapunov.Rows`, says which it is: each has its own η.
         """
-        rates = self._row_rates(params, rows)[:, None]
+        rates = self.row_rates(params, rows)[:, None]
         gradient, along = self._gradient.product(params, vectors)
         step = params - rates * (gradient + self.weight_decay * params)
         return step, vectors - rates * (along + self.weight_decay * vectors)
@@ -85,7 +85,8 @@ class GradientDescent:
             self._pure = gradients.of(self.task)
         return self._pure
 
-    def _row_rates(self, params, rows):
+    def row_rates(self, params: torch.Tensor, rows=None) -> torch.Tensor:
+        """Return η of each row of ``params`` (E, …), (E,); ``rows`` as for :meth:`product`."""
         if rows is None:
             return self.rates(len(params), params.device)
         return self.rates(rows.count, params.device)[rows.index]
@@ -157,13 +158,13 @@ def stream(
     ``at``, ``workers`` and ``stop`` of :func:`run`.
     """
     epochs, every = whole(epochs, "epochs"), whole(every, "every", 1)
-    chosen = _chosen(options.pop("at", None), every, epochs)
+    chosen = epochs_at(options.pop("at", None), every, epochs)
     observed = chosen.__contains__ if chosen else lambda t: t % every == 0
     return _blocks(Simulation(descent, start, observe, observed, **options), epochs)
 
 
-def _chosen(at, every, epochs):
-    """The epochs to observe as a set, or None for every so many."""
+def epochs_at(at: Sequence[int] | None, every: int, epochs: int) -> frozenset[int] | None:
+    """Return the epochs to observe, ``at``, as a set; None for every so many."""
     if at is None:
         return None
     if every != 1:
