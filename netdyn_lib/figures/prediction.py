@@ -101,9 +101,9 @@ def tangencies(by_name, labels, bins=30):
     return fig
 
 
-def areas(by_name, predictors, early=None, bands=True):
-    """Plot the area under the ROC curve of some predictors over time: ensembles side by side, a row
-    for each outcome.
+def areas(by_name, predictors, early=None):
+    """Plot the area under the ROC curve of some predictors over time, with 95% intervals: ensembles
+    side by side, a row for each outcome.
 
     Parameters
     ----------
@@ -113,14 +113,12 @@ def areas(by_name, predictors, early=None, bands=True):
         At most seven.
     early : float, optional
         A time to mark.
-    bands : bool
-        Whether 95% intervals are shaded.
     """
     with style.figure(2, len(by_name), height=2.3, sharex=True, sharey=True) as (fig, axes):
         for column, table in zip(axes.T, by_name.values()):
             for axis, outcome in zip(column, _BOTH):
                 axis.level(0.5)
-                _over_time(axis, table["auc"].sel(outcome=outcome), predictors, early, bands)
+                _over_time(axis, table["auc"].sel(outcome=outcome), predictors, early)
                 axis.set_ylim(0.35, 1.02)
         frame(axes, map(_title, by_name), [f"AUC, {outcome}" for outcome in _BOTH], "time $t$")
         key(fig, {name: look(k) for k, name in enumerate(predictors)}, columns=4)
@@ -173,7 +171,7 @@ def savings_over_time(by_name, early=None, bottom=-0.1):
     return fig
 
 
-def _over_time(axis, values, predictors, early=None, bands=True):
+def _over_time(axis, values, predictors, early=None):
     """Plot estimates and their bounds (predictor, time, bound), with a time to mark."""
     if early is not None:
         axis.mark(early, f"_t = {early:g}")
@@ -183,11 +181,7 @@ def _over_time(axis, values, predictors, early=None, bands=True):
         return
     for k, predictor in enumerate(predictors):
         bounds = values.sel(predictor=predictor).values.T
-        looks = look(k, ms=2.6)
-        if bands:
-            axis.ranged(values["time"].values, bounds, predictor, 0.12, **looks)
-        else:
-            axis.line(values["time"].values, bounds[0], predictor, **looks)
+        axis.ranged(values["time"].values, bounds, predictor, 0.12, **look(k, ms=2.6))
 
 
 def iris(spectra, directions):

@@ -340,15 +340,7 @@ def custom(name: str, network, loss, x, y, x_test=None, y_test=None, **settings)
     return task
 
 
-def _task(*parts, **settings):
-    """As :func:`_joined`, a misfit being a plain ValueError."""
-    try:
-        return _joined(*parts, **settings)
-    except probe.Misfit as error:
-        raise ValueError(str(error)) from error.__cause__
-
-
-def _joined(name, network, loss, split, **settings):
+def _task(name, network, loss, split, **settings):
     """A task of samples, network and loss that fit each other, each a copy."""
     x, y = _samples(split.x, split.y, "")
     same = split.x_test is split.x and split.y_test is split.y

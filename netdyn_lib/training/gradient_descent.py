@@ -258,25 +258,14 @@ def each_rate(start: torch.Tensor, rates) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class Trajectories:
+class Trajectories(Record):
     """Observables at every epoch, and all the parameters at the start of every block.
 
-    ``values`` as in a :class:`Record`, epochs 0 … T; ``states`` is (T / block + 1, n, P), at epochs
-    0, block, 2 block, …, T; ``diverged_at`` (n,), −1 for never.
+    ``states`` is (T / block + 1, n, P), at epochs 0, block, 2 block, …, T.
     """
 
-    values: dict[str, np.ndarray]
     states: np.ndarray
     block: int
-    diverged_at: np.ndarray
-
-    def __getitem__(self, name):
-        return self.values[name]
-
-    @property
-    def final(self) -> torch.Tensor:
-        """Parameters after the last epoch, (n, P)."""
-        return torch.as_tensor(self.states[-1])
 
 
 def follow(
@@ -300,7 +289,7 @@ def follow(
         start = record.final
         states.append(start.numpy())
     values = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-    return Trajectories(values, np.stack(states), block, diverged)
+    return Trajectories(np.arange(epochs + 1), values, start, diverged, np.stack(states), block)
 
 
 _STRETCH = 50  # epochs between looks at who has arrived

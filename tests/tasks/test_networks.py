@@ -220,10 +220,7 @@ BALL = networks.initial(IRIS, 2)
     [
         (lambda: drawn("he"), "unknown initialisation 'he'; known: normal"),
         (lambda: drawn("glorot", nn.LayerNorm(3)), "no weight beside it"),
-        (
-            lambda: drawn("pytorch", nn.ParameterList([torch.ones(2, 2)])),
-            "no part of .* draws",
-        ),
+        (lambda: drawn("pytorch", nn.ParameterList([torch.ones(2, 2)])), "no part of .* draws"),
         (lambda: drawn("pytorch", half()), "Linear draws its parameters but not 'scale'"),
         (lambda: networks.MLP((4, 3), "gelu"), "unknown activation 'gelu'; known: sigmoid"),
         (lambda: networks.MLP((4,)), r"\(4,\)"),
