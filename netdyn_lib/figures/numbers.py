@@ -160,11 +160,9 @@ def _described(panel):
         place = f"row {spec.rowspan.start + 1}, column {spec.colspan.start + 1}"
     labels = [(name, _label(panel, name)) for name in ("x", "y")] + [("value", panel.scale_name)]
     scales = ", ".join(f"{name} = {label}" for name, label in labels if label)
+    named = [(axis, one.named.get(axis, {})) for axis in "xy" for one in _sharing(panel, axis)]
     names = [
-        ", ".join(f"{axis} {at:g} = {name}" for at, name in one.named[axis].items() if name)
-        for axis in ("x", "y")
-        for one in _sharing(panel, axis)
-        if axis in one.named
+        ", ".join(f"{x} {at:g} = {name}" for at, name in of.items() if name) for x, of in named
     ]
     scales = "; ".join(filter(None, (scales, *names)))
     return " ".join(": ".join(filter(None, (text, place, scales))).split())

@@ -166,18 +166,14 @@ def divergence(data, rate, fit, paper=0.68):
     return fig
 
 
-def exponent_by_rate(by_label, marks=None):
+def exponent_by_rate(by_label):
     """Plot λ_nMLE against η: mean of the kept Λ with its 95% interval, and ± one sd as a band
     (Jiménez-González 2025, Fig. 4).
 
-    ``by_label`` maps labels to Exponents, each a little right of the one before; ``marks`` labels
-    to learning rates.
+    ``by_label`` maps labels to Exponents, each a little right of the one before.
     """
     with style.figure(height=3.2) as (fig, ((axis,),)):
         against_rate(axis, by_label, "exponent", band=True)
-        for name, rate in (marks or {}).items():
-            axis.mark(rate, f"_{name}", zorder=1)
-            above(axis, rate, name)
         axis.set(xlabel=RATE, ylabel=EXPONENT)
         axis.legend(loc="upper left")
     return fig
@@ -238,35 +234,27 @@ def _arrivals_by_name(labels, kinds):
     return found
 
 
-def by_length(tables, rates=None):
+def by_length(tables):
     """Plot p against the length of the record, for the same networks: one panel for each of
     ``tables``, a line for each learning rate.
 
     ``tables`` maps titles to what
-    :func:`netdyn_lib.experiments.learning_rate_sweep.responses.by_length` gives; ``rates`` are the
-    learning rates shown, by default those, seven at most, whose p moves most. Bars are 95%
-    intervals.  Raises ValueError for more than seven rates, and for one in no table.
+    :func:`netdyn_lib.experiments.learning_rate_sweep.responses.by_length` gives; shown are the
+    learning rates, seven at most, whose p moves most. Bars are 95% intervals.
     """
     spans = {}
     for table in tables.values():
         for rate, rows in table.groupby("rate"):
             spans[rate] = max(spans.get(rate, 0.0), float(np.ptp(rows["share"].values)))
-    if rates is None:
-        moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
-        rates = sorted(moving, key=lambda rate: -spans[rate])[:_LOOKS]
-    elif len(rates) > _LOOKS or any(rate not in spans for rate in rates):
-        known = ", ".join(f"{r:g}" for r in sorted(spans))
-        raise ValueError(f"rates {list(rates)}: must be at most {_LOOKS} of {known}")
+    moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
+    rates = sorted(moving, key=lambda rate: -spans[rate])[:_LOOKS]
     looks = {rate: look(k) for k, rate in enumerate(sorted(rates))}
     with style.figure(1, len(tables), height=2.8, sharey=True) as (fig, axes):
         for axis, (title, table) in zip(axes[0], tables.items()):
             shown = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
             for j, (rate, rows) in enumerate(shown):
-                intervals, by = (
-                    rows[["share", "share_low", "share_high"]].values,
-                    shift(j, 2 * len(shown)),
-                )
-                name = rf"$\eta = {rate:g}$"
+                intervals = rows[["share", "share_low", "share_high"]].values
+                name, by = rf"$\eta = {rate:g}$", shift(j, 2 * len(shown))
                 axis.estimates(rows["epochs"], intervals, name, by, **looks[rate], elinewidth=0.9)
             lengths = np.unique(table["epochs"])
             axis.set(xscale="log", xlabel="length of record $T$ (epochs)", title=title)

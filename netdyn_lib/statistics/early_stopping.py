@@ -168,14 +168,8 @@ def savings(
         draws[name] = saved, missed
         measured = map(_interval, (abandoned, saved, missed))
         rules[name] = Saving(float(threshold[0]), *measured)
-    saved, missed = (
-        {
-            name: _interval(draws[name][k] - draws[plan.baseline][k])
-            for name in scores
-            if name != plan.baseline
-        }
-        for k in (0, 1)
-    )
+    others, base = [name for name in scores if name != plan.baseline], draws[plan.baseline]
+    saved, missed = ({n: _interval(draws[n][k] - base[k]) for n in others} for k in (0, 1))
     return Comparison(rules, saved, missed, plan.baseline)
 
 
@@ -207,10 +201,8 @@ class _Half:
         best = _power(np.cumsum(weights[::-1], axis=0)[::-1] / len(weights), self.group)
         best[:-1] -= best[1:].copy()
         best[~np.isfinite(self.loss)] = 0
-        abandoned, missed = (
-            np.pad(np.cumsum(x[self.by_score], axis=0), ((1, 0), (0, 0)))[self.last + 1]
-            for x in (weights, best)
-        )
+        sums = (np.cumsum(x[self.by_score], axis=0) for x in (weights, best))
+        abandoned, missed = (np.pad(x, ((1, 0), (0, 0)))[self.last + 1] for x in sums)
         return abandoned / len(weights), missed
 
 

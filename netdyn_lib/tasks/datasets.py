@@ -68,10 +68,8 @@ class Split:
         'Iris: first 50 of 120 training samples, 30 test samples (scikit-learn)'
         """
         counts = []
-        for x, full, part in (
-            (self.x, self.full_train, "training"),
-            (self.x_test, self.full_test, "test"),
-        ):
+        parts = {"training": (self.x, self.full_train), "test": (self.x_test, self.full_test)}
+        for part, (x, full) in parts.items():
             some = "" if full in (None, len(x)) else f"first {len(x):,} of "
             counts.append(f"{some}{full or len(x):,} {part} {self.unit}")
         source = f" ({self.origin})" if self.origin else ""
@@ -116,11 +114,7 @@ def _embedded(title, bunch, split, stratify=False, scale=1.0, **known):
     )
     x, x_test = (torch.tensor(p, dtype=torch.float64) for p in parts[:2])
     y, y_test = (torch.tensor(p, dtype=torch.int64) for p in parts[2:])
-    known = {
-        "features": tuple(bunch.feature_names),
-        "full_train": len(x),
-        "full_test": test,
-    } | known
+    known = dict(features=tuple(bunch.feature_names), full_train=len(x), full_test=test) | known
     classes, checksum = tuple(map(str, bunch.target_names)), digest(bunch.data, bunch.target)
     found = Split(x, y, x_test, y_test, classes, origin="scikit-learn", title=title, **known)
     return replace(found, checksum=checksum)
@@ -371,10 +365,8 @@ def _layout(name, folder):
         train = "x_train", "y_train", 0, slice(0, known.train)
         return [(f"{name}.npz", [train, ("x_test", "y_test", 1, slice(0, known.test))])]
     size = known.train // 5
-    ends = [(k * size, (k + 1) * size) for k in range(5)]
-    files = [
-        (f"{name}/train_{k}.npz", [("x", "y", 0, slice(*pair))]) for k, pair in enumerate(ends, 1)
-    ]
+    parts = [[("x", "y", 0, slice(k * size, (k + 1) * size))] for k in range(5)]
+    files = [(f"{name}/train_{k}.npz", part) for k, part in enumerate(parts, 1)]
     few, all_of_it = f"{name}/test_first_1000.npz", f"{name}/test.npz"
     if (folder / few).is_file() and not (folder / all_of_it).is_file():
         return [*files, (few, [("x", "y", 1, slice(0, known.head))])]
@@ -432,10 +424,8 @@ def _checked(name, path, file, wanted, held):
     arrays = [array for pair in pairs for array in pair]
     expected = str(held["sha256"]) if known.records and "sha256" in held else _SUMS.get(file)
     if file.endswith("/test.npz"):  # of the whole test set only the beginning is known
-        expected, part = (
-            _SUMS.get(f"{name}/test_first_1000.npz"),
-            f" of the first {known.head} images",
-        )
+        expected = _SUMS.get(f"{name}/test_first_1000.npz")
+        part = f" of the first {known.head} images"
         arrays = [array[: known.head] for array in arrays]
     found = digest(*arrays)
     if expected and found != expected:

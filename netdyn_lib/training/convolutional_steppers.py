@@ -227,11 +227,8 @@ class _Stage:
 
         First what fills the target.
         """
-        (_, h, w), (ph, pw), (used_h, used_w) = (
-            target.shape[:3],
-            self.layer.padding,
-            self.layer.used,
-        )
+        h, w = target.shape[1:3]
+        (ph, pw), (used_h, used_w) = self.layer.padding, self.layer.used
         pairs = []
         for i in range(self.layer.kernel[0]):
             for j in range(self.layer.kernel[1]):
