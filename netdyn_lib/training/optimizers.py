@@ -27,7 +27,7 @@ from torch import Tensor
 from .. import torch_utils
 from ..tasks import gradients
 from ..tasks.tasks import Task
-from ..validation import floats, positive, real, whole
+from ..validation import floats, positive, whole
 from . import minibatches, observables
 from .gradient_descent import GradientDescent, Record, epochs_at
 
@@ -194,12 +194,8 @@ class Adam(Optimizer):
         weight_decay: float | None = None,
     ):
         super().__init__(task, learning_rate, weight_decay)
-        for name, beta in zip(("beta1", "beta2"), betas, strict=True):
-            if not 0 <= real(beta) < 1:
-                raise ValueError(
-                    f"{name} = {beta}: must be at least 0 and below 1, or the mean forgets nothing"
-                )
-        self.betas = tuple(map(float, betas))
+        named, otherwise = zip(betas, ("beta1", "beta2"), strict=True), "the mean forgets nothing"
+        self.betas = tuple(minibatches.momentum(*pair, otherwise) for pair in named)
         self.epsilon = positive(epsilon, "epsilon", "what is added to √v̂")
 
     @property
