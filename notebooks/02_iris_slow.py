@@ -44,6 +44,7 @@
 
 # %% tags=["hide-input"]
 import numpy as np
+from scipy import stats
 
 from netdyn_lib import torch_utils
 from netdyn_lib.curvature import hessian, jacobian
@@ -52,8 +53,7 @@ from netdyn_lib.figures import trajectories as draw
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import claims
 from netdyn_lib.results.glue import glue_all
-from netdyn_lib.statistics import intervals
-from netdyn_lib.statistics.intervals import bootstrap_interval, median, share_interval
+from netdyn_lib.statistics.intervals import bootstrap_interval, share_interval
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, observables
 
@@ -209,7 +209,7 @@ growing = {name: share_interval(fit.kept()) for name, fit in fits.items()}
 
 mean_distance = followed["mean_distance"]
 growth = mean_distance[-1] / mean_distance[0]
-final_ratio = bootstrap_interval(growth, median, seed=seed)
+final_ratio = bootstrap_interval(growth, np.median, seed=seed)
 
 # %% [markdown]
 # The curves of {numref}`fig-slow-distances` are what the paper describes: not monotonic (a share
@@ -294,9 +294,9 @@ importance = observables.importances(task, final)
 draw.weights(task.network, importance[0], displacement[0], path[0])
 
 # %%
-abnormal = share_interval(intervals.normality(importance) < 0.05)
+abnormal = share_interval(stats.shapiro(importance, axis=1).pvalue < 0.05)
 travel = observables.straightness(displacement, path)
-linear = bootstrap_interval(travel.correlation, median, seed=seed)
+linear = bootstrap_interval(travel.correlation, np.median, seed=seed)
 turned = (travel.ratio < 0.5).sum(axis=1) / np.isfinite(travel.ratio).sum(axis=1)
 drifting = bootstrap_interval(turned, seed=seed)
 print(f"median slope of displacement on path: {np.median(travel.slope):.2f}")
@@ -382,7 +382,7 @@ regrowing = share_interval(at_last < 0)
 
 # %%
 relative = late["mean_distance"] / late["mean_distance"][0]
-lowest = bootstrap_interval(relative.min(axis=0), median, seed=seed)
+lowest = bootstrap_interval(relative.min(axis=0), np.median, seed=seed)
 swelling = share_interval(relative[-1] > 1)
 
 # %%
@@ -392,7 +392,7 @@ untrained = 1 - size.learning_rate * hessian.spectra(task.objective, start[: siz
 
 def neutral_share(multipliers, band):
     """Share of a network's eigenvalues of I − ηH within a band around 1: median of networks."""
-    return bootstrap_interval((abs(multipliers - 1) < band).mean(axis=1), median, seed=seed)
+    return bootstrap_interval((abs(multipliers - 1) < band).mean(axis=1), np.median, seed=seed)
 
 
 neutral, before = neutral_share(multipliers, 1e-3), neutral_share(untrained, 1e-3)
@@ -472,7 +472,7 @@ for decay in size.decays:
     run = gradient_descent.run(pulled, some, size.long_epochs, observe=("mean_distance",), every=10)
     curves[decay] = run["mean_distance"]
 strongest = curves[size.decays[-1]][-1] / curves[0.0][-1]
-effect = bootstrap_interval(strongest, median, seed=seed)
+effect = bootstrap_interval(strongest, np.median, seed=seed)
 
 # %% tags=["hide-input"]
 # | label: fig-slow-decay

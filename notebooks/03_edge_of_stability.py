@@ -52,7 +52,7 @@ from netdyn_lib.results import claims
 from netdyn_lib.results.glue import glue_all
 from netdyn_lib.series import phases
 from netdyn_lib.statistics import intervals
-from netdyn_lib.statistics.intervals import bootstrap_interval, median, share_interval
+from netdyn_lib.statistics.intervals import bootstrap_interval, share_interval
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, observables
 
@@ -157,7 +157,7 @@ faster = {}
 for name, (slowly, fast) in arrivals.items():
     ratio = (slowly / fast)[~np.isnan(slowly / fast)]  # of those that arrive at both rates
     few = intervals.Interval(np.nan, np.nan, np.nan)
-    faster[name] = bootstrap_interval(ratio, median, seed=seed) if len(ratio) > 1 else few
+    faster[name] = bootstrap_interval(ratio, np.median, seed=seed) if len(ratio) > 1 else few
 
 # %% tags=["nbval-ignore-output"]
 table = pd.DataFrame({"times as soon": {name: str(ratio) for name, ratio in faster.items()}})
@@ -172,7 +172,7 @@ first = gradient_descent.run(edge, balls, size.exponent_epochs, observe=observed
 gentle = gradient_descent.run(slow, some, size.exponent_epochs, observe=("mean_distance",))
 largest = first["mean_distance"][:, : size.long_ensemble].max(axis=0)
 apart = np.log10(largest / gentle["mean_distance"].max(axis=0))
-orders = bootstrap_interval(apart, median, seed=seed)
+orders = bootstrap_interval(apart, np.median, seed=seed)
 
 # %% [markdown]
 # {numref}`fig-edge-trajectories` shows what the paper describes. A share

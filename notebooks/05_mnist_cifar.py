@@ -60,7 +60,7 @@ from netdyn_lib.figures import sweeps as draw
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import claims, provenance
 from netdyn_lib.results.glue import glue_all
-from netdyn_lib.statistics.intervals import bootstrap_interval, median, share_interval
+from netdyn_lib.statistics.intervals import bootstrap_interval, share_interval
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import observables
 
@@ -294,7 +294,7 @@ lam = at_ten.at(size.growth)
 logs = responses.log_mean_distance(growth.data)[responses.index(at_ten.rates, size.growth)]
 fit = growth_fits.best_fit(np.exp(logs[:, np.isfinite(logs).all(axis=0)]))
 corners = responses.saturation_epochs(growth.data, size.growth)
-saturation = bootstrap_interval(corners, median, seed=seed)
+saturation = bootstrap_interval(corners, np.median, seed=seed)
 
 
 # %%
@@ -773,7 +773,7 @@ card.measure("J-fig1-middle", *converges, saw=irregular, source=scale)
 card.measure("J-fig1-large", *learns, source=scale)
 ends = {
     "corner of the ramp": saturation.estimate,
-    "end of best_fit(20)": float(median(fit.stop[fit.kept()])),
+    "end of best_fit(20)": float(np.median(fit.stop[fit.kept()])),
 }
 card.measure("J-fig2-saturation", *saturation, readings=ends, saw=f"{grown}.", source=growth)
 

@@ -39,6 +39,7 @@
 # %% tags=["hide-input"]
 import warnings
 
+import numpy as np
 import torch
 
 from netdyn_lib import torch_utils
@@ -48,7 +49,6 @@ from netdyn_lib.figures import exponents as draw
 from netdyn_lib.figures import sweeps as draw_search
 from netdyn_lib.lyapunov import benettin, growth_fits
 from netdyn_lib.results.glue import glue_all
-from netdyn_lib.statistics import intervals
 from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import gradient_descent, pytorch_loop
 
@@ -478,7 +478,7 @@ print("way taken:", ways.product, " double backward is off by more than 1%:", er
 glue_all("own", rate=spot.learning_rate, cost=spot.cost_epochs)
 accuracy = record["accuracy"][-1, record.alive, 0].mean()
 glue_all("own", exponent=answer.exponent, share=answer.share, accuracy=accuracy)
-glue_all("own", sharp=intervals.median(edge), first=spectrum.exponents()[:, 0].mean())
+glue_all("own", sharp=np.median(edge), first=spectrum.exponents()[:, 0].mean())
 for name, values in edges.items():
     glue_all("own", **{f"edge_{name.partition(' ')[0].lower()}": values[-1].mean()})
 glue_all("own", apart=max(largest.values()), near=batches.distance[0])

@@ -72,10 +72,11 @@ def tiny():
 @pytest.fixture
 def task(tiny):
     pictures, labels = tiny
-    x = torch.tensor(pictures).flatten(1).double() / 255
-    return tasks.custom(
-        "tiny", networks.MLP((784, 6, 10), "tanh"), losses.CrossEntropy(), x, labels
+    x, network = (
+        torch.tensor(pictures).flatten(1).double() / 255,
+        networks.MLP((784, 6, 10), "tanh"),
     )
+    return tasks.custom("tiny", network, losses.CrossEntropy(), x, labels)
 
 
 def test_the_rival_descends_as_the_engine_does(monkeypatch, tiny, task):
@@ -86,11 +87,7 @@ def test_the_rival_descends_as_the_engine_does(monkeypatch, tiny, task):
     with images.double():
         reading = images.reader(*tiny)
         ((x, y),) = reading
-        assert (
-            x.dtype == torch.float64
-            and torch.equal(x.flatten(1), task.x)
-            and torch.equal(y, task.y)
-        )
+        assert torch.equal(x.flatten(1), task.x) and torch.equal(y, task.y)
         plain = images.loop(task.network, groups[0, 0], reading, 2)
     assert torch.get_default_dtype() == torch.float32
     assert torch.equal(plain[1][0], groups[0, 0])
@@ -111,10 +108,8 @@ def test_operations_are_those_that_pytorch_counts_and_the_biases(task):
     _, hidden, outputs = task.network.sizes
     with FlopCounterMode(display=False) as counter:
         images.loop(task.network, task.initial(1)[0], [(task.x, task.y)], 1)
-    biases = (4 * hidden + 6 * outputs) * len(task.x)
-    assert (
-        images.operations(784, hidden, outputs, len(task.x)) == counter.get_total_flops() + biases
-    )
+    counted = counter.get_total_flops() + (4 * hidden + 6 * outputs) * len(task.x)
+    assert images.operations(784, hidden, outputs, len(task.x)) == counted
 
 
 def test_the_share_says_what_it_counts(task, monkeypatch):
@@ -122,24 +117,15 @@ def test_the_share_says_what_it_counts(task, monkeypatch):
     # as many a second as the engine does in half a second
     rates = [images.operations(784, 6, 10, 80) / 0.5] * 3
     used, whole = images.share_rows(task, groups, 2, [1.0, 1.0, 2.0], rates)
-    assert (used.ratio, used.low, used.high, used.goal) == pytest.approx(
-        (0.5, 0.25, 0.5, images.GOAL_SHARE)
-    ) and not used.met
+    assert (used.ratio, used.low, used.high) == pytest.approx((0.5, 0.25, 0.5))
+    assert used.goal == images.GOAL_SHARE and not used.met
     # so few images are no blocks
-    assert (
-        "2 networks, float64, 2 threads; the 784 inputs used" in used.work
-        and whole.ratio == used.ratio
-    )
+    assert "2 networks, float64, 2 threads; the 784 inputs used" in used.work
+    assert whole.ratio == used.ratio
     monkeypatch.setattr(blocked, "_VALUES", 0)
     monkeypatch.setattr(blocked, "_LEAST", 20)
-    alike = tasks.custom(
-        "alike",
-        task.network,
-        task.loss,
-        task.x * (torch.arange(784) % 4 == torch.arange(80)[:, None] % 4),
-        task.y,
-    )
-    margin = 4 * 28 // 4
+    x = task.x * (torch.arange(784) % 4 == torch.arange(80)[:, None] % 4)
+    alike, margin = tasks.custom("alike", task.network, task.loss, x, task.y), 4 * 28 // 4
     # each block is of one kind, a quarter of the pixels within the margin
     assert images.mean_inputs(alike) == 784 / 4 - margin
 
@@ -157,39 +143,29 @@ def test_the_ratio_is_taken_round_by_round(task):
 def test_without_mnist_that_part_is_skipped_by_name(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("NETDYN_DATA", str(tmp_path))
     monkeypatch.setenv("NETDYN_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        datasets, "_download", lambda *_: pytest.fail("nothing is to be downloaded")
-    )
+    monkeypatch.setattr(datasets, "_download", lambda *_: pytest.fail("a download"))
     monkeypatch.setattr(images, "speed", lambda *_: pytest.fail("nothing is to be measured"))
     images.main()
-    assert capsys.readouterr().out.startswith(
-        "MNIST: this part is skipped, and nothing stands in for it."
-    )
+    skipped = "MNIST: this part is skipped, and nothing stands in for it."
+    assert capsys.readouterr().out.startswith(skipped)
 
 
 def test_with_mnist_one_thread_and_all_are_measured(monkeypatch, tiny, task, capsys):
     measured = []
     monkeypatch.setattr(images, "at_hand", lambda: SimpleNamespace(x=tiny[0], y=tiny[1]))
     monkeypatch.setattr(tasks, "get", lambda name: task)
-    monkeypatch.setattr(
-        images,
-        "speed",
-        lambda task, groups, reading, threads, keep: measured.append((*groups.shape[:2], threads)),
-    )
-    monkeypatch.setattr(
-        images, "shares", lambda task, conditions, dtype, *_: measured.append((conditions, dtype))
-    )
-    monkeypatch.setattr(images, "against_jax", lambda *_: measured.append("jax"))
-    monkeypatch.setattr(images, "report_memory", lambda: measured.append("memory"))
+    for name, said in {
+        "speed": lambda task, groups, reading, threads, keep: (*groups.shape[:2], threads),
+        "shares": lambda task, conditions, dtype, *_: (conditions, dtype),
+        "against_jax": lambda *_: "jax",
+        "report_memory": lambda: "memory",
+    }.items():
+        note = lambda *given, said=said: measured.append(said(*given))
+        monkeypatch.setattr(images, name, note)
     images.main()
-    assert measured == [
-        *((2, 6, number) for number in measuring.counts_of_threads()),
-        (2, torch.float32),
-        (50, torch.float64),
-        (50, torch.float32),
-        "jax",
-        "memory",
-    ]
+    shares = [(2, torch.float32), (50, torch.float64), (50, torch.float32)]
+    speeds = [(2, 6, number) for number in measuring.counts_of_threads()]
+    assert measured == [*speeds, *shares, "jax", "memory"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -206,17 +182,13 @@ def test_shares_are_of_the_rate_of_the_same_type(monkeypatch, task, dtype):
 def test_all_rows_of_a_speed_are_kept(monkeypatch, tiny, task):
     monkeypatch.setattr(images, "SIDE", 50)
     monkeypatch.setattr(images, "ROUNDS", 2)
-    before = torch.get_num_threads()
-    kept = []
+    before, kept, groups = torch.get_num_threads(), [], networks.perturbed(task.initial(1), 1e-8, 1)
     try:
-        images.speed(
-            task, networks.perturbed(task.initial(1), 1e-8, 1), images.reader(*tiny), 1, kept.append
-        )
+        images.speed(task, groups, images.reader(*tiny), 1, kept.append)
     finally:
         torch.set_num_threads(before)
-    assert [row.rate for row in kept] == [False, False, True, True] and all(
-        len(row.ours) == 2 for row in kept
-    )
+    assert [row.rate for row in kept] == [False, False, True, True]
+    assert all(len(row.ours) == 2 for row in kept)
     assert "loss differs by 0e+00" in kept[0].accuracy or "e-1" in kept[0].accuracy
 
 
@@ -227,20 +199,16 @@ def test_a_rival_that_is_not_installed_is_left_out_by_name(monkeypatch, tmp_path
     monkeypatch.setattr(rivals, "FOLDER", tmp_path)
     monkeypatch.setattr(rivals, "MISSING", [])
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert rivals.get("no_such_rival") is None
-    assert rivals.MISSING == ["no_such_rival"]
-    assert capsys.readouterr().out.startswith(
-        "no_such_rival: this rival is left out, and nothing stands in for it"
-    )
+    assert rivals.get("no_such_rival") is None and rivals.MISSING == ["no_such_rival"]
+    said = "no_such_rival: this rival is left out, and nothing stands in for it"
+    assert capsys.readouterr().out.startswith(said)
     (tmp_path / "such_a_rival.py").write_text("answer = 1")
     assert rivals.get("such_a_rival").answer == 1 and sys.path[-1] == str(tmp_path)
 
 
 def test_requirements_of_rivals_are_pinned():
-    lines = (
-        (Path(rivals.__file__).parent / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    )
-    assert all(re.match(r"#|[\w-]+==[\d.]+(\s+#.*)?$", line) for line in lines)
+    text = (Path(rivals.__file__).parent / "requirements.txt").read_text(encoding="utf-8")
+    assert all(re.match(r"#|[\w-]+==[\d.]+(\s+#.*)?$", line) for line in text.splitlines())
 
 
 def test_polyfit_finds_the_window_that_the_library_finds():
@@ -248,9 +216,8 @@ def test_polyfit_finds_the_window_that_the_library_finds():
     found = growth_fits.best_fit(distance, 20)
     for k in range(3):
         _, start, stop, slope = window_fits.by_polyfit(distance[:, k], 20)
-        assert (start, stop) == (found.start[k], found.stop[k]) and slope == pytest.approx(
-            found.slope[k], abs=1e-12
-        )
+        assert (start, stop) == (found.start[k], found.stop[k])
+        assert slope == pytest.approx(found.slope[k], abs=1e-12)
 
 
 def test_convolutional_networks_one_by_one_descend_as_the_engine_does(monkeypatch):
@@ -269,40 +236,32 @@ def test_series_of_known_exponents(name, series, known, dimension):
 
 def test_growth_is_measured_at_every_size(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        growth,
-        "alone",
-        lambda module, call, **_: asked.append(call) or (2.0, 100.0, 90.0 + len(asked) * 10),
-    )
+
+    def alone(module, call, **_):
+        asked.append(call)
+        return 2.0, 100.0, 90.0 + len(asked) * 10
+
+    monkeypatch.setattr(growth, "alone", alone)
     found = growth.growth("parameters")
     assert asked == [f"point('parameters', {width})" for width in growth.WIDTHS]
-    assert (
-        found.sizes[0] == 785 * 6 + 70
-        and found.mebibytes == (0, 10, 20, 30, 40)
-        and set(found.seconds) == {2.0}
-    )
+    assert found.sizes[0] == 785 * 6 + 70 and found.mebibytes == (0, 10, 20, 30, 40)
+    assert set(found.seconds) == {2.0}
 
 
 def test_parts_are_chosen_kept_and_refused(monkeypatch, tmp_path, capsys):
     row = benchmarks.Row("w", "r", (1.0,), (2.0,), "s")
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "KEPT", tmp_path / "book" / "results" / "bench")
-    monkeypatch.setattr(
-        bench, "import_module", lambda name: SimpleNamespace(main=lambda keep: keep(row))
-    )
+    part, folder = SimpleNamespace(main=lambda keep: keep(row)), tmp_path / "_build" / "bench"
+    monkeypatch.setattr(bench, "import_module", lambda name: part)
     bench.main(["--only", "iris,series"])
-    assert (
-        len(benchmarks.load(tmp_path / "_build" / "bench" / "parts.json").rows) == 2
-        and not bench.KEPT.exists()
-    )
+    assert len(benchmarks.load(folder / "parts.json").rows) == 2 and not bench.KEPT.exists()
     bench.main(["--keep"])
     kept = benchmarks.load(bench.KEPT / "cpu.json")
-    assert kept.about["commit"] == provenance.commit()
-    assert len(kept.rows) == len(bench.PARTS) and {"commit", "date", "duration_s", "cores"} <= set(
-        kept.about
-    )
+    assert kept.about["commit"] == provenance.commit() and len(kept.rows) == len(bench.PARTS)
+    assert {"commit", "date", "duration_s", "cores"} <= set(kept.about)
     bench.main(["--only", "iris"])
-    assert len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows) == len(bench.PARTS)
+    assert len(benchmarks.load(folder / "cpu.json").rows) == len(bench.PARTS)
     with pytest.raises(SystemExit, match="unknown parts: no; known: iris"):
         bench.main(["--only", "no"])
     with pytest.raises(SystemExit, match="--keep is for a run of all parts"):
@@ -336,22 +295,12 @@ def test_a_part_that_fails_or_measures_nothing_costs_the_others_nothing_and_is_n
     monkeypatch.setattr(rivals, "MISSING", ["jax"])
     with pytest.raises(SystemExit) as stopped:
         bench.main(["--keep"])
-    said = str(stopped.value)
-    assert said.startswith("not all was measured, and nothing is kept for the book\n")
-    assert all(
-        line in said
-        for line in (
-            "iris: broken",
-            "series: too much memory",
-            "images: measured nothing",
-            "left out: jax",
-        )
-    )
-    assert (
-        len(benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json").rows)
-        == len(bench.PARTS) - 2
-        and not bench.KEPT.exists()
-    )
+    said, *parts = str(stopped.value).splitlines()
+    assert said == "not all was measured, and nothing is kept for the book"
+    broken = {"iris: broken", "series: too much memory", "images: measured nothing"}
+    assert set(parts) == broken | {"left out: jax"} and not bench.KEPT.exists()
+    kept = benchmarks.load(tmp_path / "_build" / "bench" / "cpu.json")
+    assert len(kept.rows) == len(bench.PARTS) - 2
 
 
 def test_results_that_differ_are_no_measurement():

@@ -22,8 +22,9 @@ from netdyn_lib.experiments import sweet_spot
 from netdyn_lib.lyapunov import benettin, growth_fits, tangent_maps
 from netdyn_lib.lyapunov.qr import random_orthogonal
 from netdyn_lib.tasks import gradients, losses, networks, tasks
-from netdyn_lib.training import blocked, gradient_descent, minibatches
-from tests.zoo import COUPLED, SAMPLES, ZOO, Net, vectors
+from netdyn_lib.training import blocked, minibatches
+from netdyn_lib.training.gradient_descent import GradientDescent, run
+from tests.zoo import COUPLED, SAMPLES, ZOO, Net, plain, vectors
 
 RATE = 0.3
 
@@ -82,13 +83,10 @@ def case(kind):
     params = torch.stack([own, own + 0.2 * torch.randn_like(own)])
     reference = Reference(modules[1], x, y)
     one = Reference(modules[2], x[3:4], y[3:4])
-    vectors = torch.randn_like(params)
-    dense = functools.cache(
-        lambda k: each(lambda v: reference.curved(params[k], v), torch.eye(len(own)).double())
-    )
-    return SimpleNamespace(
-        dense=dense, task=task, params=params, vectors=vectors, reference=reference, one=one
-    )
+    found = dict(task=task, params=params, vectors=torch.randn_like(params))
+    basis = torch.eye(len(own)).double()
+    dense = functools.cache(lambda k: each(lambda v: reference.curved(params[k], v), basis))
+    return SimpleNamespace(**found, dense=dense, reference=reference, one=one)
 
 
 def close(found, expected, tolerance=1e-6):
@@ -117,12 +115,7 @@ def gradient(c):
 
 
 def twenty_steps(c):
-    record = gradient_descent.run(
-        gradient_descent.GradientDescent(c.task, RATE),
-        c.params,
-        20,
-        observe=("loss", "test_accuracy"),
-    )
+    record = run(GradientDescent(c.task, RATE), c.params, 20, ("loss", "test_accuracy"))
     paths = [c.reference.descend(w, 20) for w in c.params]
     close(record.final, torch.stack([path[-1] for path in paths]), 1e-9)
     close(record["loss"][:, 0], each(c.reference.loss, paths[0]), 1e-9)
@@ -135,17 +128,15 @@ def hessian(c):
 
 def hessian_vector(c):
     expected = each(c.reference.curved, c.params, c.vectors)
-    close(
-        each(
-            lambda w, v: curvature.product_of(c.task.objective, w)[0](w, v)[1], c.params, c.vectors
-        ),
-        expected,
-    )
-    close(each(lambda w, v: curvature.operator(c.task, w)(v), c.params, c.vectors), expected)
+    for product in (
+        lambda w, v: curvature.product_of(c.task.objective, w)[0](w, v)[1],
+        lambda w, v: curvature.operator(c.task, w)(v),
+    ):
+        close(each(product, c.params, c.vectors), expected)
 
 
 def tangent_product(c):
-    following, moved = gradient_descent.GradientDescent(c.task, RATE).product(c.params, c.vectors)
+    following, moved = GradientDescent(c.task, RATE).product(c.params, c.vectors)
     close(following, c.params - RATE * each(c.reference.gradient, c.params), 1e-9)
     close(moved, c.vectors - RATE * each(c.reference.curved, c.params, c.vectors))
 
@@ -161,7 +152,7 @@ def sharpness(c):
 def three_exponents(c):
     steps, start = 6, c.params[:1]
     frame = random_orthogonal(start.shape[1], 3)
-    advance = jacobian.of_descent(gradient_descent.GradientDescent(c.task, RATE))
+    advance = jacobian.of_descent(GradientDescent(c.task, RATE))
     found = benettin.spectrum(advance, start, steps, frame=frame, at=(steps,)).exponents()[0]
     total = torch.zeros(3, dtype=torch.float64)
     for w in c.reference.descend(start[0], steps - 1):
@@ -201,9 +192,7 @@ def adam(c):
 def tangent(method, c, step=1e-6):
     """The tangent map of an optimiser against central differences of its steps, along weights."""
     states = optimizers.run(method, c.params, 3).final
-    vectors = torch.cat(
-        [c.vectors, c.vectors.new_zeros(len(states), method.size - method.count)], 1
-    )
+    vectors = F.pad(c.vectors, (0, method.size - method.count))
     ahead, back = (method.step(states + sign * step * vectors) for sign in (1, -1))
     moved = method.product(states, vectors)[1][:, : method.parts * method.count]
     close(moved, ((ahead - back) / (2 * step))[:, : moved.shape[1]], 1e-5)
@@ -221,7 +210,7 @@ def preconditioned(c):
 
 def in_blocks(c):
     """Blocks of five samples: never where samples see each other, and the same numbers."""
-    record = gradient_descent.run(gradient_descent.GradientDescent(c.task, RATE), c.params, 5)
+    record = run(GradientDescent(c.task, RATE), c.params, 5)
     close(record.final, torch.stack([c.reference.descend(w, 5)[-1] for w in c.params]), 1e-9)
     product = curvature.TrainingHessian(c.task, block=5).at(c.params[0])
     close(product(c.vectors[0]), c.reference.curved(c.params[0], c.vectors[0]))
@@ -294,56 +283,29 @@ def test_gradients_that_do_not_add_up_are_not_taken_in_blocks(monkeypatch):
     """Rare tokens have larger gradients here, and what is rare depends on the batch."""
     monkeypatch.setattr(blocked, "_VALUES", 0)
     monkeypatch.setattr(blocked, "_LEAST", 5)
-    net = Net(
-        lambda net, t: net.out(net.inner(t).mean(1)),
-        inner=nn.Embedding(7, 4, scale_grad_by_freq=True),
-        out=nn.Linear(4, 3),
-    )
+    inner, out = nn.Embedding(7, 4, scale_grad_by_freq=True), nn.Linear(4, 3)
+    net = Net(lambda net, t: net.out(net.inner(t).mean(1)), inner=inner, out=out)
     x, y = torch.randint(0, 7, (SAMPLES, 5)), torch.arange(SAMPLES) % 3
     reference, task = Reference(copy.deepcopy(net), x, y), made(net, x)
     start = task.network.own[None]
-    found = gradient_descent.run(gradient_descent.GradientDescent(task, RATE), start, 5).final[0]
+    found = run(GradientDescent(task, RATE), start, 5).final[0]
     close(found, reference.descend(start[0], 5)[-1], 1e-9)
 
 
 def test_a_gradient_of_no_loss_has_tangents_and_no_hessian():
     """The gradient takes no part in the detached factor, but changes with it."""
-    net = Net(
-        lambda net, x: net.out(torch.tanh(net.one(x))) * net.one.weight.detach().norm(),
-        one=nn.Linear(6, 4),
-        out=nn.Linear(4, 3),
-    )
+    net = plain(lambda net, x: net.out(torch.tanh(net.one(x))) * net.one.weight.detach().norm())
     x = vectors()
     reference, task = Reference(copy.deepcopy(net), x, torch.arange(SAMPLES) % 3), made(net, x)
     w, v = task.network.own[None], torch.randn(1, task.network.count, dtype=torch.float64)
     with pytest.warns(UserWarning, match="it has no Hessian"):
-        moved = gradient_descent.GradientDescent(task, RATE).product(w, v)[1]
+        moved = GradientDescent(task, RATE).product(w, v)[1]
     close(moved[0], v[0] - RATE * reference.curved(w[0], v[0]))
     for measure in (curvature.sharpness, curvature.hessians):
         with pytest.raises(ValueError, match="has no Hessian"):
             measure(task.objective, w)
     with pytest.raises(ValueError, match="has no Hessian"):
         curvature.operator(task, w[0])
-
-
-def test_a_network_of_all_samples_at_once():
-    """As on a graph: its samples are never parted."""
-    adjacency = torch.rand(50, 50, dtype=torch.float64)
-    net = Net(
-        lambda net, x: net.out(net.adjacency @ torch.tanh(net.one(x))),
-        one=nn.Linear(6, 4),
-        out=nn.Linear(4, 3),
-    )
-    net.register_buffer("adjacency", adjacency)
-    x = torch.randn(50, 6, dtype=torch.float64)
-    reference, task = Reference(copy.deepcopy(net), x, torch.arange(50) % 3), made(net, x)
-    start = task.network.own[None]
-    assert task.network.coupled and gradients.ways(task).stacked
-    close(
-        gradient_descent.run(gradient_descent.GradientDescent(task, 0.01), start, 5).final[0],
-        reference.descend(start[0], 5, lambda ps: torch.optim.SGD(ps, lr=0.01))[-1],
-        1e-9,
-    )
 
 
 def test_a_loss_that_vmap_cannot_follow():
@@ -353,7 +315,7 @@ def test_a_loss_that_vmap_cannot_follow():
     x, y = vectors(), torch.arange(SAMPLES) % 3
     task = made(nn.Linear(6, 3), x, y, loss)
     start = task.network.own[None]
-    record = gradient_descent.run(gradient_descent.GradientDescent(task, RATE), start, 3)
+    record = run(GradientDescent(task, RATE), start, 3)
     net = nn.Linear(6, 3).double()
     nn.utils.vector_to_parameters(start[0].clone(), net.parameters())
     optimizer = torch.optim.SGD(net.parameters(), lr=RATE)
@@ -372,7 +334,7 @@ def test_weights_of_very_different_size_share_no_step():
     def forward(net, x):
         return net.out(torch.sin(net.one(x)) * net.scale / 1e6) * float(net.out.weight.norm())
 
-    net = Net(forward, one=nn.Linear(6, 4), out=nn.Linear(4, 3))
+    net = plain(forward)
     net.scale = nn.Parameter(torch.tensor(1e6))
     x = vectors()
     reference, task = Reference(copy.deepcopy(net), x, torch.arange(SAMPLES) % 3), made(net, x)
@@ -401,5 +363,5 @@ def test_a_derivative_from_outside_is_refused():
     """jvp(vmap(grad)) is silently wrong through layer norm."""
     c = case("layer norm")
     with pytest.raises(ValueError, match="take .product of GradientDescent"):
-        product = tangent_maps.by_derivative(gradient_descent.GradientDescent(c.task, RATE).step)
+        product = tangent_maps.by_derivative(GradientDescent(c.task, RATE).step)
         tangent_maps.by_product(product)(c.params, c.vectors[:, :, None])

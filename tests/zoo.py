@@ -72,21 +72,14 @@ def frozen():
 
 
 def with_buffer():
-    net = Net(
-        lambda net, x: net.out(torch.tanh(net.one(x - net.mean))),
-        one=nn.Linear(6, 4),
-        out=nn.Linear(4, 3),
-    )
+    net = plain(lambda net, x: net.out(torch.tanh(net.one(x - net.mean))))
     net.register_buffer("mean", torch.full((6,), 0.3))
     return net
 
 
 def recurrent(kind):
-    return Net(
-        lambda net, x: net.out(net.inner(x)[0][:, -1]),
-        inner=kind(3, 3, batch_first=True),
-        out=nn.Linear(3, 3),
-    )
+    inner = kind(3, 3, batch_first=True)
+    return Net(lambda net, x: net.out(net.inner(x)[0][:, -1]), inner=inner, out=nn.Linear(3, 3))
 
 
 def lstm_cell():
@@ -110,12 +103,8 @@ def attention():
 
 def transformer():
     layer = nn.TransformerEncoderLayer(4, 2, 5, dropout=0.0, batch_first=True)
-    return Net(
-        lambda net, x: net.out(net.inner(net.up(x)).mean(1)),
-        up=nn.Linear(3, 4),
-        inner=layer,
-        out=nn.Linear(4, 3),
-    )
+    parts = dict(up=nn.Linear(3, 4), inner=layer, out=nn.Linear(4, 3))
+    return Net(lambda net, x: net.out(net.inner(net.up(x)).mean(1)), **parts)
 
 
 def embedding(kind):
@@ -127,11 +116,8 @@ def embedding(kind):
 
 
 def bilinear():
-    return Net(
-        lambda net, x: net.out(torch.tanh(net.inner(x, x))),
-        inner=nn.Bilinear(6, 6, 4),
-        out=nn.Linear(4, 3),
-    )
+    function = lambda net, x: net.out(torch.tanh(net.inner(x, x)))
+    return Net(function, inner=nn.Bilinear(6, 6, 4), out=nn.Linear(4, 3))
 
 
 def plain(function):

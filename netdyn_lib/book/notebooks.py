@@ -14,7 +14,7 @@ import nbformat
 import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
 
-from ..figures import packing, vector
+from ..figures import numbers, vector
 from ..results import reading
 from . import forms
 from .project import PipelineError, write_whole
@@ -204,9 +204,9 @@ def picture(cell, name):
 
 
 def unpacked(letters, name):
-    """What :func:`netdyn_lib.figures.packing.packed` packed; PipelineError where it is damaged."""
+    """What :func:`netdyn_lib.figures.numbers.packed` packed; PipelineError where it is damaged."""
     try:
-        return packing.unpacked(letters)
+        return numbers.unpacked(letters)
     except (EOFError, OSError, ValueError, zlib.error) as error:
         what = f"the data kept with the figure are damaged ({error})"
         raise PipelineError(f"{name}: {what}: execute the notebook again") from None

@@ -20,19 +20,6 @@ _SMALL = dict(fontsize="x-small")
 EXPONENT, EPOCH = "$\\lambda_{nMLE}$ (per epoch)", "epoch $t$"
 
 
-def _fitted(axis, fit, k, x=None, **looks):
-    """Plot the k-th curve of a Fit over its window, where it has one, at epochs ``x``; whether it
-    has.
-    """
-    if fit.start[k] < 0:
-        return False
-    t = np.array([fit.start[k], fit.stop[k]])
-    values = np.exp(fit.intercept[k] + fit.slope[k] * t)
-    looks = dict(color=PALETTE[1], ls=":", lw=2.5) | looks
-    axis.line(t if x is None else x[t], values, "_fit", **looks)
-    return True
-
-
 def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
     """Plot distances of perturbed copies, one row for each initial condition: whole, early with the
     fitted window, late, and loss (Danovski 2024, Fig. 7).
@@ -50,16 +37,14 @@ def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
             looks = dict(color="black", marker=".", lw=0.6, ms=2)
             row[2].line(epochs[-tail:], mean[-tail:], "_mean over copies", **looks)
             row[1].set_yscale("log")
-            if _fitted(row[1], fit, k):
+            if style.fitted(row[1], fit, k):
                 where = dict(transform=row[1].transAxes, ha="right")
                 row[1].text(0.97, 0.08, f"$\\Lambda$ = {fit.slope[k]:.2f}", **where)
             row[3].line(epochs, loss[:, k], "_loss", color=PALETTE[1], lw=0.8)
             row[3].set_yscale("log")
-            row[0].set_ylabel("$d(t)$")
         for axis, title in zip(axes[0], (*titles, "loss $L$")):
             axis.set_title(title)
-        for axis in axes[-1]:
-            axis.set_xlabel(EPOCH)
+        style.frame(axes, (), "$d(t)$", EPOCH)
     return fig
 
 
@@ -69,7 +54,7 @@ def distribution(slopes, kept, radii, summaries, paper=0.33):
 
     ``slopes`` (n,), ``kept`` (n,) bool; ``summaries`` one Summary for each of ``radii``.
     """
-    with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.8, letters=True) as (fig, ((left, right),)):
         bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
         counts = left.histogram(slopes[kept], bins, "kept", color=PALETTE[0])
         left.histogram(slopes[~kept], bins, "discarded", base=counts, color="#c8c8c8")
@@ -86,15 +71,14 @@ def distribution(slopes, kept, radii, summaries, paper=0.33):
         right.set(xscale="log", xlabel="radius $\\epsilon$", ylabel=EXPONENT)
         right.set_ylim(bottom=0)
         right.legend(loc="lower left", ncols=2)
-        style.letter((left, right))
     return fig
 
 
 def multiverse(summaries, paper=0.33, paper_share=0.9):
     """Plot λ_nMLE and p under every window rule, with 95% intervals."""
     rules = [s.rule.replace("_", " ") for s in summaries]
-    rows = np.arange(len(rules))[::-1]
-    with style.figure(1, 2, height=0.9 + 0.3 * len(rules), sharey=True) as (fig, (axes,)):
+    rows, height = np.arange(len(rules))[::-1], 0.9 + 0.3 * len(rules)
+    with style.figure(1, 2, height=height, sharey=True, letters=True) as (fig, (axes,)):
         for axis, name, mark in zip(axes, ("exponent", "share"), (paper, paper_share)):
             axis.lying_estimates([getattr(s, name) for s in summaries], rows, color=PALETTE[0])
             axis.mark(mark, "_paper", **GOAL)
@@ -103,7 +87,6 @@ def multiverse(summaries, paper=0.33, paper_share=0.9):
         axes[0].set(xlabel=EXPONENT)
         axes[0].set_xlim(left=0)
         axes[1].set(xlabel="share kept $p$", xlim=(0, 1.02))
-        style.letter(axes)
     return fig
 
 
@@ -112,21 +95,17 @@ def window_choices(epochs, distance, fits):
     Fit.  Lines of the fits stand apart, lower than their values, so that none hides another.
     """
     count = distance.shape[1]
-    with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, (axes,)):
+    with style.figure(1, count, height=2.5, width=9.4, sharey=True, letters=True) as (fig, (axes,)):
         for k, axis in enumerate(axes):
             axis.line(epochs, distance[:, k], "_mean over copies", color=MUTED, lw=1)
             for j, (rule, fit) in enumerate(fits.items()):
-                if fit.start[k] < 0 or np.isnan(fit.r2[k]):
-                    continue
-                t = np.array([fit.start[k], fit.stop[k]])
-                values = np.exp(fit.intercept[k] + fit.slope[k] * t)
                 label = ("" if k == count - 1 else "_") + rule.replace("_", " ")
-                looks = dict(lift=10.0 ** (-0.35 * (j + 1)), color=PALETTE[j], lw=2)
-                axis.line(t, values, label, **looks)
+                looks = dict(lift=10.0 ** (-0.35 * (j + 1)), color=PALETTE[j], lw=2, ls="-")
+                if not np.isnan(fit.r2[k]):
+                    style.fitted(axis, fit, k, label=label, **looks)
             axis.set(xlabel=EPOCH, yscale="log")
         axes[0].set_ylabel("mean distance $\\bar d(t)$")
         axes[-1].legend(loc="lower right", **_SMALL)
-        style.letter(axes)
     return fig
 
 
@@ -138,7 +117,7 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
     the window.  ``error`` (T, m) is :func:`netdyn_lib.lyapunov.linear_regime.log_error`; where
     it is exactly zero, as at epoch 0, a logarithmic axis has no point.
     """
-    with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.8, letters=True) as (fig, ((left, right),)):
         ends = [min(ball.min(), tangent.min()), max(ball.max(), tangent.max())]
         left.line(ends, ends, "_equal", color=MUTED, lw=1)
         for name, (colour, marker, label) in _CAUSES.items():
@@ -155,7 +134,6 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
         right.level(np.log1p(tolerance), f"{tolerance:.0%}", color="black", ls="--", lw=1)
         right.set(xlabel=EPOCH, ylabel="$|\\ln(d/d_{\\mathrm{tangent}})|$", yscale="log")
         right.legend(loc="lower right")
-        style.letter((left, right))
     return fig
 
 
@@ -166,7 +144,7 @@ def parting(found, radii):
     are plotted one by one, and those at all but the outermost, which only serve as witnesses,
     counted.
     """
-    with style.figure(1, 2, height=2.9) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.9, letters=True) as (fig, ((left, right),)):
         for colour, radius in zip(_RADII, radii):
             row = found.row(radius)
             for name, (_, marker, _) in _CAUSES.items():
@@ -193,7 +171,6 @@ def parting(found, radii):
         right.set(xlabel="radius $\\epsilon$", ylabel="initial conditions")
         right.set_ylim(0, 1.3 * base.max())
         right.legend(ncols=2, **legend)
-        style.letter((left, right))
     return fig
 
 
@@ -212,7 +189,7 @@ def rates_over_time(stretches, intervals):
 
 def sharpness(epochs, scaled, loss):
     """Plot sharpness times η/2 and loss, (T, n) each, over training; 1 is the edge of stability."""
-    with style.figure(2, 1, height=2.1, sharex=True) as (fig, ((top,), (below,))):
+    with style.figure(2, 1, height=2.1, sharex=True, letters=True) as (fig, ((top,), (below,))):
         for axis, values in ((top, scaled), (below, loss)):
             axis.line(epochs, values, "_one network", color=MUTED, lw=0.6, alpha=0.7)
             axis.line(epochs, np.median(values, 1), "_median", color="black", lw=2)
@@ -220,7 +197,6 @@ def sharpness(epochs, scaled, loss):
         top.set(ylabel="sharpness $\\times\\, \\eta/2$", yscale="log")
         below.set(xlabel=EPOCH, ylabel="loss $L$", yscale="log", xscale="symlog")
         below.set_xlim(0, epochs[-1])
-        style.letter((top, below))
     return fig
 
 
@@ -248,10 +224,10 @@ def answer(record, fit, exponents):
     distances of those that never diverged, ``exponents`` (n', k) per epoch.
     """
     epochs, index = record.epochs, np.arange(1, exponents.shape[1] + 1)
-    with style.figure(1, 3, height=2.4) as (fig, ((distance, loss, spectrum),)):
+    with style.figure(1, 3, height=2.4, letters=True) as (fig, ((distance, loss, spectrum),)):
         distance.line(epochs, record["mean_distance"], "_one network", color=MUTED, lw=0.8)
         for k in range(len(fit.start)):
-            _fitted(distance, fit, k, epochs, lw=1.8)
+            style.fitted(distance, fit, k, epochs, lw=1.8)
         loss.line(epochs, record["loss"][..., 0], "_one network", color=PALETTE[0], lw=0.8)
         for k, line in enumerate(exponents):
             spectrum.line(index, line, f"_network {k + 1}", **look(k, lw=0.9, ms=3))
@@ -259,7 +235,6 @@ def answer(record, fit, exponents):
         distance.set(xlabel="epoch", ylabel=r"$\bar d(t)$", yscale="log")
         loss.set(xlabel="epoch", ylabel="loss $L$", yscale="log")
         spectrum.set(xlabel="index $i$", ylabel=r"$\lambda_i$ per epoch")
-        style.letter((distance, loss, spectrum))
     return fig
 
 

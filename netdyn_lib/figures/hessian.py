@@ -60,10 +60,8 @@ def curves(data, arms=None, what=("test_accuracy", "test_loss"), onsets=None):
                     colour = look(k)["color"]
                     axis.mark(onsets[arm], f"_{arm}, onset", color=colour, zorder=1)
             axis.set(xlabel="step", ylabel=_NAMES.get(name, name))
-            low, high = axis.dataLim.intervaly
-            # over less, a logarithmic axis has unreadable ticks
-            if "loss" in name and 0 < 4 * low < high:
-                axis.set_yscale("log")
+            if "loss" in name:
+                style.log_if_wide(axis)
         key(fig, columns=4)
     return fig
 
@@ -157,7 +155,7 @@ def _by_class(data, arms, variable, name, limits):
     return fig
 
 
-def exponents(data, times=None):
+def exponents(data):
     """Plot spectra over [0, t] at several t, and the extreme exponents over time.
 
     Parameters
@@ -165,14 +163,12 @@ def exponents(data, times=None):
     data : xarray.Dataset
         As from :func:`netdyn_lib.experiments.sgd_spectra.over_time`; of leading exponents only, the
         smallest is left out.
-    times : sequence of int, optional
-        At most seven of the data's steps; by default four, from the first to the last.
 
-    Spectra are means over networks; of the extremes also the range over networks is shown.
+    Spectra are means over networks, at four steps from the first to the last; of the extremes also
+    the range over networks is shown.
     """
     steps = data["time"].values
-    if times is None:
-        times = steps[np.unique(np.linspace(0, len(steps) - 1, min(4, len(steps))).astype(int))]
+    times = steps[np.unique(np.linspace(0, len(steps) - 1, min(4, len(steps))).astype(int))]
     extremes = {
         r"$\lambda_1$ over $[0, t]$": ("exponent", 0),
         r"$\lambda_1$ of a stretch": ("local", 0),
@@ -255,14 +251,11 @@ def maps(data):
 
     ``data`` is that of :func:`netdyn_lib.experiments.pruning_exponents.compare`.
     """
-    names = {
-        "plain": "plain",
-        "pruned": "pruned, true derivative",
-        "fixed": "pruned, projector held fixed",
-    }
+    names = {"pruned": "pruned, true derivative", "fixed": "pruned, projector held fixed"}
     with style.figure(**_NARROW) as (fig, ((axis,),)):
         for k, name in enumerate(data["map"].values):
-            _range(axis, data["growth"].sel(map=name), names[name], along="time", **look(k))
+            label = names.get(name, name)
+            _range(axis, data["growth"].sel(map=name), label, along="time", **look(k))
         # Growth with the projector fixed is rounding only, and the others lie decades apart.
         axis.set_yscale("symlog", linthresh=1e-4)
         axis.level(0)
@@ -305,13 +298,10 @@ def bounds(data):
     return fig
 
 
-def fits(data, network=0):
-    """Plot the distances of perturbed copies of one network with the laws fitted to them: that of
-    Herrmann 2022 by AICc and by least squares, and the best of the others by AICc.
+def fits(data):
+    """Plot the distances of perturbed copies of the first network with the laws fitted to them:
+    that of Herrmann 2022 by AICc and by least squares, and the best of the others by AICc.
     """
-    if network not in data["network"].values:
-        known = ", ".join(map(str, data["network"].values))
-        raise ValueError(f"network = {network}: the data hold {known}")
     looks = {
         _LAW: dict(color="black"),
         "best other law": dict(color=PALETTE[1], ls="--"),
@@ -320,7 +310,7 @@ def fits(data, network=0):
     steps, epsilon = data["step"].values, data.attrs["epsilon"]
     with style.figure(2, 3, height=2.2) as (fig, axes):
         for k, (axis, direction) in enumerate(zip(axes.flat, DIRECTIONS)):
-            distance = data["distance"].sel(network=network, direction=direction).values
+            distance = data["distance"].isel(network=0).sel(direction=direction).values
             axis.set(xlabel="step", ylabel=_DISTANCE if k % 3 == 0 else "")
             axis.set_title(direction, fontsize="small")
             if not (np.isfinite(distance) & (distance > 0)).all():
@@ -328,11 +318,8 @@ def fits(data, network=0):
                 continue
             found = growth_laws.compare(steps, distance, epsilon).fits
             rival = min((name for name in found if name != _LAW), key=lambda n: found[n].aicc)
-            fitted = (
-                found[_LAW](steps),
-                found[rival](steps),
-                _least_squares(steps, distance, epsilon),
-            )
+            fitted = found[_LAW](steps), found[rival](steps)
+            fitted = *fitted, _least_squares(steps, distance, epsilon)
             axis.points(steps, distance, "_measured", **look(k, ms=3))
             for (name, of), values in zip(looks.items(), fitted):
                 axis.line(steps, values, name, **of)
@@ -358,10 +345,8 @@ def sizes(sizes, tail=0.05):
     of the perturbation, intervals over networks; the reference's as a line and a band.
     """
     late = sizes.sel(step=sizes["step"] >= (1 - tail) * sizes["step"].max())
-    final, plain = (
-        late[f"{name}_accuracy"].mean("step", skipna=False) for name in ("test", "reference")
-    )
-    plain = student(plain.values)
+    final = late["test_accuracy"].mean("step", skipna=False)
+    plain = student(late["reference_accuracy"].mean("step", skipna=False).values)
     with style.figure(**_NARROW) as (fig, ((axis,),)):
         intervals = [student(one.values) for one in final.transpose("epsilon", "network")]
         axis.estimates(sizes["epsilon"], intervals, "perturbed copy", **look(0, elinewidth=0.9))
@@ -392,8 +377,6 @@ def shape(sizes, most=0.1):
             curve, looks = curve.dropna("step"), dash(k) | dict(color=colour)
             axis.line(curve["step"], curve, rf"$\varepsilon$ = {epsilon:g}", **looks)
         axis.set(xlabel="step", ylabel=r"distance$/\varepsilon$")
-        low, high = axis.dataLim.intervaly
-        if high > 4 * low > 0:  # over less, a logarithmic axis has unreadable ticks
-            axis.set_yscale("log")
+        style.log_if_wide(axis)
         key(fig, columns=4)
     return fig

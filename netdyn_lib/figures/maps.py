@@ -39,7 +39,7 @@ def exponent(diagram, exponents, marks, known):
     """
     p, value = exponents.parameters, exponents.value
     options = dict(height=2.3, sharex=True, height_ratios=(1, 1.15))
-    with style.figure(2, 1, **options) as (fig, ((top,), (bottom,))):
+    with style.figure(2, 1, **options, letters=True) as (fig, ((top,), (bottom,))):
         _orbits(top, diagram)
         top.set(ylabel=WEIGHT, xlim=(0.4, p[-1]))
         bottom.level(0, color="black")
@@ -54,7 +54,6 @@ def exponent(diagram, exponents, marks, known):
         bottom.set(xlabel=RATE, ylabel=r"exponent $\lambda$ per step", ylim=(-1.6, 1.3))
         _mark(top, marks)
         _mark(bottom, marks, size=None)
-        style.letter((top, bottom))
         fig.align_ylabels()
     return fig
 
@@ -102,17 +101,15 @@ def cascade(rows, limit, ratios):
     ratios : dict of str to netdyn_lib.maps.cascades.Limit
         Estimates of Feigenbaum's ratio by kind.
     """
-    with style.figure(1, 2, height=2.9) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.9, letters=True) as (fig, ((left, right),)):
         inset = right.inset_axes((0.42, 0.14, 0.55, 0.4), axes_class=type(right))
         for k, ((kind, points), marker) in enumerate(zip(rows.items(), "os")):
             looks, found = dict(color=PALETTE[k], marker=marker), ratios[kind]
             left.line(np.arange(len(points)), limit - points, kind, ms=4, **looks)
-            level = 2 + np.arange(len(found.estimates))
-            ends = zip(
-                found.estimates, found.estimates - found.errors, found.estimates + found.errors
-            )
+            values, errors = found.estimates, found.errors
+            level, ends = 2 + np.arange(len(values)), zip(values, values - errors, values + errors)
             right.estimates(level, ends, kind, ms=4, **looks)
-            inset.line(level, found.errors, f"_{kind}", ms=3, lw=0.9, **looks)
+            inset.line(level, errors, f"_{kind}", ms=3, lw=0.9, **looks)
         best = min(ratios.values(), key=lambda found: found.error)
         right.level(best.value, "_best estimate", zorder=0)
         xlabel = r"level $k$ of the cascade"
@@ -124,7 +121,6 @@ def cascade(rows, limit, ratios):
         inset.set_yscale("log")
         inset.set_title(r"error of $\delta_k$", fontsize="small")
         inset.tick_params(labelsize="x-small")
-        style.letter((left, right))
     return fig
 
 
@@ -159,14 +155,12 @@ def window_zoom(diagrams, marks):
     marks : sequence of dicts
         Learning rates to mark in each.
     """
-    with style.figure(1, len(diagrams), height=2.7, sharey=True) as (fig, axes):
+    with style.figure(1, len(diagrams), height=2.7, sharey=True, letters=True) as (fig, axes):
         for axis, diagram, here in zip(axes.flat, diagrams, marks, strict=True):
             _orbits(axis, diagram)
             _mark(axis, here, size="x-small")
-            axis.set_xlabel(RATE)
             axis.xaxis.set_major_locator(MaxNLocator(4))
-        axes[0, 0].set_ylabel(WEIGHT)
-        style.letter(axes)
+        style.frame(axes, (), [WEIGHT], RATE)
     return fig
 
 
@@ -184,7 +178,7 @@ def self_affine(diagrams, ends, boxes, titles):
     titles : sequence of str
     """
     panels = zip(diagrams, ends, boxes, titles, strict=True)
-    with style.figure(1, len(diagrams), height=2.8) as (fig, axes):
+    with style.figure(1, len(diagrams), height=2.8, letters=True) as (fig, axes):
         for axis, (diagram, limits, box, title) in zip(axes.flat, panels):
             room = 0.04 * (box[1] - box[0])
             box = (box[0] - room, box[1] + room)
@@ -193,7 +187,6 @@ def self_affine(diagrams, ends, boxes, titles):
             axis.xaxis.set_major_locator(MaxNLocator(3))
             axis.yaxis.set_major_locator(MaxNLocator(4))
         axes[0, 0].set_ylabel(WEIGHT)
-        style.letter(axes)
     return fig
 
 

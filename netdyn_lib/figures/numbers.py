@@ -1,5 +1,7 @@
 """The table of a figure, which a reader can download: what its panels noted when they plotted."""
 
+import base64
+import gzip
 import math
 
 import numpy as np
@@ -78,6 +80,20 @@ def csv(figure):
     return "\n".join([*head, found.to_csv(index=False, float_format="%.6g")])
 
 
+def packed(text):
+    """Return text, compressed, in letters that a notebook can hold; the same for the same text.
+
+    >>> unpacked(packed("<svg/>"))
+    '<svg/>'
+    """
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def unpacked(letters):
+    """Undo :func:`packed`."""
+    return gzip.decompress(base64.b64decode(letters, validate=True)).decode()
+
+
 def some_of(x, y):
     """Return the finite points of x and y, of shapes that broadcast, and a name for them.
 
@@ -144,11 +160,9 @@ def _described(panel):
         place = f"row {spec.rowspan.start + 1}, column {spec.colspan.start + 1}"
     labels = [(name, _label(panel, name)) for name in ("x", "y")] + [("value", panel.scale_name)]
     scales = ", ".join(f"{name} = {label}" for name, label in labels if label)
+    named = [(axis, one.named.get(axis, {})) for axis in "xy" for one in _sharing(panel, axis)]
     names = [
-        ", ".join(f"{axis} {at:g} = {name}" for at, name in one.named[axis].items() if name)
-        for axis in ("x", "y")
-        for one in _sharing(panel, axis)
-        if axis in one.named
+        ", ".join(f"{x} {at:g} = {name}" for at, name in of.items() if name) for x, of in named
     ]
     scales = "; ".join(filter(None, (scales, *names)))
     return " ".join(": ".join(filter(None, (text, place, scales))).split())

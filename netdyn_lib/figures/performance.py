@@ -148,7 +148,8 @@ def plans(curves):
     rows = [(k, part, size) for k, work in enumerate(works) for part, size in work.memory.items()]
     dashes = {kind.name: dash(k + 1)["ls"] for k, kind in enumerate(kinds)}
     marks = [look(k) for k in range(len(works))]
-    with style.figure(1, 2, height=0.9 + 0.36 * len(rows)) as (fig, ((memory, time),)):
+    height = 0.9 + 0.36 * len(rows)
+    with style.figure(1, 2, height=height, letters=True) as (fig, ((memory, time),)):
         for row, (k, part, size) in enumerate(rows):
             fill = dict(color="white", hatch="///") if k % 2 else dict(color=PALETTE[k])
             looks = fill | dict(edgecolor=PALETTE[k], height=0.6)
@@ -165,7 +166,6 @@ def plans(curves):
             looks = marks[k] | dict(ls=dashes[one.machine.name], markevery=(5 * k, 15))
             time.line(devices, hours, f"_{one.work.name}, {one.machine.name}", **looks)
         time.set(xscale="log", yscale="log", xlabel="devices", ylabel="hours")
-        style.letter((memory, time))
         entries = {work.name: mark | dict(ls="-", lw=3, ms=7) for work, mark in zip(works, marks)}
         entries |= {kind.name: dict(color="black", lw=1, ls=dashes[kind.name]) for kind in kinds}
         key(fig, entries, 1)

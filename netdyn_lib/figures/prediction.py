@@ -101,9 +101,9 @@ def tangencies(by_name, labels, bins=30):
     return fig
 
 
-def areas(by_name, predictors, early=None, bands=True):
-    """Plot the area under the ROC curve of some predictors over time: ensembles side by side, a row
-    for each outcome.
+def areas(by_name, predictors, early=None):
+    """Plot the area under the ROC curve of some predictors over time, with 95% intervals: ensembles
+    side by side, a row for each outcome.
 
     Parameters
     ----------
@@ -113,14 +113,12 @@ def areas(by_name, predictors, early=None, bands=True):
         At most seven.
     early : float, optional
         A time to mark.
-    bands : bool
-        Whether 95% intervals are shaded.
     """
     with style.figure(2, len(by_name), height=2.3, sharex=True, sharey=True) as (fig, axes):
         for column, table in zip(axes.T, by_name.values()):
             for axis, outcome in zip(column, _BOTH):
                 axis.level(0.5)
-                _over_time(axis, table["auc"].sel(outcome=outcome), predictors, early, bands)
+                _over_time(axis, table["auc"].sel(outcome=outcome), predictors, early)
                 axis.set_ylim(0.35, 1.02)
         frame(axes, map(_title, by_name), [f"AUC, {outcome}" for outcome in _BOTH], "time $t$")
         key(fig, {name: look(k) for k, name in enumerate(predictors)}, columns=4)
@@ -134,12 +132,12 @@ def savings(by_name):
     ``by_name``: ensemble → :class:`netdyn_lib.statistics.early_stopping.Comparison`.
     """
     with style.figure(1, len(by_name), height=2.3, sharey=True, sharex=True) as (fig, axes):
-        for axis, (name, found) in zip(axes[0], by_name.items()):
+        for axis, found in zip(axes[0], by_name.values()):
             for k, rule in enumerate(found.rules):
                 axis.lying_estimates([found.rules[rule].saved], [-k], f"_{rule}", **look(k, lw=1.2))
             axis.names("y", -np.arange(len(found.rules)), list(found.rules))
             axis.mark(0, color=MUTED, ls="-")
-            axis.set_title(_title(name), fontsize="small")
+        frame(axes, map(_title, by_name))
         fig.supxlabel("share of epochs saved", fontsize="medium")
     return fig
 
@@ -173,7 +171,7 @@ def savings_over_time(by_name, early=None, bottom=-0.1):
     return fig
 
 
-def _over_time(axis, values, predictors, early=None, bands=True):
+def _over_time(axis, values, predictors, early=None):
     """Plot estimates and their bounds (predictor, time, bound), with a time to mark."""
     if early is not None:
         axis.mark(early, f"_t = {early:g}")
@@ -183,11 +181,7 @@ def _over_time(axis, values, predictors, early=None, bands=True):
         return
     for k, predictor in enumerate(predictors):
         bounds = values.sel(predictor=predictor).values.T
-        looks = look(k, ms=2.6)
-        if bands:
-            axis.ranged(values["time"].values, bounds, predictor, 0.12, **looks)
-        else:
-            axis.line(values["time"].values, bounds[0], predictor, **looks)
+        axis.ranged(values["time"].values, bounds, predictor, 0.12, **look(k, ms=2.6))
 
 
 def iris(spectra, directions):
@@ -265,7 +259,7 @@ def leading(by_name):
     """
     columns = [(name, data, rate) for name, data in by_name.items() for rate in data["eta"].values]
     with style.figure(2, len(columns), height=1.9, sharex="col", sharey="row") as (fig, axes):
-        for (name, data, rate), (above, below) in zip(columns, axes.T):
+        for (_, data, rate), (above, below) in zip(columns, axes.T):
             part = data.sel(eta=rate)
             for k, line in enumerate(part["exponent"].mean("init").transpose("index", ...)):
                 above.line(part["stretch"], line, rf"$\lambda_{k + 1}$", **look(k, ms=2.8))
@@ -279,10 +273,8 @@ def leading(by_name):
             below.line(part["end"], sharp, "_sharpness of one network", **looks)
             below.level(1, "_edge of stability", color="black", ls=DASHES)
             below.set_yscale("log")
-            above.set_title(f"{name}\n" + rf"$\eta$ = {rate:g}", fontsize="small")
-            below.set_xlabel("epoch")
-        axes[0, 0].set_ylabel("exponent per epoch")
-        axes[1, 0].set_ylabel(r"sharpness $\cdot\,\eta/2$")
+        titles = [f"{name}\n" + rf"$\eta$ = {rate:g}" for name, _, rate in columns]
+        frame(axes, titles, ("exponent per epoch", r"sharpness $\cdot\,\eta/2$"), "epoch")
         count = max(len(data["index"]) for data in by_name.values())
         entries = {rf"$\lambda_{k + 1}$": look(k) for k in range(count)}
         key(fig, entries | {"frozen curvature": dict(color=MUTED, ls=":")}, columns=4)

@@ -62,9 +62,7 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
             axes[0, k].set_title(title, pad=9, fontsize="small")
             axes[0, k].set_title(chr(ord("a") + k), pad=9, loc="left", fontweight="bold")
             axes[0, k].set_ylim(bottom=0)
-            axes[1, k].set_xlabel("epoch")
-        axes[0, 0].set_ylabel(_LOSS)
-        axes[1, 0].set_ylabel(r"weight norm $\|W\|$")
+        style.frame(axes, (), (_LOSS, r"weight norm $\|W\|$"), "epoch")
         key(fig)
     return fig
 
@@ -83,7 +81,7 @@ def raster(labels, kappa, order, block=60):
     """
     count, rows = labels.shape
     place = dict(aspect="auto", extent=(0, count * block, rows, 0), interpolation="none")
-    with style.figure(1, 2, height=4.0, sharey=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=4.0, sharey=True, letters=True) as (fig, ((left, right),)):
         looks = dict(cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=3.5) | place
         left.image(kinds(labels[:, order].T), f"_{NUMBERED}", **looks)
         top, name = int(np.nanmax(kappa)), r"$\kappa = 1 + |h|^2$"
@@ -93,7 +91,6 @@ def raster(labels, kappa, order, block=60):
         fig.colorbar(image, ax=right, ticks=np.arange(1, top + 1), label=name, pad=0.02)
         left.set(xlabel="epoch", ylabel="trajectory")
         right.set(xlabel="epoch")
-        style.letter((left, right))
         key(fig)
     return fig
 
@@ -113,7 +110,7 @@ def bands(block, width, gap, power):
         Power of the epoch to plot beside the widths.
     """
     sizes = dict(height=2.6, width_ratios=(1, 1, 1.25))
-    with style.figure(1, 3, **sizes) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, **sizes, letters=True) as (fig, ((first, second, third),)):
         steps = np.arange(len(block))
         epochs = (np.arange(width.shape[1]) + 0.5) * len(block)
         first.line(steps, block, "_training", color=MUTED, lw=0.4)
@@ -138,7 +135,6 @@ def bands(block, width, gap, power):
         third.set(xlabel="epoch", ylabel="width or distance in loss", xscale="log", yscale="log")
         third.set(ylim=(1e-9, 1e4), yticks=10.0 ** np.arange(-9, 2, 2))
         third.legend(fontsize="x-small", loc="upper right", ncols=2)
-        style.letter((first, second, third))
     return fig
 
 
@@ -165,9 +161,7 @@ def weights(series, labels, names, moment, steps, block=60):
             looks = dict(marker=".", ms=2, lw=0.3, color=PALETTE[k])
             right.line(near, series[near, k], f"_{name}", **looks)
             right.mark(moment, "_moment", lw=0.7, ls=":")
-            left.set_ylabel(name)
-        for axis in axes[-1]:
-            axis.set_xlabel("epoch")
+        style.frame(axes, (), names, "epoch")
         fig.align_ylabels()
         key(fig)
     return fig
@@ -188,7 +182,7 @@ def episode(series, start, zoom, correlation):
     """
     middle, epochs = len(series) // 2, start + np.arange(len(series))
     near = slice(middle, middle + zoom)
-    with style.figure(1, 3, height=2.4) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, height=2.4, letters=True) as (fig, ((first, second, third),)):
         looks = _DOTS | dict(alpha=1, ms=1.8, color=IRREGULAR)
         first.points(epochs, series, "_loss", **looks)
         first.span(*epochs[near][[0, -1]], "_stretch magnified", **_STRETCH)
@@ -206,7 +200,6 @@ def episode(series, start, zoom, correlation):
         third.level(0, color="black", lw=0.6)
         third.set(xlabel="lag in epochs", ylabel="autocorrelation")
         third.legend()
-        style.letter((first, second, third))
     return fig
 
 
@@ -250,10 +243,8 @@ def divergence(curves, fit, threshold=0.05):
         slopes.histogram(fit.slope[no], edges, "not significant", base=counts, color=MUTED)
         slopes.set(ylabel="references")
         slopes.legend()
-        for some, colour, name in (
-            (~yes, MUTED, "not significant"),
-            (yes, IRREGULAR, "significant"),
-        ):
+        colours = {"not significant": (~yes, MUTED), "significant": (yes, IRREGULAR)}
+        for name, (some, colour) in colours.items():
             looks = dict(marker=".", ms=3, color=colour, alpha=0.7, mew=0)
             values.points(fit.slope[some], curves.start[some], f"_{name}", **looks)
         for axis in (slopes, values):
@@ -280,7 +271,7 @@ def embeddings(curves, controls, exponents, known, first=1):
         The fit starts here.
     """
     shuffled = dict(marker="s", ls="--", ms=2.5, lw=0.8)
-    with style.figure(1, 2, height=2.7) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.7, letters=True) as (fig, ((left, right),)):
         for k, m in enumerate(curves):
             mean, null = np.nanmean(curves[m], 0), np.nanmean(controls[m], 0)
             n, colour = np.arange(len(mean)), PALETTE[k]
@@ -297,5 +288,4 @@ def embeddings(curves, controls, exponents, known, first=1):
         right.mark(0, lw=0.7, ls="-", zorder=0)
         right.names("y", range(len(exponents)), list(exponents)[::-1])
         right.set(xlabel="exponent per epoch", ylim=(-0.6, len(exponents) - 0.4))
-        style.letter((left, right))
     return fig

@@ -14,13 +14,14 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
 from ..results import provenance
-from . import numbers, packing, vector
+from . import numbers, vector
 from .panel import DASHES, MUTED, Panel
 
 #: Okabe and Ito's colours, told apart by readers with any colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 WIDTH = 7.2  # inches, a text column
 GOAL = dict(color=PALETTE[1], ls="--", lw=1.5)  # a line to compare with
+WINDOW = dict(color=PALETTE[1], ls=":", lw=2.5)  # a fit over its window
 MANY = dict(color=MUTED, lw=0.5, alpha=0.5)  # one curve of many
 DASHED = dict(color="black", lw=0.8, ls=DASHES)
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 2)))
@@ -37,12 +38,12 @@ RC = {
 
 
 @contextmanager
-def figure(rows=1, columns=1, height=2.6, width=WIDTH, **options):
+def figure(rows=1, columns=1, height=2.6, width=WIDTH, letters=False, **options):
     """Open ``(fig, axes)`` in the book's style, tidy and close it afterwards.
 
     ``axes`` is always a (rows, columns) array of :class:`netdyn_lib.figures.panel.Panel`;
-    ``height`` is that of one row, in inches.  Other options go to
-    :func:`matplotlib.pyplot.subplots`.
+    ``height`` is that of one row, in inches; ``letters`` marks the panels a, b, c ….  Other options
+    go to :func:`matplotlib.pyplot.subplots`.
     """
     options |= dict(squeeze=False, layout="constrained", subplot_kw={"axes_class": Panel})
     with (
@@ -52,6 +53,8 @@ def figure(rows=1, columns=1, height=2.6, width=WIDTH, **options):
     ):
         fig, axes = plt.subplots(rows, columns, figsize=(width, rows * height), **options)
         yield fig, axes
+        if letters:
+            letter(axes)
         for axis in np.ravel(axes):
             sns.despine(ax=axis, right=not axis.yaxis.get_ticks_position() == "right")
         _hand_on(fig)
@@ -64,10 +67,10 @@ def _hand_on(fig):
     """
     bundles = {
         numbers.ASKED: lambda: {
-            numbers.MIME: packing.packed(numbers.csv(fig)),
+            numbers.MIME: numbers.packed(numbers.csv(fig)),
             provenance.MIME: list(provenance.of_figure(fig)),
         },
-        vector.ASKED: lambda: {vector.MIME: packing.packed(vector.of(fig))},
+        vector.ASKED: lambda: {vector.MIME: numbers.packed(vector.of(fig))},
     }
     asked = [make for name, make in bundles.items() if os.environ.get(name)]
     if asked:
@@ -108,6 +111,27 @@ def frame(axes, titles=(), ylabels=(), xlabels=()):
     ):
         for axis, text in zip(panels, [texts] * len(panels) if isinstance(texts, str) else texts):
             write(axis, text)
+
+
+def fitted(axis, fit, k, x=None, label="_fit", **looks):
+    """Plot the k-th curve of a Fit over its window, where it has one, at epochs ``x``; whether it
+    has.
+    """
+    if fit.start[k] < 0:
+        return False
+    t = np.array([fit.start[k], fit.stop[k]])
+    values = np.exp(fit.intercept[k] + fit.slope[k] * t)
+    axis.line(t if x is None else x[t], values, label, **WINDOW | looks)
+    return True
+
+
+def log_if_wide(axis):
+    """Make a logarithmic y axis of values of more than a factor 4: over less its ticks are
+    unreadable.
+    """
+    low, high = axis.dataLim.intervaly
+    if 0 < 4 * low < high:
+        axis.set_yscale("log")
 
 
 def say(axis, text):

@@ -6,6 +6,7 @@ attributes of :mod:`netdyn_lib.experiments.learning_rate_sweep.responses`.  NaN 
 """
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 from matplotlib.patches import Patch
@@ -131,14 +132,12 @@ def divergence(data, rate, fit, paper=0.68):
     of = "few" if "few" in data["distance"].dims else "init"
     single = data["distance"].transpose("eta", "epoch", of, "perturbation").values[k]  # (T, m, M)
     whole = there & np.isfinite(mean).all(0)  # (n,)
-    slope, intercept, start, stop, kept = _aligned(fit, whole)
+    fit = _aligned(fit, whole)
+    slope, kept = fit.slope, fit.accepted
     first = int(np.argmax(whole[: single.shape[1]]))
-    window = dict(color=PALETTE[1], ls=":", lw=2.5)
-    with style.figure(1, 3, height=3.0) as (fig, ((left, middle, right),)):
+    with style.figure(1, 3, height=3.0, letters=True) as (fig, ((left, middle, right),)):
         left.line(epochs, _positive(single[:, first]), "_one copy", color=MUTED, lw=0.8)
-        if start[first] >= 0:
-            t = np.array([start[first], stop[first]])
-            left.line(t, np.exp(intercept[first] + slope[first] * t), "_fit", **window)
+        if style.fitted(left, fit, first):
             text = rf"$\Lambda$ = {slope[first]:.2f}"
             left.text(0.96, 0.06, text, transform=left.transAxes, ha="right")
         left.set(xlabel=EPOCH, ylabel="distance $d_j(t)$", yscale="log", title="one initial cond.")
@@ -153,7 +152,7 @@ def divergence(data, rate, fit, paper=0.68):
         entries = {
             "kept": dict(color=PALETTE[0], lw=6),
             "discarded": dict(color="#cccccc", lw=6),
-            "window": window,
+            "window": style.WINDOW,
         }
         mean_kept = slope[kept].mean() if kept.any() else None
         for value, name, looks in ((mean_kept, "mean of kept", _BOLD), (paper, "paper", GOAL)):
@@ -164,22 +163,17 @@ def divergence(data, rate, fit, paper=0.68):
         right.set(title=rf"$\eta = {rate:g}$")
         right.yaxis.set_major_locator(MaxNLocator(integer=True))
         key(fig, entries)
-        style.letter((left, middle, right))
     return fig
 
 
-def exponent_by_rate(by_label, marks=None):
+def exponent_by_rate(by_label):
     """Plot λ_nMLE against η: mean of the kept Λ with its 95% interval, and ± one sd as a band
     (Jiménez-González 2025, Fig. 4).
 
-    ``by_label`` maps labels to Exponents, each a little right of the one before; ``marks`` labels
-    to learning rates.
+    ``by_label`` maps labels to Exponents, each a little right of the one before.
     """
     with style.figure(height=3.2) as (fig, ((axis,),)):
         against_rate(axis, by_label, "exponent", band=True)
-        for name, rate in (marks or {}).items():
-            axis.mark(rate, f"_{name}", zorder=1)
-            above(axis, rate, name)
         axis.set(xlabel=RATE, ylabel=EXPONENT)
         axis.legend(loc="upper left")
     return fig
@@ -195,7 +189,7 @@ def share_and_arrival(by_label, first, sustained, mark=None):
     markers of their own, which no label has; ``mark`` is a learning rate to mark.
     """
     found = _arrivals_by_name(list(by_label), {"first hit": first, "sustained": sustained})
-    with style.figure(3, 1, height=1.9, sharex=True) as (fig, axes):
+    with style.figure(3, 1, height=1.9, sharex=True, letters=True) as (fig, axes):
         top, middle, below = axes[:, 0]
         against_rate(top, by_label, "share")
         for j, (name, (arrivals, looks)) in enumerate(found.items()):
@@ -217,7 +211,6 @@ def share_and_arrival(by_label, first, sustained, mark=None):
             above(top, mark, rf"$\eta = {mark:g}$")
         every = (*by_label.values(), *(arrivals for arrivals, _ in found.values()))
         rate_axis(below, np.concatenate([each.rates for each in every]))
-        style.letter(axes)
         fig.align_ylabels()
     return fig
 
@@ -241,35 +234,27 @@ def _arrivals_by_name(labels, kinds):
     return found
 
 
-def by_length(tables, rates=None):
+def by_length(tables):
     """Plot p against the length of the record, for the same networks: one panel for each of
     ``tables``, a line for each learning rate.
 
     ``tables`` maps titles to what
-    :func:`netdyn_lib.experiments.learning_rate_sweep.responses.by_length` gives; ``rates`` are the
-    learning rates shown, by default those, seven at most, whose p moves most. Bars are 95%
-    intervals.  Raises ValueError for more than seven rates, and for one in no table.
+    :func:`netdyn_lib.experiments.learning_rate_sweep.responses.by_length` gives; shown are the
+    learning rates, seven at most, whose p moves most. Bars are 95% intervals.
     """
     spans = {}
     for table in tables.values():
         for rate, rows in table.groupby("rate"):
             spans[rate] = max(spans.get(rate, 0.0), float(np.ptp(rows["share"].values)))
-    if rates is None:
-        moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
-        rates = sorted(moving, key=lambda rate: -spans[rate])[:_LOOKS]
-    elif len(rates) > _LOOKS or any(rate not in spans for rate in rates):
-        known = ", ".join(f"{r:g}" for r in sorted(spans))
-        raise ValueError(f"rates {list(rates)}: must be at most {_LOOKS} of {known}")
+    moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
+    rates = sorted(moving, key=lambda rate: -spans[rate])[:_LOOKS]
     looks = {rate: look(k) for k, rate in enumerate(sorted(rates))}
     with style.figure(1, len(tables), height=2.8, sharey=True) as (fig, axes):
         for axis, (title, table) in zip(axes[0], tables.items()):
             shown = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
             for j, (rate, rows) in enumerate(shown):
-                intervals, by = (
-                    rows[["share", "share_low", "share_high"]].values,
-                    shift(j, 2 * len(shown)),
-                )
-                name = rf"$\eta = {rate:g}$"
+                intervals = rows[["share", "share_low", "share_high"]].values
+                name, by = rf"$\eta = {rate:g}$", shift(j, 2 * len(shown))
                 axis.estimates(rows["epochs"], intervals, name, by, **looks[rate], elinewidth=0.9)
             lengths = np.unique(table["epochs"])
             axis.set(xscale="log", xlabel="length of record $T$ (epochs)", title=title)
@@ -303,8 +288,7 @@ def robustness(rows):
             middle.set(ylabel="$p$", ylim=(-0.06, 1.08))
             rate_axis(right, found.rates)
             say(right, "arrivals not searched") if arrivals is None else _epochs(right, arrivals)
-        for axis in axes[-1]:
-            axis.set_xlabel(RATE)
+        style.frame(axes, (), (), RATE)
         key(fig, dict(zip(_SPENT, (look(0), look(1), _STAR | dict(ms=9), _CAP))), 4)
         fig.align_ylabels()
     return fig
@@ -337,13 +321,12 @@ def window_rules(by_rule):
     Exponents.
     """
     by_label = {rule.replace("_", " "): found for rule, found in by_rule.items()}
-    with style.figure(2, 1, height=2.3, sharex=True) as (fig, ((top,), (below,))):
+    with style.figure(2, 1, height=2.3, sharex=True, letters=True) as (fig, ((top,), (below,))):
         against_rate(top, by_label, "exponent")
         against_rate(below, by_label, "share")
         top.set(ylabel=EXPONENT)
         below.set(xlabel=RATE, ylabel=SHARE, ylim=_UNIT)
         top.legend(loc="upper left", ncols=2)
-        style.letter((top, below))
         fig.align_ylabels()
     return fig
 
@@ -563,10 +546,11 @@ def _positive(values):
 
 
 def _aligned(fit, whole):
-    """Slope, intercept, start, stop and kept of a fit, each (n,) over all initial conditions;
-    ``whole`` (n,) are those with curves.
+    """A fit whose arrays are (n,), over all initial conditions, with those ``accepted``; ``whole``
+    (n,) are those with curves.
     """
-    found = [np.full(len(whole), nothing) for nothing in (np.nan, np.nan, -1, -1, False)]
+    nothing = dict(slope=np.nan, intercept=np.nan, start=-1, stop=-1, accepted=False)
+    found = {name: np.full(len(whole), value) for name, value in nothing.items()}
     if fit is not None:
         if len(fit.slope) not in (len(whole), whole.sum()):
             raise ValueError(
@@ -574,6 +558,6 @@ def _aligned(fit, whole):
                 f" {whole.sum()} have whole curves: fit all or those"
             )
         where = np.ones_like(whole) if len(fit.slope) == len(whole) else whole
-        for out, values in zip(found, (fit.slope, fit.intercept, fit.start, fit.stop, fit.kept())):
-            out[where] = values
-    return found
+        for name, values in found.items():
+            values[where] = fit.kept() if name == "accepted" else getattr(fit, name)
+    return SimpleNamespace(**found)

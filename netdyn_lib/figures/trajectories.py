@@ -56,7 +56,7 @@ def flowers(split, wrong, wrong_test):
     x = np.concatenate([split.x.cpu(), split.x_test.cpu()])
     y = np.concatenate([split.y.cpu(), split.y_test.cpu()])
     wrong = np.concatenate([wrong, wrong_test])
-    with style.figure(1, 2, height=2.9) as (fig, axes):
+    with style.figure(1, 2, height=2.9, letters=True) as (fig, axes):
         for axis, (i, j) in zip(axes[0], ((0, 1), (2, 3))):
             for k, name in enumerate(split.classes):
                 right, missed = x[(y == k) & ~wrong], x[(y == k) & wrong]
@@ -66,7 +66,6 @@ def flowers(split, wrong, wrong_test):
             axis.set(xlabel=f"{split.features[i]} (cm)", ylabel=f"{split.features[j]} (cm)")
         axes[0, 0].plot([], [], "x", color="black", mew=2, label="misclassified")
         axes[0, 0].legend(loc="upper right", handletextpad=0.1)
-        style.letter(axes)
     return fig
 
 
@@ -96,10 +95,7 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None):
                 twin.set_ylim(bottom=0)
                 if k % 2:
                     twin.set_ylabel("loss $L$", color=LOSS)
-        for axis in axes[:, 0]:
-            axis.set_ylabel("distance $d(t)$")
-        for axis in axes[-1]:
-            axis.set_xlabel(EPOCH)
+        style.frame(axes, (), "distance $d(t)$", EPOCH)
         style.letter(axes.flat[:count])
     return fig
 
@@ -112,7 +108,7 @@ def radii(epochs, by_radius):
     """
     scaled = {r: d.mean(1) / r for r, d in by_radius.items()}
     reference = list(scaled)[1]
-    with style.figure(1, 2, height=2.7) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.7, letters=True) as (fig, ((left, right),)):
         for k, (radius, curve) in enumerate(scaled.items()):
             label, colour = f"$\\epsilon = 10^{{{np.log10(radius):.0f}}}$", PALETTE[k]
             copies = by_radius[radius] / radius
@@ -125,7 +121,6 @@ def radii(epochs, by_radius):
         left.set_ylim(bottom=0)
         right.set(xlabel=EPOCH, ylabel="relative deviation", yscale="log")
         left.legend(loc="lower right", ncols=2)
-        style.letter((left, right))
     return fig
 
 
@@ -135,7 +130,8 @@ def weights(network, importance, displacement, path):
     """
     importance = network.unpack(torch.as_tensor(importance))[0][0].numpy()  # (units, inputs)
     kinds = {"weights": (network.is_weight, "o"), "biases": (~network.is_weight, "s")}
-    with style.figure(1, 2, height=3.0, width_ratios=(1, 1.25)) as (fig, ((left, right),)):
+    options = dict(height=3.0, width_ratios=(1, 1.25), letters=True)
+    with style.figure(1, 2, **options) as (fig, ((left, right),)):
         bound, scale = np.abs(importance).max(), "$L(w_{ji} = 0) - L$"
         looks = dict(cmap="RdBu_r", vmin=-bound, vmax=bound, aspect="auto")
         fig.colorbar(left.image(importance, scale_name=scale, **looks), ax=left, label=scale)
@@ -151,13 +147,12 @@ def weights(network, importance, displacement, path):
         right.set(xlim=(path.min() / 1.5, ends[1]), ylim=(low, ends[1]))
         right.set(xlabel="distance travelled $D_w$", ylabel="displacement $\\Delta_w$")
         right.legend()
-        style.letter((left, right))
     return fig
 
 
 def outward(epochs, norm, factors, radial):
     """Plot the norm ‖W(t)‖ (T, n), and the loss along the ray αW of trained networks (k, n)."""
-    with style.figure(1, 2, height=2.6) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.6, letters=True) as (fig, ((left, right),)):
         left.line(epochs, norm, "_one network", **MANY)
         left.line(epochs, norm.mean(1), "_mean over networks", color="black", lw=2)
         left.set(xscale="symlog", xlabel=EPOCH, ylabel="norm $\\|W(t)\\|$")
@@ -166,14 +161,13 @@ def outward(epochs, norm, factors, radial):
         right.line(factors, np.median(radial, 1), "_median", color="black", lw=2)
         right.mark(1, "_trained", color=PALETTE[0], lw=1, ls=":")
         right.set(xlabel="scale $\\alpha$", ylabel="loss $L(\\alpha W)$", yscale="log")
-        style.letter((left, right))
     return fig
 
 
 def multipliers(values, band=1e-3):
     """Plot eigenvalues of I − ηH, (n, P): sorted, and how many lie outside 1 ± ``band``."""
     ordered, index = np.sort(values, 1), np.arange(1, values.shape[1] + 1)
-    with style.figure(1, 2, height=2.6) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.6, letters=True) as (fig, ((left, right),)):
         left.line(index, ordered.T, "_one network", **MANY)
         left.line(index, np.median(ordered, 0), "_median", color="black", lw=2)
         left.level(1, color=PALETTE[0], lw=1, ls=":")
@@ -186,7 +180,6 @@ def multipliers(values, band=1e-3):
         right.set(xlabel="directions", ylabel="networks")
         right.xaxis.set_major_locator(MaxNLocator(integer=True))
         right.legend()
-        style.letter((left, right))
     return fig
 
 

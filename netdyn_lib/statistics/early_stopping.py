@@ -66,16 +66,13 @@ class Saving:
 
     ``threshold``: runs with a higher score are abandoned; −inf abandons all.
     Intervals: ``abandoned``, share of runs; ``saved``, share of epochs;
-    ``missed``, share of groups; ``best_loss_ratio``, the median over groups of
-    the best final loss with the rule over that without it (NaN where the
-    latter is not finite, infinite where most groups are abandoned whole).
+    ``missed``, share of groups.
     """
 
     threshold: float
     abandoned: Interval
     saved: Interval
     missed: Interval
-    best_loss_ratio: Interval
 
 
 @dataclass(frozen=True)
@@ -107,8 +104,8 @@ def savings(
     Parameters
     ----------
     final_loss : array, shape (n,)
-        At least 0; NaN or infinite for a run that diverged.  To count losses
-        as equally good, make them equal before (``np.maximum(loss, target)``).
+        NaN or infinite for a run that diverged.  To count losses as equally good,
+        make them equal before (``np.maximum(loss, target)``).
     scores : dict
         From a rule's name to the scores of all runs at the decision time, (n,), high for runs to
         abandon; NaN counts as highest.  A classifier's must be
@@ -124,7 +121,7 @@ def savings(
     Raises
     ------
     ValueError
-        For shapes that do not fit, a negative loss, times out of order, a risk outside
+        For shapes that do not fit, times out of order, a risk outside
         [0, 1), a half without rows, rows in both, or an unknown rule.
     """
     group, resamples = whole(plan.group, "group", 1), whole(resamples, "resamples", 1)
@@ -142,9 +139,6 @@ def savings(
     if loss.ndim != 1 or not len(train) or not len(test):
         what = f"final_loss of shape {loss.shape}"
         raise ValueError(f"{what}: expected (n,), of at least 1 run in each half")
-    if (loss < 0).any():
-        what = f"final loss {loss[loss < 0][0]}: must not be negative"
-        raise ValueError(f"{what}, for ratios of losses to mean something")
     loss = np.where(np.isnan(loss), np.inf, loss)
     both = {}
     for name, score in scores.items():
@@ -169,19 +163,13 @@ def savings(
     rules, draws = {}, {}
     left = 1 - plan.decision_time / horizon
     for name, parts in found.items():
-        threshold, abandoned, missed, ratio = np.concatenate(parts, axis=1)
+        threshold, abandoned, missed = np.concatenate(parts, axis=1)
         saved = abandoned * left - plan.overhead.get(name, 0) / horizon
         draws[name] = saved, missed
-        measured = map(_interval, (abandoned, saved, missed, ratio))
+        measured = map(_interval, (abandoned, saved, missed))
         rules[name] = Saving(float(threshold[0]), *measured)
-    saved, missed = (
-        {
-            name: _interval(draws[name][k] - draws[plan.baseline][k])
-            for name in scores
-            if name != plan.baseline
-        }
-        for k in (0, 1)
-    )
+    others, base = [name for name in scores if name != plan.baseline], draws[plan.baseline]
+    saved, missed = ({n: _interval(draws[n][k] - base[k]) for n in others} for k in (0, 1))
     return Comparison(rules, saved, missed, plan.baseline)
 
 
@@ -213,36 +201,20 @@ class _Half:
         best = _power(np.cumsum(weights[::-1], axis=0)[::-1] / len(weights), self.group)
         best[:-1] -= best[1:].copy()
         best[~np.isfinite(self.loss)] = 0
-        abandoned, missed = (
-            np.pad(np.cumsum(x[self.by_score], axis=0), ((1, 0), (0, 0)))[self.last + 1]
-            for x in (weights, best)
-        )
+        sums = (np.cumsum(x[self.by_score], axis=0) for x in (weights, best))
+        abandoned, missed = (np.pad(x, ((1, 0), (0, 0)))[self.last + 1] for x in sums)
         return abandoned / len(weights), missed
-
-    def median_best(self, weights: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-        """Return the median over groups of the best loss among runs with scores up to ``threshold``
-        (R,); inf where none.
-        """
-        kept = weights[self.by_loss] * (self.score[:, None] <= threshold)
-        enough = np.cumsum(kept, axis=0) >= len(kept) * (1 - 0.5 ** (1 / self.group))
-        return np.where(enough.any(0), self.loss[enough.argmax(0)], np.inf)
 
 
 def _measure(learn, use, weights, risk):
-    """Thresholds, and on the test half shares abandoned and missed, and the ratio of losses: (4,
-    R).
-    """
+    """Thresholds, and on the test half shares abandoned and missed: (3, R)."""
     missed = learn.curves(weights[0])[1]
     # Sums of probabilities: rounding may not decide whether a threshold is allowed.
     threshold = learn.thresholds[(missed <= risk * (1 + 1e-12)).sum(0) - 1]
     # distinct scores above the threshold
     place = np.searchsorted(-use.distinct, -threshold, side="left")
-    abandoned, missed = (curve[place, np.arange(len(place))] for curve in use.curves(weights[1]))
-    everything = np.full(len(place), np.inf)
-    best, stopped = (use.median_best(weights[1], at) for at in (everything, threshold))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(best == stopped, 1.0, stopped / best)
-    return np.stack([threshold, abandoned, missed, np.where(np.isfinite(best), ratio, np.nan)])
+    curves = (curve[place, np.arange(len(place))] for curve in use.curves(weights[1]))
+    return np.stack([threshold, *curves])
 
 
 def _weights(rng, resamples, count):

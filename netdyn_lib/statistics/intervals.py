@@ -257,11 +257,6 @@ def clustered_interval(
     return percentile_interval(float(statistic(sample)), found, level, len(clusters))
 
 
-def median(values: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return the median, as a statistic for the functions of this module."""
-    return np.median(values, axis=axis)
-
-
 def share_interval(flags: ArrayLike, level: float = 0.95) -> Interval:
     """Return the share of true flags with Wilson's score interval.
 
@@ -296,14 +291,6 @@ def share_interval(flags: ArrayLike, level: float = 0.95) -> Interval:
     if len(true) >= LEAST:
         low, high = stats.binomtest(int(true.sum()), len(true)).proportion_ci(level, "wilson")
     return Interval(share, float(low), float(high), level, len(true))
-
-
-def normality(values: ArrayLike) -> np.ndarray:
-    """Return the p-value of the Shapiro–Wilk test, row by row: (n,) from (n, P).
-
-    A small p speaks against a normal distribution.
-    """
-    return np.array([stats.shapiro(row).pvalue for row in np.atleast_2d(values)])
 
 
 def real_array(values: ArrayLike, name: str) -> np.ndarray:

@@ -68,10 +68,8 @@ class Split:
         'Iris: first 50 of 120 training samples, 30 test samples (scikit-learn)'
         """
         counts = []
-        for x, full, part in (
-            (self.x, self.full_train, "training"),
-            (self.x_test, self.full_test, "test"),
-        ):
+        parts = {"training": (self.x, self.full_train), "test": (self.x_test, self.full_test)}
+        for part, (x, full) in parts.items():
             some = "" if full in (None, len(x)) else f"first {len(x):,} of "
             counts.append(f"{some}{full or len(x):,} {part} {self.unit}")
         source = f" ({self.origin})" if self.origin else ""
@@ -116,11 +114,7 @@ def _embedded(title, bunch, split, stratify=False, scale=1.0, **known):
     )
     x, x_test = (torch.tensor(p, dtype=torch.float64) for p in parts[:2])
     y, y_test = (torch.tensor(p, dtype=torch.int64) for p in parts[2:])
-    known = {
-        "features": tuple(bunch.feature_names),
-        "full_train": len(x),
-        "full_test": test,
-    } | known
+    known = dict(features=tuple(bunch.feature_names), full_train=len(x), full_test=test) | known
     classes, checksum = tuple(map(str, bunch.target_names)), digest(bunch.data, bunch.target)
     found = Split(x, y, x_test, y_test, classes, origin="scikit-learn", title=title, **known)
     return replace(found, checksum=checksum)
@@ -199,20 +193,16 @@ def get(name: str, samples: int | None = None, test_samples: int | None = None) 
         return resized(get(source, samples, test_samples), side)
     if name not in _SETS:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(names())}")
-    held, known = load(name), about(name)
-    at_hand = len(held.x), len(held.x_test)
-    n, m = _numbers(known.title, "images", (samples, test_samples), at_hand)
-    x, y = _pixels(held.x[:n]), torch.tensor(held.y[:n])
-    x_test, y_test = _pixels(held.x_test[:m]), torch.tensor(held.y_test[:m])
-    about_it = held.origin, held.checksum, held.full_test, len(held.x), known.title, "images"
-    return Split(x, y, x_test, y_test, known.classes, (), *about_it)
+    held = load(name).first(samples, test_samples)
+    y, y_test = held.y.clone(), held.y_test.clone()
+    return replace(held, x=_pixels(held.x), y=y, x_test=_pixels(held.x_test), y_test=y_test)
 
 
 def _pixels(images):
     """(N, d) float64 from (N, rows, columns) or (N, rows, columns, channels) uint8."""
-    if images.ndim == 4:
-        images = images.transpose(0, 3, 1, 2)
-    return torch.tensor(images).flatten(1).to(torch.float64).div_(255)
+    if images.dim() == 4:
+        images = images.permute(0, 3, 1, 2)
+    return images.flatten(1).to(torch.float64).div_(255)
 
 
 def resized(split: Split, side: int) -> Split:
@@ -242,25 +232,6 @@ class MissingData(FileNotFoundError):
 
 class DamagedData(ValueError):
     """A file that is not what it should be; the message names it and what is wrong."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One image set, read-only: ``x`` (N, rows, columns[, 3]) uint8, ``y`` (N,) int64, and test.
-
-    ``origin`` is ``"NETDYN_DATA"``, ``"cache"`` or ``"torchvision download"``; ``checksum`` the
-    :func:`digest` of x, y, x_test, y_test with labels as uint8; ``full_test`` the size of the
-    original test set, of which ``x_test`` may be the first few.
-    """
-
-    name: str
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-    origin: str
-    checksum: str
-    full_test: int
 
 
 @dataclass(frozen=True)
@@ -341,8 +312,13 @@ def digest(*arrays: np.ndarray) -> str:
     return state.hexdigest()
 
 
-def load(name: str) -> Archive:
-    """Return an image set by name, from the first source that has it; kept for the next call.
+def load(name: str) -> Split:
+    """Return an image set by name as it is stored, from the first source that has it.
+
+    ``x`` is (N, rows, columns[, 3]) uint8, ``y`` (N,) int64; ``origin`` ``"NETDYN_DATA"``,
+    ``"cache"`` or ``"torchvision download"``; ``checksum`` the :func:`digest` of x, y, x_test,
+    y_test with labels as uint8; ``full_test`` the size of the original test set, of which
+    ``x_test`` may be the first few.  It is kept for the next call: do not write to it.
 
     Raises :class:`MissingData` if no source has it; :class:`DamagedData` if a file is truncated, or
     its arrays are not of the right name, type, shape or checksum: no other source is asked then.
@@ -389,10 +365,8 @@ def _layout(name, folder):
         train = "x_train", "y_train", 0, slice(0, known.train)
         return [(f"{name}.npz", [train, ("x_test", "y_test", 1, slice(0, known.test))])]
     size = known.train // 5
-    ends = [(k * size, (k + 1) * size) for k in range(5)]
-    files = [
-        (f"{name}/train_{k}.npz", [("x", "y", 0, slice(*pair))]) for k, pair in enumerate(ends, 1)
-    ]
+    parts = [[("x", "y", 0, slice(k * size, (k + 1) * size))] for k in range(5)]
+    files = [(f"{name}/train_{k}.npz", part) for k, part in enumerate(parts, 1)]
     few, all_of_it = f"{name}/test_first_1000.npz", f"{name}/test.npz"
     if (folder / few).is_file() and not (folder / all_of_it).is_file():
         return [*files, (few, [("x", "y", 1, slice(0, known.head))])]
@@ -414,10 +388,9 @@ def _read(name, folder, origin):
     *train, (x_test, y_test) = pairs
     x, y = (p[0] if len(p) == 1 else np.concatenate(p) for p in zip(*train))
     checksum = digest(x, y, x_test, y_test)
-    arrays = [x, y.astype(np.int64), x_test, y_test.astype(np.int64)]
-    for array in arrays:
-        array.setflags(write=False)
-    return Archive(name, *arrays, origin, checksum, about(name).test)
+    arrays, known = (x, y.astype(np.int64), x_test, y_test.astype(np.int64)), about(name)
+    about_it = origin, checksum, known.test, len(x), known.title, "images"
+    return Split(*map(torch.tensor, arrays), known.classes, (), *about_it)
 
 
 def _unpacked(path):
@@ -451,10 +424,8 @@ def _checked(name, path, file, wanted, held):
     arrays = [array for pair in pairs for array in pair]
     expected = str(held["sha256"]) if known.records and "sha256" in held else _SUMS.get(file)
     if file.endswith("/test.npz"):  # of the whole test set only the beginning is known
-        expected, part = (
-            _SUMS.get(f"{name}/test_first_1000.npz"),
-            f" of the first {known.head} images",
-        )
+        expected = _SUMS.get(f"{name}/test_first_1000.npz")
+        part = f" of the first {known.head} images"
         arrays = [array[: known.head] for array in arrays]
     found = digest(*arrays)
     if expected and found != expected:

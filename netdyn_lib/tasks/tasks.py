@@ -340,15 +340,7 @@ def custom(name: str, network, loss, x, y, x_test=None, y_test=None, **settings)
     return task
 
 
-def _task(*parts, **settings):
-    """As :func:`_joined`, a misfit being a plain ValueError."""
-    try:
-        return _joined(*parts, **settings)
-    except probe.Misfit as error:
-        raise ValueError(str(error)) from error.__cause__
-
-
-def _joined(name, network, loss, split, **settings):
+def _task(name, network, loss, split, **settings):
     """A task of samples, network and loss that fit each other, each a copy."""
     x, y = _samples(split.x, split.y, "")
     same = split.x_test is split.x and split.y_test is split.y
@@ -397,10 +389,7 @@ def _samples(x, y, which):
 def _fitting(network, x):
     """Inputs of the type that the network takes, and its outputs (n, C) at some of them."""
     floats = x.to(torch.float64)
-    if isinstance(network, networks.MLP):
-        _check_width(network, x, "inputs")
-        start = networks.initial(network, 1, device=x.device)[0]
-        return floats, network.forward(start, floats[probe.few(x)])
+    _check_width(network, x, "inputs")
     if x.is_floating_point():
         return x, probe.outputs(network, x)
     try:
@@ -428,14 +417,12 @@ def _alike(network, x, x_test):
             f"{x_test.dtype}: give both alike"
         )
     x_test = x_test.to(x.dtype)
-    if isinstance(network, networks.MLP):
-        _check_width(network, x_test, "x_test")
-    else:
-        probe.outputs(network, x_test)
+    _check_width(network, x_test, "x_test")
+    probe.outputs(network, x_test)
     return x_test
 
 
 def _check_width(network, x, name):
-    if x.shape[1:] != network.sizes[:1]:
+    if isinstance(network, networks.MLP) and x.shape[1:] != network.sizes[:1]:
         shape, expected = tuple(x.shape), f"expected (N, {network.sizes[0]})"
         raise ValueError(f"{name} of shape {shape} for {network!r}: {expected}")

@@ -227,11 +227,8 @@ class _Stage:
 
         First what fills the target.
         """
-        (_, h, w), (ph, pw), (used_h, used_w) = (
-            target.shape[:3],
-            self.layer.padding,
-            self.layer.used,
-        )
+        h, w = target.shape[1:3]
+        (ph, pw), (used_h, used_w) = self.layer.padding, self.layer.used
         pairs = []
         for i in range(self.layer.kernel[0]):
             for j in range(self.layer.kernel[1]):
@@ -366,12 +363,13 @@ def _read(shape, parts):
     found, flat, part = [], False, None
     while parts:
         part, parts = parts[0], parts[1:]
-        if isinstance(part, nn.Flatten) and not flat and _from_the_second(part):
+        dims = (part.start_dim, part.end_dim) if isinstance(part, nn.Flatten) else ()
+        if not flat and dims in ((1, -1), (1, 3)):
             flat, shape = True, (math.prod(shape), 1, 1)
             continue
         if flat and isinstance(part, nn.Linear):
             given, made, kernel, padding = part.in_features, part.out_features, (1, 1), (0, 0)
-        elif not flat and isinstance(part, nn.Conv2d) and _simple(part):
+        elif not flat and isinstance(part, nn.Conv2d):
             given, made, kernel = part.in_channels, part.out_channels, part.kernel_size
             padding = _padding(part)
         else:
@@ -398,23 +396,19 @@ def _read(shape, parts):
     return found if isinstance(part, nn.Linear) and found[-1].activation is None else None
 
 
-def _from_the_second(flatten):
-    return (flatten.start_dim, flatten.end_dim) in ((1, -1), (1, 3))
-
-
 def _nonlinearity(parts):
     """The nonlinearity that comes next, None where that is none, and the parts after it."""
     known = _NONLINEAR.get(type(parts[0])) if parts else None
     return known, parts[1:] if known else parts
 
 
-def _simple(conv):
-    plain = conv.stride == (1, 1) and conv.dilation == (1, 1) and conv.groups == 1
-    return plain and conv.padding_mode == "zeros"
-
-
 def _padding(conv):
-    """Zeros around in the two directions; None where they are not alike on both sides."""
+    """Zeros around in the two directions; None where they are not alike on both sides, and for a
+    convolution with strides, dilation or groups.
+    """
+    plain = conv.stride == conv.dilation == (1, 1) and conv.groups == 1
+    if not plain or conv.padding_mode != "zeros":
+        return None
     if conv.padding == "same":
         odd = all(k % 2 for k in conv.kernel_size)
         return tuple(k // 2 for k in conv.kernel_size) if odd else None

@@ -95,7 +95,8 @@ class Simulation:
         rates = descent.rates(len(groups), device).to(start.dtype)
         size = groups.element_size() * groups.shape[1] * mine.values_per_network
         self._rows = self._split(len(groups), device, size)
-        needs = {what for what in ("start", "path", "output") if self._any_needs(what)}
+        several = ("start", "path", "output")
+        needs = {w for w in several for f in self._observe.values() if observables.needs(f, w)}
         self._needs_output = "output" in needs
         self._chunks = [_Chunk(groups[r], rates[r], needs, mine.padded) for r in self._rows]
         self.diverged_at = np.full(groups.shape[:2], -1)
@@ -104,9 +105,6 @@ class Simulation:
         if not hasattr(self._own, "stepper"):
             self._own.stepper = steppers.of(self.descent.task, together)
         return self._own.stepper
-
-    def _any_needs(self, what):
-        return any(observables.needs(f, what) for f in self._observe.values())
 
     def _split(self, count, device, group_bytes):
         """Slices of the ensemble, alike in size; where that pays, as many for each worker."""

@@ -65,7 +65,7 @@ class GradientDescent:
 
         ``rates`` (E,) overrides the learning rates; ``rows`` as for :meth:`product`.
         """
-        rates = self._row_rates(params, rows) if rates is None else rates
+        rates = self.row_rates(params, rows) if rates is None else rates
         return params - rates[:, None] * (self._gradient(params) + self.weight_decay * params)
 
     def product(self, params: torch.Tensor, vectors: torch.Tensor, rows=None):
@@ -74,7 +74,7 @@ class GradientDescent:
         Row e of ``params`` and ``vectors`` (E, P) is initial condition e, unless ``rows``, a
         :class:`~netdyn_lib.lyapunov.Rows`, says which it is: each has its own η.
         """
-        rates = self._row_rates(params, rows)[:, None]
+        rates = self.row_rates(params, rows)[:, None]
         gradient, along = self._gradient.product(params, vectors)
         step = params - rates * (gradient + self.weight_decay * params)
         return step, vectors - rates * (along + self.weight_decay * vectors)
@@ -85,7 +85,8 @@ class GradientDescent:
             self._pure = gradients.of(self.task)
         return self._pure
 
-    def _row_rates(self, params, rows):
+    def row_rates(self, params: torch.Tensor, rows=None) -> torch.Tensor:
+        """Return η of each row of ``params`` (E, …), (E,); ``rows`` as for :meth:`product`."""
         if rows is None:
             return self.rates(len(params), params.device)
         return self.rates(rows.count, params.device)[rows.index]
@@ -157,13 +158,13 @@ def stream(
     ``at``, ``workers`` and ``stop`` of :func:`run`.
     """
     epochs, every = whole(epochs, "epochs"), whole(every, "every", 1)
-    chosen = _chosen(options.pop("at", None), every, epochs)
+    chosen = epochs_at(options.pop("at", None), every, epochs)
     observed = chosen.__contains__ if chosen else lambda t: t % every == 0
     return _blocks(Simulation(descent, start, observe, observed, **options), epochs)
 
 
-def _chosen(at, every, epochs):
-    """The epochs to observe as a set, or None for every so many."""
+def epochs_at(at: Sequence[int] | None, every: int, epochs: int) -> frozenset[int] | None:
+    """Return the epochs to observe, ``at``, as a set; None for every so many."""
     if at is None:
         return None
     if every != 1:
@@ -257,25 +258,14 @@ def each_rate(start: torch.Tensor, rates) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class Trajectories:
+class Trajectories(Record):
     """Observables at every epoch, and all the parameters at the start of every block.
 
-    ``values`` as in a :class:`Record`, epochs 0 … T; ``states`` is (T / block + 1, n, P), at epochs
-    0, block, 2 block, …, T; ``diverged_at`` (n,), −1 for never.
+    ``states`` is (T / block + 1, n, P), at epochs 0, block, 2 block, …, T.
     """
 
-    values: dict[str, np.ndarray]
     states: np.ndarray
     block: int
-    diverged_at: np.ndarray
-
-    def __getitem__(self, name):
-        return self.values[name]
-
-    @property
-    def final(self) -> torch.Tensor:
-        """Parameters after the last epoch, (n, P)."""
-        return torch.as_tensor(self.states[-1])
 
 
 def follow(
@@ -299,7 +289,7 @@ def follow(
         start = record.final
         states.append(start.numpy())
     values = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-    return Trajectories(values, np.stack(states), block, diverged)
+    return Trajectories(np.arange(epochs + 1), values, start, diverged, np.stack(states), block)
 
 
 _STRETCH = 50  # epochs between looks at who has arrived

@@ -89,12 +89,12 @@ def _shuffled(samples, epoch, seed):
     return shuffled
 
 
-def momentum(value: float) -> float:
-    """Return μ as a float; ValueError outside [0, 1)."""
+def momentum(
+    value: float, name: str = "momentum", otherwise: str = "the velocity grows without end"
+) -> float:
+    """Return μ, or what is kept of a mean, as a float; ValueError outside [0, 1)."""
     if not 0 <= real(value) < 1:
-        raise ValueError(
-            f"momentum = {value}: must be at least 0 and below 1, or the velocity grows without end"
-        )
+        raise ValueError(f"{name} = {value}: must be at least 0 and below 1, or {otherwise}")
     return float(value)
 
 

@@ -27,9 +27,9 @@ from torch import Tensor
 from .. import torch_utils
 from ..tasks import gradients
 from ..tasks.tasks import Task
-from ..validation import floats, positive, real, whole
+from ..validation import floats, positive, whole
 from . import minibatches, observables
-from .gradient_descent import GradientDescent, Record
+from .gradient_descent import GradientDescent, Record, epochs_at
 
 Rates = float | Sequence[float]
 
@@ -71,7 +71,7 @@ class Optimizer:
         ``rates`` (E,) overrides the learning rates; ``rows`` is as for
         :meth:`netdyn_lib.training.gradient_descent.GradientDescent.step`.
         """
-        rates = self._rates(len(states), states.device, rows) if rates is None else rates
+        rates = self.descent.row_rates(states, rows) if rates is None else rates
         w = self.weights(states)
         return self._next(states, self._gradient(w) + self.descent.weight_decay * w, rates[:, None])
 
@@ -85,7 +85,7 @@ class Optimizer:
 
         A clock is no direction: what a tangent vector has there stays as it is.
         """
-        rates = self._rates(len(states), states.device, rows)[:, None]
+        rates = self.descent.row_rates(states, rows)[:, None]
         w, decay = self.weights(states), self.descent.weight_decay
         slope, curved = self._curved(w, frames[:, : self.count])
         slope, curved = slope + decay * w, curved + decay * frames[:, : self.count]
@@ -96,10 +96,6 @@ class Optimizer:
     def _split(self, values):
         """Return the vectors of P numbers in states (n, D), or in frames (n, D, k)."""
         return values[:, : self.parts * self.count].split(self.count, 1)
-
-    def _rates(self, count, device, rows=None):
-        rates = self.descent.rates(count if rows is None else rows.count, device)
-        return rates if rows is None else rates[rows.index]
 
     def _curved(self, params, frames):
         """Return gradients (n, P) and H V (n, P, k)."""
@@ -198,12 +194,8 @@ class Adam(Optimizer):
         weight_decay: float | None = None,
     ):
         super().__init__(task, learning_rate, weight_decay)
-        for name, beta in zip(("beta1", "beta2"), betas, strict=True):
-            if not 0 <= real(beta) < 1:
-                raise ValueError(
-                    f"{name} = {beta}: must be at least 0 and below 1, or the mean forgets nothing"
-                )
-        self.betas = tuple(map(float, betas))
+        named, otherwise = zip(betas, ("beta1", "beta2"), strict=True), "the mean forgets nothing"
+        self.betas = tuple(minibatches.momentum(*pair, otherwise) for pair in named)
         self.epsilon = positive(epsilon, "epsilon", "what is added to √v̂")
 
     @property
@@ -287,11 +279,7 @@ def run(
     """
     task = optimizer.task
     epochs, every = whole(epochs, "epochs"), whole(every, "every", 1)
-    chosen = set(range(0, epochs + 1, every))
-    if at is not None:
-        chosen = {whole(t, "epoch in at", 0, epochs) for t in np.ravel(at).tolist()}
-    if not chosen:
-        raise ValueError("at names no epoch: nothing would be observed")
+    chosen = epochs_at(at, every, epochs) or range(0, epochs + 1, every)
     groups = groups_of(optimizer, start)
     n, together, _ = groups.shape
     found = observables.collect(observe, task, copies=together - 1)

@@ -9,7 +9,7 @@ import torch
 
 from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.tasks import losses, networks, tasks
-from netdyn_lib.training import gradient_descent
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 
 from . import jax_rival, profiles
 from .images import at_hand
@@ -27,9 +27,9 @@ def problem(samples=SAMPLES):
         return tasks.get("mnist-cnn", samples=samples), f"{samples:,} images of MNIST"
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(samples, 784)), torch.from_numpy(rng.integers(0, 10, samples))
-    return tasks.custom(
-        "cnn", tasks.recipe("mnist-cnn").architecture(), losses.CrossEntropy(), x, y, std=0.1
-    ), f"{samples:,} random images"
+    network = tasks.recipe("mnist-cnn").architecture()
+    task = tasks.custom("cnn", network, losses.CrossEntropy(), x, y, std=0.1)
+    return task, f"{samples:,} random images"
 
 
 def module(task, params):
@@ -56,9 +56,7 @@ def loop(task, groups, epochs=EPOCHS):
 
 def engine(task, groups, epochs=EPOCHS):
     """The same by the engine."""
-    return gradient_descent.run(
-        gradient_descent.GradientDescent(task, RATE), groups, epochs, observe=("distance",)
-    ).final
+    return run(GradientDescent(task, RATE), groups, epochs, ("distance",)).final
 
 
 def main(keep=print):
@@ -80,44 +78,16 @@ def main(keep=print):
         f"{name}, {EPOCHS} epochs, {torch.get_num_threads()} threads"
     )
     limit = profiles.limit(task, groups[:1], 1)
-    differs = agree(
-        float((found["ours"] - found["loop"]).abs().max()),
-        1e-9,
-        "weights of convolutional networks",
-    )
-    keep(
-        Row(
-            work,
-            "one nn.Module after another",
-            per["ours"],
-            per["loop"],
-            "ms a network-epoch",
-            GOAL,
-            accuracy=f"weights differ by at most {differs:.0e}",
-            group="images",
-            limit=limit,
-        )
-    )
+    ends = {who: np.asarray(found[who][1] if who == "jax" else found[who]) for who in calls}
+
+    def row(who, rival, goal, more=""):
+        apart = float(np.abs(ends["ours"] - ends[who]).max())
+        differs = agree(apart, 1e-9, f"weights of convolutional networks, {rival}")
+        said = f"weights differ by at most {differs:.0e}{more}"
+        words = dict(accuracy=said, group="images", limit=limit)
+        keep(Row(work, rival, per["ours"], per[who], "ms a network-epoch", goal, **words))
+
+    row("loop", "one nn.Module after another", GOAL)
     if jax is not None:
-        differs = agree(
-            float(np.abs(np.asarray(found["jax"][1]) - found["ours"].numpy()).max()),
-            1e-9,
-            "weights of convolutional networks in JAX",
-        )
-        said = (
-            f"weights differ by at most {differs:.0e}; JAX "
-            f"compiled for {compile_seconds:.1f} s, not counted"
-        )
-        keep(
-            Row(
-                work,
-                "JAX, vmap and scan under jit",
-                per["ours"],
-                per["jax"],
-                "ms a network-epoch",
-                GOAL_JAX,
-                accuracy=said,
-                group="images",
-                limit=limit,
-            )
-        )
+        more = f"; JAX compiled for {compile_seconds:.1f} s, not counted"
+        row("jax", "JAX, vmap and scan under jit", GOAL_JAX, more)

@@ -46,13 +46,10 @@ def _images(samples, width, epochs=2):
     """
     rng = np.random.default_rng(0)
     x, y = rng.uniform(size=(samples, 784)), torch.from_numpy(rng.integers(0, 10, samples))
-    task = tasks.custom(
-        "images", networks.MLP((784, width, 10), "tanh"), losses.CrossEntropy(), x, y
-    )
-    gd, groups = (
-        gradient_descent.GradientDescent(task, 1.0),
-        networks.perturbed(task.initial(1), 1e-8, 5),
-    )
+    network = networks.MLP((784, width, 10), "tanh")
+    task = tasks.custom("images", network, losses.CrossEntropy(), x, y)
+    gd = gradient_descent.GradientDescent(task, 1.0)
+    groups = networks.perturbed(task.initial(1), 1e-8, 5)
     return lambda: gradient_descent.run(gd, groups, epochs, observe=("distance",))
 
 
@@ -83,10 +80,8 @@ def point(quantity, size):
 def growth(quantity):
     """The :class:`~netdyn_lib.experiments.benchmarks.Growth` of one quantity."""
     what, sizes, _, told = QUANTITIES[quantity]
-    found = [
-        alone("growth", f"point({quantity!r}, {size})", MALLOC_MMAP_THRESHOLD_="65536")
-        for size in sizes
-    ]
+    call = f"point({quantity!r}, {{}})".format
+    found = [alone("growth", call(size), MALLOC_MMAP_THRESHOLD_="65536") for size in sizes]
     seconds, before, top = zip(*found)
     memory = tuple(max(0.0, t - b) for b, t in zip(before, top))
     return Growth(what, quantity, tuple(told(size) for size in sizes), seconds, memory)
@@ -146,13 +141,5 @@ def main(keep=print):
         print("one core: two processes of a cluster are not measured")
         return
     seconds = clusters()
-    keep(
-        Row(
-            "Sweep of digits, 16 shards, two worker processes",
-            "one worker process",
-            tuple(seconds[2]),
-            tuple(seconds[1]),
-            "s",
-            group="cluster",
-        )
-    )
+    work, pair = "Sweep of digits, 16 shards, two worker processes", (seconds[2], seconds[1])
+    keep(Row(work, "one worker process", *map(tuple, pair), "s", group="cluster"))

@@ -26,7 +26,8 @@ from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.experiments.learning_rate_sweep import grid
 from netdyn_lib.tasks import datasets as archives
 from netdyn_lib.tasks import networks, tasks
-from netdyn_lib.training import gradient_descent, steppers
+from netdyn_lib.training import steppers
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 
 from . import jax_rival, profiles
 from .measuring import agree, alone, begin_peak, beside, counts_of_threads, peak, timed
@@ -38,6 +39,7 @@ LARGE = 50  # initial conditions of a large ensemble
 RESOLVED = 1e-3  # a radius that single precision resolves
 GOAL, GOAL_JAX = 20, 1.1  # times as fast as the authors' way on two cores, and as JAX
 GOAL_SHARE = 0.85  # of the matrix-product rate
+UNIT = "s a network-epoch"
 MOST_MEMORY = 6.0  # GiB at the peak of one shard
 
 
@@ -45,7 +47,7 @@ class Images(datasets.MNIST):
     """torchvision's MNIST over images that are in memory; what it does with each is its own."""
 
     def __init__(self, images, labels):
-        self.data, self.targets = torch.tensor(images), torch.tensor(labels)
+        self.data, self.targets = torch.as_tensor(images), torch.as_tensor(labels)
         self.transform, self.target_transform = transforms.ToTensor(), None
 
 
@@ -92,13 +94,7 @@ def flat(module):
 
 def engine(task, groups, epochs, threads, observe=("distance",)):
     """The same by the engine, for the whole ensemble."""
-    return gradient_descent.run(
-        gradient_descent.GradientDescent(task, RATE),
-        groups,
-        epochs,
-        observe=observe,
-        workers=threads,
-    )
+    return run(GradientDescent(task, RATE), groups, epochs, observe, workers=threads)
 
 
 def disagreement(record, losses, path):
@@ -147,10 +143,10 @@ def speed(task, groups, reading, threads, keep):
         with double():
             times["reading"].append(timed(loop, task.network, start, reading, 1)[0])
             times["resident"].append(timed(loop, task.network, start, resident, 1)[0])
-    shares_ = share_rows(
-        task, groups, threads, times["engine"], rates, profiles.limit(task, groups[:1], 1)
-    )
-    for row in (*speed_rows(task, groups, threads, times, same), *shares_):
+    limit = profiles.limit(task, groups[:1], 1)
+    for row in speed_rows(task, groups, threads, times, same):
+        keep(row)
+    for row in share_rows(task, groups, threads, times["engine"], rates, limit):
         keep(row)
 
 
@@ -170,24 +166,9 @@ def speed_rows(task, groups, threads, times, same):
     """
     work, goal = work_of(task, groups, threads), GOAL if threads == 2 else None
     read = "the authors' way: one network at a time, DataLoader every epoch"
-    yield Row(
-        work,
-        read,
-        times["engine"],
-        times["reading"],
-        "s a network-epoch",
-        goal,
-        accuracy=same,
-        group="images",
-    )
-    yield Row(
-        work,
-        "the same loop, its batch kept in memory",
-        times["engine"],
-        times["resident"],
-        "s a network-epoch",
-        group="images",
-    )
+    resident, unit, own = "the same loop, its batch kept in memory", UNIT, times["engine"]
+    yield Row(work, read, own, times["reading"], unit, goal, accuracy=same, group="images")
+    yield Row(work, resident, own, times["resident"], unit, group="images")
 
 
 def mean_inputs(task):
@@ -210,40 +191,25 @@ def share_rows(task, groups, threads, seconds, rates, limit=""):
         (inputs, None, f"all {inputs} inputs, as if zeros were multiplied"),
     ):
         done = operations(n, hidden, outputs, len(task.x)) / np.array(seconds) / 1e9
-        said = limit if goal else ""
-        yield Row(
-            f"{work_of(task, groups, threads)}; {what}",
-            rival,
-            done,
-            np.array(rates) / 1e9,
-            "Gflop/s",
-            goal,
-            rate=True,
-            group="images",
-            limit=said,
-        )
+        words = dict(rate=True, group="images", limit=limit if goal else "")
+        work, known = f"{work_of(task, groups, threads)}; {what}", np.array(rates) / 1e9
+        yield Row(work, rival, done, known, "Gflop/s", goal, **words)
 
 
 def shares(task, conditions, dtype, epochs, keep):
     """The share of the matrix-product rate of a floating type, of few networks or hundreds, with
     all cores.
     """
-    threads = torch.get_num_threads()
-    task, groups = (
-        task.to(dtype=dtype),
-        networks.perturbed(task.initial(conditions), RESOLVED, COPIES),
-    )
+    threads, task = torch.get_num_threads(), task.to(dtype=dtype)
+    groups = networks.perturbed(task.initial(conditions), RESOLVED, COPIES)
+    number = groups.shape[0] * groups.shape[1] * epochs
     engine(task, groups[:1], 1, threads)  # lays out the samples, once for all
     rates, seconds = [], []
     for _ in range(ROUNDS):
         rates.append(product_rate(dtype))
-        seconds.append(
-            timed(engine, task, groups, epochs, threads)[0]
-            / (groups.shape[0] * groups.shape[1] * epochs)
-        )
-    for row in share_rows(
-        task, groups, threads, seconds, rates, profiles.limit(task, groups[:1], 1)
-    ):
+        seconds.append(timed(engine, task, groups, epochs, threads)[0] / number)
+    limit = profiles.limit(task, groups[:1], 1)
+    for row in share_rows(task, groups, threads, seconds, rates, limit):
         keep(row)
 
 
@@ -256,35 +222,21 @@ def against_jax(task, groups, keep):
     forward = jax_rival.mlp(jax, task.network.sizes, task.network.activation.name)
     function = jax_rival.descent(jax, forward, task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
     call, compiling = jax_rival.compiled(jax, function, groups.numpy())
-    seconds, found = beside(
-        {
-            "ours": lambda: engine(task, groups, EPOCHS, threads),
-            "jax": lambda: np.asarray(call(groups.numpy())[1]),
-        },
-        ROUNDS,
-    )
+    calls = {
+        "ours": lambda: engine(task, groups, EPOCHS, threads).final.numpy(),
+        "jax": lambda: np.asarray(call(groups.numpy())[1]),
+    }
+    seconds, found = beside(calls, ROUNDS)
     number = groups.shape[0] * groups.shape[1] * EPOCHS
     ours, theirs = ([s / number for s in seconds[who]] for who in ("ours", "jax"))
-    differs = agree(
-        np.abs(found["jax"] - found["ours"].final.numpy()).max(), 1e-8, "weights on MNIST"
-    )
+    differs = agree(np.abs(found["jax"] - found["ours"]).max(), 1e-8, "weights on MNIST")
     about = (
         f"weights differ by at most {differs:.0e} after {EPOCHS} epochs; JAX compiled "
         f"for {compiling:.1f} s, not counted; only ours leaves out zero inputs"
     )
-    keep(
-        Row(
-            work_of(task, groups, threads),
-            "JAX, vmap and scan under jit",
-            ours,
-            theirs,
-            "s a network-epoch",
-            GOAL_JAX,
-            accuracy=about,
-            group="images",
-            limit=profiles.limit(task, groups[:1], 1),
-        )
-    )
+    work, rival = work_of(task, groups, threads), "JAX, vmap and scan under jit"
+    words = dict(accuracy=about, group="images", limit=profiles.limit(task, groups[:1], 1))
+    keep(Row(work, rival, ours, theirs, UNIT, GOAL_JAX, **words))
 
 
 def shard_memory():

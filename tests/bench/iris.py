@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import torch
+from torch.nn.utils import parameters_to_vector
 
 from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.tasks import networks, tasks
@@ -38,9 +39,7 @@ def loop(task, groups):
             criterion = torch.nn.CrossEntropyLoss()
             path = []
             for _ in range(EPOCHS):
-                path.append(
-                    torch.nn.utils.parameters_to_vector(module.parameters()).detach().clone()
-                )
+                path.append(parameters_to_vector(module.parameters()).detach().clone())
                 optimiser.zero_grad()
                 criterion(module(task.x), task.y).backward()
                 optimiser.step()
@@ -52,10 +51,8 @@ def loop(task, groups):
 def engine(task, groups, threads):
     """The same distances, by the engine."""
     gd = gradient_descent.GradientDescent(task, RATE)
-    # as many steps as the rivals take
-    return gradient_descent.run(gd, groups, EPOCHS, observe=("distance",), workers=threads)[
-        "distance"
-    ][:EPOCHS]
+    record = gradient_descent.run(gd, groups, EPOCHS, observe=("distance",), workers=threads)
+    return record["distance"][:EPOCHS]  # as many steps as the rivals take
 
 
 def speed(threads, keep):
@@ -74,17 +71,8 @@ def speed(threads, keep):
         theirs.append(seconds / (SAMPLE * step) * 1e6)
         error = max(error, difference(distances[:, rows], plain))
     limit = profiles.alone(lambda: engine(task, groups[:60], 1))
-    keep(
-        row(
-            threads,
-            "one nn.Module after another, torch.optim.SGD",
-            ours,
-            theirs,
-            GOAL,
-            said(error),
-            limit,
-        )
-    )
+    rival = "one nn.Module after another, torch.optim.SGD"
+    keep(row(threads, rival, ours, theirs, GOAL, said(error), limit))
 
 
 def against_jax(keep):
@@ -98,30 +86,19 @@ def against_jax(keep):
     forward = jax_rival.mlp(jax, task.network.sizes, task.network.activation.name)
     function = jax_rival.descent(jax, forward, task.x.numpy(), task.y.numpy(), RATE, EPOCHS)
     call, compiling = jax_rival.compiled(jax, function, groups.numpy())
-    seconds, found = beside(
-        {
-            "ours": lambda: engine(task, groups, threads),
-            "jax": lambda: np.asarray(call(groups.numpy())[0]),
-        },
-        ROUNDS,
-    )
+    calls = {
+        "ours": lambda: engine(task, groups, threads),
+        "jax": lambda: np.asarray(call(groups.numpy())[0]),
+    }
+    seconds, found = beside(calls, ROUNDS)
     number = CONDITIONS * groups.shape[1] * EPOCHS
     ours, theirs = ([1e6 * s / number for s in seconds[who]] for who in ("ours", "jax"))
     about = (
         f"{said(difference(found['ours'], found['jax']))}; "
         f"JAX compiled for {compiling:.1f} s, not counted"
     )
-    keep(
-        row(
-            threads,
-            "JAX, vmap and scan under jit",
-            ours,
-            theirs,
-            GOAL_JAX,
-            about,
-            profiles.limit(task, groups[:17], EPOCHS),
-        )
-    )
+    limit = profiles.limit(task, groups[:17], EPOCHS)
+    keep(row(threads, "JAX, vmap and scan under jit", ours, theirs, GOAL_JAX, about, limit))
 
 
 def row(threads, rival, ours, theirs, goal, accuracy, limit=""):
@@ -129,17 +106,8 @@ def row(threads, rival, ours, theirs, goal, accuracy, limit=""):
         f"Iris 4-10-3, {CONDITIONS * (1 + COPIES):,} networks × "
         f"{EPOCHS} epochs, {threads} thread{'s' * (threads > 1)}"
     )
-    return Row(
-        work,
-        rival,
-        ours,
-        theirs,
-        "µs a network-step",
-        goal,
-        accuracy=accuracy,
-        group="Iris",
-        limit=limit,
-    )
+    words = dict(accuracy=accuracy, group="Iris", limit=limit)
+    return Row(work, rival, ours, theirs, "µs a network-step", goal, **words)
 
 
 def difference(distances, others):
@@ -147,9 +115,8 @@ def difference(distances, others):
 
     It may do so long before d is large, along a direction in which d has next to nothing.
     """
-    return agree(
-        float(np.abs(np.log(distances[:FIRST] / others[:FIRST])).max()), 1e-3, "distances on Iris"
-    )
+    apart = np.abs(np.log(distances[:FIRST] / others[:FIRST])).max()
+    return agree(float(apart), 1e-3, "distances on Iris")
 
 
 def said(error):

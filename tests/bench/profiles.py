@@ -11,76 +11,22 @@ from netdyn_lib import torch_utils
 from netdyn_lib.training import steppers
 
 KINDS = {
-    "matrix products": {
-        "mm",
-        "bmm",
-        "addmm",
-        "addmm_",
-        "baddbmm",
-        "baddbmm_",
-        "matmul",
-        "einsum",
-        "linear",
-        "mv",
-        "addmv",
-        "addmv_",
-        "dot",
-    },
-    "decompositions": {"linalg_qr", "linalg_solve_triangular", "triu"},
-    "pointwise functions": {
-        "tanh",
-        "tanh_",
-        "tanh_backward",
-        "sigmoid",
-        "sigmoid_backward",
-        "softmax",
-        "_softmax",
-        "log_softmax",
-        "_log_softmax",
-        "relu",
-        "clamp",
-        "clamp_min",
-        "threshold_backward",
-        "mul",
-        "mul_",
-        "add",
-        "add_",
-        "sub",
-        "sub_",
-        "addcmul_",
-        "gt",
-        "maximum",
-        "max_pool2d",
-        "div",
-        "div_",
-        "log",
-        "abs",
-        "where",
-        "isfinite",
-        "lt",
-        "ne",
-        "eq",
-        "bitwise_and",
-        "rsub",
-        "neg",
-    },
-    "moving of numbers": {
-        "copy_",
-        "index_select",
-        "index_add_",
-        "index_copy_",
-        "cat",
-        "stack",
-        "zero_",
-        "fill_",
-        "gather",
-        "scatter_",
-        "scatter_add_",
-        "clone",
-        "contiguous",
-        "_to_copy",
-    },
+    "matrix products": (
+        "mm bmm addmm addmm_ baddbmm baddbmm_ matmul einsum linear mv addmv addmv_ dot"
+    ),
+    "decompositions": "linalg_qr linalg_solve_triangular triu",
+    "pointwise functions": (
+        "tanh tanh_ tanh_backward sigmoid sigmoid_backward softmax _softmax log_softmax "
+        "_log_softmax relu clamp clamp_min threshold_backward mul mul_ add add_ sub sub_ "
+        "addcmul_ gt maximum max_pool2d div div_ log abs where isfinite lt ne eq bitwise_and "
+        "rsub neg"
+    ),
+    "moving of numbers": (
+        "copy_ index_select index_add_ index_copy_ cat stack zero_ fill_ gather scatter_ "
+        "scatter_add_ clone contiguous _to_copy"
+    ),
 }
+KINDS = {kind: set(names.split()) for kind, names in KINDS.items()}
 
 
 def kinds(call):

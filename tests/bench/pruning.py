@@ -43,12 +43,8 @@ def problem():
 def repeated(function, *arguments):
     """Seconds of a call in each of some rounds, (R,)."""
     function(*arguments)
-    return np.array(
-        [
-            timed(lambda: [function(*arguments) for _ in range(REPEATS)])[0] / REPEATS
-            for _ in range(ROUNDS)
-        ]
-    )
+    several = lambda: [function(*arguments) for _ in range(REPEATS)]
+    return np.array([timed(several)[0] / REPEATS for _ in range(ROUNDS)])
 
 
 def spectra(task, params, keep, goal=GOAL):
@@ -65,33 +61,16 @@ def spectra(task, params, keep, goal=GOAL):
     )
     # The whole of 5,350 parameters takes tens of seconds: once.
     rounds = ROUNDS if found.size < 2000 else 1
-    theirs, dense = zip(
-        *(
-            timed(lambda: torch.linalg.eigh(hessian.hessians(part.objective, params)[0])[0].numpy())
-            for _ in range(rounds)
-        )
-    )
-    dense = dense[0]
+    whole = lambda: torch.linalg.eigh(hessian.hessians(part.objective, params)[0])[0].numpy()
+    theirs, (dense, *_) = zip(*(timed(whole) for _ in range(rounds)))
     known = np.sort(np.concatenate([found.values, np.zeros(found.size - len(found.values))]))
     kind = "" if isinstance(task.network, networks.MLP) else "convolutional network, "
     work = f"Spectrum of a batch of {BATCH}, {kind}{found.size:,} parameters, 1 thread"
-    said = (
-        f"eigenvalues differ by at most "
-        f"{agree(np.abs(known - dense).max(), 1e-9, 'spectra of a batch'):.0e}"
-    )
+    differs = agree(np.abs(known - dense).max(), 1e-9, "spectra of a batch")
+    words = dict(accuracy=f"eigenvalues differ by at most {differs:.0e}", group="batches")
+    rival = "the whole Hessian, forward over reverse, and its eigh"
     mine = ours if rounds > 1 else [np.median(ours)]
-    keep(
-        Row(
-            work,
-            "the whole Hessian, forward over reverse, and its eigh",
-            1e3 * np.array(mine),
-            1e3 * np.array(theirs),
-            "ms",
-            goal,
-            accuracy=said,
-            group="batches",
-        )
-    )
+    keep(Row(work, rival, 1e3 * np.array(mine), 1e3 * np.array(theirs), "ms", goal, **words))
 
 
 def convolutional(task):
@@ -115,34 +94,21 @@ def descents(task, params, keep):
             f"Descent, batches of {BATCH}, {task.network.count:,} "
             f"parameters, pruned by the rule {rule}, 1 thread"
         )
-        keep(
-            Row(
-                work,
-                "without pruning",
-                rates[rule],
-                rates["none"],
-                "steps a second",
-                rate=True,
-                group="batches",
-            )
-        )
+        pair, words = (rates[rule], rates["none"]), dict(rate=True, group="batches")
+        keep(Row(work, "without pruning", *pair, "steps a second", **words))
 
 
 def tangents(task, params):
+    heavy = jacobian.StochasticDescent(task, RATE, BATCH, 0, 0.9)
     ways = {
         "mini-batches": (jacobian.StochasticDescent(task, RATE, BATCH), STEPS),
-        "mini-batches with momentum": (
-            jacobian.StochasticDescent(task, RATE, BATCH, 0, 0.9),
-            STEPS,
-        ),
+        "mini-batches with momentum": (heavy, STEPS),
         "pruned, its true derivative": (jacobian.PrunedDescent(task, RATE, BATCH, "negative"), 3),
     }
     for name, (advance, steps) in ways.items():
-        jacobian.spectrum(advance, params, 1, COUNT, progress=False)
-        times = [
-            timed(lambda: jacobian.spectrum(advance, params, steps, COUNT, progress=False))[0]
-            for _ in range(ROUNDS)
-        ]
+        spectrum = lambda steps: jacobian.spectrum(advance, params, steps, COUNT, progress=False)
+        spectrum(1)
+        times = [timed(spectrum, steps)[0] for _ in range(ROUNDS)]
         print(
             f"leading {COUNT} exponents by QR, {name}: "
             f"{spread(1e3 * np.array(times) / steps)} ms a step",
@@ -161,29 +127,18 @@ def products(task, params, keep):
             "ours": lambda: [gradient.product(params, v) for _ in range(REPEATS)],
             "theirs": lambda: [gradient(params) for _ in range(REPEATS)],
         }
-        ours, theirs = (
-            np.array(seconds) / REPEATS for seconds in beside(calls, ROUNDS)[0].values()
-        )
         # How many gradients a product takes: the ratio of times the other way round.
-        work = f"Hessian–vector product with its gradient, {name}, 1 thread"
-        keep(
-            Row(
-                work,
-                "one gradient",
-                1e3 * ours,
-                1e3 * theirs,
-                "ms",
-                1 / MOST_PRODUCT if part is task else None,
-                group="batches",
-            )
-        )
+        work, goal = "Hessian–vector product with its gradient", 1 / MOST_PRODUCT
+        beside_one(work, name, calls, keep, goal if part is task else None)
         point = gradient.at(params)
         calls["ours"] = lambda: [point.product(v) for _ in range(REPEATS)]
-        ours, theirs = (
-            np.array(seconds) / REPEATS for seconds in beside(calls, ROUNDS)[0].values()
-        )
-        work = f"One more Hessian–vector product at the same weights, {name}, 1 thread"
-        keep(Row(work, "one gradient", 1e3 * ours, 1e3 * theirs, "ms", group="batches"))
+        beside_one("One more Hessian–vector product at the same weights", name, calls, keep)
+
+
+def beside_one(work, name, calls, keep, goal=None):
+    """Keep the row of a product beside one gradient."""
+    pair = (1e3 * np.array(s) / REPEATS for s in beside(calls, ROUNDS)[0].values())
+    keep(Row(f"{work}, {name}, 1 thread", "one gradient", *pair, "ms", goal, group="batches"))
 
 
 def main(keep=print):

@@ -17,7 +17,7 @@ from netdyn_lib.experiments.benchmarks import Row
 from netdyn_lib.series import kantz
 
 from . import rivals
-from .measuring import agree, timed
+from .measuring import agree, beside
 
 LENGTH, FIRST, LAST, THEILER, ROUNDS = 20_000, 1, 6, 10, 3
 GOAL = 5
@@ -46,30 +46,15 @@ MAPS = (("logistic map, r = 4", logistic, math.log(2), 1), ("Hénon map", henon,
 
 def ours(series, dimension, neighbours=1):
     """Mean slope over all points as references."""
-    found = kantz.divergence(
-        series,
-        references=len(series),
-        dimension=dimension,
-        neighbours=neighbours,
-        theiler=THEILER,
-        steps=LAST,
-    )
+    known = dict(references=len(series), dimension=dimension, theiler=THEILER, steps=LAST)
+    found = kantz.divergence(series, neighbours=neighbours, **known)
     return float(np.nanmean(kantz.expansion(found.log_curves, FIRST, LAST).slope))
 
 
 def theirs(nolds, series, dimension):
     """The slope by nolds, over the same steps."""
-    return float(
-        nolds.lyap_r(
-            series,
-            emb_dim=dimension,
-            lag=1,
-            min_tsep=THEILER,
-            trajectory_len=LAST + 1,
-            fit="poly",
-            fit_offset=FIRST,
-        )
-    )
+    known = dict(emb_dim=dimension, lag=1, min_tsep=THEILER, trajectory_len=LAST + 1)
+    return float(nolds.lyap_r(series, fit="poly", fit_offset=FIRST, **known))
 
 
 def main(keep=print):
@@ -79,31 +64,24 @@ def main(keep=print):
     if nolds is None:
         return
     for name, make, known, dimension in MAPS:
-        series, seconds, values = make(), {"ours": [], "theirs": []}, {}
+        series = make()
         ours(series[:2000], dimension)
         theirs(nolds, series[:2000], dimension)
-        for _ in range(ROUNDS):
-            for who, call in (
-                ("ours", lambda: ours(series, dimension)),
-                ("theirs", lambda: theirs(nolds, series, dimension)),
-            ):
-                took, values[who] = timed(call)
-                seconds[who].append(took)
+        calls = {
+            "ours": lambda: ours(series, dimension),
+            "theirs": lambda: theirs(nolds, series, dimension),
+        }
+        seconds, values = beside(calls, ROUNDS, warm=False)
         agree(abs(values["ours"] - known), 0.05, name)
         np.random.seed(0)  # nolds fits lines to random subsets by default
         default = nolds.lyap_r(series)
-        keep(
-            Row(
-                f"Exponent of a series by its neighbours, "
-                f"{name}, {LENGTH:,} values, all of them references",
-                "nolds lyap_r, same embedding, neighbour and steps",
-                *(seconds["ours"], seconds["theirs"]),
-                "s",
-                GOAL,
-                accuracy=f"known {known:.5f}; ours off by {values['ours'] - known:+.5f} "
-                f"(with 10 neighbours by {ours(series, dimension, 10) - known:+.5f}), "
-                f"nolds by {values['theirs'] - known:+.5f} "
-                f"(by its defaults by {default - known:+.5f})",
-                group="series",
-            )
+        said = (
+            f"known {known:.5f}; ours off by {values['ours'] - known:+.5f} "
+            f"(with 10 neighbours by {ours(series, dimension, 10) - known:+.5f}), "
+            f"nolds by {values['theirs'] - known:+.5f} "
+            f"(by its defaults by {default - known:+.5f})"
         )
+        work = f"Exponent of a series by its neighbours, {name}, {LENGTH:,} values"
+        work, rival = f"{work}, all of them references", "nolds lyap_r, same embedding, neighbour"
+        rival, words = f"{rival} and steps", dict(accuracy=said, group="series")
+        keep(Row(work, rival, *seconds.values(), "s", GOAL, **words))

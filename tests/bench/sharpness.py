@@ -48,27 +48,20 @@ def main(keep=print):
     late = gradient_descent.run(gradient_descent.GradientDescent(task, RATE), start, EPOCHS).final
     for when, params in (("at the start", start[0]), (f"after {EPOCHS} epochs", late[0])):
         known = ours(task, params, 1e-12).value
+        calls = {
+            "ours": lambda: ours(task, params),
+            "theirs": lambda: pyhessian(module, task, params),
+        }
         with double():
-            seconds, found = beside(
-                {
-                    "ours": lambda: ours(task, params),
-                    "theirs": lambda: pyhessian(module, task, params),
-                },
-                ROUNDS,
-            )
+            seconds, found = beside(calls, ROUNDS)
         pair, value = found["ours"], found["theirs"]
         agree(abs(pair.value / known - 1), 10 * TOLERANCE, f"sharpness {when}")
-        keep(
-            Row(
-                f"Sharpness {when}, {name}, Lanczos at tolerance {TOLERANCE:g}",
-                "PyHessian, power iteration at the same tolerance",
-                *(seconds["ours"], seconds["theirs"]),
-                "s",
-                GOAL,
-                accuracy=f"ours off by {abs(pair.value / known - 1):.0e} with {pair.products} "
-                f"products, PyHessian's by {abs(value / known - 1):.0e}; "
-                f"samples ordered once, for {ordering:.1f} s, not counted",
-                group="sharpness",
-                limit=profiles.alone(lambda: ours(task, params)),
-            )
+        said = (
+            f"ours off by {abs(pair.value / known - 1):.0e} with {pair.products} "
+            f"products, PyHessian's by {abs(value / known - 1):.0e}; "
+            f"samples ordered once, for {ordering:.1f} s, not counted"
         )
+        limit = profiles.alone(lambda: ours(task, params))
+        work = f"Sharpness {when}, {name}, Lanczos at tolerance {TOLERANCE:g}"
+        rival, words = "PyHessian, power iteration at the same tolerance", dict(group="sharpness")
+        keep(Row(work, rival, *seconds.values(), "s", GOAL, accuracy=said, limit=limit, **words))

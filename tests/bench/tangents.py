@@ -34,9 +34,8 @@ def regression(activation):
     x = np.random.default_rng(0).uniform(-1, 1, (SAMPLES, 2))
     y = x.sum(1) ** 2 / 2
     y *= np.sqrt(400 / np.square(y - y.mean()).sum())
-    return tasks.custom(
-        "2-2-1", networks.MLP((2, 2, 1), activation), losses.HalfSquaredError(), x, torch.tensor(y)
-    )
+    network = networks.MLP((2, 2, 1), activation)
+    return tasks.custom("2-2-1", network, losses.HalfSquaredError(), x, torch.tensor(y))
 
 
 def hessians(activation, keep):
@@ -52,18 +51,8 @@ def hessians(activation, keep):
     work = f"Gradient and Hessian, {NETWORKS:,} networks 2-2-1, {activation}, 1 thread"
     ours, theirs = ([1e6 * s / NETWORKS for s in values] for values in (ours, theirs))
     said = f"entries differ by at most {difference:.0e} of the largest"
-    keep(
-        Row(
-            work,
-            "torch.func.hessian under vmap",
-            ours,
-            theirs,
-            "µs a network",
-            GOAL_HESSIAN,
-            accuracy=said,
-            group="tangent",
-        )
-    )
+    pair, words = (ours, theirs), dict(accuracy=said, group="tangent")
+    keep(Row(work, "torch.func.hessian under vmap", *pair, "µs a network", GOAL_HESSIAN, **words))
 
 
 def dynamics(task, params, steps):
@@ -74,9 +63,8 @@ def dynamics(task, params, steps):
     last = steps - min(FUTURE, steps // 2)
     exponents = benettin.spectrum(advance, params, steps, at=[steps], progress=False).exponents()
     at = range(0, last + 1, EVERY)
-    found = covariant.vectors(
-        advance, params, at, backward=steps - at[-1], observe=lambda moment: None
-    )
+    options = dict(backward=steps - at[-1], observe=lambda moment: None)
+    found = covariant.vectors(advance, params, at, **options)
     return exponents, found.growth, found.residuals
 
 
@@ -89,17 +77,11 @@ def ensembles(activation, keep):
         seconds, (exponents, _, residuals) = timed(dynamics, task, params, STEPS)
         ours.append(seconds / (NETWORKS * STEPS) * 1e6)
         rows = range(k * SAMPLE, (k + 1) * SAMPLE)
-        seconds, single = timed(
-            lambda rows: [dynamics(task, params[row : row + 1], STEPS) for row in rows], rows
-        )
+        each = lambda rows: [dynamics(task, params[row : row + 1], STEPS)[0] for row in rows]
+        seconds, single = timed(each, rows)
         theirs.append(seconds / (SAMPLE * STEPS) * 1e6)
-        error = max(
-            error,
-            *(
-                agree(float(np.abs(exponents[row] - one[0][0]).max()), 1e-6, "exponents")
-                for row, one in zip(rows, single)
-            ),
-        )
+        apart = float(np.abs(exponents[rows] - np.concatenate(single)).max())
+        error = max(error, agree(apart, 1e-6, "exponents"))
     work = (
         f"Exponents and covariant vectors, {NETWORKS:,} "
         f"networks 2-2-1, {activation}, {STEPS:,} steps, 1 thread"
@@ -110,19 +92,8 @@ def ensembles(activation, keep):
     )
     limit = profiles.alone(lambda: dynamics(task, params, STEPS // 10))
     rival = f"one network at a time ({ROUNDS * SAMPLE} of them)"
-    keep(
-        Row(
-            work,
-            rival,
-            ours,
-            theirs,
-            "µs a network-step",
-            GOAL_ENSEMBLE,
-            accuracy=said,
-            group="tangent",
-            limit=limit,
-        )
-    )
+    words = dict(accuracy=said, group="tangent", limit=limit)
+    keep(Row(work, rival, ours, theirs, "µs a network-step", GOAL_ENSEMBLE, **words))
 
 
 def memory(count, steps):

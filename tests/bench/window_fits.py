@@ -53,14 +53,6 @@ def main(keep=print):
         seconds, (_, _, _, slope) = timed(by_polyfit, distance[:, k])
         theirs.append(1e3 * seconds)
         error = max(error, agree(abs(found.slope[k] - slope), 1e-9, "slopes of windows"))
-    keep(
-        Row(
-            f"Growth window, all windows of at least {LEAST} epochs, {CURVES} series × {EPOCHS}",
-            "numpy.polyfit for each window",
-            *(ours, theirs),
-            "ms a series",
-            GOAL,
-            accuracy=f"slopes differ by at most {error:.0e}",
-            group="series",
-        )
-    )
+    work = f"Growth window, all windows of at least {LEAST} epochs, {CURVES} series × {EPOCHS}"
+    words = dict(accuracy=f"slopes differ by at most {error:.0e}", group="series")
+    keep(Row(work, "numpy.polyfit for each window", ours, theirs, "ms a series", GOAL, **words))

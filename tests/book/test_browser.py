@@ -13,7 +13,7 @@ import yaml
 from netdyn_lib.book import notebooks as notebook
 from netdyn_lib.book import pages, pdf, scorecard, site
 from netdyn_lib.book.project import Project
-from netdyn_lib.figures import packing
+from netdyn_lib.figures import numbers
 from tests import browser as browsers
 
 PROJECT = Project(Path(__file__).resolve().parents[2])
@@ -269,7 +269,7 @@ def test_beneath_a_figure_numbers_are_downloaded_and_the_command_is_copied(visit
         fold.locator("a.download").click()
     assert coming.value.suggested_filename == f"{label}.csv"
     coming.value.save_as(tmp_path / "numbers.csv")
-    assert (tmp_path / "numbers.csv").read_text(encoding="utf-8") == packing.unpacked(
+    assert (tmp_path / "numbers.csv").read_text(encoding="utf-8") == numbers.unpacked(
         cell.metadata.netdyn.numbers
     )
     fold.locator(".highlight-bash button.copybtn").click()

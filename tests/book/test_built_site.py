@@ -15,7 +15,7 @@ import netdyn_lib
 from netdyn_lib.book import notebooks, scorecard
 from netdyn_lib.book import pages as made
 from netdyn_lib.book.project import Project
-from netdyn_lib.figures import packing
+from netdyn_lib.figures import numbers
 from netdyn_lib.results import claims
 
 from . import small
@@ -60,7 +60,7 @@ def test_every_figure_is_shown_with_number_caption_alt_and_a_fold(html, pages, n
         link, run = fold.find("a", class_="download")["href"], nb.metadata.netdyn
         text = (html / "notebooks" / link).read_text(encoding="utf-8")
         assert Path(link).name == f"{label}.csv"
-        assert text == packing.unpacked(cell.metadata.netdyn.numbers)
+        assert text == numbers.unpacked(cell.metadata.netdyn.numbers)
         said = fold.get_text()
         assert run["commit"] in said and made.command(run, name) in said
 

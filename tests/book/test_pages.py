@@ -17,7 +17,7 @@ import netdyn_lib
 from netdyn_lib.book import notebooks, pages
 from netdyn_lib.book.project import PipelineError, Project
 from netdyn_lib.experiments import benchmarks
-from netdyn_lib.figures import packing
+from netdyn_lib.figures import numbers
 from netdyn_lib.results import claims, provenance, store
 
 from . import small
@@ -39,7 +39,7 @@ TABLE = "# panel 1: y = loss\npanel,series,kind,x,y\n1,,line,0,2\n1,,line,1,4\n"
 def fold(folder, run=RUN, now=RUN["modules"], table=TABLE, found=None):
     """The cell under the only figure of a notebook."""
     cell = nbformat.v4.new_code_cell("# | label: fig-x\n# | fig-cap: c\ndraw()")
-    kept = {"numbers": table and packing.packed(table), "sources": found}
+    kept = {"numbers": table and numbers.packed(table), "sources": found}
     cell.metadata["netdyn"] = {name: value for name, value in kept.items() if value is not None}
     cells = [nbformat.v4.new_markdown_cell("# A"), cell, nbformat.v4.new_code_cell("1")]
     nb = nbformat.v4.new_notebook(cells=cells)
@@ -113,7 +113,7 @@ def test_an_older_run_says_that_it_kept_no_record_and_many_changes_are_counted(t
 def test_committed_chapters_hold_the_numbers_of_every_figure(name):
     nb = notebooks.read(PROJECT.committed(name))
     for cell, label, *_ in notebooks.figures(nb):
-        text = io.StringIO(packing.unpacked(cell.metadata.netdyn.numbers))
+        text = io.StringIO(numbers.unpacked(cell.metadata.netdyn.numbers))
         table = pd.read_csv(text, comment="#")
         assert len(table) and {"panel", "kind", "x", "y"} <= set(table), label
     assert nb.metadata.netdyn["modules"]

@@ -16,7 +16,8 @@ from bs4 import BeautifulSoup
 from netdyn_lib import __version__
 from netdyn_lib.book import notebooks, pdf, scorecard, site, supplement, verify
 from netdyn_lib.book.project import PipelineError, Project
-from netdyn_lib.figures import packing, style, vector
+from netdyn_lib.figures import style, vector
+from netdyn_lib.figures.numbers import packed
 from netdyn_lib.results import claims
 
 from . import small
@@ -37,7 +38,7 @@ def with_a_drawing(chapter):
         axis.plot([0, 1], [0, 1], color="#123456")
     cell, name, _, _ = notebooks.figures(chapter.nb)[0]
     output = next(output for output in cell.outputs if "image/png" in output.get("data", {}))
-    output.data[vector.MIME] = packing.packed(vector.of(fig))
+    output.data[vector.MIME] = packed(vector.of(fig))
     return name
 
 

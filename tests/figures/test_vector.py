@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from netdyn_lib.figures import numbers, packing, style, vector
+from netdyn_lib.figures import numbers, style, vector
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -43,11 +43,11 @@ def test_a_figure_hands_its_drawing_on_only_where_that_is_asked(monkeypatch):
     assert not hasattr(drawn(), "_repr_mimebundle_")
     monkeypatch.setenv(vector.ASKED, "1")
     fig = drawn()
-    assert fig._repr_mimebundle_() == {vector.MIME: packing.packed(vector.of(fig))}
+    assert fig._repr_mimebundle_() == {vector.MIME: numbers.packed(vector.of(fig))}
     monkeypatch.setenv(numbers.ASKED, "1")
     assert {numbers.MIME, vector.MIME} < set(drawn()._repr_mimebundle_())
 
 
 @pytest.mark.parametrize("text", ["", "<svg/>", "η → 2/λ"])
 def test_packing_keeps_text(text):
-    assert packing.unpacked(packing.packed(text)) == text
+    assert numbers.unpacked(numbers.packed(text)) == text

@@ -78,7 +78,7 @@ def test_runs_that_diverged_are_given_up_at_no_risk():
     halves = range(20), range(20, 40)
     found = rule(np.full(40, NAN), np.zeros(40), halves, Plan(0, 9), resamples=5)
     shares = found.threshold, found.abandoned.estimate, found.missed.estimate
-    assert shares == (-INF, 1, 0) and np.isnan(found.best_loss_ratio.estimate)
+    assert shares == (-INF, 1, 0)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,6 @@ def test_the_share_abandoned_is_the_closed_form(ensemble):
     most = np.floor(3000 * RISK ** (1 / M)) / 3000
     assert (train > knows.threshold).mean() == pytest.approx(most, abs=1e-9)
     assert knows.missed.estimate == pytest.approx((test > knows.threshold).mean() ** M)
-    assert knows.best_loss_ratio.estimate == 1
     assert knows.saved.estimate == pytest.approx(0.8 * knows.abandoned.estimate)
     for name, truth, within in (
         ("all", RISK ** (1 / M), 0.25),
@@ -148,20 +147,6 @@ def test_runs_at_the_threshold_go_on():
     assert found.missed.estimate == pytest.approx(share**M)
 
 
-def test_the_median_best_loss_is_that_of_groups_drawn():
-    rng = np.random.default_rng(6)
-    loss = rng.exponential(size=1000)
-    score = -loss + 0.5 * rng.normal(size=1000)
-    halves = np.arange(500), np.arange(500, 1000)
-    found = rule(loss, score, halves, Plan(0, 10, 5, 0.4), resamples=200)
-    drawn = rng.integers(500, 1000, size=(200_000, 5))
-    carried, best = np.where(score <= found.threshold, loss, INF)[drawn].min(1), loss[drawn].min(1)
-    ratio = np.median(carried) / np.median(best)
-    assert found.best_loss_ratio.estimate == pytest.approx(ratio, rel=0.03) and ratio > 1.2
-    assert ratio in found.best_loss_ratio
-    assert found.missed.estimate == pytest.approx((carried > best).mean(), abs=0.005)
-
-
 def test_the_intervals_cover_the_truth():
     # Of a score that knows nothing, the share of epochs saved at risk r is r (1 − t/T).
     hits = []
@@ -181,7 +166,6 @@ def test_the_intervals_cover_the_truth():
         (dict(baseline="norm"), {}, "no rule 'norm'; there are 'loss'"),
         ({}, dict(halves=([0, 1, 2], [2, 3])), "1 rows, the first 2, are both in train and test"),
         ({}, dict(halves=([0, 1, 2], [])), "at least 1 run in each half"),
-        ({}, dict(final_loss=-np.ones(6)), "final loss -1.0: must not be negative"),
         ({}, dict(scores={"loss": np.ones(5)}), r"score of shape \(5,\) for 6 runs"),
     ],
 )

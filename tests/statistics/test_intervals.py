@@ -174,9 +174,3 @@ def test_the_excess_mass_is_twice_hartigans_dip():
         (np.repeat([0.0, 1.0, 3.0], 50), 2, 1 / 3),
     ):
         assert intervals.modality(values, at_most, 1).excess == pytest.approx(known)
-
-
-def test_normality():
-    rng = np.random.default_rng(0)
-    assert intervals.normality(rng.standard_normal(200))[0] > 0.01
-    assert intervals.normality(rng.standard_exponential((2, 200))).max() < 1e-6

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from netdyn_lib.tasks import losses, networks, tasks
-from netdyn_lib.training import gradient_descent
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 
 IRIS = networks.MLP((4, 10, 3))
 MLP = networks.MLP((16, 9, 4), "tanh")
@@ -106,7 +106,7 @@ def test_a_first_call_within_a_transform_leaves_nothing_of_it():
     assert torch.equal(first, again) and torch.equal(first, first.T)
     task = tasks.custom("frozen", module, losses.CrossEntropy(), x, [0, 2])
     start = task.initial(2)
-    gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), start, 2)
+    run(GradientDescent(task, 0.1), start, 2)
     torch.func.vmap(torch.func.grad(task.objective))(start)
 
 
@@ -220,10 +220,7 @@ BALL = networks.initial(IRIS, 2)
     [
         (lambda: drawn("he"), "unknown initialisation 'he'; known: normal"),
         (lambda: drawn("glorot", nn.LayerNorm(3)), "no weight beside it"),
-        (
-            lambda: drawn("pytorch", nn.ParameterList([torch.ones(2, 2)])),
-            "no part of ParameterList draws its parameters",
-        ),
+        (lambda: drawn("pytorch", nn.ParameterList([torch.ones(2, 2)])), "no part of .* draws"),
         (lambda: drawn("pytorch", half()), "Linear draws its parameters but not 'scale'"),
         (lambda: networks.MLP((4, 3), "gelu"), "unknown activation 'gelu'; known: sigmoid"),
         (lambda: networks.MLP((4,)), r"\(4,\)"),
@@ -234,12 +231,9 @@ BALL = networks.initial(IRIS, 2)
         (lambda: networks.perturbed(BALL, torch.nan), "ε must be positive and finite"),
         (
             lambda: networks.initial(IRIS, 10**12),
-            "count = 1,000,000,000,000: .*83 parameters take 664,000.0 GB, and this machine has",
+            "count = 1,0.*83 par.* 664,000.0 GB, and this machine",
         ),
-        (
-            lambda: networks.perturbed(BALL, copies=10**12),
-            "copies = 1,000,000,000,000: .*exceed the machine's memory",
-        ),
+        (lambda: networks.perturbed(BALL, 1e-8, 10**12), "copies = 1,0.*the machine's memory"),
     ],
 )
 def test_bad_input_is_refused(call, message):

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from netdyn_lib.tasks import losses, networks, tasks
-from netdyn_lib.training import convolutional_steppers, ensembles, gradient_descent, steppers
+from netdyn_lib.training import convolutional_steppers, ensembles, steppers
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 
-FLAT = nn.Flatten()
+FLAT, TWICE = nn.Flatten(), nn.ReLU()
 
 
 def conv(*channels, kernel=3, **rest):
@@ -63,6 +64,8 @@ ARCHITECTURES = {
         *(conv(2, 2, kernel=2, padding=3), relu(), pool(3), FLAT, end(24)),
     ],
     "nested": [nn.Sequential(conv(2, 3), relu()), nn.Sequential(pool(2), FLAT, end(27))],
+    "rows": [FLAT, nn.Unflatten(1, (2, 9, 8)), conv(2, 2), relu(), FLAT, end(84)],
+    "a nonlinearity used twice": [conv(2, 2), TWICE, conv(2, 2), TWICE, FLAT, end(40)],
 }
 SMOOTHED = nn.CrossEntropyLoss(label_smoothing=0.1, reduction="none")
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError(), losses.PerSample(SMOOTHED)]
@@ -114,21 +117,16 @@ def small_blocks(monkeypatch):
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_gradient_and_output_are_autograds(name, loss):
-    task = problem(ARCHITECTURES[name], 20, loss)
+def test_gradient_and_output_are_autograds(name, loss, small_blocks):
+    task = problem(ARCHITECTURES[name], 22, loss)
+    assert [s.stop - s.start for s in steppers.of(task)._blocks] == [16, 6]
     agrees(task, start(task))
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_in_blocks(name, small_blocks):
-    task = problem(ARCHITECTURES[name])
-    assert [s.stop - s.start for s in steppers.of(task)._blocks] == [16, 16, 16, 16, 6]
-    agrees(task, start(task))
+TIED = ["two", "tanh", "pool 3 with a rest", "pool only", "tanh after pooling"]
 
 
-@pytest.mark.parametrize(
-    "name", ["two", "tanh", "pool 3 with a rest", "pool only", "tanh after pooling"]
-)
+@pytest.mark.parametrize("name", TIED)
 @pytest.mark.parametrize("weight", [0.25, -0.25, 0.0])
 def test_of_equal_values_in_a_window_the_first_has_the_derivative(name, weight):
     task = problem(ARCHITECTURES[name], 30, levels=2)
@@ -155,16 +153,6 @@ def test_values_that_only_rounding_makes_equal(nonlinear):
     agrees(task, params)
 
 
-def test_samples_that_come_as_rows_and_a_nonlinearity_used_twice():
-    twice = relu()
-    for parts in (
-        [FLAT, nn.Unflatten(1, (2, 9, 8)), conv(2, 2), relu(), FLAT, end(84)],
-        [conv(2, 2), twice, conv(2, 2), twice, FLAT, end(40)],
-    ):
-        task = problem(parts, 20)
-        agrees(task, start(task))
-
-
 @pytest.mark.parametrize("name, side", [("mnist-cnn", 28), ("digits-cnn", 8), ("usps-cnn", 16)])
 def test_the_books_networks_are_of_this_kind(name, side):
     network = tasks.recipe(name).architecture()
@@ -181,9 +169,8 @@ def test_a_network_does_not_depend_on_its_stack(name, small_blocks):
     for rows in ([4], [6, 2], [3, 3, 0, 1]):
         part, values = gradient(task, params[rows])
         assert torch.equal(part, found[rows]) and torch.equal(values, output[rows])
-    gd = gradient_descent.GradientDescent(task, 0.5)
-    whole = gradient_descent.run(gd, params, 20, ("loss",), workers=2)
-    single = gradient_descent.run(gd, params[5:6], 20, ("loss",), workers=1)
+    gd = GradientDescent(task, 0.5)
+    whole, single = run(gd, params, 20, workers=2), run(gd, params[5:6], 20, workers=1)
     assert (whole["loss"][:, 5:6] == single["loss"]).all()
     assert torch.equal(whole.final[5:6], single.final)
 
@@ -196,7 +183,7 @@ def test_a_network_that_diverges_spoils_no_other(small_blocks):
     found, output = gradient(task, params)
     assert not found[1].isfinite().all() and not output[2].isfinite().any()
     assert torch.equal(found[3:], gradient(task, params[3:])[0]) and found[3].isfinite().all()
-    record = gradient_descent.run(gradient_descent.GradientDescent(task, 0.1), params, 3, ("loss",))
+    record = run(GradientDescent(task, 0.1), params, 3)
     assert record.final[[0, 3]].isfinite().all() and not record.final[1:3].isfinite().all(1).any()
 
 
@@ -287,8 +274,7 @@ def test_threads_share_no_module(monkeypatch):
         network.forward(network.own, task.x)
     assert len({id(network._live.module) for network in networks_of}) == 4
     monkeypatch.setattr(ensembles, "_CACHE_BYTES", 0)  # one group in a chunk
-    balls, gd = networks.perturbed(task.initial(6), 1e-8, 1), gradient_descent.GradientDescent
-    observe = ("test_accuracy", "loss")
-    found = [gradient_descent.run(gd(task, 0.5), balls, 8, observe, workers=w) for w in (1, 2, 2)]
+    balls, observe = networks.perturbed(task.initial(6), 1e-8, 1), ("test_accuracy", "loss")
+    found = [run(GradientDescent(task, 0.5), balls, 8, observe, workers=w) for w in (1, 2, 2)]
     for other in found[1:]:
         assert all((other[name] == found[0][name]).all() for name in observe)

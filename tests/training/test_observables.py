@@ -1,3 +1,5 @@
+"""What is observed of a trajectory, and what a divergence makes unknown."""
+
 import numpy as np
 import pytest
 import torch
@@ -11,21 +13,19 @@ def ways(weights):
     return np.abs(weights[-1] - weights[0]), np.abs(np.diff(weights, axis=0)).sum(0)
 
 
-def test_a_straight_way_and_a_way_back():
+def test_straightness_of_a_way_there_a_way_back_and_a_line():
     t = np.arange(11.0)[:, None]
     weights = np.hstack([2 * t, np.minimum(t, 10 - t), 0 * t])[:, None]  # (11, 1, 3)
     way = observables.straightness(*ways(weights))
-    np.testing.assert_allclose(way.ratio[0, :2], [1, 0])
-    assert np.isnan(way.ratio[0, 2])  # a weight that never moved has no straightness
-
-
-def test_straightness_finds_a_line():
+    # a weight that never moved has no straightness
+    np.testing.assert_allclose(way.ratio[0], [1, 0, np.nan])
     path = np.linspace(1, 2, 20)
     # out by 0.8, back by 0.1 of the path
     weights = np.stack([np.zeros(20), 0.8 * path, 0.7 * path])[:, None]
     way = observables.straightness(*ways(weights))
-    assert np.isclose(way.correlation[0], 1)
-    assert np.isclose(way.slope[0], 0.7 / 0.9)
+    assert np.isclose(way.correlation[0], 1) and np.isclose(way.slope[0], 0.7 / 0.9)
+    rest = observables.straightness(np.zeros((2, 3)), np.zeros((2, 3)))
+    assert np.isnan(rest.ratio).all() and np.isnan(rest.slope).all()
 
 
 def test_importance_is_the_loss_without_a_weight():
@@ -53,17 +53,12 @@ def test_a_linear_response_collapses():
     assert observables.collapse({1.0: curve, 2.0: 2 * curve**2, 3.0: 3 * curve}) > 0.5
 
 
-def test_a_function_can_be_an_observable():
-    def largest(s):
-        return s.params.abs().amax(-1)
-
-    assert observables.named(largest) == ("largest", largest)
-    assert torch.is_tensor(largest(observables.Snapshot(0, torch.ones(2, 1, 5), None)))
-
-
-def test_networks_at_rest_have_no_straightness():
-    way = observables.straightness(np.zeros((2, 3)), np.zeros((2, 3)))
-    assert np.isnan(way.ratio).all() and np.isnan(way.slope).all()
+def test_curves_that_never_rise():
+    t = np.arange(0, 1000, 10)
+    curves = np.stack([1 / (1 + t), np.cos(t / 100) + 2, np.ones(100), 1 / (1 + t)], 1)
+    curves[50:, 3] = np.nan  # diverged
+    assert observables.non_increasing(curves).tolist() == [True, False, True, False]
+    assert not observables.non_increasing([np.inf, 1.0])
 
 
 def test_first_hit_and_sustained_arrival():
@@ -103,47 +98,45 @@ def test_what_a_diverged_copy_makes_unknown(per, axes, seen):
 
 def test_a_diverged_reference_makes_its_copies_distances_unknown():
     gone = torch.tensor([[True, False, False], [False] * 3])
-    assert observables.look(
-        "distance", observables.distance, snapshot(), gone
-    ).isnan().tolist() == [[True, True], [False, False]]
-    whole = observables.look(
-        "ones", lambda s: torch.ones(2, 3, dtype=torch.int64), snapshot(), gone
-    )
-    assert (whole == 1).all()  # no integer is NaN
+    found = observables.look("distance", observables.distance, snapshot(), gone)
+    assert found.isnan().tolist() == [[True, True], [False, False]]
+    ones = lambda s: torch.ones(2, 3, dtype=torch.int64)
+    assert (observables.look("ones", ones, snapshot(), gone) == 1).all()  # no integer is NaN
 
 
-def test_bad_input_is_refused():
-    iris = tasks.get("iris")
-    with pytest.raises(ValueError, match=r"expected \(n, P\) for both"):
-        observables.straightness(np.ones((2, 3)), np.ones((2, 4)))
-    with pytest.raises(ValueError, match="sustained = 9: must be a whole number, from 1 to 3"):
-        observables.first_hit(range(3), [0, 1, 1], 1, sustained=9)
-    with pytest.raises(
-        ValueError,
-        match=r"observable wrong has shape \(3,\); expected \(2,\) first, group by group",
-    ):
-        observables.look("wrong", lambda s: torch.ones(3), snapshot())
-    with pytest.raises(ValueError, match="two observables are called '<lambda>'"):
-        observables.collect((lambda s: 1, lambda s: 2), iris, 0)
-
-    def odd(s):
-        return s.params
-
-    odd.per = "colour"
-    with pytest.raises(
-        ValueError, match="odd is declared per 'colour'; known: network, copy, reference, group"
-    ):
-        observables.collect(odd, iris, 0)
+def odd(s):
+    return s.params
 
 
-def test_a_regression_has_no_accuracy():
-    x = torch.ones(4, 1)
-    line = tasks.custom("line", networks.MLP((1, 1)), losses.HalfSquaredError(), x, x)
-    for name in ("accuracy", "test_accuracy"):
-        with pytest.raises(
-            ValueError,
-            match=f"{name} needs class labels, but the targets of task 'line' are torch.float64",
-        ):
-            observables.collect((name,), line, 0)
-    with pytest.raises(ValueError, match="needs class labels"):
-        observables.misclassified(line, torch.zeros(2, dtype=torch.float64))
+odd.per = "colour"
+ONES = torch.ones(4, 1, dtype=torch.float64)
+LINE = tasks.custom("line", networks.MLP((1, 1)), losses.HalfSquaredError(), ONES, ONES)
+NEEDS = "needs class labels, but the targets of task 'line' are torch.float64"
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: observables.straightness(ONES, ONES[:3]), r"expected \(n, P\) for both"),
+        (lambda: observables.first_hit(range(3), [0, 1, 1], 1, 9), "sustained = 9: .* from 1 to 3"),
+        (
+            lambda: observables.look("wrong", lambda s: torch.ones(3), snapshot()),
+            r"observable wrong has shape \(3,\); expected \(2,\) first, group by group",
+        ),
+        (
+            lambda: observables.collect((lambda s: 1, lambda s: 2), LINE, 0),
+            "two observables are called '<lambda>'",
+        ),
+        (
+            lambda: observables.collect(odd, LINE, 0),
+            "odd is declared per 'colour'; known: network, copy, reference, group",
+        ),
+        (lambda: observables.collect(("accuracy",), LINE, 0), f"^accuracy {NEEDS}"),
+        (lambda: observables.collect(("test_accuracy",), LINE, 0), f"test_accuracy {NEEDS}"),
+        (lambda: observables.misclassified(LINE, ONES[:2, 0]), "needs class labels"),
+        (lambda: observables.non_increasing([1.0]), "1 epochs: fewer than 2"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

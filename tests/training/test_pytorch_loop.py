@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector
 
 from netdyn_lib.tasks import losses, tasks
-from netdyn_lib.training import gradient_descent, pytorch_loop
+from netdyn_lib.training import pytorch_loop
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 
 RNG = np.random.default_rng(2)
 X, Y = torch.tensor(RNG.standard_normal((12, 4))), torch.tensor(RNG.integers(0, 3, 12))
-LOSS = torch.nn.CrossEntropyLoss()
+LOSS = nn.CrossEntropyLoss()
 
 
 def net(*between):
-    return torch.nn.Sequential(
-        torch.nn.Linear(4, 5), *between, torch.nn.Tanh(), torch.nn.Linear(5, 3)
-    )
+    return nn.Sequential(nn.Linear(4, 5), *between, nn.Tanh(), nn.Linear(5, 3))
 
 
 def follow(module, steps=15, batch=None, **options):
@@ -26,7 +27,7 @@ def follow(module, steps=15, batch=None, **options):
 def start_of(module):
     """The module as the loop draws it, and its weights."""
     start = pytorch_loop._drawn(module, 0)
-    return start, torch.nn.utils.parameters_to_vector(start.parameters()).detach()
+    return start, parameters_to_vector(start.parameters()).detach()
 
 
 def test_full_batch_is_the_librarys_map():
@@ -36,9 +37,7 @@ def test_full_batch_is_the_librarys_map():
     shift = torch.from_numpy(np.random.default_rng([0, 1]).uniform(-1, 1, len(weights)))
     task = tasks.custom("same", net(), losses.CrossEntropy(), X, Y)
     ball = torch.stack([weights, weights + 1e-4 * shift])[None]
-    record = gradient_descent.run(
-        gradient_descent.GradientDescent(task, 0.5), ball, 15, observe=("mean_distance", "loss")
-    )
+    record = run(GradientDescent(task, 0.5), ball, 15, observe=("mean_distance", "loss"))
     np.testing.assert_allclose(found.distance, record["mean_distance"][:, 0], rtol=1e-9)
     np.testing.assert_allclose(found.loss, record["loss"][:, 0], rtol=1e-9)
     np.testing.assert_array_equal(found.evaluated, found.loss)
@@ -46,7 +45,7 @@ def test_full_batch_is_the_librarys_map():
 
 @pytest.mark.parametrize(
     ("module", "batch"),
-    [(net(), 4), (net(torch.nn.Dropout(0.3)), None), (net(torch.nn.BatchNorm1d(5)), 4)],
+    [(net(), 4), (net(nn.Dropout(0.3)), None), (net(nn.BatchNorm1d(5)), 4)],
     ids=["batches", "dropout", "norm"],
 )
 def test_other_noise_parts_twins_at_once(module, batch):
@@ -59,7 +58,7 @@ def test_other_noise_parts_twins_at_once(module, batch):
 
 
 def test_a_full_batch_with_batch_normalisation_has_no_noise():
-    other = follow(net(torch.nn.BatchNorm1d(5)), seeds=(0, 1))
+    other = follow(net(nn.BatchNorm1d(5)), seeds=(0, 1))
     assert not other.distance.any()
     # but what it remembers is not what it trains with
     assert abs(other.evaluated - other.loss).max() > 1e-3
@@ -67,7 +66,7 @@ def test_a_full_batch_with_batch_normalisation_has_no_noise():
 
 def test_looking_changes_nothing():
     """Weights are those of a loop that looks at no loss, dropout and running means included."""
-    module = net(torch.nn.BatchNorm1d(5), torch.nn.Dropout(0.3))
+    module = net(nn.BatchNorm1d(5), nn.Dropout(0.3))
     before = torch.random.get_rng_state()
     (start, _), (plain, weights) = start_of(module), start_of(module)
     way = pytorch_loop._train(start, LOSS, (X, Y), pytorch_loop.Setting(0.1, 5), 3)[0]
@@ -79,9 +78,7 @@ def test_looking_changes_nothing():
             optimizer.zero_grad()
             LOSS(plain(X), Y).backward()
             optimizer.step()
-    torch.testing.assert_close(
-        way[-1], torch.nn.utils.parameters_to_vector(plain.parameters()).detach(), atol=0, rtol=0
-    )
+    assert torch.equal(way[-1], parameters_to_vector(plain.parameters()).detach())
 
 
 @pytest.mark.parametrize(
@@ -100,17 +97,12 @@ def test_what_is_refused(options, message):
 
 def test_batch_statistics_without_memory_are_a_map():
     """What chapter 8 recommends: the library takes it, and trains it as PyTorch does."""
-    module = torch.nn.Sequential(
-        *(
-            torch.nn.Unflatten(1, (1, 2, 2)),
-            torch.nn.Conv2d(1, 3, 2, padding=1),
-            torch.nn.BatchNorm2d(3, track_running_stats=False),
-        ),
-        *(torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(27, 3)),
+    norm = nn.BatchNorm2d(3, track_running_stats=False)
+    module = nn.Sequential(
+        *(nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 3, 2, padding=1), norm),
+        *(nn.Tanh(), nn.Flatten(), nn.Linear(27, 3)),
     )
     task = tasks.custom("taken", module, losses.CrossEntropy(), X, Y)
     _, weights = start_of(module)
-    record = gradient_descent.run(
-        gradient_descent.GradientDescent(task, 0.5), weights[None], 15, observe=("loss",)
-    )
+    record = run(GradientDescent(task, 0.5), weights[None], 15)
     np.testing.assert_allclose(record["loss"][:, 0], follow(module).loss[:, 0], rtol=1e-9)

@@ -16,9 +16,8 @@ OBSERVED = ("loss", "accuracy", "test_accuracy", "norm", "distance", "displaceme
 def images(module=None, samples=40):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((samples, 36)), torch.from_numpy(rng.integers(0, 3, samples))
-    return tasks.custom(
-        "t", module or networks.MLP((36, 8, 3), "tanh"), losses.CrossEntropy(), x, y, std=0.3
-    )
+    module = module or networks.MLP((36, 8, 3), "tanh")
+    return tasks.custom("t", module, losses.CrossEntropy(), x, y, std=0.3)
 
 
 def convolutional():
@@ -52,30 +51,13 @@ def test_descent_is_that_of_double_precision_to_rounding(make):
 
 
 def test_regression_targets_are_of_the_same_type():
-    rng = np.random.default_rng(0)
-    task = tasks.custom(
-        "t",
-        networks.MLP((4, 5, 2)),
-        losses.HalfSquaredError(),
-        rng.standard_normal((20, 4)),
-        rng.standard_normal((20, 2)),
-    )
+    x, y = np.random.default_rng(0).standard_normal((2, 20, 4))
+    task = tasks.custom("t", networks.MLP((4, 5, 4)), losses.HalfSquaredError(), x, y)
     single = task.to(dtype=torch.float32)
     assert single.y.dtype == steppers.of(single).target.dtype == torch.float32
     assert single.to(dtype=torch.float64).y.dtype == torch.float64
-    found = run(GradientDescent(single, 1e-3), task.initial(2), 5)
-    np.testing.assert_allclose(
-        found["loss"], run(GradientDescent(task, 1e-3), task.initial(2), 5)["loss"], rtol=1e-5
-    )
-
-
-@pytest.mark.parametrize("measure", [hessian.sharpness, hessian.spectra, hessian.hessians])
-def test_hessians_of_an_objective_refuse_it_too(measure):
-    task = tasks.get("iris").to(dtype=torch.float32)
-    with pytest.raises(ValueError, match="numbers of torch.float32"):
-        measure(task.objective, task.initial(2).float())
-    with pytest.raises(ValueError, match="numbers of torch.float32"):
-        hessian.along(task.objective, task.initial(2).float()[None])
+    found, double = (run(GradientDescent(t, 1e-3), task.initial(2), 5) for t in (single, task))
+    np.testing.assert_allclose(found["loss"], double["loss"], rtol=1e-5)
 
 
 def test_copies_that_rounding_moves_are_refused():
@@ -102,8 +84,11 @@ def test_copies_that_rounding_moves_are_refused():
         lambda t, p: batch_hessian.spectrum(t, p[0]),
         lambda t, p: pruned_descent.run(pruned_descent.Descent(t, 5), p, 0.1, 2),
         lambda t, p: optimizers.run(optimizers.Momentum(t, 0.1), p, 2),
+        lambda t, p: hessian.sharpness(t.objective, p.float()),
+        lambda t, p: hessian.spectra(t.objective, p.float()),
+        lambda t, p: hessian.hessians(t.objective, p.float()),
+        lambda t, p: hessian.along(t.objective, p.float()[None]),
     ],
-    ids=["gradients", "step", "product", "operator", "spectrum", "pruned descent", "optimizers"],
 )
 @pytest.mark.parametrize(
     "make", [images, lambda: images(convolutional())], ids=["perceptron", "convolutions"]
@@ -114,11 +99,8 @@ def test_what_needs_double_precision_says_so(make, call):
         call(task, task.initial(1))
 
 
-def test_other_types_are_refused():
+def test_other_types_and_the_closed_form_of_one_hidden_layer():
     with pytest.raises(ValueError, match="dtype = torch.float16"):
         tasks.get("iris").to(dtype=torch.float16)
-
-
-def test_the_closed_form_of_one_hidden_layer_says_so_too():
     with pytest.raises(ValueError, match="closed-form Hessians need torch.float64"):
         closed_form.OneHiddenLayerHessian(images().to(dtype=torch.float32))

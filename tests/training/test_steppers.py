@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from netdyn_lib.tasks import losses, networks, tasks
-from netdyn_lib.training import blocked, ensembles, gradient_descent, steppers
+from netdyn_lib.training import blocked, ensembles, steppers
+from netdyn_lib.training.gradient_descent import GradientDescent, run
 from tests.random_problems import problem
 
 
@@ -86,9 +87,8 @@ def test_sparse_samples_are_ordered_and_need_few_inputs(small_blocks):
     widths = [block.x.shape[1] - 1 for block in stepper._blocks]
     assert widths[0] < widths[-1] and sum(widths) < 0.85 * 12 * len(widths)
     assert sorted(stepper._data.samples.tolist()) == list(range(200))
-    ones = 200
     held = sum(block.x.count_nonzero() for block in stepper._blocks)
-    assert held == task.x.count_nonzero() + ones
+    assert held == task.x.count_nonzero() + 200  # with the ones
     agrees(task, stepper)
     plain = steppers.of(problem())  # without a zero samples keep their order
     assert plain._data.samples.tolist() == list(range(90))
@@ -112,14 +112,12 @@ def test_blocks_cover_every_sample_once_and_are_alike(small_blocks):
 @pytest.mark.parametrize("copies", [2, 11])  # one more than fit into a stack
 def test_a_group_does_not_depend_on_its_batch_nor_on_threads(small_blocks, monkeypatch, copies):
     task = problem((12, 7, 3))
-    ball = networks.perturbed(task.initial(5), 1e-8, copies)
-    gd = gradient_descent.GradientDescent(task, 5.0)
-    whole = gradient_descent.run(gd, ball, 60, ("distance", "loss"), workers=2)
+    ball, gd = networks.perturbed(task.initial(5), 1e-8, copies), GradientDescent(task, 5.0)
+    whole = run(gd, ball, 60, ("distance", "loss"), workers=2)
     monkeypatch.setattr(ensembles, "_CACHE_BYTES", 0)  # one group in a chunk
-    part = gradient_descent.run(gd, ball[2:4], 60, ("distance", "loss"), workers=1)
-    assert (whole["distance"][:, 2:4] == part["distance"]).all()
-    assert (whole["loss"][:, 2:4] == part["loss"]).all()
-    single = gradient_descent.run(gd, ball[3, 1:2], 5, ("loss",))
+    part = run(gd, ball[2:4], 60, ("distance", "loss"), workers=1)
+    assert all((whole[name][:, 2:4] == part[name]).all() for name in ("distance", "loss"))
+    single = run(gd, ball[3, 1:2], 5)
     # not to the last bit
     assert np.allclose(whole["loss"][:6, 3, 1], single["loss"][:, 0], rtol=1e-12, atol=0)
     assert list(steppers._ends(20, 10)) == [(0, 8), (8, 10), (10, 18), (18, 20)]
@@ -155,8 +153,7 @@ def test_samples_of_one_kind_come_together():
 
 
 def test_each_step_takes_what_adds_least_then_what_has_most():
-    kinds = [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [1, 1, 0, 0, 1], [1, 0, 0, 0, 1]]
-    active = np.array(kinds, dtype=bool)
+    active = np.array([[*row] for row in ("10000", "11000", "00110", "11001", "10001")]) == "1"
     # 0 has the fewest; 1 and 4 add one input each and have two, 1 comes first; 3 adds one, as does
     # 4, and has more.
     assert rows(blocked.groups(active, 3)) == [[0, 1, 3], [2, 4]]
@@ -174,14 +171,3 @@ def test_every_sample_is_in_one_group(length, monkeypatch):
         assert sorted(np.concatenate(found).tolist()) == list(range(101))
         assert max(map(len, found)) <= length
         assert all(group.tolist() == sorted(group) for group in found)
-
-
-def test_groups_need_fewer_inputs_than_random_ones():
-    """Blobs of nine neighbours in a picture of 12 by 12, of which a group holds some."""
-    rng = np.random.default_rng(1)
-    pictures = np.zeros((400, 12, 12), dtype=bool)
-    for picture, (i, j) in zip(pictures, rng.integers(0, 10, (400, 2))):
-        picture[i : i + 3, j : j + 3] = True
-    active = pictures.reshape(400, -1)
-    random = blocked.mean_union(active, np.split(np.arange(400), 16))
-    assert blocked.mean_union(active, blocked.groups(active, 25)) < 0.5 * random
