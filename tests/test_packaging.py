@@ -3,6 +3,7 @@ and make's devices.
 """
 
 import ast
+import graphlib
 import json
 import os
 import re
@@ -79,6 +80,34 @@ def reached(start):
         seen[name] = needs(name, found) & set(found)
         queue |= seen[name] - set(seen)
     return seen
+
+
+def arrows():
+    """Module → modules of the library that it imports, wherever the import stands."""
+    paths = {p.relative_to(ROOT).with_suffix("").parts: p for p in PACKAGE.rglob("*.py")}
+    names = {parts[:-1] if parts[-1] == "__init__" else parts: p for parts, p in paths.items()}
+    found = {name: set() for name in names}
+    for name, path in names.items():
+        room = name if path.stem == "__init__" else name[:-1]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = room[: len(room) + 1 - node.level]
+                base += tuple(node.module.split(".")) if node.module else ()
+                wanted = {base + (alias.name,) for alias in node.names}
+                found[name] |= {one if one in names else base for one in wanted}
+    return found
+
+
+def test_imports_make_no_circle_of_modules_and_none_of_packages():
+    found = arrows()
+    modules = {name: wanted - {name} for name, wanted in found.items()}
+    order = list(graphlib.TopologicalSorter(modules).static_order())  # CycleError names a circle
+    assert len(order) == len(found) > 80
+    packages = {}
+    for name, wanted in found.items():
+        packages.setdefault(name[:2], set()).update(one[:2] for one in wanted)
+    packages = {name: wanted - {name, ("netdyn_lib",)} for name, wanted in packages.items()}
+    graphlib.TopologicalSorter(packages).prepare()
 
 
 def test_the_library_computes_with_what_a_plain_install_brings():

@@ -15,7 +15,7 @@ from contextlib import suppress
 from ..results.store import StoreError
 from ..torch_utils import Stopped
 from ..validation import need
-from . import campaign
+from . import pieces
 
 need("netdyn_lib.experiments.cluster", "cluster", "dask", "distributed")
 
@@ -104,11 +104,11 @@ class _Run:
         free = sum(self.client.nthreads().values()) - len(self.flying)
         if free + len(self.flying) == 0 and not self.lonely:
             self.lonely = True
-            campaign.say("the cluster has no workers; waiting for some")
-        self.late = self.late or self._left() <= max(0, campaign.MARGIN * self.longest)
+            pieces.say("the cluster has no workers; waiting for some")
+        self.late = self.late or self._left() <= max(0, pieces.MARGIN * self.longest)
         while self.waiting and free > 0 and not self.late:
             name = self.waiting.pop(0)
-            if campaign.is_good(self.store, name):  # meanwhile, by another process
+            if pieces.is_good(self.store, name):  # meanwhile, by another process
                 self.elsewhere.append(name)
                 self.bar.update()
                 continue
@@ -151,8 +151,8 @@ class _Run:
 
 
 def on_worker(job, ends, workers):
-    """:func:`netdyn_lib.experiments.campaign.compute` with a deadline ``ends`` of
+    """:func:`netdyn_lib.experiments.pieces.compute` with a deadline ``ends`` of
     :func:`time.time`.
     """
     deadline = None if ends is None else time.monotonic() + ends - time.time()
-    return campaign.compute(job, campaign.Work(None, workers, deadline))
+    return pieces.compute(job, pieces.Work(None, workers, deadline))

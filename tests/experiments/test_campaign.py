@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from netdyn_lib.experiments import campaign
+from netdyn_lib.experiments import campaign, pieces
 from netdyn_lib.experiments.learning_rate_sweep.grid import Sweep
 from netdyn_lib.experiments.pruning_ablation import measuring
 from netdyn_lib.results import reading, store
@@ -512,7 +512,7 @@ def test_a_key_changes_with_parameters_version_task_data_and_packages(monkeypatc
         dict(data="digits", loss=Other()),
     ):
         seen.append(key_of(small(), recipe=dataclasses.replace(recipe, **change)))
-    monkeypatch.setattr(campaign, "versions", lambda: {"numpy": "0", "torch": "0"})
+    monkeypatch.setattr(pieces, "versions", lambda: {"numpy": "0", "torch": "0"})
     seen.append(key_of(small()))
     monkeypatch.undo()
     monkeypatch.setattr(Sweep, "version", 2)

@@ -13,6 +13,7 @@ from ...tasks import networks
 from ...training import gradient_descent, observables
 from ...validation import positive, whole
 from .. import campaign, sizes
+from ..pieces import Experiment
 from ..published import Shelf
 
 CHAPTER = "05_mnist_cifar"
@@ -61,7 +62,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Sweep(campaign.Experiment):
+class Sweep(Experiment):
     """What is measured, at which learning rates, for how many initial conditions.
 
     Parameters
@@ -163,7 +164,7 @@ class Sweep(campaign.Experiment):
 
     def parameters(self, piece):
         """Return what decides the numbers of a piece; see
-        :class:`netdyn_lib.experiments.campaign.Experiment`.
+        :class:`netdyn_lib.experiments.pieces.Experiment`.
         """
         fixed = {k: v for k, v in asdict(self).items() if k not in _FREE}
         return fixed | dict(sharp=self.sharp_in(piece), **asdict(piece))

@@ -14,6 +14,7 @@ from ...results.store import file_name
 from ...validation import positive, whole
 from .. import campaign as engine
 from .. import sizes
+from ..pieces import Experiment
 from ..published import Shelf
 
 CHAPTER = "06_prediction"
@@ -43,7 +44,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Campaign(engine.Experiment):
+class Campaign(Experiment):
     """``count`` networks of a task, trained for ``steps`` steps of gradient descent.
 
     A step takes the time dt = η, the ``learning_rate``.  Indicators are taken at the steps
@@ -102,7 +103,7 @@ class Campaign(engine.Experiment):
 
     def parameters(self, piece):
         """Return what decides the numbers of a block; see
-        :class:`netdyn_lib.experiments.campaign.Experiment`.
+        :class:`netdyn_lib.experiments.pieces.Experiment`.
         """
         return {k: v for k, v in asdict(self).items() if k not in _FREE} | asdict(piece)
 

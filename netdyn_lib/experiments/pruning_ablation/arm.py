@@ -14,6 +14,7 @@ from ...results.store import file_name
 from ...training import minibatches
 from ...validation import positive, whole
 from .. import campaign, sizes
+from ..pieces import Experiment
 from ..published import Shelf
 
 CHAPTER = "07_hessian_chaos"
@@ -136,7 +137,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Ablation(campaign.Experiment):
+class Ablation(Experiment):
     """Some arms of one task, named by it: the same networks and batches under several rules.
 
     ``arms`` are computed in their order; those that do the same share their networks.
@@ -180,7 +181,7 @@ class Ablation(campaign.Experiment):
 
     def parameters(self, piece):
         """Return what decides the numbers of a network; see
-        :class:`netdyn_lib.experiments.campaign.Experiment`.
+        :class:`netdyn_lib.experiments.pieces.Experiment`.
         """
         settings = {k: v for k, v in asdict(piece.arm).items() if k not in _FREE}
         return dict(arm=settings, network=piece.number, order=piece.arm.order(piece.number))
