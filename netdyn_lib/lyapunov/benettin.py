@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..validation import positive, whole
+from . import convergence
 from .qr import Walk, chunked, orthonormalise, shown, start_frame, states, timetable
 from .tangent_maps import TangentMap
 
@@ -53,6 +54,32 @@ class Spectrum:
         time = (stop - start) * positive(dt, "dt", "the time of a step")
         with np.errstate(invalid="ignore"):  # −inf less −inf
             return (self.log_growth[b] - self.log_growth[a]) / time
+
+    def rates(self, start: int = 0, stop: int | None = None, dt: float = 1.0) -> np.ndarray:
+        """Return growth per unit of time in each stretch that was kept, (T', n, k).
+
+        Their mean is :meth:`exponents`.  Raises ValueError for stretches of different lengths.
+        """
+        first, last = self._index(start), self._index(int(self.times[-1]) if stop is None else stop)
+        steps = np.diff(self.times[first : last + 1])
+        if not len(steps) or (steps != steps[0]).any():
+            few = np.array2string(np.unique(steps), threshold=8)
+            raise ValueError(
+                f"stretches of {few} steps between those kept: expected one length, of at least 1 "
+                "(leave `at` out, or space it evenly)"
+            )
+        time = steps[0] * positive(dt, "dt", "the time of a step")
+        with np.errstate(invalid="ignore"):
+            return np.diff(self.log_growth[first : last + 1], axis=0) / time
+
+    def convergence(self, start: int = 0, stop: int | None = None, dt: float = 1.0, **options):
+        """Return how sure :meth:`exponents` are, and whether they have converged, (n, k).
+
+        A :class:`~netdyn_lib.lyapunov.convergence.Convergence` of :meth:`rates`, whose blocks are
+        counted in stretches; ``options`` are those of
+        :func:`~netdyn_lib.lyapunov.convergence.assess`.
+        """
+        return convergence.assess(self.rates(start, stop, dt), **options)
 
     def _index(self, step):
         found = np.flatnonzero(self.times == step)
