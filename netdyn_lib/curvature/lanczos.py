@@ -133,12 +133,13 @@ def quadrature(
 
     The parts of the vector v (P,) along the eigenvectors of H, squared, as Lanczos from v sees
     them: v·f(H)v / |v|² ≈ Σ w_i f(θ_i), exact for polynomials of degree up to 2m − 1 (Golub and
-    Meurant, Matrices, Moments and Quadrature, 2010).  m is ``products``, from 1 to 24, or P where
-    that is less.
+    Meurant, Matrices, Moments and Quadrature, 2010).  m is ``products``, or P where that is less;
+    as many vectors are held.
     """
-    products = whole(products, "products", 1, _BASIS)
-    krylov = _Krylov(matvec, _direction(vector, len(vector)).cpu(), np.random.default_rng(0))
-    for _ in range(min(products, krylov.size)):
+    products = min(whole(products, "products", 1), len(vector))
+    first = _direction(vector, len(vector)).cpu()
+    krylov = _Krylov(matvec, first, np.random.default_rng(0), products)
+    for _ in range(products):
         krylov.grow()
     return krylov.values, krylov.first**2
 
@@ -146,9 +147,9 @@ def quadrature(
 class _Krylov:
     """An orthonormal basis V of the directions tried, with VᵀHV, and the next direction."""
 
-    def __init__(self, matvec, first, random):
+    def __init__(self, matvec, first, random, wide=_BASIS):
         self._matvec, self._random, self.size = matvec, random, len(first)
-        wide = min(_BASIS, self.size)
+        wide = min(wide, self.size)
         self._basis = first.new_empty(wide + 1, self.size)  # a vector a row
         self._basis[0] = first
         self._small = np.zeros((wide, wide))
