@@ -8,11 +8,14 @@ Giorgilli & Strelcyn, Meccanica 15, 9 and 21, 1980; Geist, Parlitz & Lauterborn,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
+from ..results.datasets import to_netcdf
 from ..validation import positive, whole
 from . import convergence
 from .qr import Walk, chunked, orthonormalise, shown, start_frame, states, timetable
@@ -80,6 +83,21 @@ class Spectrum:
         :func:`~netdyn_lib.lyapunov.convergence.assess`.
         """
         return convergence.assess(self.rates(start, stop, dt), **options)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return all of it as labelled arrays, of ``time``, ``init``, ``parameter``, ``index``."""
+        variables = {
+            "log_growth": (("time", "init", "index"), self.log_growth),
+            "frame": (("init", "parameter", "index"), self.frame.cpu().numpy()),
+            "final": (("init", "parameter"), self.final.cpu().numpy()),
+            "diverged_at": ("init", self.diverged_at),
+            "singular_at": ("init", self.singular_at),
+        }
+        return xr.Dataset(variables, {"time": self.times})
+
+    def to_netcdf(self, path) -> Path:
+        """Write :meth:`to_dataset` as netCDF 3 (:func:`netdyn_lib.results.datasets.to_netcdf`)."""
+        return to_netcdf(self.to_dataset(), path)
 
     def _index(self, step):
         found = np.flatnonzero(self.times == step)

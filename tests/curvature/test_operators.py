@@ -1,6 +1,8 @@
 """Operators against dense matrices, by SciPy's own algorithms, and spectra that are known."""
 
 import copy
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from scipy.sparse.linalg import LinearOperator, eigsh, svds
 from torch.func import functional_call
 
 from netdyn_lib.curvature import hessian, lanczos, operators, spectral_density
+from netdyn_lib.lyapunov import benettin
+from netdyn_lib.results import datasets
 from netdyn_lib.tasks import losses, tasks
 from netdyn_lib.training import gradient_descent, minibatches, optimizers
 from tests.known_systems import henon_step
@@ -192,3 +196,12 @@ def test_bad_input_is_refused(iris):
         spectral_density.trace(LinearOperator((2, 3), lambda x: x[:2]))
     with pytest.raises(ValueError, match=r"loss_fn gave shape \(12,\): expected a scalar"):
         operators.of_loss(net(), lambda model, x: model(x).sum(1), X)
+
+
+def test_what_the_reference_says_to_do_is_done():
+    """Every call in its table of how to do things names what there is."""
+    page = (Path(__file__).resolve().parents[2] / "book" / "reference.md").read_text("utf-8")
+    named = re.findall(r"\b(operators|spectral_density|benettin|datasets)\.(\w+)\(", page)
+    homes = dict(operators=operators, spectral_density=spectral_density)
+    homes |= dict(benettin=benettin, datasets=datasets)
+    assert len(named) > 8 and all(hasattr(homes[module], name) for module, name in named)
