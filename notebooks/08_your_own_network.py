@@ -47,7 +47,7 @@ from netdyn_lib.curvature import hessian, jacobian, optimizers
 from netdyn_lib.experiments import sizes, sweet_spot
 from netdyn_lib.figures import exponents as draw
 from netdyn_lib.figures import sweeps as draw_search
-from netdyn_lib.lyapunov import benettin, growth_fits
+from netdyn_lib.lyapunov import benettin, convergence, growth_fits
 from netdyn_lib.results.glue import glue_all
 from netdyn_lib.tasks import datasets, gradients, losses, networks, tasks
 from netdyn_lib.training import gradient_descent, pytorch_loop
@@ -189,6 +189,34 @@ draw.answer(record, fit, spectrum.exponents())
 # saturates, and its exponent is the mean over *all* epochs, quiet ones included. Over the same
 # epochs, and while the distance is small, they are the same number, as {numref}`fig-own-methods`
 # shows.
+
+# %% [markdown]
+# Have the exponents of (c) converged? An exponent is a mean of rates that are correlated in time.
+# Its standard error comes from means over blocks longer than the correlations
+# (`netdyn_lib.lyapunov.convergence`), and the verdict from that error and from the drift between
+# the earlier and the later half of the run. Here one network is followed for longer.
+
+# %%
+long = benettin.spectrum(advance, start[:1], size.long_epochs, 2)
+steps, running = convergence.running(long.rates()[:, 0])  # exponents over the first t epochs
+early = long.exponents(stop=min(last, size.long_epochs))[0, 0]
+
+# %% tags=["hide-input"]
+# | label: fig-own-convergence
+# | fig-cap: >-
+# |   The two leading exponents of one network over its first t epochs, with intervals of 95% where
+# |   there are enough blocks for one. The legend has the verdict at the end: *converged*, *not
+# |   yet*, or *too short*, also where rates drift over the whole run.
+# | fig-alt: >-
+# |   Two curves against the number of epochs on a logarithmic axis, erratic at first, with shaded
+# |   bands where there are intervals, above or on a line at zero.
+draw.convergence(steps, running)
+
+# %% [markdown]
+# {numref}`fig-own-convergence`: the first exponent is {glue:text}`own-early:.2f` per epoch over as
+# many epochs as in (c), and {glue:text}`own-late:.2f` over {glue:text}`own-long:,`. Training need
+# not be stationary. Where the curve still moves and the verdict is not *converged*, an exponent is
+# a number of its stretch of training, and no property of the map's attractor.
 
 # %% [markdown]
 # ## Your own loss
@@ -478,6 +506,7 @@ print("way taken:", ways.product, " double backward is off by more than 1%:", er
 glue_all("own", rate=spot.learning_rate, cost=spot.cost_epochs)
 accuracy = record["accuracy"][-1, record.alive, 0].mean()
 glue_all("own", exponent=answer.exponent, share=answer.share, accuracy=accuracy)
+glue_all("own", early=early, late=long.exponents()[0, 0], long=size.long_epochs)
 glue_all("own", sharp=np.median(edge), first=spectrum.exponents()[:, 0].mean())
 for name, values in edges.items():
     glue_all("own", **{f"edge_{name.partition(' ')[0].lower()}": values[-1].mean()})

@@ -53,6 +53,11 @@ def henon(params):
     return torch.stack([1 - a * x**2 + y, b * x], 1), _matrix([[-2 * a * x, 1.0], [b, 0.0]])
 
 
+def henon_step(params):
+    """The Hénon map without its Jacobian, (E, 2) to (E, 2)."""
+    return henon(params)[0]
+
+
 def lorenz(params, dt=_LORENZ_STEP):
     """One Runge–Kutta step of fourth order of Lorenz' flow at σ = 10, ρ = 28, β = 8/3 (J. Atmos.
     Sci. 20, 130, 1963).

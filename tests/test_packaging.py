@@ -123,6 +123,15 @@ def test_the_library_computes_with_what_a_plain_install_brings():
         assert not re.search(r"^\s*(from|import) .*\b(book|figures)\b", words, flags=re.M), path
 
 
+def test_figures_need_matplotlib_and_seaborn_and_nothing_of_the_book():
+    paths = sorted((PACKAGE / "figures").glob("*.py"))
+    assert len(paths) > 10 and EXTRA["plot"] <= EXTRA["book"]
+    for path in paths:
+        assert imported(path) <= BASE | EXTRA["plot"], path
+        others = re.findall(r"^\s*from \.\.(\w*)", path.read_text(encoding="utf-8"), flags=re.M)
+        assert set(others) <= {"results", "statistics", "validation"}, path
+
+
 def test_the_book_imports_what_its_extra_declares_and_pins():
     everything = BASE | EXTRA["book"]
     paths = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *ROOT.glob("book/_ext/*.py")]
@@ -262,5 +271,5 @@ def test_a_plain_install_computes_without_the_books_packages(wheel, tmp_path):
     clusters = [name for name in names if name.endswith(".cluster")]
     assert refused.keys() == {*needing, *clusters}
     for name, text in refused.items():
-        extra = "cluster" if name in clusters else "book"
+        extra = {"figures": "plot", "experiments": "cluster"}.get(name.split(".")[1], "book")
         assert text.startswith("MissingExtra: ") and f'"netdyn_lib[{extra}]"' in text, (name, text)

@@ -1,4 +1,4 @@
-"""The largest algebraic eigenvalue of a symmetric operator, from its products with vectors.
+"""The largest algebraic eigenvalues of a symmetric operator, from its products with vectors.
 
 :func:`lanczos` sees ``matvec``, a function from a (P,) tensor to a (P,) tensor, and knows nothing
 of networks; :mod:`netdyn_lib.curvature.hessian` has the operators.  Sharpness is the largest
@@ -89,7 +89,26 @@ def lanczos(
     Where Lanczos does not converge, the result is of the largest Ritz value, and says so.  Raises
     FloatingPointError for a product that is not finite.
     """
+    return leading(matvec, size, 1, start, tolerance, most)[0]
+
+
+def leading(
+    matvec: Callable[[Tensor], Tensor],
+    size: int,
+    count: int,
+    start: Tensor | None = None,
+    tolerance: float = 1e-6,
+    most: int = 1000,
+) -> list[Eigenpair]:
+    """Find the ``count`` largest algebraic eigenvalues, descending, as :func:`lanczos` does.
+
+    They have converged when every residual |Hy − θy| is at most tolerance · |θ_1|.  A warm start
+    is the sum of the eigenvectors of before.  Of an eigenvalue with several eigenvectors only one
+    is found, until all that the start reaches has been tried.
+    """
     size, most = whole(size, "size", 1), whole(most, "most", 1, cause="products")
+    # A restart keeps half of the basis, and what it drops it would have to find again.
+    count = whole(count, "count", 1, min(size, _BASIS // 2), "eigenvalues at a time")
     tolerance = positive(tolerance, "tolerance", "the relative residual to reach")
     random = np.random.default_rng(0)
     first = torch.from_numpy(random.standard_normal(size))
@@ -97,27 +116,51 @@ def lanczos(
         first = _direction(start, size).cpu() + _MIX * first / torch.linalg.vector_norm(first)
     krylov = _Krylov(matvec, first / torch.linalg.vector_norm(first), random)
     least = min(_LEAST, size)
-    for count in range(1, most + 1):
-        value, residual = krylov.grow()
-        good = residual <= tolerance * abs(value) and count >= least
+    for products in range(1, most + 1):
+        krylov.grow()
+        values, residuals = krylov.values[:count], krylov.residuals[:count]
+        good = residuals.max() <= tolerance * abs(values[0]) and products >= least
         if good:
             break
-    return Eigenpair(value, krylov.top(), residual, count, good)
+    found = zip(values.tolist(), krylov.vectors(count), residuals.tolist())
+    return [Eigenpair(*one, products, bool(good)) for one in found]
+
+
+def quadrature(
+    matvec: Callable[[Tensor], Tensor], vector: Tensor, products: int = 16
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes θ (m,), descending, and weights w (m,) of the spectral measure of a vector.
+
+    The parts of the vector v (P,) along the eigenvectors of H, squared, as Lanczos from v sees
+    them: v·f(H)v / |v|² ≈ Σ w_i f(θ_i), exact for polynomials of degree up to 2m − 1 (Golub and
+    Meurant, Matrices, Moments and Quadrature, 2010).  m is ``products``, or P where that is less;
+    as many vectors are held.
+    """
+    products = min(whole(products, "products", 1), len(vector))
+    first = _direction(vector, len(vector)).cpu()
+    krylov = _Krylov(matvec, first, np.random.default_rng(0), products)
+    for _ in range(products):
+        krylov.grow()
+    return krylov.values, krylov.first**2
 
 
 class _Krylov:
     """An orthonormal basis V of the directions tried, with VᵀHV, and the next direction."""
 
-    def __init__(self, matvec, first, random):
+    def __init__(self, matvec, first, random, wide=_BASIS):
         self._matvec, self._random, self.size = matvec, random, len(first)
-        wide = min(_BASIS, self.size)
+        wide = min(wide, self.size)
         self._basis = first.new_empty(wide + 1, self.size)  # a vector a row
         self._basis[0] = first
         self._small = np.zeros((wide, wide))
         self._count = 0  # of vectors that have been multiplied
 
     def grow(self):
-        """Multiply one more vector; return the largest Ritz value and its residual."""
+        """Multiply one more vector; return the largest Ritz value and its residual.
+
+        ``values`` (k,), descending, and ``residuals`` (k,) are then those of all k Ritz vectors,
+        ``first`` (k,) their parts along the first vector of the basis.
+        """
         if self._count == len(self._small) < self.size:
             self._restart()
         k = self._count
@@ -137,12 +180,15 @@ class _Krylov:
             image = torch.from_numpy(self._random.standard_normal(self.size))
             self._cleared(image, k)
         self._basis[k] = image / torch.linalg.vector_norm(image) if k < self.size else 0
-        return float(self._values[-1]), beta * abs(float(self._vectors[-1, -1]))
+        self.values, self.residuals = self._values[::-1], beta * np.abs(self._vectors[-1, ::-1])
+        self.first = self._vectors[0, ::-1]
+        return float(self.values[0]), float(self.residuals[0])
 
-    def top(self):
-        """Return the vector of the largest Ritz value, (P,)."""
-        vector = torch.from_numpy(self._vectors[:, -1]) @ self._basis[: self._count]
-        return vector / torch.linalg.vector_norm(vector)
+    def vectors(self, count):
+        """Return the vectors of the largest Ritz values, descending, (count, P)."""
+        kept = torch.from_numpy(self._vectors[:, : -count - 1 : -1].T.copy())
+        vectors = kept @ self._basis[: self._count]
+        return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
 
     def _cleared(self, vector, count):
         """Take out the part along the first ``count`` vectors, in place; return coefficients."""

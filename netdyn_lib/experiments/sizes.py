@@ -284,6 +284,7 @@ _PAPER = {
         spectra=5,  # networks with a tangent spectrum
         spectrum_epochs=60,
         leading=20,  # exponents of it
+        long_epochs=600,  # of one network, to see whether exponents converge
         std=0.1,  # of initial weights under Huber's loss
         plain_rate=0.3,
         momentum_rate=0.25,

@@ -9,9 +9,9 @@ A figure is a function with a panel for each :class:`netdyn_lib.figures.panel.Pa
         right.points(rates, shares, "share", **style.look(1))
     return fig
 
-Nothing else in the library imports Matplotlib.
+Nothing else in the library imports Matplotlib; nothing here needs the book or its other packages.
 """
 
 from ..validation import need
 
-need("netdyn_lib.figures", "book", "matplotlib", "seaborn")
+need("netdyn_lib.figures", "plot", "matplotlib", "seaborn")

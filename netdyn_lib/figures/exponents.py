@@ -238,6 +238,24 @@ def answer(record, fit, exponents):
     return fig
 
 
+def convergence(steps, running, names=None):
+    """Plot running exponents with their intervals, and say in the legend what the last verdict is.
+
+    ``running`` is a :class:`~netdyn_lib.lyapunov.convergence.Convergence` of arrays (m, k) at
+    ``steps`` (m,); ``names`` (k,) are 1, 2, … by default.  Where it has no interval, the series was
+    too short.
+    """
+    with style.figure(height=2.6, width=5.4) as (fig, ((axis,),)):
+        for k, verdict in enumerate(running.verdict[-1]):
+            name = names[k] if names else f"$\\lambda_{{{k + 1}}}$"
+            bounds = (getattr(running, which)[:, k] for which in ("estimate", "low", "high"))
+            axis.ranged(steps, tuple(bounds), f"{name}: {verdict}", **style.dash(k))
+        axis.level(0)
+        axis.set(xlabel="steps", ylabel="exponent (per step)", xscale="log")
+        key(fig)
+    return fig
+
+
 def edges(at, by_name):
     """Plot sharpness in units of each method's threshold, median and range over networks;
     ``by_name``: name → (T, n) at epochs ``at``.

@@ -8,12 +8,16 @@ Giorgilli & Strelcyn, Meccanica 15, 9 and 21, 1980; Geist, Parlitz & Lauterborn,
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor
 
+from ..results.datasets import to_netcdf
 from ..validation import positive, whole
+from . import convergence
 from .qr import Walk, chunked, orthonormalise, shown, start_frame, states, timetable
 from .tangent_maps import TangentMap
 
@@ -53,6 +57,47 @@ class Spectrum:
         time = (stop - start) * positive(dt, "dt", "the time of a step")
         with np.errstate(invalid="ignore"):  # −inf less −inf
             return (self.log_growth[b] - self.log_growth[a]) / time
+
+    def rates(self, start: int = 0, stop: int | None = None, dt: float = 1.0) -> np.ndarray:
+        """Return growth per unit of time in each stretch that was kept, (T', n, k).
+
+        Their mean is :meth:`exponents`.  Raises ValueError for stretches of different lengths.
+        """
+        first, last = self._index(start), self._index(int(self.times[-1]) if stop is None else stop)
+        steps = np.diff(self.times[first : last + 1])
+        if not len(steps) or (steps != steps[0]).any():
+            few = np.array2string(np.unique(steps), threshold=8)
+            raise ValueError(
+                f"stretches of {few} steps between those kept: expected one length, of at least 1 "
+                "(leave `at` out, or space it evenly)"
+            )
+        time = steps[0] * positive(dt, "dt", "the time of a step")
+        with np.errstate(invalid="ignore"):
+            return np.diff(self.log_growth[first : last + 1], axis=0) / time
+
+    def convergence(self, start: int = 0, stop: int | None = None, dt: float = 1.0, **options):
+        """Return how sure :meth:`exponents` are, and whether they have converged, (n, k).
+
+        A :class:`~netdyn_lib.lyapunov.convergence.Convergence` of :meth:`rates`, whose blocks are
+        counted in stretches; ``options`` are those of
+        :func:`~netdyn_lib.lyapunov.convergence.assess`.
+        """
+        return convergence.assess(self.rates(start, stop, dt), **options)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return all of it as labelled arrays, of ``time``, ``init``, ``parameter``, ``index``."""
+        variables = {
+            "log_growth": (("time", "init", "index"), self.log_growth),
+            "frame": (("init", "parameter", "index"), self.frame.cpu().numpy()),
+            "final": (("init", "parameter"), self.final.cpu().numpy()),
+            "diverged_at": ("init", self.diverged_at),
+            "singular_at": ("init", self.singular_at),
+        }
+        return xr.Dataset(variables, {"time": self.times})
+
+    def to_netcdf(self, path) -> Path:
+        """Write :meth:`to_dataset` as netCDF 3 (:func:`netdyn_lib.results.datasets.to_netcdf`)."""
+        return to_netcdf(self.to_dataset(), path)
 
     def _index(self, step):
         found = np.flatnonzero(self.times == step)

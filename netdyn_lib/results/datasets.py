@@ -3,9 +3,10 @@ JSON, no pickle.
 
 The archive holds an array for each variable and each coordinate; its metadata the dimensions of the
 variables, ``dims``, and the ``attributes``.  What has no dimensions there is a coordinate along the
-dimension of its name.
+dimension of its name.  :func:`to_netcdf` writes any dataset for other tools.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,47 @@ def read(path):
     with reading.of_kind(path, "labelled dataset"):
         variables = {name: (tuple(dims), arrays.pop(name)) for name, dims in meta["dims"].items()}
         return xr.Dataset(variables, arrays, meta["attributes"])
+
+
+def to_netcdf(data, path):
+    """Write a dataset as netCDF 3, which needs no package beyond SciPy; return the path.
+
+    ``xarray.open_dataset(path, engine="scipy")`` and every tool of the format read it.  netCDF 3
+    has no whole numbers beyond 32 bits: those become double precision.  Truth values are 0 and 1
+    there, and again true and false for xarray.  Attributes that are no text and no number, as None
+    or a list, become JSON.
+
+    Raises
+    ------
+    ValueError
+        For a whole number beyond 2⁵³, which double precision does not hold either.
+    """
+    held = data.copy()
+    for name, values in data.variables.items():
+        held = held.assign({name: (values.dims, _netcdf(name, values.values), values.attrs)})
+    for part in (held, *held.variables.values()):
+        part.attrs = {key: _attribute(value) for key, value in part.attrs.items()}
+    held.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
+    return Path(path)
+
+
+def _netcdf(name, values):
+    """Return an array of a type that netCDF 3 has, beside text and truth values."""
+    if values.dtype.kind not in "iu" or not values.size:
+        return values
+    low, high = int(values.min()), int(values.max())
+    if max(-low, high) > 2**53:
+        raise ValueError(
+            f"{name} holds {low} to {high}: netCDF 3 has no whole numbers beyond 2**53; write it "
+            "as text, or leave it out"
+        )
+    return values.astype(np.int32 if max(-low, high) < 2**31 else np.float64)
+
+
+def _attribute(value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    plain = isinstance(value, str) or number and abs(value) < 2**31
+    return value if plain else json.dumps(value)
 
 
 def _plain(values, exact):

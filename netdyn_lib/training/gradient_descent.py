@@ -11,20 +11,25 @@ block; :func:`search` trains each network until it has reached an accuracy.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 from tqdm import tqdm
 
 from .. import torch_utils
+from ..results.datasets import to_netcdf
 from ..tasks import gradients
 from ..tasks.tasks import Task
 from ..torch_utils import quiet
 from ..validation import floats, real, whole
+from . import observables
 from .ensembles import Block, Simulation
 from .observables import first_hit
 
 _BLOCK = 100  # epochs between hand-overs of a stream
+_SECOND = {"network": ["network"], "copy": ["perturbation"]}  # dimensions of observables
 
 
 class GradientDescent:
@@ -136,6 +141,29 @@ class Record:
         if name not in self.values:
             raise KeyError(f"{name!r} was not observed; observed: {', '.join(self.values)}")
         return self.values[name]
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return all of it as labelled arrays.
+
+        Dimensions are ``epoch``, ``init``, ``network`` (the reference first), ``perturbation`` (the
+        copies) and ``parameter``; those of ``final`` have ``state`` in its place, which for an
+        optimizer is more.  Further axes of an observable of your own are ``NAME_2`` ….
+        """
+        several = ["network"] if self.final.dim() == 3 else []
+        variables = {
+            "final": (["init", *several, "state"], self.final.numpy()),
+            "diverged_at": (["init", *several], self.diverged_at),
+        }
+        for name, values in self.values.items():
+            per = observables.axis(name)
+            dims = ["epoch", "init", *(_SECOND.get(per, ()) if several else ())]
+            dims += ["parameter" if per else f"{name}_{k}" for k in range(len(dims), values.ndim)]
+            variables[name] = dims, values
+        return xr.Dataset(variables, {"epoch": self.epochs})
+
+    def to_netcdf(self, path) -> Path:
+        """Write :meth:`to_dataset` as netCDF 3 (:func:`netdyn_lib.results.datasets.to_netcdf`)."""
+        return to_netcdf(self.to_dataset(), path)
 
     def by_rate(self, name: str, count: int) -> np.ndarray:
         """Return an observable of :func:`each_rate`'s ensemble at ``count`` rates, (T, k, n, …)."""

@@ -152,6 +152,11 @@ def named(name) -> tuple[str, Callable]:
     return name, _NAMED[name]
 
 
+def axis(name: str) -> str:
+    """Return what the second axis of a named observable is, its ``per``; "" for your own."""
+    return getattr(_NAMED.get(name), "per", "")
+
+
 def needs(observable: Callable, what: str) -> bool:
     """Whether an observable needs the "output", "start", "path", "labels" or "copies"."""
     return getattr(observable, f"needs_{what}", False)

@@ -262,6 +262,12 @@ def exponents_cases():
     figure = exponents.edges([1, 5], values)
     yield "edges", figure, {(1, "plain"): [0.6, 1.1, 0.5, 1.0], (1, "threshold"): 1}
 
+    values, verdict = rng(3, 2), np.array([["too short"] * 2] * 2 + [["converged", "not yet"]])
+    running = Made(estimate=values, low=values - 0.1, high=values + 0.1, verdict=verdict)
+    figure = exponents.convergence([1, 10, 100], running, ["a", "b"])
+    expected = {(1, "a: converged"): np.r_[values[:, 0], values[:, 0] - 0.1]}
+    yield "convergence", figure, expected | {(1, "b: not yet", "y2"): values[:, 1] + 0.1}
+
     growth = {"a": (EPOCHS, EPOCHS * 1.0, EPOCHS * 1.1)}
     figure = exponents.methods(growth, {"Adam": np.array([0.5, 0.1])})
     yield "methods", figure, {(1, "tangent vector"): EPOCHS * 1.1, (2, "Adam"): [0.5, 0.1]}

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from torch.func import jacrev, vmap
 
 from netdyn_lib import torch_utils
@@ -170,6 +171,14 @@ def test_a_run_can_be_stopped():
             stop=lambda: asked.append(0) or len(asked) > 5,
         )
     assert len(asked) == 6
+
+
+def test_a_spectrum_becomes_netcdf(tmp_path):
+    run = spectrum(by_jacobian(LORENZ.function), LORENZ.start[:2], 20, 2)
+    found = xr.load_dataset(run.to_netcdf(tmp_path / "run.nc"), engine="scipy")
+    np.testing.assert_array_equal(found["log_growth"].sel(time=20), run.log_growth[-1])
+    np.testing.assert_array_equal(found["frame"], run.frame)
+    assert dict(found.sizes) == {"time": 21, "init": 2, "index": 2, "parameter": 3}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.io import netcdf_file
 
+from netdyn_lib.experiments.learning_rate_sweep import published
 from netdyn_lib.results import datasets
 from netdyn_lib.results.store import DamagedShard, read_archive, write_archive
 
@@ -100,3 +102,24 @@ def test_a_shelf_holds_what_is_published(data, tmp_path, exact):
 
 def test_a_shelf_of_the_book_is_in_its_results():
     assert set(datasets.Shelf("twins").published()) >= {"usps", "usps-sizes"}
+
+
+def test_netcdf_holds_a_dataset_for_other_tools(data, tmp_path):
+    large = data.assign(seed=("name", np.array([2**40, 1])), byte=("name", np.uint8([200, 1])))
+    path = datasets.to_netcdf(large, tmp_path / "few.nc")
+    found = xr.load_dataset(path, engine="scipy")
+    xr.testing.assert_equal(found, large)
+    assert (found["flag"].dtype, found["seed"].dtype) == (bool, float)
+    assert found.attrs == {"task": "t", "sizes": "[1, 2]", "none": "null", "rate": 0.1}
+    with netcdf_file(path) as plain:  # without xarray
+        np.testing.assert_array_equal(plain.variables["long"][:], VALUES)
+    with pytest.raises(ValueError, match=r"seed holds 1 to 9007199254740993: netCDF 3 has no"):
+        datasets.to_netcdf(data.assign(seed=("name", [2**53 + 1, 1])), path)
+
+
+def test_published_results_become_netcdf(tmp_path):
+    sets = {**datasets.Shelf("twins").published(), "iris": published.load("iris")}
+    assert len(sets) > 2
+    for data in sets.values():
+        path = datasets.to_netcdf(data, tmp_path / "published.nc")
+        xr.testing.assert_equal(xr.load_dataset(path, engine="scipy"), data)

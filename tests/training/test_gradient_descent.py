@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from netdyn_lib import torch_utils
 from netdyn_lib.lyapunov import growth_fits
@@ -345,3 +346,26 @@ def test_an_interrupt_stops_the_other_threads_too(iris, one_group_a_chunk):
     answers = iter([False] * 5 + [True])
     with pytest.raises(torch_utils.Stopped, match="stopped before epoch 5"):
         run(GradientDescent(iris, 1.0), iris.initial(1), 100, stop=lambda: next(answers))
+
+
+def test_a_record_becomes_netcdf(tmp_path):
+    def columns(s):
+        return s.params[:, 0, :4]
+
+    balls = networks.perturbed(IRIS.initial(3), 1e-6, 2)
+    names = ("loss", "distance", "mean_distance", "weights", columns)
+    record = run(GradientDescent(IRIS, 1.0), balls, 4, names, every=2)
+    found = xr.load_dataset(record.to_netcdf(tmp_path / "run.nc"), engine="scipy")
+    assert {name: values.dims[2:] for name, values in found.items() if "epoch" in values.dims} == {
+        "loss": ("network",),
+        "distance": ("perturbation",),
+        "mean_distance": (),
+        "weights": ("network", "parameter"),
+        "columns": ("columns_2",),
+    }
+    for name, values in record.values.items():
+        np.testing.assert_array_equal(found[name], values)
+    np.testing.assert_array_equal(found["epoch"], [0, 2, 4])
+    np.testing.assert_array_equal(found["final"], record.final)
+    alone = run(GradientDescent(IRIS, 1.0), balls[:, 0], 1, ("loss", "weights")).to_dataset()
+    assert alone["weights"].dims == ("epoch", "init", "parameter")
