@@ -121,7 +121,10 @@ class Monitor:
         if (self._calls - 1) % self._every:
             return {}
         with aside():
-            return self._report(optimizer)
+            report = self._report(optimizer)
+        if self._copy is not None:
+            self._copy.forget()  # the calls of the model for this report
+        return report
 
     def _follow(self, optimizer, batch):
         if batch is None:
@@ -142,25 +145,29 @@ class Monitor:
         names = [f"eigenvalue_{k}" for k in range(1, min(self._top, len(slope)) + 1)]
         found = dict.fromkeys(("loss", "sharpness", "sharpness_over_edge", *names), math.nan)
         found |= dict.fromkeys(("residual", "negative_share"), math.nan)
-        try:
-            # The gradient lies mostly along leading eigenvectors: from there Lanczos takes no more
-            # products than from those of the report before, and sees the gradient's spectrum too.
-            seen = lanczos.leading(product, len(slope), len(names), slope, _RESIDUAL, _MOST)
-            found |= zip(names, (pair.value for pair in seen.pairs))
-            found["sharpness"] = sharpness = seen.pairs[0].value
-            found["residual"] = max(pair.residual for pair in seen.pairs) / abs(sharpness)
-            found["negative_share"] = float(seen.weights[seen.nodes < 0].sum())
+        if math.isfinite(loss) and bool(slope.isfinite().all()):
+            found |= self._curvature(names, slope, product)
             steps = self._steps(optimizer, slope)
             if steps is not None:
-                found["sharpness_over_edge"] = self._over_edge(product, steps, sharpness)
+                found["sharpness_over_edge"] = self._over_edge(product, steps, found["sharpness"])
                 self._expand(product, steps)
-        except FloatingPointError:  # the loss overflows
-            self._tangent = None
         rates = self._growth[len(self._growth) // 2 :] or [math.nan]
         mean = convergence.assess(rates, absolute=_SURE)
         found |= {"loss": loss, "exponent": float(mean.estimate), "exponent_se": float(mean.error)}
         found["exponent_converged"] = float(mean.verdict == convergence.CONVERGED)
         return found | ({} if self._copy is None else {"distance": self._copy.distance()})
+
+    def _curvature(self, names, slope, product):
+        # The gradient lies mostly along leading eigenvectors: from there Lanczos takes no more
+        # products than from those of the report before, and sees the gradient's spectrum too.
+        start = slope if bool(slope.any()) else None
+        seen = lanczos.leading(product, len(slope), len(names), start, _RESIDUAL, _MOST)
+        sharpness, residual = seen.pairs[0].value, max(pair.residual for pair in seen.pairs)
+        found = dict(zip(names, (pair.value for pair in seen.pairs)))
+        share = math.nan if start is None else float(seen.weights[seen.nodes < 0].sum())
+        # without curvature, the residual is zero too
+        residual = residual / abs(sharpness) if residual else 0.0
+        return found | dict(sharpness=sharpness, residual=residual, negative_share=share)
 
     def _steps(self, optimizer, like):
         """Return what :func:`_linear` does, None before the first step; warn once if unknown."""
@@ -201,7 +208,7 @@ class Monitor:
         v = (1 - shrink) * v - scale * torch.where(nesterov > 0, curved + momentum * u, u)
         length = v.norm()
         self._growth.append(float(length.log()))
-        self._tangent = torch.stack([v, u]) / length
+        self._tangent = torch.stack([v, u]) / length if length > 0 else None
 
 
 class _Copy:
@@ -214,16 +221,23 @@ class _Copy:
     """
 
     def __init__(self, model, optimizer, epsilon):
+        if getattr(model, "_compiled_call_impl", None) is not None:
+            raise ValueError(
+                "a model compiled in place, by model.compile(), hides its calls, and so the random "
+                "numbers it draws: use model = torch.compile(model), or no epsilon"
+            )
         self._theirs, self._epsilon, self._apart = model, epsilon, False
         own = getattr(model, "_orig_mod", model)  # of a compiled one
         self._model, self._optimizer = copy.deepcopy((own, optimizer))
         groups = zip(self._optimizer.param_groups, optimizer.param_groups)
         self._pairs = [pair for a, b in groups for pair in zip(a["params"], b["params"])]
-        self._random = self._settings = None
+        self.forget()
         model.register_forward_pre_hook(self._called)
         optimizer.register_step_pre_hook(self._stepped)
 
-    @torch.compiler.disable
+    def forget(self):
+        self._random = self._settings = None
+
     def _called(self, *_):
         if self._random is None and torch.is_grad_enabled():
             self._random = random_state()
@@ -234,14 +248,13 @@ class _Copy:
 
     def step(self, loss_fn, batch):
         settings, drawn = self._settings, self._random
-        self._settings = self._random = None
+        self.forget()
         if settings is None:
             return  # a step left out, as with gradients that overflow
         if drawn is None:
             raise RuntimeError(
-                "the model took a step but was not called since the last one: give the monitor "
-                "the module that the loop calls; model.compile() hides its calls, torch.compile "
-                "does not"
+                "the optimizer stepped but the model was not called since its last step: give the "
+                "monitor the module that the loop calls"
             )
         own = getattr(self._theirs, "_orig_mod", self._theirs)
         for mine, theirs in zip(self._model.modules(), own.modules()):
