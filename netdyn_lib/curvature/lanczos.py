@@ -49,6 +49,19 @@ class Eigenpair:
     converged: bool
 
 
+@dataclass(frozen=True)
+class Leading:
+    """The largest eigenvalues, and the spectral measure of the start.
+
+    ``pairs`` are in descending order.  ``nodes`` (m,) and ``weights`` (m,) are those of
+    :func:`quadrature` for the start as it enters, from the m products before the first restart.
+    """
+
+    pairs: list[Eigenpair]
+    nodes: np.ndarray
+    weights: np.ndarray
+
+
 def lanczos(
     matvec: Callable[[Tensor], Tensor],
     size: int,
@@ -89,7 +102,7 @@ def lanczos(
     Where Lanczos does not converge, the result is of the largest Ritz value, and says so.  Raises
     FloatingPointError for a product that is not finite.
     """
-    return leading(matvec, size, 1, start, tolerance, most)[0]
+    return leading(matvec, size, 1, start, tolerance, most).pairs[0]
 
 
 def leading(
@@ -99,15 +112,14 @@ def leading(
     start: Tensor | None = None,
     tolerance: float = 1e-6,
     most: int = 1000,
-) -> list[Eigenpair]:
-    """Find the ``count`` largest algebraic eigenvalues, descending, as :func:`lanczos` does.
+) -> Leading:
+    """Find the ``count`` largest algebraic eigenvalues, 1 to 12, in the way of :func:`lanczos`.
 
-    They have converged when every residual |Hy − θy| is at most tolerance · |θ_1|.  A warm start
-    is the sum of the eigenvectors of before.  Of an eigenvalue with several eigenvectors only one
-    is found, until all that the start reaches has been tried.
+    They have converged when every residual |Hy − θy| is at most tolerance · |θ_1|.  Of an
+    eigenvalue with several eigenvectors one alone is found, as long as ``start`` reaches more.
     """
     size, most = whole(size, "size", 1), whole(most, "most", 1, cause="products")
-    # A restart keeps half of the basis, and what it drops it would have to find again.
+    # A restart keeps half of the basis: the eigenvectors wanted must be among it.
     count = whole(count, "count", 1, min(size, _BASIS // 2), "eigenvalues at a time")
     tolerance = positive(tolerance, "tolerance", "the relative residual to reach")
     random = np.random.default_rng(0)
@@ -118,12 +130,14 @@ def leading(
     least = min(_LEAST, size)
     for products in range(1, most + 1):
         krylov.grow()
+        if products <= min(_BASIS, size):
+            nodes, weights = krylov.values, krylov.first**2
         values, residuals = krylov.values[:count], krylov.residuals[:count]
         good = residuals.max() <= tolerance * abs(values[0]) and products >= least
         if good:
             break
     found = zip(values.tolist(), krylov.vectors(count), residuals.tolist())
-    return [Eigenpair(*one, products, bool(good)) for one in found]
+    return Leading([Eigenpair(*one, products, bool(good)) for one in found], nodes, weights)
 
 
 def quadrature(
@@ -166,7 +180,7 @@ class _Krylov:
         k = self._count
         # A copy both ways: what an operator keeps, or hands back as it is, is not to be changed
         # below.
-        image = _product(self._matvec, self._basis[k].clone()).cpu().clone()
+        image = _product(self._matvec, self._basis[k].clone()).to("cpu", torch.float64, copy=True)
         along = self._cleared(image, k + 1)
         self._small[k, : k + 1] = self._small[: k + 1, k] = along.numpy()
         self._count = k = k + 1

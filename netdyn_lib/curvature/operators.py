@@ -2,7 +2,7 @@
 
     H = operators.of_loss(model, loss_fn, batch)  # loss_fn(model, batch) -> scalar
     scipy.sparse.linalg.eigsh(H, k=3, which="LA")
-    lanczos.leading(H, H.size, 3)
+    lanczos.leading(H, H.size, 3).pairs
     layer = operators.of_loss(model, loss_fn, batch, parameters="encoder.*")
 
 An :class:`Operator` is a SciPy ``LinearOperator`` of arrays and a plain function of tensors.
