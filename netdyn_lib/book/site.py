@@ -66,10 +66,10 @@ def build(project, profile="laptop", only="", log=print):
     return build_from(project, runs, Build(project.build, "book"), log)
 
 
-def build_committed(project, folder, log=print):
-    """Build ``folder/html`` from the committed notebooks, warnings as errors; return its path."""
+def build_committed(project, place, log=print):
+    """Build a site from the committed notebooks; return its path.  ``place`` is a Build."""
     runs = {name: _read(name, project.committed(name)) for name in chapters(project)}
-    return build_from(project, runs, Build(folder, "test", strict=True), log)
+    return build_from(project, runs, place, log)
 
 
 def build_from(project, runs, place, log=print):
