@@ -80,6 +80,7 @@ notebooks: DEVICE = cpu
 notebooks: $(STAMP)
 	$(PIPELINE) execute $(RUN) $(WHICH)
 	$(PIPELINE) pair $(WHICH)
+	$(PIPELINE) readme
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -11,6 +11,7 @@ from .project import PipelineError, Project
 _VERBS = {
     "execute": "execute the notebooks that changed, into _build/executed",
     "pair": "write the committed .ipynb of each source from its executed copy",
+    "readme": "write the figure and the numbers of README.md from the committed notebooks",
     "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
     "site": "build _build/html from the executed copies, or the committed notebooks",
     "supplement": "build the archive _build/supplement/netdyn-companion-VERSION.zip",
@@ -84,6 +85,10 @@ def _call(project, words):
         from .notebooks import pair
 
         pair(project, words.profile, words.only, log=_say)
+    elif words.verb == "readme":
+        from .readme import write
+
+        write(project, log=_say)
     elif words.verb == "record":
         from .scorecard import record
 

@@ -182,7 +182,7 @@ def stage(project, runs, rows, source, kept=()):
         pages.add_folds(shown, name, execute.modules(project, name), source / "notebooks")
         text = notebooks.dumps(notebooks.with_figures(shown))
         (source / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
-    index, front = _front_page(project.book / "index.md")
+    index, front = front_page(project.book / "index.md")
     index = pages.fill(index, rows, "book/index.md")
     (source / "book" / "index.md").write_text(index, encoding="utf-8")
     made = source / "book" / "_generated"
@@ -206,8 +206,8 @@ def stage(project, runs, rows, source, kept=()):
     reference.stage(project, source)
 
 
-def _front_page(path):
-    """The text of the front page, and the name of the figure in its header."""
+def front_page(path):
+    """Return the text of the front page, and the name of the figure in its header."""
     with forms.told():
         text = reading.text(path)
         head = re.match(r"---\n(.*?\n)---\n", text, re.S)
