@@ -27,7 +27,7 @@ def html(testrun_uid):
     with alone(folder / "lock", "builds the site", lambda line: None):
         if not built.exists() or built.read_text(encoding="utf-8") != testrun_uid:
             built.unlink(missing_ok=True)
-            site.build_committed(project, folder)
+            site.build_committed(project, site.Build(folder, "test", strict=True))
             built.write_text(testrun_uid, encoding="utf-8")
     return folder / "html"
 

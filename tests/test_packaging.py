@@ -1,5 +1,5 @@
-"""What pyproject.toml and requirements.txt declare is what is imported and what builds the pages;
-and make's devices.
+"""What pyproject.toml and the requirements declare is what is imported and what builds the pages;
+what make installs, and its devices.
 """
 
 import ast
@@ -7,6 +7,7 @@ import graphlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,13 +43,22 @@ EXTRA = {
 }
 
 
-def pinned():
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    pins = [Requirement(line.partition("#")[0]) for line in lines if line.partition("#")[0].strip()]
-    assert all([one.operator for one in pin.specifier] == ["=="] for pin in pins)
-    names = [plain(pin.name) for pin in pins]
-    assert len(set(names)) == len(names), "a package is pinned twice"
-    return set(names)
+#: What requirements.txt takes together.
+SETS = ("compute", "book", "test")
+
+
+def pins(*sets):
+    """Name → version of what files of requirements/ pin."""
+    texts = [(ROOT / "requirements" / f"{one}.txt").read_text(encoding="utf-8") for one in sets]
+    lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
+    found = [re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups() for line in filter(None, lines)]
+    names = {plain(name): version for name, version in found}
+    assert len(names) == len(found), "a package is pinned twice"
+    return names
+
+
+def pinned(*sets):
+    return set(pins(*(sets or SETS)))
 
 
 def imported(path):
@@ -134,12 +144,32 @@ def test_figures_need_matplotlib_and_seaborn_and_nothing_of_the_book():
 
 def test_the_book_imports_what_its_extra_declares_and_pins():
     everything = BASE | EXTRA["book"]
+    assert BASE | EXTRA["cluster"] <= pinned("compute")
     paths = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *ROOT.glob("book/_ext/*.py")]
     paths = [path for path in [*paths, *ROOT.glob("notebooks/*.py")] if path.parent.name != "bench"]
     # packaging comes with pytest, and only this test uses it
     missing = {path.name: imported(path) - everything - {"packaging"} for path in paths}
     assert {name: lacking for name, lacking in missing.items() if lacking} == {}
     assert everything <= pinned()
+    shown = [*PACKAGE.rglob("*.py"), *ROOT.glob("book/_ext/*.py"), *ROOT.glob("notebooks/*.py")]
+    assert set.union(*map(imported, shown)) <= pinned("compute", "book")
+
+
+def test_one_file_takes_all_requirements_and_the_lock():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    taken = [line.partition(" ") for line in lines if not line.startswith("#")]
+    assert taken == [
+        *(("-r", " ", f"requirements/{one}.txt") for one in SETS),
+        ("--constraint", " ", "requirements/lock.txt"),
+    ]
+
+
+def test_the_lock_agrees_with_the_pins_and_holds_all_that_is_installed_with_them():
+    locked, direct = pins("lock"), pins(*SETS)
+    assert {name: locked.get(name) for name in direct} == direct
+    if sys.platform == "linux":  # elsewhere packages need others
+        here = {name: metadata.version(name).partition("+")[0] for name in reached(direct)}
+        assert {name: locked.get(name) for name in here} == here
 
 
 def test_what_renders_the_pages_is_pinned():
@@ -148,7 +178,10 @@ def test_what_renders_the_pages_is_pinned():
     assert RENDERERS <= set(found) and decide - pinned() == set()
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+@needs_make
 @pytest.mark.parametrize(
     ("target", "device"), [("notebooks", "cpu"), ("book", "auto"), ("book DEVICE=cuda", "cuda")]
 )
@@ -156,6 +189,63 @@ def test_pairs_are_made_on_the_processor(target, device):
     call = ["make", "--dry-run", *target.split(), "JOBS=3"]
     said = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"execute .*--device (\w+).* --jobs 3", said) == [device]
+
+
+def make(*words):
+    """What make would run."""
+    call = ["make", "--dry-run", "--always-make", *words]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+
+
+@needs_make
+def test_site_executes_nothing():
+    said = make("site").stdout
+    assert "netdyn_lib.book site --committed" in said and "execute" not in said
+
+
+@needs_make
+@pytest.mark.parametrize(
+    "target", ["site", "book", "notebooks", "lint", "test", "bench", "supplement"]
+)
+def test_torch_for_processors_comes_first_from_its_own_index(target):
+    said = make(target, "TORCH=cpu").stdout
+    installs = re.findall(r"-m pip install (.*)", said)
+    assert re.match(
+        r"--no-deps --index-url https://download\.pytorch\.org/whl/cpu "
+        rf"torch=={pins('compute')['torch']}\S* torchvision=={pins('compute')['torchvision']}\S* ",
+        installs[0],
+    )
+    assert installs[1] == "--requirement requirements.txt"
+    assert "download.pytorch" not in make(target).stdout
+    assert make(target, "TORCH=gpu").returncode == 2
+
+
+@needs_make
+@pytest.mark.skipif(sys.platform == "darwin", reason="no local version there")
+def test_no_other_build_stands_in_for_that_of_processors(tmp_path):
+    """With an index that is a folder: its builds are taken, and nothing where they lack."""
+    for name in ("torch", "torchvision"):
+        release = f"{name}-{pins('compute')[name]}+cpu"
+        wheel = tmp_path / name / f"{release}-py3-none-any.whl"
+        wheel.parent.mkdir()
+        with zipfile.ZipFile(wheel, "w") as file:
+            about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {release.partition('-')[2]}\n"
+            tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            for member, text in (("METADATA", about), ("WHEEL", tags), ("RECORD", "")):
+                file.writestr(f"{release}.dist-info/{member}", text)
+        (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    for index, status in ((tmp_path.as_uri(), 0), ((tmp_path / "none").as_uri(), 1)):
+        said = make("install", "TORCH=cpu", f"TORCH_INDEX={index}").stdout
+        (line,) = re.findall(r"^\S+ (-m pip install --no-deps --index-url .*)", said, re.M)
+        line = line.replace("pip install", "pip install --dry-run", 1)
+        done = subprocess.run(
+            ["bash", "-c", f"{shlex.quote(sys.executable)} {line}"], capture_output=True, text=True
+        )
+        assert done.returncode == status, done.stderr
+        if status == 0:
+            assert "+cpu torchvision-" in done.stdout.splitlines()[-1]
+        else:
+            assert f"could not be had from {index}" in done.stderr.splitlines()[-1]
 
 
 def test_pairs_are_replayed_on_the_processor():

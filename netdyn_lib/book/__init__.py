@@ -9,6 +9,7 @@ The Makefile calls it as ``python -m netdyn_lib.book``; see ``--help``.
 * :mod:`.scorecard`: every measured claim, and runs kept beside those shown;
 * :mod:`.pages`, :mod:`.explorers`, :mod:`.reference`: generated parts of pages;
 * :mod:`.site`: the website, built by Sphinx with the extensions in ``book/_ext``;
+* :mod:`.readme`: the figure and the numbers of README.md;
 * :mod:`.pdf`: the website printed;
 * :mod:`.supplement`: the archive of everything, and :mod:`.verify`, its own check.
 """

@@ -11,8 +11,9 @@ from .project import PipelineError, Project
 _VERBS = {
     "execute": "execute the notebooks that changed, into _build/executed",
     "pair": "write the committed .ipynb of each source from its executed copy",
+    "readme": "write the figure and the numbers of README.md from the committed notebooks",
     "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
-    "site": "build _build/html from the executed copies",
+    "site": "build _build/html from the executed copies, or the committed notebooks",
     "supplement": "build the archive _build/supplement/netdyn-companion-VERSION.zip",
     "test-site": "build _build/test-site/html from the committed notebooks, warnings as errors",
 }
@@ -41,6 +42,8 @@ def parser():
     for verb in ("execute", "pair", "record", "site"):
         some = "prefixes of notebooks, such as 01,03"
         added[verb].add_argument("--only", default="", help=some)
+    shown = "show the committed notebooks, whatever was executed here"
+    added["site"].add_argument("--committed", action="store_true", help=shown)
     return top
 
 
@@ -82,22 +85,28 @@ def _call(project, words):
         from .notebooks import pair
 
         pair(project, words.profile, words.only, log=_say)
+    elif words.verb == "readme":
+        from .readme import write
+
+        write(project, log=_say)
     elif words.verb == "record":
         from .scorecard import record
 
         record(project, words.profile, words.only, log=_say)
+    elif words.verb == "test-site" or words.verb == "site" and words.committed:
+        from .site import Build, build_committed
+
+        tested = Build(project.build / "test-site", "test", strict=True)
+        shown = Build(project.build, "book")
+        build_committed(project, tested if words.verb == "test-site" else shown, log=_say)
     elif words.verb == "site":
         from .site import build
 
         build(project, words.profile, words.only, log=_say)
-    elif words.verb == "supplement":
+    else:
         from .supplement import build
 
         build(project, words.profile, not words.without_pdf, log=_say)
-    else:
-        from .site import build_committed
-
-        build_committed(project, project.build / "test-site", log=_say)
 
 
 def _say(line):

@@ -72,7 +72,20 @@ def summary(rows, runs):
         lines.append((_link(name, nb), *numbers))
     total = [f"**{n}**" for n in scorecard.counts(rows).values()]
     head = ("Chapter", *map(_badge, claims.VERDICTS))
-    return _table(head, "l" + "r" * len(total), [*lines, ("**All**", *total)])
+    return _table(head, "l" + "r" * len(total), [*lines, ("**All**", *total)]) + _committed(runs)
+
+
+def _committed(runs):
+    """A paragraph on the chapters whose committed run is shown; empty for none.
+
+    A pair keeps no ``key``, by which the pipeline knows what it executed here.
+    """
+    names = [title(nb) for nb in runs.values() if "key" not in nb.metadata.netdyn]
+    if not names:
+        return ""
+    which = "every chapter" if len(names) == len(runs) else words("; ".join(names))
+    what = "the run that is committed with the repository; it was not executed to build these pages"
+    return f"\nShown of {which}: {what}.\n"
 
 
 def strip(rows):
@@ -158,7 +171,7 @@ def runs_shown(runs):
     for versions, names in groups.items():
         which = "all chapters" if len(groups) == 1 else ", ".join(names)
         text += f"- {which}: {', '.join(words(' '.join(pair)) for pair in versions)}\n"
-    return text
+    return text + _committed(runs)
 
 
 def runs_kept(kept, rows, runs):

@@ -66,10 +66,10 @@ def build(project, profile="laptop", only="", log=print):
     return build_from(project, runs, Build(project.build, "book"), log)
 
 
-def build_committed(project, folder, log=print):
-    """Build ``folder/html`` from the committed notebooks, warnings as errors; return its path."""
+def build_committed(project, place, log=print):
+    """Build a site from the committed notebooks; return its path.  ``place`` is a Build."""
     runs = {name: _read(name, project.committed(name)) for name in chapters(project)}
-    return build_from(project, runs, Build(folder, "test", strict=True), log)
+    return build_from(project, runs, place, log)
 
 
 def build_from(project, runs, place, log=print):
@@ -182,7 +182,7 @@ def stage(project, runs, rows, source, kept=()):
         pages.add_folds(shown, name, execute.modules(project, name), source / "notebooks")
         text = notebooks.dumps(notebooks.with_figures(shown))
         (source / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
-    front = _front_figure(project.book / "index.md")
+    front = front_figure(project.book / "index.md")
     made = source / "book" / "_generated"
     made.mkdir()
     png, figure = pages.front(runs, front)
@@ -205,8 +205,8 @@ def stage(project, runs, rows, source, kept=()):
     reference.stage(project, source)
 
 
-def _front_figure(path):
-    """The name of the figure in the header of the front page."""
+def front_figure(path):
+    """Return the name of the figure in the header of the front page."""
     with forms.told():
         text = reading.text(path)
         head = re.match(r"---\n(.*?\n)---\n", text, re.S)

@@ -23,7 +23,7 @@ from .project import PipelineError, replace_folder
 
 NAME = "netdyn-companion"
 #: Files at the top of the repository that the archive has too.
-COPIED = ("CITATION.cff", "LICENSE")
+COPIED = ("CITATION.cff", "LICENSE", "requirements.txt")
 #: Zenodo's words for what CITATION.cff calls a type, and for the types of references.
 _UPLOADS = {"software": "software", "dataset": "dataset"}
 _RESOURCES = {"article": "publication-article", "conference-paper": "publication-conferencepaper"}
@@ -124,6 +124,7 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     _write(top / "environment.txt", _environment(project, chapters))
     for file in COPIED:
         shutil.copyfile(project.root / file, top / file)
+    shutil.copytree(project.root / "requirements", top / "requirements")
     _library(project, top / "library", _date(about))
     _write(top / "metadata.json", metadata(about))
     shutil.copyfile(verify.__file__, top / "verify.py")
@@ -246,7 +247,7 @@ def _library(project, folder, date):
 
 
 def _environment(project, chapters):
-    """Versions that each notebook ran with, the machine that packed the archive, requirements."""
+    """Versions that each notebook ran with, and the machine that packed the archive."""
     groups = {}
     for chapter in chapters:
         versions = tuple(sorted(chapter.nb.metadata.netdyn["versions"].items()))
@@ -256,9 +257,8 @@ def _environment(project, chapters):
         lines += [f"{', '.join(names)}:", *(f"  {one} {version}" for one, version in versions), ""]
     machine = {field: value for field, value in provenance.describe().items() if value is not None}
     lines += ["The machine that packed this archive", ""]
-    lines += [*(f"  {field}: {value}" for field, value in machine.items()), ""]
-    requirements = (project.root / "requirements.txt").read_text(encoding="utf-8").strip()
-    return "\n".join([*lines, "requirements.txt", "", requirements]) + "\n"
+    lines += [f"  {field}: {value}" for field, value in machine.items()]
+    return "\n".join(lines) + "\n"
 
 
 # What the archive says of itself
@@ -340,8 +340,10 @@ _CONTENTS = """\
       every claim of the papers that was tested, with its measured value and verdict
   library/
       the library netdyn_lib: pip install library/*.whl
+  requirements.txt, requirements/
+      the packages of the book, pinned: pip install -r requirements.txt; lock.txt has all of them
   environment.txt
-      requirements, the versions that the notebooks ran with, the machine
+      the versions that the notebooks ran with, the machine
   CITATION.cff, metadata.json
       how to cite this, for programs; the second in the words of a data repository
   LICENSE

@@ -16,8 +16,10 @@ GRACE = 3.0  # seconds that what is under way may take to stop
 KEPT = "\nstopped; finished pieces are kept, and the same command goes on from there"
 
 
-def status(work):
-    """Return the exit status that ``work`` gives; 1 after an error, 130 after a signal."""
+def status(work, stopped=KEPT):
+    """Return the exit status that ``work`` gives; 1 after an error, 130 after a signal, with what
+    ``stopped`` says.
+    """
     try:
         return work()
     except (ValueError, OSError, KeyError, RuntimeError, MemoryError) as error:
@@ -25,7 +27,7 @@ def status(work):
         print(f"ERROR: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(KEPT, file=sys.stderr)
+        print(stopped, file=sys.stderr)
         return STOPPED
     except Exception as error:
         return tell(error)

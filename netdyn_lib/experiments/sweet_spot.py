@@ -35,7 +35,7 @@ from ..statistics.intervals import Interval, bootstrap_interval, share_interval
 from ..tasks import losses, networks, tasks
 from ..training import gradient_descent as engine
 from ..training import observables
-from ..validation import numbers, positive, real, whole
+from ..validation import positive, real, whole
 
 _WINDOW = 20  # shortest growth window, in epochs
 _RUNAWAY = 1e3  # times its start: a loss of which no training comes back within a probe
@@ -288,7 +288,7 @@ def find(task, x=None, y=None, search=None, start=None, seed=0):
 
     Raises
     ------
-    ValueError
+    NoBracket
         Where no bracket is found, naming p at both ends and the likely cause.
     """
     task, search, probes = _as_task(task, x, y), search or Search(), {}
@@ -301,11 +301,11 @@ def find(task, x=None, y=None, search=None, start=None, seed=0):
 
     try:
         found = bisect(share, search)
-    except ValueError as error:
+    except NoBracket as error:
         lost = _lost(probes)
         if not lost:
             raise
-        raise ValueError("; ".join([str(error), *lost])) from error
+        raise NoBracket("; ".join([str(error), *lost])) from error
     ordered = tuple(probes[r] for r in found.rates)
     trains, answer = _trains(probes[found.high])
     return SweetSpot(
@@ -366,9 +366,11 @@ def _as_task(task, x, y):
             f"{type(task).__name__} is a module: give the samples x and the targets y "
             "it is to learn"
         )
-    labels = not numbers(y, "y").is_floating_point()
-    loss = losses.CrossEntropy() if labels else losses.HalfSquaredError()
-    return tasks.custom(type(task).__name__, task, loss, x, y)
+    return tasks.custom(type(task).__name__, task, losses.default(y), x, y)
+
+
+class NoBracket(ValueError):
+    """No learning rate that was probed has p below the level, or none has it at the level."""
 
 
 @dataclass(frozen=True)
@@ -425,7 +427,7 @@ def bisect(share, search):
     if seen[low] < level and first() == math.inf:
         _climb(look, seen, first, search)
     if seen[low] >= level or first() == math.inf:
-        raise ValueError(_complaint(seen, level))
+        raise NoBracket(_complaint(seen, level))
     while True:
         high = first()
         low = max(r for r in seen if r < high)

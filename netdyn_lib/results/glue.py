@@ -6,6 +6,8 @@ import numpy as np
 def glue_all(prefix, **values):
     """Glue numbers for the prose of a chapter, each as ``prefix-name``, without showing them.
 
+    Without myst-nb, as outside the book, they are printed, for there is no prose to show them.
+
     Parameters
     ----------
     prefix : str
@@ -19,7 +21,12 @@ def glue_all(prefix, **values):
     TypeError
         For what is no single number and no text.
     """
-    from myst_nb import glue
+    try:
+        from myst_nb import glue
+    except ImportError:
+
+        def glue(name, value, display):
+            print(f"{name} = {value}")
 
     for name, value in values.items():
         value = getattr(value, "estimate", value)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..validation import finite
+from ..validation import finite, numbers
 from .networks import copied
 
 
@@ -275,6 +275,15 @@ class PerSample(Criterion):
 
     def _tail(self, outputs):
         return (outputs,)
+
+
+def default(y) -> "CrossEntropy | HalfSquaredError":
+    """Return cross-entropy for targets that are whole numbers, else half the squared error.
+
+    >>> default([0, 1, 1]).name, default([0.5, 1.0]).name
+    ('cross-entropy', 'half squared error')
+    """
+    return HalfSquaredError() if numbers(y, "y").is_floating_point() else CrossEntropy()
 
 
 _FEW = 64  # samples for a first trial: a loss of all pairs takes memory as their square

@@ -199,6 +199,15 @@ def test_runs_show_how_they_were_made_as_written(text):
     assert len({len(row.find_all(["th", "td"])) for row in soup.find_all("tr")}) <= 1
 
 
+def test_pages_say_which_chapters_show_their_committed_run():
+    here, committed = chapter(small.RUN | {"key": "1"}), chapter(small.RUN)
+    said = "the run that is committed with the repository; it was not executed to build these"
+    for part in (pages.runs_shown, lambda runs: pages.summary([], runs)):
+        assert f"Shown of every chapter: {said}" in part({"01": committed, "02": committed})
+        assert f"Shown of One: {said}" in part({"01": here, "02": committed})
+        assert "committed" not in part({"01": here, "02": here})
+
+
 def test_the_command_that_repeats_a_run_runs_nothing_else():
     words = shlex.split(pages.command(BAD_RUN | {"profile": "a; b"}, "01"))
     assert words[-9:] == ["-p", "profile", "a; b", "-p", "device", BAD, "-p", "seed", "0"]

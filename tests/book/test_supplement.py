@@ -29,7 +29,7 @@ CFF = yaml.safe_load((PROJECT.root / "CITATION.cff").read_text(encoding="utf-8")
 chromium = pytest.mark.skipif(not BROWSER, reason="needs Chromium")
 FILES = {"site", "notebooks", "figures", "data", "claims.json", "claims.csv", "environment.txt"}
 FILES |= {"library", "CITATION.cff", "LICENSE", "metadata.json", "README.txt", "SHA256SUMS"}
-FILES |= {"verify.py", *["book.pdf"] * BROWSER}
+FILES |= {"requirements", "requirements.txt", "verify.py", *["book.pdf"] * BROWSER}
 
 
 def with_a_drawing(chapter):
@@ -158,7 +158,9 @@ def test_the_archive_says_what_it_is_and_names_no_place(top):
     assert all(f"{name}: not executed here; the committed run" in readme for name in NAMES)
     assert ("made without book.pdf" in readme) != BROWSER == ("whole book as one" in readme)
     assert "python verify.py" in readme and __version__ in readme
-    assert all(word in machine for word in ("  torch 2.", "cores: ", "jupyter-book==1."))
+    assert all(word in machine for word in ("  torch 2.", "cores: "))
+    assert "jupyter-book==1." in text_of(top / "requirements" / "book.txt")
+    assert "\ntornado==" in text_of(top / "requirements" / "lock.txt")
     for text in (readme, machine, text_of(top / "figures" / "figures.csv")):
         assert str(PROJECT.root) not in text
     rows, lines = json.loads(text_of(top / "claims.json")), table(top / "claims.csv")
