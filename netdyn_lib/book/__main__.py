@@ -12,6 +12,7 @@ _VERBS = {
     "execute": "execute the notebooks that changed, into _build/executed",
     "pair": "write the committed .ipynb of each source from its executed copy",
     "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
+    "history": "write what git knows of changes of book/claims.yml to book/claims_history.yml",
     "site": "build _build/html from the executed copies",
     "supplement": "build the archive _build/supplement/netdyn-companion-VERSION.zip",
     "test-site": "build _build/test-site/html from the committed notebooks, warnings as errors",
@@ -86,6 +87,10 @@ def _call(project, words):
         from .scorecard import record
 
         record(project, words.profile, words.only, log=_say)
+    elif words.verb == "history":
+        from .history import write
+
+        write(project, log=_say)
     elif words.verb == "site":
         from .site import build
 

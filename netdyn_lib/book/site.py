@@ -12,7 +12,7 @@ from pathlib import Path
 from ..experiments import jobs
 from ..figures import vector
 from ..results import claims, reading
-from . import execute, explorers, forms, notebooks, pages, reference, scorecard
+from . import execute, explorers, forms, history, notebooks, pages, reference, scorecard
 from .project import PipelineError, alone, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -193,6 +193,7 @@ def stage(project, runs, rows, source, kept=()):
         "front.md": figure,
         "summary.md": pages.summary(rows, runs),
         "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept)),
+        "changes.md": pages.changes(history.read(project)),
         "runs.md": pages.runs_shown(runs),
         "recorded.md": pages.runs_kept(kept, rows, runs),
         "runs.csv": scorecard.runs_csv(kept),
