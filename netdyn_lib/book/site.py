@@ -175,6 +175,8 @@ def stage(project, runs, rows, source, kept=()):
     shutil.copytree(project.book, source / "book", ignore=half)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
+    if (project.root / "CITATION.cff").exists():
+        shutil.copy(project.root / "CITATION.cff", source)  # for book/_ext/publishing.py
     (source / "notebooks").mkdir()
     for name, nb in runs.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
