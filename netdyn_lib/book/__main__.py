@@ -11,6 +11,7 @@ from .project import PipelineError, Project
 _VERBS = {
     "execute": "execute the notebooks that changed, into _build/executed",
     "pair": "write the committed .ipynb of each source from its executed copy",
+    "compare": "tell which verdicts of executed copies are not those of the committed notebooks",
     "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
     "history": "write what git knows of changes of book/claims.yml to book/claims_history.yml",
     "site": "build _build/html from the executed copies",
@@ -36,7 +37,7 @@ def parser():
     run.add_argument("--jobs", type=_count, help=at_once)
     without = "leave out book.pdf, which needs Chromium"
     added["supplement"].add_argument("--without-pdf", action="store_true", help=without)
-    for verb in ("execute", "pair", "site", "supplement"):
+    for verb in ("execute", "pair", "compare", "site", "supplement"):
         added[verb].add_argument("--profile", default="laptop", choices=PROFILES)
     added["record"].add_argument("--profile", required=True, choices=PROFILES)
     for verb in ("execute", "pair", "record", "site"):
@@ -83,6 +84,10 @@ def _call(project, words):
         from .notebooks import pair
 
         pair(project, words.profile, words.only, log=_say)
+    elif words.verb == "compare":
+        from .scorecard import compare
+
+        compare(project, words.profile, log=_say)
     elif words.verb == "record":
         from .scorecard import record
 

@@ -366,10 +366,6 @@ def test_the_crate_describes_every_file_but_those_of_the_site(top):
     assert itself["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
     assert (whole["@type"], whole["name"]) == ("Dataset", CFF["title"])
     assert whole["version"] == __version__
-        "Dataset",
-        CFF["title"],
-        __version__,
-    )
     assert len(whole["citation"]) == 4 and whole["datePublished"] == str(CFF["date-released"])
     parts = {part["@id"].rstrip("/") for part in whole["hasPart"]}
     assert parts == FILES - {"README.txt", "ro-crate-metadata.json"}
