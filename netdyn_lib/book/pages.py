@@ -80,16 +80,16 @@ def _badge(verdict):
     return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
 
 
-def table(rows, runs, others=None):
+def table(rows, runs, others=None, changed=None):
     """Return the whole scorecard, chapter by chapter, under a form that filters it.
 
-    ``others`` is as for :func:`netdyn_lib.results.claims.table`.
+    ``others`` and ``changed`` are as for :func:`netdyn_lib.results.claims.table`.
     """
     parts = []
     for name, nb in runs.items():
         mine = [row for row in rows if row["chapter"] == name]
         if mine:
-            body = claims.table(mine, _address, others)
+            body = claims.table(mine, _address, others, changed)
             body = " ".join(body.split("\n"))  # a line of it could end the block
             frame = f'role="region" aria-label="Claims of {html.escape(name)}"'
             body = f'<div class="scorecard-frame" tabindex="0" {frame}>{body}</div>'

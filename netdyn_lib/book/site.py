@@ -190,12 +190,14 @@ def stage(project, runs, rows, source, kept=()):
     made = source / "book" / "_generated"
     made.mkdir()
     png, figure = pages.front(runs, front)
+    changed = history.read(project)
+    times = {id: len(some) for id, some in changed.items()}
     (made / "front.png").write_bytes(png)
     texts = {
         "front.md": figure,
         "summary.md": pages.summary(rows, runs),
-        "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept)),
-        "changes.md": pages.changes(history.read(project)),
+        "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept), times),
+        "changes.md": pages.changes(changed),
         "runs.md": pages.runs_shown(runs),
         "recorded.md": pages.runs_kept(kept, rows, runs),
         "runs.csv": scorecard.runs_csv(kept),
