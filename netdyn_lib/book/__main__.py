@@ -12,8 +12,10 @@ _VERBS = {
     "execute": "execute the notebooks that changed, into _build/executed",
     "pair": "write the committed .ipynb of each source from its executed copy",
     "readme": "write the figure and the numbers of README.md from the committed notebooks",
-    "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
     "site": "build _build/html from the executed copies, or the committed notebooks",
+    "compare": "tell which verdicts of executed copies are not those of the committed notebooks",
+    "record": "keep the executed copies of a profile, with their verdicts, in book/results/runs",
+    "history": "write what git knows of changes of book/claims.yml to book/claims_history.yml",
     "supplement": "build the archive _build/supplement/netdyn-companion-VERSION.zip",
     "test-site": "build _build/test-site/html from the committed notebooks, warnings as errors",
 }
@@ -36,7 +38,7 @@ def parser():
     run.add_argument("--jobs", type=_count, help=at_once)
     without = "leave out book.pdf, which needs Chromium"
     added["supplement"].add_argument("--without-pdf", action="store_true", help=without)
-    for verb in ("execute", "pair", "site", "supplement"):
+    for verb in ("execute", "pair", "compare", "site", "supplement"):
         added[verb].add_argument("--profile", default="laptop", choices=PROFILES)
     added["record"].add_argument("--profile", required=True, choices=PROFILES)
     for verb in ("execute", "pair", "record", "site"):
@@ -89,10 +91,18 @@ def _call(project, words):
         from .readme import write
 
         write(project, log=_say)
+    elif words.verb == "compare":
+        from .scorecard import compare
+
+        compare(project, words.profile, log=_say)
     elif words.verb == "record":
         from .scorecard import record
 
         record(project, words.profile, words.only, log=_say)
+    elif words.verb == "history":
+        from .history import write
+
+        write(project, log=_say)
     elif words.verb == "test-site" or words.verb == "site" and words.committed:
         from .site import Build, build_committed
 

@@ -86,6 +86,13 @@ CITATION = _object(
     references={"type": "array", "items": _PAPER},
 )
 
+#: Changes of claims since they were entered, as :mod:`netdyn_lib.book.history` writes them.
+_VALUE = {"type": ["string", "number", "array", "null"]}
+_CHANGE = _object(
+    ["date", "field", "before", "after"], date=_TEXT, field=_TEXT, before=_VALUE, after=_VALUE
+)
+CHANGES = {"type": "object", "additionalProperties": {"type": "array", "items": _CHANGE}}
+
 
 def record(run, row):
     """The form of a run kept beside the notebooks: with the fields ``run``, and ``row`` of each

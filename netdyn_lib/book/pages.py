@@ -2,6 +2,7 @@
 what a reader can unfold under each figure.
 """
 
+import difflib
 import html
 import re
 import shlex
@@ -104,16 +105,16 @@ def _badge(verdict):
     return f'<span class="verdict verdict-{verdict.replace(" ", "-")}">{verdict}</span>'
 
 
-def table(rows, runs, others=None):
+def table(rows, runs, others=None, changed=None):
     """Return the whole scorecard, chapter by chapter, under a form that filters it.
 
-    ``others`` is as for :func:`netdyn_lib.results.claims.table`.
+    ``others`` and ``changed`` are as for :func:`netdyn_lib.results.claims.table`.
     """
     parts = []
     for name, nb in runs.items():
         mine = [row for row in rows if row["chapter"] == name]
         if mine:
-            body = claims.table(mine, _address, others)
+            body = claims.table(mine, _address, others, changed)
             body = " ".join(body.split("\n"))  # a line of it could end the block
             frame = f'role="region" aria-label="Claims of {html.escape(name)}"'
             body = f'<div class="scorecard-frame" tabindex="0" {frame}>{body}</div>'
@@ -145,6 +146,48 @@ def _filters(rows, runs):
     form = f'<form class="scorecard-filters" hidden>{" ".join(parts)} {count}</form>'
     script = '<script src="../_static/scorecard.js" defer></script>'
     return f"```{{raw}} html\n{form}\n{script}\n```\n"
+
+
+def changes(found):
+    """Return the changes of claims, as :func:`netdyn_lib.book.history.changes` has them: a table
+    with the words left out struck through and those put in underlined.
+    """
+    listed = [(id, change) for id, some in found.items() for change in some]
+    if not listed:
+        return "No claim has changed since it was entered.\n"
+    ranged = {id for id, change in listed if change["field"] in ("reproduced", "partly")}
+    head, lines = ("Claim", "Date", "What", "Change"), []
+    for id, change in listed:
+        told = _compared(_value(change["before"]), _value(change["after"]))
+        lines.append((words(id), change["date"], words(change["field"].replace("_", " ")), told))
+    return (
+        f"{len(listed)} changes of {len(found)} claims since they were entered, by git's history "
+        f"of `claims.yml`; {len(ranged) or 'none'} of these claims had a range moved.\n\n"
+        ":::{dropdown} Every change\n\n" + _table(head, "llll", lines) + "\n:::\n"
+    )
+
+
+def _value(value):
+    """What stands in a claim's field, in words."""
+    if isinstance(value, list):
+        return str(claims.Range(*value))
+    return "" if value is None else str(value)
+
+
+def _compared(before, after):
+    """Two texts as one.
+
+    >>> _compared("share of runs below 1", "share of runs below 2")
+    'share of runs below <del>1</del> <ins>2</ins>'
+    """
+    old, new, parts = before.split(), after.split(), []
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            parts.append(words(" ".join(old[a:b])))
+            continue
+        pairs = (("del", old[a:b]), ("ins", new[c:d]))
+        parts += [f"<{how}>{words(' '.join(some))}</{how}>" for how, some in pairs if some]
+    return " ".join(parts)
 
 
 # Runs

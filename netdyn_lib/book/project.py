@@ -87,13 +87,13 @@ class Project:
         The paired notebooks do not count: writing them is what a run is for.
         ``"unknown"`` outside a git checkout.
         """
-        head = self._git("rev-parse", "--short=12", "HEAD")
+        head = self.git("rev-parse", "--short=12", "HEAD")
         if not head:
             return "unknown"
-        changed = self._git("status", "--porcelain", "--", ".", ":(exclude)notebooks/*.ipynb")
+        changed = self.git("status", "--porcelain", "--", ".", ":(exclude)notebooks/*.ipynb")
         return head + ("-dirty" if changed else "")
 
-    def _git(self, *words):
+    def git(self, *words):
         try:
             done = subprocess.run(
                 ["git", *words], cwd=self.root, capture_output=True, text=True, check=True

@@ -143,6 +143,35 @@ def kept_runs(project, log=print):
     return runs
 
 
+def compare(project, profile, log=print):
+    """Tell which verdicts of the executed copies are not those of the committed runs.
+
+    Raises
+    ------
+    PipelineError
+        Where there are some.
+    """
+    found = []
+    for path in (lambda name: project.executed(profile, name), project.committed):
+        runs = {name: notebooks.executed(path(name)) for name in project.names()}
+        found.append({row["id"]: row for row in gather(runs, project.book / "claims.yml")})
+    other = [id for id in found[0] | found[1] if len({_verdict(rows, id) for rows in found}) > 1]
+    for id in other:
+        new, old = (
+            f"{_verdict(rows, id)} {claims.interval(rows[id])}" if id in rows else "none"
+            for rows in found
+        )
+        log(f"{id}: {new}, committed: {old}")
+    if other:
+        what = f"{len(other)} of {len(found[1])} verdicts are not the committed ones"
+        raise PipelineError(f"{what}: did code, packages or the processor change?")
+    log(f"all {len(found[1])} verdicts are the committed ones")
+
+
+def _verdict(rows, id):
+    return rows[id]["verdict"] if id in rows else None
+
+
 def by_claim(runs):
     """Return what each kept run measured of a claim: id → rows with their run's profile, device."""
     found = {}

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..experiments import jobs
 from ..figures import vector
 from ..results import claims, reading
-from . import execute, explorers, forms, notebooks, pages, reference, scorecard
+from . import execute, explorers, forms, history, notebooks, pages, reference, scorecard
 from .project import PipelineError, alone, replace_folder, write_whole
 
 #: What the pages need of MathJax; the whole package is ten times as large.
@@ -175,6 +175,8 @@ def stage(project, runs, rows, source, kept=()):
     shutil.copytree(project.book, source / "book", ignore=half)
     for file in ("_config.yml", "_toc.yml"):
         shutil.copy(project.root / file, source / file)
+    if (project.root / "CITATION.cff").exists():
+        shutil.copy(project.root / "CITATION.cff", source)  # for book/_ext/publishing.py
     (source / "notebooks").mkdir()
     for name, nb in runs.items():
         # The renderer warns of data it cannot show; the claims stand in claims.json.
@@ -186,12 +188,15 @@ def stage(project, runs, rows, source, kept=()):
     made = source / "book" / "_generated"
     made.mkdir()
     png, figure = pages.front(runs, front)
+    changed = history.read(project)
+    times = {id: len(some) for id, some in changed.items()}
     (made / "front.png").write_bytes(png)
     texts = {
         "front.md": figure,
         "strip.md": pages.strip(rows),
         "summary.md": pages.summary(rows, runs),
-        "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept)),
+        "scorecard.md": pages.table(rows, runs, scorecard.by_claim(kept), times),
+        "changes.md": pages.changes(changed),
         "runs.md": pages.runs_shown(runs),
         "recorded.md": pages.runs_kept(kept, rows, runs),
         "runs.csv": scorecard.runs_csv(kept),

@@ -4,6 +4,7 @@ checksums, and what a data repository asks of a deposit.
 
 import html as markup
 import json
+import mimetypes
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from bs4 import BeautifulSoup
 
@@ -19,11 +21,14 @@ from .. import __version__
 from ..figures import vector
 from ..results import provenance
 from . import execute, notebooks, pages, pdf, scorecard, site, verify
+from .citations import CC_BY, author_name, doi, graph, reference
 from .project import PipelineError, replace_folder
 
 NAME = "netdyn-companion"
 #: Files at the top of the repository that the archive has too.
 COPIED = ("CITATION.cff", "LICENSE", "requirements.txt")
+#: Of the archive, what is under the licence of text and figures.
+_TEXTS = ("site/", "book.pdf", "figures/")
 #: Zenodo's words for what CITATION.cff calls a type, and for the types of references.
 _UPLOADS = {"software": "software", "dataset": "dataset"}
 _RESOURCES = {"article": "publication-article", "conference-paper": "publication-conferencepaper"}
@@ -31,7 +36,6 @@ _NEEDED = (
     *("title", "abstract", "authors", "version", "date-released", "license", "keywords"),
     "references",
 )
-_ARXIV = re.compile(r"https?://arxiv\.org/abs/([\w./-]+?)(v\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ def make(project, chapters, folder, with_pdf=True, log=print):
     if not with_pdf:
         notes.append("The archive was made without book.pdf.")
     _write(top / "README.txt", _readme(project, about, chapters, notes, with_pdf))
+    _write(top / verify.CRATE, crate(about, top, _contents(with_pdf)))
     sums = (
         f"{verify.digest(path)}  {path.relative_to(top).as_posix()}\n" for path in _members(top)
     )
@@ -344,12 +349,17 @@ _CONTENTS = """\
       the packages of the book, pinned: pip install -r requirements.txt; lock.txt has all of them
   environment.txt
       the versions that the notebooks ran with, the machine
-  CITATION.cff, metadata.json
-      how to cite this, for programs; the second in the words of a data repository
+  CITATION.cff, metadata.json, ro-crate-metadata.json
+      how to cite this and what is in it, for programs: the second in the words of a data
+      repository, the third as an RO-Crate
   LICENSE
       the licence of the code; site/book/licence.html has that of text and figures
   verify.py, SHA256SUMS
       checksums of all files, and what checks them"""
+
+
+def _contents(with_pdf):
+    return _CONTENTS if with_pdf else _CONTENTS.replace(_PDF, "")
 
 
 def _readme(project, about, chapters, notes, with_pdf):
@@ -360,7 +370,7 @@ def _readme(project, about, chapters, notes, with_pdf):
         date=about["date-released"],
         commit=project.commit(),
         abstract=" ".join(about["abstract"].split()),
-        contents=_CONTENTS if with_pdf else _CONTENTS.replace(_PDF, ""),
+        contents=_contents(with_pdf),
         runs="\n".join(f"  {line}" for line in _runs(chapters)),
         notes=f"What to know of this copy\n\n{lines}\n\n\n" if notes else "",
         cited=cited(about),
@@ -420,36 +430,38 @@ def metadata(citation):
     return json.dumps({"metadata": about}, ensure_ascii=False, indent=1) + "\n"
 
 
-def author_name(person):
-    """Return an author as "Family, Given", or the name of a group.
+def crate(citation, top, contents):
+    """Return ``ro-crate-metadata.json`` of the archive in the folder ``top``, as RO-Crate 1.1.
 
-    >>> author_name({"family-names": "Kato", "given-names": "Tosio"})
-    'Kato, Tosio'
+    ``contents`` is what README.txt says is in it, whose words describe the entities.  Every file is
+    one but those of the website.
     """
-    names = (person.get("family-names"), person.get("given-names"))
-    return person.get("name") or ", ".join(filter(None, names))
+    whole, *others = graph(citation, "./")
+    listed = re.findall(r"^  (\S.*)\n((?: {6}.*(?:\n|$))+)", contents, flags=re.M)
+    parts, files = [], []
+    for name, said in ((name, said) for names, said in listed for name in names.split(", ")):
+        inner = _members(top / name) if name.endswith("/") and name != "site/" else []
+        files += (found := [_entity(path, top) for path in inner])
+        node = {"@id": name, "@type": "Dataset"} if name.endswith("/") else _entity(top / name, top)
+        node |= {"name": name, "description": " ".join(said.split())}
+        node |= {"license": {"@id": CC_BY}} if name in _TEXTS else {}
+        parts.append(node | ({"hasPart": [{"@id": one["@id"]} for one in found]} if found else {}))
+    parts = [node for node in parts if node["@id"] != verify.CRATE]  # which describes itself
+    itself = {"@id": verify.CRATE, "@type": "CreativeWork", "about": {"@id": "./"}}
+    itself["conformsTo"] = {"@id": "https://w3id.org/ro/crate/1.1"}
+    whole |= {"@type": "Dataset", "hasPart": [{"@id": node["@id"]} for node in parts]}
+    licence = {"@id": CC_BY, "@type": "CreativeWork", "name": "CC BY 4.0"}
+    nodes = [itself, whole, *parts, *files, licence, *others]
+    context = "https://w3id.org/ro/crate/1.1/context"
+    return json.dumps({"@context": context, "@graph": nodes}, ensure_ascii=False, indent=1) + "\n"
 
 
-def doi(paper):
-    """Return a paper's DOI; None where there is none.
-
-    A preprint's is made from its address, for arXiv registers one for each.
-
-    >>> doi({"url": "https://arxiv.org/abs/2506.08523"})
-    '10.48550/arXiv.2506.08523'
-    """
-    if paper.get("doi"):
-        return paper["doi"]
-    found = _ARXIV.match(paper.get("url") or "")
-    return f"10.48550/arXiv.{found[1]}" if found else None
-
-
-def reference(paper):
-    """Return a paper in one line: authors, year, title, where, DOI."""
-    where = paper.get("journal") or paper.get("collection-title") or ""
-    authors = "; ".join(author_name(author) for author in paper["authors"])
-    text = f"{authors} ({paper['year']}). {paper['title']}. {where}".rstrip(". ") + "."
-    return text + (f" https://doi.org/{doi(paper)}" if doi(paper) else "")
+def _entity(path, top):
+    """A file of the archive; checksums are written last, and have no size yet."""
+    kind, _ = mimetypes.MimeTypes().guess_type(path.name)  # without what this machine adds
+    found = {"@id": quote(path.relative_to(top).as_posix()), "@type": "File", "name": path.name}
+    found |= {"encodingFormat": kind} if kind else {}
+    return found | ({"contentSize": str(path.stat().st_size)} if path.exists() else {})
 
 
 def cited(citation):

@@ -1,17 +1,21 @@
 """Check this archive: `python verify.py`, with Python 3.8 or later and nothing else.
 
-It checks that every file is there and as it was, that there is no other, and
-that every link of the website leads to a file or place within it.  The exit
-status is 0 if all is well and 1 if not.
+It checks that every file is there and as it was, that there is no other, that
+ro-crate-metadata.json describes what is there, and that every link of the
+website leads to a file or place within it.  The exit status is 0 if all is
+well and 1 if not.
 """
 
 import hashlib
+import json
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-SUMS = "SHA256SUMS"
+SUMS, CRATE = "SHA256SUMS", "ro-crate-metadata.json"
+#: What RO-Crate 1.1 asks of the entity of the whole.
+ROOT = ("name", "description", "datePublished", "license", "hasPart")
 #: Attributes that hold addresses.
 LINKS = {
     "a": "href",
@@ -71,6 +75,27 @@ def digest(path):
     except OSError:
         return ""
     return whole.hexdigest()
+
+
+def undescribed(folder):
+    """Problems of the archive's description as an RO-Crate: its form, and what it describes."""
+    try:
+        nodes = json.loads((folder / CRATE).read_text(encoding="utf-8"))["@graph"]
+        found = {node["@id"]: node for node in nodes}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return [f"{CRATE} is no RO-Crate: {error!r}"]
+    problems = [f"{CRATE}: ./ lacks {key}" for key in ROOT if key not in found.get("./", {})]
+    if len(found) != len(nodes):
+        problems.append(f"{CRATE} describes something twice")
+    for id, node in found.items():
+        if node.get("@type") in ("File", "Dataset") and not (folder / unquote(id)).exists():
+            problems.append(f"{CRATE} describes what is missing: {id}")
+        for value in node.values():
+            for link in value if isinstance(value, list) else [value]:
+                to = link.get("@id", "") if isinstance(link, dict) else id
+                if to not in found and "://" not in to:
+                    problems.append(f"{CRATE}: {id} leads to what it does not describe: {to}")
+    return problems
 
 
 class Page(HTMLParser):
@@ -145,6 +170,7 @@ def main(folder):
     """Check the archive in a folder and say what was found; the exit status."""
     sums, problems = listed(folder)
     problems += damaged(folder, sums) if sums else []
+    problems += undescribed(folder)
     problems += broken(folder / "site")
     for problem in problems[:SHOWN]:
         print(problem)

@@ -438,13 +438,14 @@ def origin(row):
     return row["source"].replace(provenance.HERE, f"{row['profile']}, {row['device']}")
 
 
-def table(rows, address=None, others=None):
+def table(rows, address=None, others=None, changed=None):
     """Return rows of a scorecard as an HTML table.
 
     ``address`` gives the link to the figure of a row, or None; rows that were gathered from runs
     also say their :func:`origin`.  ``others`` has rows of further runs by claim, each with its
-    profile, device and verdict.  Each line of the table has its paper, chapter and verdict as data
-    attributes.
+    profile, device and verdict.  ``changed`` says of a claim how often it changed since it was
+    entered; the row then leads to the place ``claim-changes`` of its page.  Each line of the table
+    has its paper, chapter and verdict as data attributes.
     """
 
     def small(text):
@@ -462,6 +463,10 @@ def table(rows, address=None, others=None):
         place = address(row) if address is not None else None
         if place:
             words += small(f'<a href="{html.escape(place)}">Figure of {safe["id"]}</a>')
+        times = (changed or {}).get(row["id"])
+        if times:
+            told = f"{times} change{'s' * (times > 1)} of {safe['id']} since it was entered"
+            words += small(f'<a href="#claim-changes">{told}</a>')
         known = row["measured"] is not None or row["source"] != provenance.HERE
         run = small(html.escape(origin(row))) if "profile" in row and known else ""
         further = "".join(other(one) for one in (others or {}).get(row["id"], ()))

@@ -125,3 +125,17 @@ def test_without_runs_the_pages_say_so(project):
     assert "No run of another profile or device is kept yet." in pages.runs_kept([], [], {})
     head = "id,chapter,profile,device,seed,commit,executed,duration_s,peak_mb,machine,rule,measured"
     assert scorecard.runs_csv([]).startswith(head)
+
+
+def test_verdicts_other_than_the_committed_ones_are_named(project, measured):
+    project.source("02_second").unlink()
+    said = []
+    for path in (project.executed("laptop", "01_first"), project.committed("01_first")):
+        small.keep(path, measured)
+    scorecard.compare(project, "laptop", said.append)
+    changed = small.card(project.book / "claims.yml", {"B": [0.5], "A": [0.6]})
+    small.keep(project.executed("laptop", "01_first"), changed)
+    with pytest.raises(PipelineError, match="1 of 2 verdicts are not the committed ones"):
+        scorecard.compare(project, "laptop", said.append)
+    before = "all 2 verdicts are the committed ones"
+    assert said == [before, "B: reproduced 0.5, committed: not reproduced 2"]

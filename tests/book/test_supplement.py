@@ -8,13 +8,14 @@ import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 
 from netdyn_lib import __version__
-from netdyn_lib.book import notebooks, pdf, scorecard, site, supplement, verify
+from netdyn_lib.book import citations, notebooks, pdf, scorecard, site, supplement, verify
 from netdyn_lib.book.project import PipelineError, Project
 from netdyn_lib.figures import style, vector
 from netdyn_lib.figures.numbers import packed
@@ -29,7 +30,8 @@ CFF = yaml.safe_load((PROJECT.root / "CITATION.cff").read_text(encoding="utf-8")
 chromium = pytest.mark.skipif(not BROWSER, reason="needs Chromium")
 FILES = {"site", "notebooks", "figures", "data", "claims.json", "claims.csv", "environment.txt"}
 FILES |= {"library", "CITATION.cff", "LICENSE", "metadata.json", "README.txt", "SHA256SUMS"}
-FILES |= {"requirements", "requirements.txt", "verify.py", *["book.pdf"] * BROWSER}
+FILES |= {"requirements", "requirements.txt"}
+FILES |= {"ro-crate-metadata.json", "verify.py", *["book.pdf"] * BROWSER}
 
 
 def with_a_drawing(chapter):
@@ -359,6 +361,25 @@ def test_the_fields_of_a_deposit_come_from_the_citation():
     assert related == {(paper, "isSupplementTo") for paper in papers}
 
 
+def test_the_crate_describes_every_file_but_those_of_the_site(top):
+    crate = json.loads(text_of(top / "ro-crate-metadata.json"))
+    assert crate["@context"] == "https://w3id.org/ro/crate/1.1/context"
+    nodes = {node["@id"]: node for node in crate["@graph"]}
+    itself, whole = nodes["ro-crate-metadata.json"], nodes["./"]
+    assert itself["about"] == {"@id": "./"} and itself["@type"] == "CreativeWork"
+    assert itself["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.1"}
+    assert (whole["@type"], whole["name"]) == ("Dataset", CFF["title"])
+    assert whole["version"] == __version__
+    assert len(whole["citation"]) == 4 and whole["datePublished"] == str(CFF["date-released"])
+    parts = {part["@id"].rstrip("/") for part in whole["hasPart"]}
+    assert parts == FILES - {"README.txt", "ro-crate-metadata.json"}
+    assert all(nodes[part["@id"]]["description"] for part in whole["hasPart"])
+    files = {unquote(id) for id, node in nodes.items() if node["@type"] == "File"}
+    there = {path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()}
+    undescribed = {"README.txt", "ro-crate-metadata.json"}
+    assert files == {path for path in there if not path.startswith("site/")} - undescribed
+
+
 @pytest.mark.parametrize(
     ("paper", "doi"),
     [
@@ -369,7 +390,7 @@ def test_the_fields_of_a_deposit_come_from_the_citation():
     ],
 )
 def test_a_doi_is_given_made_from_arxiv_or_absent(paper, doi):
-    assert supplement.doi(paper) == doi
+    assert citations.doi(paper) == doi
 
 
 def test_an_author_with_an_orcid_keeps_it():

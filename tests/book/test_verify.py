@@ -1,10 +1,14 @@
 """The archive's own check, on a small archive."""
 
+import json
+
 import pytest
 
 from netdyn_lib.book import verify
 
 PAGE = '<html><body id="top"><a href="{}">x</a><img src="a%20b.png"></body></html>'
+ROOT = dict.fromkeys(verify.ROOT, "x") | {"@id": "./", "hasPart": [{"@id": "data.npz"}]}
+CRATE = [{"@id": verify.CRATE, "about": {"@id": "./"}}, ROOT, {"@id": "data.npz", "@type": "File"}]
 
 
 @pytest.fixture
@@ -16,6 +20,7 @@ def archive(tmp_path):
     (tmp_path / "site" / "deep" / "page.html").write_text(PAGE.format("../index.html"))
     (tmp_path / "site" / "deep" / "a b.png").write_bytes(b"png")
     (tmp_path / "data.npz").write_bytes(b"numbers")
+    (tmp_path / verify.CRATE).write_text(json.dumps({"@graph": CRATE}))
     seal(tmp_path)
     return tmp_path
 
@@ -30,7 +35,7 @@ def seal(folder):
 
 def test_a_whole_archive_passes(archive, capsys):
     assert verify.main(archive) == 0
-    assert capsys.readouterr().out.startswith("OK: 4 files")
+    assert capsys.readouterr().out.startswith("OK: 5 files")
 
 
 @pytest.mark.parametrize(
@@ -79,5 +84,24 @@ def test_many_problems_are_counted(archive, capsys):
     said = capsys.readouterr().out.splitlines()
     assert len(said) == verify.SHOWN + 2 and said[-2:] == [
         "and 10 more",
-        "FAILED: 30 problems in 4 files",
+        "FAILED: 30 problems in 5 files",
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"@id": "other.npz"}, "leads to what it does not describe: data.npz"),
+        ({"@id": "gone.npz"}, "describes what is missing: gone.npz"),
+        ({"@id": "./"}, "describes something twice"),
+        ({"author": {"name": "x"}}, "data.npz leads to what it does not describe: "),
+        ({"@id": None}, "is no RO-Crate: "),
+    ],
+)
+def test_a_crate_that_describes_something_else_fails(archive, capsys, change, said):
+    nodes = [*CRATE[:2], CRATE[2] | change]
+    nodes = [{key: value for key, value in node.items() if value} for node in nodes]
+    (archive / verify.CRATE).write_text(json.dumps({"@graph": nodes}))
+    seal(archive)
+    assert verify.main(archive) == 1
+    assert said in capsys.readouterr().out
