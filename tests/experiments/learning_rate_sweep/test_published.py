@@ -144,14 +144,14 @@ def test_a_rewritten_file_disagrees_and_a_damaged_one_is_named(tmp_path, data):
 
 
 def test_training_times_are_compared_in_distribution(tmp_path):
-    """Rounding may change each of them at a chaotic rate; 150 epochs more of all is another matter."""
+    """Rounding may change each of them where training is chaotic, but not all to 0."""
     sweep = small(conditions=8, block=8, rates=(0.5,), copies=1, cap=200)
     campaign.run(sweep, tmp_path / "store")
     path = published.write(campaign.load(sweep, tmp_path / "store"), tmp_path)
     check = published.recompute("small", "token", root=tmp_path)
     assert check.agrees and "τ of 8 networks at η = 0.5 (8 the same to the epoch; " in check.part
     arrays, meta = store.read_archive(path)
-    store.write_archive(path, arrays | {"first_hit": 150 + arrays["first_hit"]}, meta)
+    store.write_archive(path, arrays | {"first_hit": 0 * arrays["first_hit"]}, meta)
     assert not published.recompute("small", "token", root=tmp_path).agrees
     assert published.recompute("small", "token", root=tmp_path, arrivals=0).agrees
 
