@@ -535,6 +535,7 @@ at_end = list(times).index(size.epochs)
 late = np.median(scaled[(times >= half) & (times <= size.epochs)], axis=0)  # (network,)
 at_edge, above = share_interval(abs(late - 1) <= 0.2), share_interval(late > 1)
 starts_beyond = share_interval(scaled[0] >= 1)
+sharpens = share_interval((scaled[0] < 0.8) & (abs(late - 1) <= 0.2))
 falls, falls_later = share_interval(scaled[at_end] < 0.5), share_interval(scaled[-1] < 0.5)
 level, later = np.median(scaled[at_end]), np.median(scaled[-1])
 
@@ -646,6 +647,13 @@ card.measure(
 # %%
 beyond = f"A share {starts_beyond.estimate:.2f} starts beyond 2/η."
 card.measure("D-fn2-reaches", *at_edge, saw=beyond)
+below = (scaled[0] < 0.8).sum()
+card.measure(
+    "D-sec4-sharpening",
+    *sharpens,
+    saw=f"{beyond} Of {scaled.shape[1]} networks {below} start below 80% of it; "
+    f"{(abs(late - 1) <= 0.2)[scaled[0] < 0.8].sum()} of these rise to it.",
+)
 stays = f"the median is {later:.2f} times 2/η after {size.sharp_epochs:,} epochs"
 card.measure("D-fn2-falls", *falls, saw=f"Sharpness stays at the edge: {stays}.")
 

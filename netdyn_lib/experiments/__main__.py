@@ -3,6 +3,7 @@
 import argparse
 import secrets
 import sys
+from functools import partial
 from importlib import import_module
 
 from ..validation import positive, whole
@@ -10,6 +11,14 @@ from . import jobs, sizes
 
 #: Modules with ``names(profile)`` and ``get(name, profile, seed)``.
 CATALOGUES = ("learning_rate_sweep.grid", "outcome_prediction.campaign", "pruning_ablation.arm")
+
+#: Modules with ``published()`` and ``recompute(name, token)`` of datasets that no campaign
+#: computes, by folder of ``book/results``.
+DATASETS = {
+    "leading": "spectra",
+    "spectra": "sgd_spectra",
+    "twins": "perturbation_growth.experiment",
+}
 
 
 def names(profile="laptop"):
@@ -154,18 +163,35 @@ def _check(words):
     from .published import Unchecked, verified
 
     token, checks, damaged = secrets.token_hex(4), [], False
-    for one in [get(name, "paper") for name in words.names or names("paper")]:
-        if words.names or one.shelf.path(one.home, words.out).exists():
-            try:
-                checks.append(one.published.recompute(one.home, token, root=words.out))
-            except MissingData:
-                checks.append(Unchecked(one.name))
-            except DamagedData as error:  # of one experiment; the others are checked
-                print(f"ERROR: {one.name}: {error}", file=sys.stderr, flush=True)
-                damaged = True
-                continue
-            print(checks[-1], flush=True)
+    for name, recompute in [*_published(words)]:  # a wrong name before anything is computed
+        try:
+            checks.append(recompute(token))
+        except MissingData:
+            checks.append(Unchecked(name))
+        except DamagedData as error:  # of one experiment; the others are checked
+            print(f"ERROR: {name}: {error}", file=sys.stderr, flush=True)
+            damaged = True
+            continue
+        print(checks[-1], flush=True)
     return 0 if verified(checks) and not damaged else 1
+
+
+def _published(words):
+    """Names, and what recomputes a part of each, ``recompute(token)``: those asked for, or all that
+    is published.
+    """
+    others = {}  # in the book; another folder has campaigns only
+    for folder, module in DATASETS.items() if words.out is None else ():
+        owner = import_module(f"{__package__}.{module}")
+        others |= {f"{folder}/{name}": partial(owner.recompute, name) for name in owner.published()}
+    for name in words.names or names("paper"):
+        if name in others:
+            yield name, others[name]
+            continue
+        one = get(name, "paper")
+        if words.names or one.shelf.path(one.home, words.out).exists():
+            yield one.name, partial(one.published.recompute, one.home, root=words.out)
+    yield from () if words.names else others.items()
 
 
 _VERBS = {"run": _run, "list": _list, "publish": _publish, "check": _check}

@@ -5,13 +5,14 @@ arrays and JSON, no pickle.  Its metadata say which ``experiment`` it is of, in 
 (version 1 where they do not), with which parameters, and where the numbers come from.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..results import provenance, reading, store
-from ..tasks import datasets
+from ..tasks import datasets, tasks
 
 
 def command(name, profile="paper"):
@@ -123,6 +124,27 @@ def apart(mine, theirs):
         far = np.abs(mine - theirs) / (1 + np.abs(theirs))
     same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
     return float(np.max(np.where(same, 0.0, np.where(np.isnan(far), np.inf, far))))
+
+
+def task_of(data):
+    """Return the task of a published dataset that no campaign computed, with as many samples.
+
+    Raises :class:`netdyn_lib.tasks.datasets.MissingData` where its data cannot be had, and
+    ValueError where they are others than those that it names.
+    """
+    said = data.attrs["data"].partition(" (")[0]
+    counts = [int(n.replace(",", "")) for n in re.findall(r"first ([\d,]+) of", said)]
+    task = tasks.get(data.attrs["task"], "cpu", *counts)
+    have = task.split.provenance().partition(" (")[0]
+    if have != said:
+        raise ValueError(f"published of {said!r}, at hand are {have!r}: have the data changed?")
+    return task
+
+
+def compared(name, part, mine, theirs, tolerance=1e-3):
+    """Return the :class:`Check` of some arrays, by name, recomputed and published."""
+    far = {key: apart(mine[key], theirs[key]) for key in mine}
+    return Check(name, part, far, max(far.values()) < tolerance)
 
 
 def check_all(names, recompute, token, most=None):

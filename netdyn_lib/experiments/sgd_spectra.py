@@ -38,6 +38,7 @@ from ..results import datasets
 from ..training import minibatches
 from ..training.minibatches import Reference
 from ..validation import whole
+from . import published as checks
 from .spectra import computed
 
 _SHELF = datasets.Shelf("spectra")
@@ -87,6 +88,26 @@ class MiniBatchDescent:
             batch=int(self.batch),
             seed=int(self.seed),
         )
+
+
+def of_published(data):
+    """Return the descent that a published dataset is of, a :class:`MiniBatchDescent`."""
+    about = data.attrs
+    return MiniBatchDescent(checks.task_of(data), about["rate"], about["batch"], about["seed"])
+
+
+def recompute(name, token, root=None):
+    """Recompute all exponents over the first time of a published network, and compare: a
+    :class:`netdyn_lib.experiments.published.Check`.  The token chooses the network.
+    """
+    data = published(root)[name]
+    if data.attrs["count"] < data.attrs["parameters"]:
+        raise ValueError(f"{name} has the leading exponents only, found to a bound, not to digits")
+    k, at = checks.chosen(token, name, data.sizes["network"]), data["time"].values[:1]
+    exponent, _, turned, _ = next(_all(of_published(data), k, at, data.attrs["interval"]))
+    mine = {"exponent": exponent / at, "qr": turned / at}
+    there = {key: data[key].values[k, 0] for key in mine}
+    return checks.compared(f"{_SHELF.folder}/{name}", f"network {k}, {at[0]} steps", mine, there)
 
 
 class _Part(Reference):

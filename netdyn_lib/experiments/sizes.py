@@ -172,6 +172,8 @@ _PAPER = {
         race_cap=1000,
         checked=5,  # epochs recomputed of a published sweep,
         checks=100,  # and of how many of those
+        timed=50,  # networks trained in both precisions,
+        timed_cap=1000,  # for so many epochs at most
     ),
     "06_prediction": dict(
         campaigns=(
@@ -432,6 +434,8 @@ _LAPTOP = {
         tangent_conditions=3,
         tangent_epochs=60,
         checks=2,
+        timed=20,
+        timed_cap=300,
         search_conditions=10,
         search_epochs=100,
         races=4,

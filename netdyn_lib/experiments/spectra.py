@@ -16,6 +16,7 @@ from ..lyapunov import angles, benettin
 from ..results import datasets, provenance
 from ..training.gradient_descent import GradientDescent, run
 from ..validation import positive, whole
+from . import published as checks
 
 _SHELF = datasets.Shelf("leading", exact=True)
 publish, published = _SHELF.publish, _SHELF.published
@@ -28,6 +29,24 @@ def computed(began, device):
     where, hours = provenance.describe(str(device)), (time.monotonic() - began) / 3600
     about = f"{hours:.2g} h on {where['device'] or where['processor']}"
     return f"{about}, commit {provenance.commit()}, {datetime.now(UTC):%Y-%m-%d}"
+
+
+def recompute(name, token, root=None):
+    """Recompute the first stretch of all networks of a published dataset of :func:`along_training`,
+    at a learning rate that the token chooses, and compare: a
+    :class:`netdyn_lib.experiments.published.Check`.
+    """
+    data = published(root)[name]
+    k, every = checks.chosen(token, name, data.sizes["eta"]), int(data["end"][1])
+    rate, seed = float(data["eta"][k]), data.attrs["seed"]
+    task = checks.task_of(data)
+    mine = along_training(task, [rate], data.attrs["conditions"], every, every, seed)
+    first = dict(exponent=dict(stretch=[0]), sharpness=dict(end=[0, 1]), loss=dict(end=[0, 1]))
+    there = {key: data[key].isel(eta=[k], **part).values for key, part in first.items()}
+    part = f"η = {rate:g}, {every} epochs"
+    return checks.compared(
+        f"{_SHELF.folder}/{name}", part, {key: mine[key].values for key in there}, there
+    )
 
 
 @dataclass(frozen=True)

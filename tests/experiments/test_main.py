@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,6 +105,19 @@ def test_names_are_unique_at_either_profile():
         for name in every:
             one = command.get(name, profile, seed=3)
             assert one.name == name and one.pieces() and one.shelf.path(name)
+
+
+def test_check_reaches_every_published_file():
+    names = {name for name, _ in command._published(SimpleNamespace(names=[], out=None))}
+    files = (ROOT / "book" / "results").rglob("*.npz")
+    assert {f"{p.parent.name}/{p.stem}" for p in files} <= names | {
+        f"{place}/{name}" for place in ("results", "outcomes", "arms") for name in names
+    }
+
+
+def test_check_takes_datasets_of_no_campaign(capsys):
+    assert command.main(["check", "spectra/digits-small"]) == 0
+    assert "spectra/digits-small, network" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,10 @@ def test_what_is_published_is_what_was_computed(digits, tmp_path):
     found = spectra.published(tmp_path / "new")["few"]
     assert found.attrs == digits.attrs | {"published_in": "new/few.npz"}
     assert found.equals(digits)
+    check = spectra.recompute("few", "a commit", tmp_path / "new")
+    assert check.agrees and check.part == "η = 0.5, 3 epochs"
+    spectra.publish(digits.assign(loss=digits["loss"] * 1.01), "few", tmp_path / "new")
+    assert not spectra.recompute("few", "a commit", tmp_path / "new").agrees
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DamagedShard, match="few.npz"):
         spectra.published(tmp_path / "new")

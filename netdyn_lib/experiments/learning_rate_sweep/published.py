@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ...results import store
+from ...statistics.intervals import LEAST
 from ...tasks import networks, tasks
 from ...training import gradient_descent
 from .. import published
@@ -203,12 +204,15 @@ def unpublished(root=None):
     return pd.DataFrame.from_dict(rows, "index", columns=columns)
 
 
-def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
-    """Recompute one initial condition of a published sweep at one learning rate, and compare.
+def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu", arrivals=20):
+    """Recompute one initial condition of a published sweep at one learning rate, and τ of several
+    at another, and compare.
 
     Another processor or PyTorch rounds otherwise, and chaos amplifies what it rounds: over few
     epochs by so little that the tolerance, of ln d̄ and of the relative loss, is far above it, and
-    far below any real change.
+    far below any real change.  Training times are not so short: where training is chaotic, τ of
+    one network depends on how numbers are rounded, and sets of networks are compared by
+    :func:`~netdyn_lib.experiments.learning_rate_sweep.responses.same_arrivals`.
 
     Parameters
     ----------
@@ -218,6 +222,9 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
         Anything that changes from build to build, such as the commit: its hash chooses the initial
         condition and the learning rate among those published.
     epochs : int
+    arrivals : int
+        At most so many networks are trained until they arrive, or to the cap, at one of the
+        learning rates at which at least half do; none where fewer than five are published.
 
     Returns
     -------
@@ -251,16 +258,39 @@ def recompute(name, token, epochs=5, tolerance=1e-3, root=None, device="cpu"):
         far = float(np.where(mine == theirs, 0.0, np.abs(mine - theirs)).max())
     loss = float(np.abs(run["reference_loss"][:, 0] / there["loss"].values - 1).max())
     part = f"initial condition {init} at η = {sweep.rates[which]:g}, {epochs} epochs"
-    agrees = bool(far < tolerance and loss < tolerance)
-    return Check(name, part, {"ln d̄": far, "loss": loss}, agrees)
+    told, alike = _arrivals_again(data, task, token, arrivals)
+    agrees = bool(far < tolerance and loss < tolerance and alike)
+    return Check(name, part + told, {"ln d̄": far, "loss": loss}, agrees)
 
 
-def check_all(token, epochs=5, root=None, device="cpu", most=None):
+def _arrivals_again(data, task, token, most):
+    """What recomputed training times say of the published, in words, and whether they agree."""
+    sweep = grid.of(data)
+    there = data["present"].values & ("first_hit" in data)
+    rates = np.flatnonzero(there.sum(1) >= LEAST)
+    hits = data["first_hit"].values if len(rates) else None
+    rates = [k for k in rates if np.isfinite(hits[k, there[k]]).mean() >= 0.5]
+    if not rates or most < LEAST:
+        return "", True
+    k = rates[published.chosen(token, f"{sweep.name}, arrivals", len(rates))]
+    inits = np.flatnonzero(there[k])[:most]
+    start = task.initial(int(inits[-1]) + 1, sweep.seed)[inits]
+    gd = gradient_descent.GradientDescent(task, sweep.rates[k])
+    mine = gradient_descent.search(gd, start, task.target_accuracy, sweep.cap, sustained=1).first
+    theirs = hits[k, inits]
+    p, power = responses.same_arrivals(mine, theirs, sweep.cap)
+    same = int(((mine == theirs) | (np.isnan(mine) & np.isnan(theirs))).sum())
+    told = f"; τ of {len(inits)} networks at η = {sweep.rates[k]:g} ({same} the same to the epoch; "
+    told += f"one distribution: p = {p:.2g}, power {power:.2f} for a factor of 1.5)"
+    return told, p >= responses.LEVEL
+
+
+def check_all(token, epochs=5, root=None, device="cpu", most=None, arrivals=0):
     """:func:`recompute` a part of published sweeps; see
     :func:`netdyn_lib.experiments.published.check_all`.
     """
 
     def one(name):
-        return recompute(name, token, epochs, root=root, device=device)
+        return recompute(name, token, epochs, root=root, device=device, arrivals=arrivals)
 
     return published.check_all(names(root), one, token, most)

@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import ks_2samp
 
 from ... import lyapunov
 from ...lyapunov import growth_fits
@@ -30,6 +31,8 @@ from ...validation import whole
 _NOTHING = Interval(np.nan, np.nan, np.nan)
 _NO_CURVES = growth_fits.Fit("", *np.empty((5, 0)), np.empty(0, dtype=object))
 _RESAMPLES = 2000
+#: Two sets of τ with a smaller p are of two distributions.
+LEVEL = 0.01
 
 
 @dataclass(frozen=True)
@@ -359,6 +362,40 @@ def resampled(statistic, *arrays, seed=0):
     """
     draws = [statistic(*(a[:, p] for a in arrays)) for p in _picks(arrays[0].shape[1], seed)]
     return percentile_interval(float(statistic(*arrays)), draws, count=arrays[0].shape[1])
+
+
+def same_arrivals(mine, theirs, cap, factor=1.5, seed=0):
+    """Test whether two sets of training times τ have one distribution.
+
+    At a learning rate where training is chaotic, rounding changes τ, and only distributions can be
+    compared.  Two-sample Kolmogorov–Smirnov test of min(τ, cap).  Where the sets share their
+    initial conditions it errs towards agreement.
+
+    Parameters
+    ----------
+    mine, theirs : array_like, shapes (n,) and (m,)
+        Epochs, NaN for never within ``cap``.
+    factor : float
+        The change of τ for which the power is said.
+
+    Returns
+    -------
+    p : float
+        Of the test.
+    power : float
+        Probability, by a bootstrap of ``theirs``, of p < :data:`LEVEL` were ``mine`` so many times
+        as long.
+
+    >>> tau = np.arange(20.0, 70.0)
+    >>> p, power = same_arrivals(tau, tau[::-1], cap=1000)
+    >>> p, power > 0.95
+    (1.0, True)
+    """
+    mine, theirs = (np.where(np.isnan(t), cap, t) for t in (mine, theirs))
+    rng, count = np.random.default_rng(seed), (len(mine), len(theirs))
+    draws = ([rng.choice(theirs, n) for n in count] for _ in range(200))
+    found = [ks_2samp(np.minimum(a * factor, cap), b).pvalue < LEVEL for a, b in draws]
+    return float(ks_2samp(mine, theirs).pvalue), float(np.mean(found))
 
 
 def index(rates, rate):

@@ -10,6 +10,8 @@ import xarray as xr
 from ...lyapunov.qr import random_orthogonal
 from ...results import datasets
 from ...validation import positive, whole
+from .. import published as checks
+from ..sgd_spectra import of_published
 from ..spectra import computed
 from .directions import contracting, extremes, leading, strategies
 from .divergence import UNIFORM, diverge, independent
@@ -114,8 +116,8 @@ def over_sizes(descent, networks, steps, every, epsilons):
         raise ValueError(f"epsilons {sizes}: one is there twice, and its copies would be the same")
     rows, steps = [], whole(steps, "steps", 1)
     for network in range(whole(networks, "networks", 1)):
-        way = random_orthogonal(descent.task.network.count, 1, descent.order(network))[:, 0]
-        found = diverge(descent, network, steps, every, [way.to(descent.task.x.device)], sizes)
+        way = _isotropic(descent, network)
+        found = diverge(descent, network, steps, every, [way], sizes)
         rows.append(
             {
                 "distance": found.distance.T,
@@ -128,6 +130,33 @@ def over_sizes(descent, networks, steps, every, epsilons):
     coords = {"epsilon": sizes, "step": found.steps}
     more = dict(epsilon=sizes, horizon=None, steps=steps, every=int(every))
     return _dataset(rows, dims, coords, _attributes(descent, began) | more)
+
+
+def recompute(name, token, root=None):
+    """Recompute a published network up to the first steps observed, and compare: a
+    :class:`netdyn_lib.experiments.published.Check`.  The token chooses the network.
+
+    With copies along its random direction where they were followed :func:`over_sizes`; the
+    directions of :func:`along_strategies` take far more steps, and there the network alone.
+    """
+    data = published(root)[name]
+    k, every = checks.chosen(token, name, data.sizes["network"]), data.attrs["every"]
+    descent, there = of_published(data), data.isel(network=k, step=slice(0, 2))
+    way = _isotropic(descent, k)
+    found = diverge(descent, k, every, every, [way], data.attrs["epsilon"])
+    if "epsilon" in data.coords:
+        mine = {"distance": found.distance.T, "test_accuracy": found.test_accuracy.T[1:]}
+        theirs = {key: there[key].values for key in mine}
+    else:
+        mine = {"test_accuracy": found.test_accuracy.T[0], "test_loss": found.test_loss.T[0]}
+        theirs = {key: there[key].sel(run="reference").values for key in mine}
+    return checks.compared(f"{_SHELF.folder}/{name}", f"network {k}, {every} steps", mine, theirs)
+
+
+def _isotropic(descent, network):
+    """The random direction (P,) of a network's copies."""
+    way = random_orthogonal(descent.task.network.count, 1, descent.order(network))[:, 0]
+    return way.to(descent.task.x.device)
 
 
 def _dataset(rows, dims, coords, attrs):

@@ -143,6 +143,19 @@ def test_a_rewritten_file_disagrees_and_a_damaged_one_is_named(tmp_path, data):
     assert not published.recompute("small", "token", root=tmp_path).agrees
 
 
+def test_training_times_are_compared_in_distribution(tmp_path):
+    """Rounding may change each of them where training is chaotic, but not all to 0."""
+    sweep = small(conditions=8, block=8, rates=(0.5,), copies=1, cap=200)
+    campaign.run(sweep, tmp_path / "store")
+    path = published.write(campaign.load(sweep, tmp_path / "store"), tmp_path)
+    check = published.recompute("small", "token", root=tmp_path)
+    assert check.agrees and "τ of 8 networks at η = 0.5 (8 the same to the epoch; " in check.part
+    arrays, meta = store.read_archive(path)
+    store.write_archive(path, arrays | {"first_hit": 0 * arrays["first_hit"]}, meta)
+    assert not published.recompute("small", "token", root=tmp_path).agrees
+    assert published.recompute("small", "token", root=tmp_path, arrivals=0).agrees
+
+
 def test_without_a_whole_network_nothing_can_be_recomputed(tmp_path, data):
     published.write(data.assign(diverged_at=data["diverged_at"] * 0), tmp_path)
     with pytest.raises(ValueError, match="without divergence"):
