@@ -305,10 +305,7 @@ def _largest(size):
 
 # Family → (label, what it changes) of its arms, by sizes.
 _FAMILIES = {
-    "sets": lambda size: [
-        (rule, dict(rule=rule, networks=size.plain_networks if rule == "none" else size.networks))
-        for rule in size.sets
-    ],
+    "sets": lambda size: [(rule, dict(rule=rule)) for rule in size.sets],
     "controls": lambda size: [(rule, dict(rule=rule)) for rule in size.controls],
     "retuned": lambda size: [
         (f"{rule}-at-{rate:g}", dict(rule=rule, learning_rate=rate))
