@@ -29,6 +29,7 @@ _ROW = _object(
     **dict.fromkeys(("measured", "low", "high"), _MAYBE_NUMBER),
     paper_value={"type": ["string", "number", "null"]},
     revised=_MAYBE_TEXT,
+    judged_on=_MAYBE_TEXT,
     interval_kind={"enum": [*claims.INTERVALS, None]},
     verdict={"enum": list(claims.VERDICTS)},
 )

@@ -15,12 +15,12 @@ from .project import PipelineError
 #: Fields of one row of ``claims.json``, in order.
 FIELDS = (
     *("id", "paper", "reference", "figure", "chapter", "shown", "statement", "paper_value"),
-    *("measured", "low", "high", "interval_kind", "verdict", "rule", "saw", "source"),
+    *("measured", "low", "high", "interval_kind", "verdict", "judged_on", "rule", "saw", "source"),
     *("profile", "device", "commit"),
 )
 #: Those that come from the notebook's run, and those that a measurement does not carry.
 RUN = ("profile", "device", "commit")
-ADDED = ("reference", "chapter", "shown", *RUN)
+ADDED = ("reference", "chapter", "shown", "judged_on", *RUN)
 #: Fields of a kept run, and of what it measured of a claim.
 KEPT_RUN = (
     *("chapter", "profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb"),
@@ -66,6 +66,7 @@ def gather(runs, path):
                 )
             reference = references.get(row["paper"], row["paper"])
             whole = row | {"reference": reference, "chapter": name, "shown": claim.shown}
+            whole |= {"judged_on": claim.judged_on}
             whole |= {field: nb.metadata.netdyn[field] for field in RUN}
             found[row["id"]] = {field: whole[field] for field in FIELDS}
     return [found[id] for id in known if id in found]

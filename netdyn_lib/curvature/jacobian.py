@@ -300,6 +300,10 @@ def pruned_derivative(
             "take a projection on eigenvectors"
         )
     found = local.spectrum() if found is None else found
+    if len(directions) > len(found.values):  # nothing changes outside the span of eigenvectors
+        units = found.expand(torch.eye(len(found.values)))
+        whole = pruned_derivative(local, gradient, units, learning_rate, rule, found)
+        return found.project(directions) @ whole
     curved = found.product(directions)
     mask = torch.from_numpy(rule.mask(found.values, learning_rate, None)).to(found.basis.device)
     if not bool(mask.any()):

@@ -7,9 +7,7 @@ which the projector turns (:mod:`netdyn_lib.curvature.jacobian`).
 
 All P directions are taken along, so that ln σ_1 is that of the product and not of a random vector,
 which in so short a time does not turn towards what grows
-(:mod:`netdyn_lib.experiments.sgd_spectra`).  Each J differs from I by S K Sᵀ, in the few dimensions
-of a batch (:mod:`netdyn_lib.curvature.batch_frames`); K of the true derivative is found along each
-of these.
+(:mod:`netdyn_lib.experiments.sgd_spectra`).
 """
 
 import math
@@ -19,11 +17,8 @@ import torch
 import xarray as xr
 
 from .. import torch_utils
-from ..curvature import batch_hessian
-from ..curvature.jacobian import pruned_derivative
-from ..curvature.pruned_descent import named, pruned
-from ..tasks import gradients
-from ..training import minibatches
+from ..curvature.jacobian import PrunedDescent, StochasticDescent
+from ..curvature.pruned_descent import named
 from ..validation import positive, whole
 from . import sgd_spectra
 
@@ -73,38 +68,21 @@ def compare(descent, networks, at, rule="chaotic"):
 @torch.no_grad()
 def _follow(descent, which, at, rule, network):
     """Return ln σ of the largest one at each t, (T,), of one network's run under one map."""
-    task, rate, params = descent.task, descent.rate, descent.initial(network)
-    order, known = descent.order(network), np.full(len(at), np.nan)
-    product, scale = torch.eye(len(params)).to(params), 0.0
-    for t in range(int(at[-1])):
-        index = torch.tensor(minibatches.at(len(task.x), descent.batch, t, order))
-        part = minibatches.batch_task(task, index.to(params.device))
-        against, small, local = _step(part, params, rate, rule, which)
-        # Rows of `product.T` are the images so far; those of `small` K e_i.
-        product = product - rate * local.embed(local.restrict(product.T) @ small).T
-        params = params - rate * against
-        if t + 1 in at:
+    settings = descent.task, descent.rate, descent.batch
+    more = dict(seed=descent.order(network))
+    if which == "plain":
+        advance = StochasticDescent(*settings, **more)
+    else:
+        advance = PrunedDescent(*settings, rule, **more, fixed=which == "fixed")
+    states, scale = advance.states(descent.initial(network)[None]), 0.0
+    product, known = torch.eye(advance.size + 1, advance.size).to(states)[None], []
+    for t in range(1, int(at[-1]) + 1):
+        states, product = advance(states, product)
+        if t in at:
             size = float(product.abs().max())
-            if not (math.isfinite(size) and size > 0 and bool(params.isfinite().all())):
+            if not (math.isfinite(size) and size > 0 and bool(states.isfinite().all())):
                 break
             # One power of the largest number, so that growth has no bound.
             product, scale = product / size, scale + math.log(size)
-            known[at == t + 1] = math.log(torch.linalg.matrix_norm(product, 2)) + scale
-    return known
-
-
-def _step(part, params, rate, rule, which):
-    """Return what a step goes against (P,), its derivative within the range as rows K e_i (m, m),
-    and the range.
-    """
-    gradient, local = gradients.of(part)(params[None])[0], batch_hessian.around(part, params)
-    hessian = local.hessian()
-    if which == "plain":
-        return gradient, hessian.matrix, local
-    found = hessian.solved()
-    left = pruned(gradient, found, rate, rule)
-    if which == "fixed":
-        keep = torch.from_numpy(~rule.mask(found.values, rate, None) * found.values).to(found.basis)
-        return left, (found.basis * keep) @ found.basis.T, local
-    units = local.embed(torch.eye(len(found.values)).to(found.basis))  # S: rows (m, P)
-    return left, local.restrict(pruned_derivative(local, gradient, units, rate, rule, found)), local
+            known.append(math.log(torch.linalg.matrix_norm(product[0], 2)) + scale)
+    return np.array(known + [np.nan] * (len(at) - len(known)))

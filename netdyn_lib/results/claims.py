@@ -48,7 +48,8 @@ class Claim:
     ``quantity`` says in words what is measured; ``reproduced`` and ``partly`` are the ranges that
     decide (``partly`` contains ``reproduced``). ``revised`` says what of this was changed after a
     first measurement, and why; ``shown`` names the figure of the chapter that shows the quantity
-    best, None where none does.
+    best, None where none does; ``judged_on`` what the verdict holds for where that is not the
+    paper's own task, as "our task".
     """
 
     id: str
@@ -62,6 +63,7 @@ class Claim:
     partly: Range | None = None
     revised: str | None = None
     shown: str | None = None
+    judged_on: str | None = None
 
     @property
     def rule(self):
@@ -223,7 +225,8 @@ def _claim(entry):
         raise ValueError(f"{name} lacks {', '.join(lacking)}: is a key misspelt?")
     if unknown:
         raise ValueError(f"{name} has the unknown key {', '.join(unknown)}: is it misspelt?")
-    for key in ("id", "paper", "figure", "chapter", "statement", "quantity", "revised", "shown"):
+    texts = ("id", "paper", "figure", "chapter", "statement", "quantity")
+    for key in (*texts, "revised", "shown", "judged_on"):
         empty = entry.get(key) is None and not needed[key]
         if not (empty or isinstance(entry[key], str) and entry[key]):
             raise ValueError(f"{name}: {key} is {entry[key]!r}, not a text: does it lack quotes?")
@@ -383,7 +386,8 @@ class Scorecard:
         expected to give as well.  Raises ValueError while a claim is unmeasured.
         """
         rows = [m for m in self._complete() if m.decisive or not decisive]
-        return "\n".join(f"{m.claim.id}: {m.verdict}" for m in rows)
+        on = {m.claim.id: f" on {m.claim.judged_on}" * bool(m.claim.judged_on) for m in rows}
+        return "\n".join(f"{m.claim.id}: {m.verdict}{on[m.claim.id]}" for m in rows)
 
     def rows(self):
         """Return the scorecard as a list of plain dicts.
@@ -471,11 +475,12 @@ def table(rows, address=None, others=None, changed=None):
         run = small(html.escape(origin(row))) if "profile" in row and known else ""
         further = "".join(other(one) for one in (others or {}).get(row["id"], ()))
         verdict, kind = safe["verdict"], safe["verdict"].replace(" ", "-")
+        on = small(f"on {safe['judged_on']}") if row["judged_on"] else ""
         cells = (
             words,
             "" if row["paper_value"] is None else safe["paper_value"],
             interval(row) + run + further,
-            f'<span class="verdict verdict-{kind}">{verdict}</span>',
+            f'<span class="verdict verdict-{kind}">{verdict}</span>{on}',
         )
         names = [name for name in ("paper", "chapter", "verdict") if name in row]
         data = " ".join(f'data-{name}="{safe[name]}"' for name in names)

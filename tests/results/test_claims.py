@@ -85,6 +85,17 @@ def test_a_claim_that_is_not_reproduced_says_what_was_seen(card, value):
     assert card.rows()[0]["saw"] == "something else"
 
 
+def test_a_verdict_on_another_task_than_the_papers_names_it(file):
+    text = FILE.replace("quantity: q,", "quantity: q, judged_on: our task,")
+    file.write_text(text, encoding="utf-8")
+    card = claims.Scorecard("one", file)
+    card.measure("A", 2, saw="two")
+    card.measure("B", 0)
+    assert card.verdicts() == "A: partly on our task\nB: reproduced"
+    assert [row["judged_on"] for row in card.rows()] == ["our task", None]
+    assert "partly</span><br><small>on our task</small>" in claims.table(card.rows())
+
+
 def test_a_claim_that_could_not_be_tested_says_why_and_decides_nothing(card):
     options = dict(saw="something", untested=" no network arrives ")
     found = entered(card, "A", NAN, NAN, NAN, **options)

@@ -64,7 +64,11 @@ def retuned(data, rule, baseline="none", what="test_accuracy"):
     ends, best = final(data, what), {}
     for one in (rule, baseline):
         rates = by_rate(data, one) if one in data["arm"] else {}
-        means = {rate: float(ends.sel(arm=rates[rate]).mean(skipna=False)) for rate in rates}
+        there = data["present"]  # what diverged is there, and NaN
+        means = {
+            rate: float(ends.sel(arm=label)[there.sel(arm=label)].mean(skipna=False))
+            for rate, label in rates.items()
+        }
         known = {rate: mean for rate, mean in means.items() if not np.isnan(mean)}
         if len(rates) < 2 or not known:
             return student([np.nan]), np.nan, np.nan
