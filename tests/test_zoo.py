@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from netdyn_lib.curvature import hessian as curvature
-from netdyn_lib.curvature import jacobian, optimizers
+from netdyn_lib.curvature import jacobian, operators, optimizers
 from netdyn_lib.experiments import sweet_spot
 from netdyn_lib.lyapunov import benettin, growth_fits, tangent_maps
 from netdyn_lib.lyapunov.qr import random_orthogonal
@@ -133,6 +133,17 @@ def hessian_vector(c):
         lambda w, v: curvature.operator(c.task, w)(v),
     ):
         close(each(product, c.params, c.vectors), expected)
+
+    def of_loss(w, v):
+        c.reference.load(w)
+        batch = c.reference.x, c.reference.y
+        loss = lambda model, batch: F.cross_entropy(model(batch[0]), batch[1])
+        found = operators.of_loss(c.reference.module, loss, batch)(v)
+        trained = [p for p in c.reference.module.parameters() if p.requires_grad]
+        assert list(map(id, trained)) == list(map(id, c.reference.parameters))
+        return found
+
+    close(each(of_loss, c.params, c.vectors), expected)
 
 
 def tangent_product(c):

@@ -204,20 +204,20 @@ class BatchLoss(nn.Module):
     def __init__(self, model, loss_fn, batch, trained):
         super().__init__()
         self.model, self._loss_fn, self._batch, self._trained = model, loss_fn, batch, trained
-        names = {id(p): name for name, p in self.named_parameters()}
-        odd = [tuple(p.shape) for p in trained if id(p) not in names or p.is_complex()]
+        own = set(map(id, self.parameters()))
+        odd = [tuple(p.shape) for p in trained if id(p) not in own or p.is_complex()]
         if odd or not trained:
             raise ValueError(
                 f"{len(trained)} tensors are to be moved, of which those of shapes {odd} are no "
                 "real parameters of the model: give as model a module that holds all of them"
             )
-        self._names, self._sizes = [names[id(p)] for p in trained], [p.numel() for p in trained]
+        self._sizes = [p.numel() for p in trained]
         with aside():
             self._twice = self._checked()
 
-    def forward(self, batch):
-        """Return the loss."""
-        return self._loss_fn(self.model, batch)
+    def forward(self, run):
+        """Return ``run()``, called while the module's weights are those that were lent to it."""
+        return run()
 
     def holds(self, trained) -> bool:
         """Return whether these tensors are its weights."""
@@ -226,67 +226,98 @@ class BatchLoss(nn.Module):
     def linearised(self) -> tuple[float, Tensor, Product]:
         """Return the loss, its gradient (P,) and v ↦ Hv, (P,) to (P,), at the present weights."""
         with aside():
-            if not self._twice:
-                objective, w = self._objective(_doubled)
-                gradient = derivatives.reverse(objective)
-                differences = aside()(derivatives.central(gradient))
-                return float(objective(w)), gradient(w), lambda v: differences(w, v.to(w))[1]
-            objective, w = self._objective(_single)
+            if self._twice:
+                loss, slope, product = self._at(self._weights(_single), _single)
+                return float(loss), slope.detach(), product
+            w = self._weights(_doubled)
+            loss, slope, _ = self._at(w, _doubled, graph=False)
+        differences = aside()(derivatives.central(self._gradient(_doubled)))
+        return float(loss), slope, lambda v: differences(w, v.to(w))[1]
+
+    def _weights(self, cast):
+        """Return the present weights (P,), ``cast``."""
+        first = self._trained[0]
+        return torch.cat([cast(p.detach()).flatten().to(first.device) for p in self._trained])
+
+    def _gradient(self, cast):
+        return lambda w: self._at(w, cast, graph=False)[1]
+
+    def _at(self, w, cast, graph=True):
+        """Return loss, gradient and v ↦ Hv at w (P,), with all numbers ``cast``.
+
+        Without a ``graph`` there are no products.
+        """
+        w = w.detach().requires_grad_()
+        held = self._held(w, cast)
+        batch = tree_map(cast, self._batch)
+
+        def lent(run):
+            # Backward too: a checkpoint runs its part of the forward pass again there.
             with derivatives.twice_differentiable():
-                loss = objective(w.requires_grad_())
-                slope = torch.autograd.grad(loss, w, create_graph=True)[0]
+                return functional_call(self, held, (run,), tie_weights=False)
+
+        def first():
+            _seed()
+            loss = self._loss_fn(self.model, batch)
+            if loss.dim():
+                raise ValueError(f"loss_fn gave shape {tuple(loss.shape)}: expected a scalar")
+            options = dict(create_graph=graph, materialize_grads=True)
+            return loss.detach(), torch.autograd.grad(loss, w, **options)[0]
+
+        loss, slope = lent(first)
 
         def product(v):  # one forward pass is enough for all of them
             if not slope.requires_grad:  # the loss is linear
                 return torch.zeros_like(w)
-            along = dict(retain_graph=True, materialize_grads=True)
-            return torch.autograd.grad(slope, w, v.to(w), **along)[0]
+            options = dict(retain_graph=True, materialize_grads=True)
+            return lent(lambda: torch.autograd.grad(slope, w, v.to(w), **options)[0]).detach()
 
-        return float(loss.detach()), slope.detach(), product
+        return loss, slope, product
 
-    def _objective(self, cast):
-        """Return the function of w (P,), with all numbers ``cast``, and the present w."""
-        first = self._trained[0]
-        w = torch.cat([cast(p.detach()).flatten().to(first.device) for p in self._trained])
+    def _held(self, w, cast):
+        """Return the tensors to lend by name, those of w (P,) among them.
 
-        def objective(w):
-            held = {name: cast(p.detach()) for name, p in self.named_parameters()}
-            # what the forward pass writes into buffers goes into copies
-            held |= {name: cast(b).clone() for name, b in self.named_buffers()}
-            for name, p, part in zip(self._names, self._trained, w.split(self._sizes)):
-                held[name] = part.view(p.shape).to(held[name])
-            _seed()
-            loss = functional_call(self, held, (tree_map(cast, self._batch),))
-            if loss.dim():
-                raise ValueError(f"loss_fn gave shape {tuple(loss.shape)}: expected a scalar")
-            return loss
-
-        return objective, w
+        By the name of each module's own, and each module once: of one that stands in the model
+        twice, functional_call would not give back the weights (PyTorch 2.15).
+        """
+        parts = {id(p): part for p, part in zip(self._trained, w.split(self._sizes))}
+        made, held = {}, {}
+        for place, module in self.named_modules():
+            every = dict(recurse=False, remove_duplicate=False)
+            own = *module.named_parameters(place, **every), *module.named_buffers(place, **every)
+            for name, t in own:
+                if id(t) in parts:
+                    made[id(t)] = parts[id(t)].view(t.shape).to(cast(torch.empty(0).to(t)))
+                elif id(t) not in made:
+                    # The forward pass writes into buffers, an optimizer into other weights.
+                    moves = t.requires_grad or not isinstance(t, nn.Parameter)
+                    made[id(t)] = cast(t.detach().clone() if moves else t.detach())
+                held[name] = made[id(t)]
+        return held
 
     def _checked(self):
         """Whether products by double backward are right; warn where they are not."""
-        objective, w = self._objective(_doubled)
-        (steps, tolerance), gradient = _DOUBLE, derivatives.reverse(objective)
+        (steps, tolerance), cast = _DOUBLE, _doubled
         try:
-            slope, double = gradient(w), True
+            slope = self._gradient(cast)(self._weights(cast))
         except RuntimeError:  # the forward pass insists on single precision
-            objective, w = self._objective(_single)
-            (steps, tolerance), gradient = _SINGLE, derivatives.reverse(objective)
-            slope, double = gradient(w), False
+            (steps, tolerance), cast = _SINGLE, _single
+            slope = self._gradient(cast)(self._weights(cast))
         if not slope.isfinite().all():
             raise ValueError("the gradient of the loss on the batch is not finite")
-        vector = torch.from_numpy(np.random.default_rng(0).standard_normal(len(w))).to(w)
+        vector = torch.from_numpy(np.random.default_rng(0).standard_normal(len(slope))).to(slope)
         less = 1e-6 * slope.norm()  # what rounding of the gradient leaves where nothing bends
+        gradient, w = self._gradient(cast), self._weights(cast)
         differences = lambda step: derivatives.central(gradient, step)(w, vector)[1]
         near = lambda a, b: derivatives.near(a, b, self._sizes, less, tolerance)
         try:
-            curved = derivatives.reverse_over_reverse(objective)(w, vector)[1]
+            curved = self._at(w, cast)[2](vector)
             reason = "differs from central differences of the gradient"
             if any(near(curved, differences(step)) for step in steps):
                 return True
         except RuntimeError as error:
             reason = f"fails ({error})"
-        if not (double and near(differences(steps[0]), differences(steps[1]))):
+        if not (cast is _doubled and near(differences(steps[0]), differences(steps[1]))):
             raise ValueError(
                 f"no Hessian product of this loss is right: double backward {reason}, and these "
                 "are no derivative: is the loss in low precision, or not a function of the weights?"
