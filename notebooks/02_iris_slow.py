@@ -53,7 +53,7 @@ from netdyn_lib.figures import trajectories as draw
 from netdyn_lib.lyapunov import growth_fits
 from netdyn_lib.results import claims
 from netdyn_lib.results.glue import glue_all
-from netdyn_lib.statistics.intervals import bootstrap_interval, share_interval
+from netdyn_lib.statistics.intervals import bootstrap_interval, clustered_interval, share_interval
 from netdyn_lib.tasks import networks, tasks
 from netdyn_lib.training import gradient_descent, observables
 
@@ -216,7 +216,7 @@ def between(logs):
 
 
 logs = np.log(grown)
-of_start = intervals.clustered_interval(logs, np.arange(len(logs)), between, seed=seed)
+of_start = clustered_interval(logs, np.arange(len(logs)), between, seed=seed)
 
 # %%
 early = gradient_descent.run(slow, balls, size.early, observe=("mean_distance",))
@@ -416,7 +416,7 @@ def neutral_share(multipliers, band):
 
 neutral, before = neutral_share(multipliers, 1e-3), neutral_share(untrained, 1e-3)
 more = (abs(multipliers - 1) < 1e-3).mean(axis=1) - (abs(untrained - 1) < 1e-3).mean(axis=1)
-gained = bootstrap_interval(more, median, seed=seed)
+gained = bootstrap_interval(more, np.median, seed=seed)
 strict = neutral_share(multipliers, 0.1 / size.epochs)  # neutral over the whole training
 curved = np.median((multipliers < 1 - 1e-3).sum(axis=1))
 

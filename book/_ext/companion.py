@@ -83,8 +83,12 @@ class Verdict(Claim):
     def run(self):
         """Return a link to the row of the claim."""
         row = self.row()
-        said = row["verdict"] if row else "not judged in this run"
-        kind = said.replace(" ", "-") if row else "not-tested"
+        verdict = row["verdict"] if row else "not tested"
+        on = f" on {row['judged_on']}" if row and row.get("judged_on") else ""
+        said, kind = (
+            f"{verdict}{on}" if row else "not judged in this run",
+            verdict.replace(" ", "-"),
+        )
         page = self.env.app.builder.get_relative_uri(self.env.docname, SCORECARD)
         link = nodes.reference("", said, refuri=f"{page}#claim-{self.text}", internal=True)
         link["classes"] = ["verdict", f"verdict-{kind}"]
