@@ -232,8 +232,8 @@ final_ratio = bootstrap_interval(growth, np.median, seed=seed)
 # {glue:text}`slow-turning:.2f` of the ensemble both rises and falls, if only a little), not
 # exponential, and different for each initial condition. Perturbations of one network differ too:
 # in a share {glue:text}`slow-unlike:.2f` of the ensemble the copy that grew most grew at least
-# half as much again as the one that grew least. All the same most of the variance of
-# $\ln d(4000)/d(0)$ lies between initial conditions, not between the copies of one; the scorecard
+# half as much again as the one that grew least. All the same more of the variance of
+# $\ln d(4000)/d(0)$ lies between initial conditions than between the copies of one; the scorecard
 # below has the share. Of all this the loss shows nothing: that of the copies is, to the width of a
 # line, their reference's.
 #
@@ -450,8 +450,10 @@ draw.multipliers(multipliers)
 # lies within $10^{-3}$ of 1. That is neutral over hundreds of epochs, not over 4,000: within
 # $0.1/4000$ of 1 lies a share {glue:text}`slow-strict:.2f`.
 #
-# Nor is it learning that makes directions flat, for before training the share within $10^{-3}$ is
-# {glue:text}`slow-before:.2f` already. A perturbation shrinks along the few curved directions,
+# Little of that is due to learning, for before training the share within $10^{-3}$ is
+# {glue:text}`slow-before:.2f` already. Nor are these networks at saddle points, as the paper also
+# considers: some have a direction of negative curvature that counts over 4,000 epochs, but all of
+# them still move outwards. A perturbation shrinks along the few curved directions,
 # stays as it is along most, and grows slowly along those where the loss still curves downwards.
 # The dotted lines of {numref}`fig-slow-late`, which know nothing but that frozen spectrum, show
 # how much it explains.
