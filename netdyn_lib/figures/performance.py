@@ -56,10 +56,8 @@ def _rows(found, shares, label):
     with style.figure(height=0.9 + 0.12 * lines + 0.08 * len(rows)) as (fig, ((axis,),)):
         for place, (name, row) in enumerate(rows):
             label_of = "; ".join(filter(None, (name.removesuffix(": "), row.work, row.rival)))
-            looks = dict(lw=1.4) | _VERDICTS[row.met][1]
-            axis.lying_estimates(
-                [(row.ratio, row.low, row.high)], [-place], f"_{label_of}", **looks
-            )
+            looks, found = dict(lw=1.4) | _VERDICTS[row.met][1], (row.ratio, row.low, row.high)
+            axis.lying_estimates([found], [-place], f"_{label_of}", **looks)
             if row.goal is not None:
                 axis.point(row.goal, -place, f"_{label_of}, goal", **_GOAL)
         axis.mark(1, "_as fast as the rival", color=MUTED, ls="-")
@@ -71,9 +69,8 @@ def _rows(found, shares, label):
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
             axis.xaxis.set_minor_formatter(NullFormatter())
-        entries = dict(
-            _VERDICTS[verdict] for verdict in _VERDICTS if verdict in {r.met for _, r in rows}
-        )
+        met = {row.met for _, row in rows}
+        entries = dict(named for verdict, named in _VERDICTS.items() if verdict in met)
         if any(row.goal is not None for _, row in rows):
             entries["goal"] = _GOAL
         key(fig, entries, 4)
