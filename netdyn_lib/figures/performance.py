@@ -56,8 +56,8 @@ def _rows(found, shares, label):
     with style.figure(height=0.9 + 0.12 * lines + 0.08 * len(rows)) as (fig, ((axis,),)):
         for place, (name, row) in enumerate(rows):
             label_of = "; ".join(filter(None, (name.removesuffix(": "), row.work, row.rival)))
-            looks, found = dict(lw=1.4) | _VERDICTS[row.met][1], (row.ratio, row.low, row.high)
-            axis.lying_estimates([found], [-place], f"_{label_of}", **looks)
+            looks, interval = dict(lw=1.4) | _VERDICTS[row.met][1], (row.ratio, row.low, row.high)
+            axis.lying_estimates([interval], [-place], f"_{label_of}", **looks)
             if row.goal is not None:
                 axis.point(row.goal, -place, f"_{label_of}, goal", **_GOAL)
         axis.mark(1, "_as fast as the rival", color=MUTED, ls="-")

@@ -22,47 +22,28 @@ from netdyn_lib.results import provenance
 from . import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = (
-    "iris",
-    "tangents",
-    "pruning",
-    "images",
-    "convolutions",
-    "sharpness",
-    "window_fits",
-    "series",
-    "growth",
+PARTS = tuple(
+    "iris tangents pruning images convolutions sharpness window_fits series growth".split()
 )
 KEPT = ROOT / "book" / "results" / "bench"
 
 
 def main(argv=None):
-    words = argparse.ArgumentParser(
-        prog="python -m tests.bench",
-        description="Speed and memory of the engine, beside rivals of the same run.",
-    )
-    words.add_argument(
-        "--only", default="", help=f"parts, such as iris,series; of {', '.join(PARTS)}"
-    )
-    words.add_argument(
-        "--keep",
-        action="store_true",
-        help=f"write the results to {KEPT.relative_to(ROOT)} too, for the book; of all parts only",
-    )
+    about = "Speed and memory of the engine, beside rivals of the same run."
+    words = argparse.ArgumentParser(prog="python -m tests.bench", description=about)
+    parts = f"parts, such as iris,series; of {', '.join(PARTS)}"
+    words.add_argument("--only", default="", help=parts)
+    kept = f"write the results to {KEPT.relative_to(ROOT)} too, for the book; of all parts only"
+    words.add_argument("--keep", action="store_true", help=kept)
     words = words.parse_args(argv)
     chosen = words.only.split(",") if words.only else PARTS
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"unknown parts: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
     if words.keep and set(chosen) != set(PARTS):
-        sys.exit(
-            "--keep is for a run of all parts, so that the rows of a file were measured together"
-        )
+        sys.exit("--keep is for a run of all parts: rows of a file are measured together")
     about = provenance.describe()
-    print(
-        f"PyTorch {torch.__version__}, {about['cpu_capability']}, "
-        f"{about['processor']}, {about['cores']} cores",
-        flush=True,
-    )
+    machine = f"{about['cpu_capability']}, {about['processor']}, {about['cores']} cores"
+    print(f"PyTorch {torch.__version__}, {machine}", flush=True)
     rows, growths, begin, cores = [], [], time.perf_counter(), torch.get_num_threads()
 
     def keep(found):
@@ -71,11 +52,8 @@ def main(argv=None):
         save()
 
     def save():
-        more = {
-            "commit": provenance.commit(),
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "duration_s": time.perf_counter() - begin,
-        }
+        more = dict(commit=provenance.commit(), date=datetime.now(UTC).strftime("%Y-%m-%d"))
+        more |= dict(duration_s=time.perf_counter() - begin)
         benchmarks.save(path, benchmarks.Results(about | more, tuple(rows), tuple(growths)))
 
     path = ROOT / "_build" / "bench" / ("parts.json" if words.only else "cpu.json")
@@ -97,15 +75,8 @@ def main(argv=None):
     save()
     print(f"written: {path.relative_to(ROOT)}")
     if failed:
-        sys.exit(
-            "\n".join(
-                (
-                    "not all was measured, and nothing is kept for the book" * words.keep
-                    or "not all was measured",
-                    *failed,
-                )
-            )
-        )
+        kept = ", and nothing is kept for the book" * words.keep
+        sys.exit("\n".join((f"not all was measured{kept}", *failed)))
     if words.keep:
         KEPT.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, KEPT / path.name)

@@ -89,16 +89,9 @@ def growth(quantity):
 
 def cluster(workers, folder):
     """A Dask cluster of so many worker processes on this machine."""
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        protocol="tcp",
-        host="127.0.0.1",
-        local_directory=folder,
-        silence_logs=50,
-    )
+    quiet = dict(dashboard_address=None, silence_logs=50, local_directory=folder)
+    place = dict(processes=True, protocol="tcp", host="127.0.0.1")
+    return LocalCluster(n_workers=workers, threads_per_worker=1, **place, **quiet)
 
 
 def clusters(rounds=3):
@@ -113,20 +106,13 @@ def clusters(rounds=3):
         with cluster(1, folder) as one, cluster(2, folder) as two:
             for k in range(rounds + 1):  # the first warms the workers up
                 for count, found in ((1, one), (2, two)):
-                    sweep = grid.Sweep(
-                        "bench", "digits", (0.5, 1.0, 2.0, 5.0), 4, 5, epochs=100, block=1, seed=k
-                    )
-                    took, done = timed(
-                        lambda: run(
-                            sweep,
-                            Path(folder) / f"store-{count}-{k}",
-                            scheduler=found.scheduler_address,
-                        )
-                    )
+                    rates, size = (0.5, 1.0, 2.0, 5.0), dict(epochs=100, block=1, seed=k)
+                    sweep = grid.Sweep("bench", "digits", rates, 4, 5, **size)
+                    store, place = Path(folder) / f"store-{count}-{k}", found.scheduler_address
+                    took, done = timed(lambda: run(sweep, store, scheduler=place))
                     if done.missing or done.computed != 16:
-                        raise RuntimeError(
-                            f"the cluster computed {done.computed} of 16 shards: {done.stopped}"
-                        )
+                        why = f"{done.computed} of 16 shards: {done.stopped}"
+                        raise RuntimeError(f"the cluster computed {why}")
                     if k:
                         seconds[count].append(took)
     return seconds
