@@ -29,6 +29,9 @@ NAME = "netdyn-companion"
 COPIED = ("CITATION.cff", "LICENSE", "requirements.txt")
 #: Of the archive, what is under the licence of text and figures.
 _TEXTS = ("site/", "book.pdf", "figures/")
+#: Media types that Python does not know; files without a suffix are text.
+_FORMATS = {".ipynb": "application/x-ipynb+json", ".cff": "application/yaml", "": "text/plain"}
+_FORMATS |= dict.fromkeys((".npz", ".whl"), "application/zip")
 #: Zenodo's words for what CITATION.cff calls a type, and for the types of references.
 _UPLOADS = {"software": "software", "dataset": "dataset"}
 _RESOURCES = {"article": "publication-article", "conference-paper": "publication-conferencepaper"}
@@ -458,9 +461,10 @@ def crate(citation, top, contents):
 
 def _entity(path, top):
     """A file of the archive; checksums are written last, and have no size yet."""
-    kind, _ = mimetypes.MimeTypes().guess_type(path.name)  # without what this machine adds
+    kinds = mimetypes.MimeTypes()  # without what this machine adds
+    kind = _FORMATS.get(path.suffix) or kinds.guess_type(path.name)[0] or "application/octet-stream"
     found = {"@id": quote(path.relative_to(top).as_posix()), "@type": "File", "name": path.name}
-    found |= {"encodingFormat": kind} if kind else {}
+    found |= {"encodingFormat": kind}
     return found | ({"contentSize": str(path.stat().st_size)} if path.exists() else {})
 
 

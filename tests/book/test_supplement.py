@@ -374,6 +374,10 @@ def test_the_crate_describes_every_file_but_those_of_the_site(top):
     parts = {part["@id"].rstrip("/") for part in whole["hasPart"]}
     assert parts == FILES - {"README.txt", "ro-crate-metadata.json"}
     assert all(nodes[part["@id"]]["description"] for part in whole["hasPart"])
+    assert {"image/svg+xml", "application/zip"} < {
+        node.get("encodingFormat") for node in nodes.values()
+    }
+    assert "application/octet-stream" not in text_of(top / "ro-crate-metadata.json")
     files = {unquote(id) for id, node in nodes.items() if node["@type"] == "File"}
     there = {path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()}
     undescribed = {"README.txt", "ro-crate-metadata.json"}
