@@ -8,8 +8,8 @@ tried, and the first with B³ > 2T (s_B/s_1)⁴ is taken, s_B the standard error
 Conduit, Nemec, López Ríos & Drummond, Phys. Rev. E 83, 066706, 2011): longer ones would cost more
 by their small number than the correlations they remove.  In a simulation of 1,000 autoregressive
 series of each kind, with a correlation of −0.5, 0 and 0.5 from step to step, intervals of 95% held
-the true mean with a probability of 0.93 to 0.98 at 200, 1,000 and 10,000 steps; with one of 0.9, of
-0.94 and 0.95 at 1,000 and 10,000, and 73 of 100 series of 200 steps were called too short.
+the true mean with a probability of 0.94 to 0.98 at 200, 1,000 and 10,000 steps; with one of 0.9, of
+0.94 and 0.95 at 1,000 and 10,000, and 76 of 100 series of 200 steps were called too short.
 
 The functions here see a series of growth rates, whatever it comes from:
 :meth:`netdyn_lib.lyapunov.benettin.Spectrum.rates`, ``np.diff(growth.log_norm, axis=0)`` of a
