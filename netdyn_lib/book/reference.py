@@ -11,7 +11,7 @@ from .project import PipelineError
 PAGE = "book/reference"
 #: Packages and modules of the library in the order in which data flow through them.
 PACKAGES = (
-    *("maps", "series", "statistics", "tasks", "training", "lyapunov", "curvature"),
+    *("maps", "series", "statistics", "tasks", "training", "lyapunov", "curvature", "monitor"),
     *("experiments", "figures", "results", "validation", "torch_utils"),
 )
 
