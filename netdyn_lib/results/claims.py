@@ -475,7 +475,7 @@ def table(rows, address=None, others=None, changed=None):
         run = small(html.escape(origin(row))) if "profile" in row and known else ""
         further = "".join(other(one) for one in (others or {}).get(row["id"], ()))
         verdict, kind = safe["verdict"], safe["verdict"].replace(" ", "-")
-        on = small(f"on {safe['judged_on']}") if row["judged_on"] else ""
+        on = small(f"on {safe['judged_on']}") if row.get("judged_on") else ""
         cells = (
             words,
             "" if row["paper_value"] is None else safe["paper_value"],

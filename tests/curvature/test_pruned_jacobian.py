@@ -58,6 +58,10 @@ def test_the_derivative_is_that_of_the_step(activation, rule):
     for v, image in zip(directions, found):
         ends = [step(task, params + sign * 2e-6 * v, RATE, rule) for sign in (1, -1)]
         torch.testing.assert_close(image, (ends[0] - ends[1]) / 4e-6, atol=1e-6, rtol=0)
+    every = random_orthogonal(39, 39).T  # more than eigenvectors: by way of their span
+    whole = pruned_derivative(local, gradient, every, RATE, rule)
+    each = [pruned_derivative(local, gradient, v[None], RATE, rule) for v in every]
+    torch.testing.assert_close(whole, torch.cat(each), atol=1e-10, rtol=0)
     if rule not in ("none", "positive"):  # and it is none of the two simpler maps
         spectrum = local.hessian().solved()
         kept = torch.eye(39, dtype=torch.float64) - spectrum.expand(

@@ -72,6 +72,9 @@ def test_the_best_learning_rate_of_each_rule():
     rates, intervals = analysis.rates(data)["negative"]
     assert rates.tolist() == [0.5, 1, 2]
     assert [i.estimate for i in intervals] == pytest.approx([0.35, 0.6, 0.65])
+    fewer = dict(arm=data.arm.values.tolist().index("negative-at-2"), seed=1)
+    data["present"][fewer], data["test_accuracy"][fewer] = False, np.nan
+    assert not data.present.all() and analysis.retuned(data, "negative")[1:] == (2, 1)
     data["test_accuracy"][:] = np.nan
     assert np.isnan(analysis.retuned(data, "negative")[0].estimate)
     alone = rated({label: ends[label] for label in ("none", "none-at-1", "negative")})

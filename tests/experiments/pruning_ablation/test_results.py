@@ -59,13 +59,13 @@ def test_without_the_images_another_task_stands_in(monkeypatch):
 
 
 def test_what_is_not_published_is_listed_with_its_command():
-    papers = {"usps": synthetic({"none": [0.9, 0.8, 0.7], "negative": [0.5, 0.5, 0.4]})}
-    papers["usps"]["present"][1, 2] = False
+    papers = {"usps": synthetic({"none": [0.9, 0.8] * 2 + [0.7], "negative": [0.5] * 4 + [0.4]})}
+    papers["usps"]["present"][1, 4] = False
     found = results.unpublished(papers)
     assert (
         "usps/none" not in found.index
-        and found.loc["usps/negative", "published"] == 2
-        and found.loc["usps/negative", "wanted"] == 3
+        and found.loc["usps/negative", "published"] == 4
+        and found.loc["usps/negative", "wanted"] == 5
     )
     assert (
         found.loc["usps-sigmoid/none", "published"] == 0
