@@ -187,7 +187,7 @@ def curved(part: Task, params: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradient (P,) of a batch ``part`` and H ``frame`` (P, k), by the quicker way."""
     gradient = gradients.of(part)
     if frame.shape[1] < _MANY or not isinstance(part.network, MLP):
-        slope, images = gradient.product(params.expand(frame.shape[1], -1), frame.T)
+        slope, images = gradient.product(params.repeat(frame.shape[1], 1), frame.T)
         return slope[0], images.T
     return gradient(params[None])[0], batch_hessian.hessian(part, params).product(frame.T).T
 

@@ -74,6 +74,50 @@ def test_restarts_keep_what_was_found():
     assert float(found.vector.norm()) == pytest.approx(1, abs=1e-14)
 
 
+@pytest.mark.parametrize(("first", "last"), [(0.0, 1.0), (-1.0, 0.3)])
+def test_a_top_eigenvector_has_no_larger_part_in_the_start_than_is_said(first, last):
+    """Through restarts, for as long as the top eigenvalue is more than 1% above what is found."""
+    top, start = last + 0.05, np.ones(401)
+    values, start[-1] = np.append(np.linspace(first, last, 400), top), 1e-9
+    start = torch.from_numpy(start / np.linalg.norm(start))
+    values, bounds = torch.from_numpy(values), []
+    krylov = lanczos._Krylov(lambda v: values * v, start, np.random.default_rng(0))
+    while krylov.grow()[0] * 1.01 < top:
+        bounds.append(krylov.hidden())
+    assert len(bounds) > lanczos._BASIS and min(bounds) >= float(start[-1])
+    assert bounds[-1] < 0.01 * bounds[0]
+
+
+def test_few_starts_name_a_lower_eigenvalue():
+    """The second eigenvalue is found first by a start with little of the top eigenvector; ending by
+    the residual alone, 20 of 150 starts name it at an error of 0.001.
+    """
+    values = torch.tensor([1.0, 0.9, *np.linspace(-0.9, 0, 400)], dtype=torch.float64)
+    start = np.random.default_rng(0).standard_normal(len(values))  # Lanczos's own
+    found = []
+    for seed in range(1, 151):  # in which basis it is any other
+        other = np.random.default_rng(seed).standard_normal(len(values))
+        normal = start / np.linalg.norm(start) - other / np.linalg.norm(other)
+        normal = torch.from_numpy(normal / np.linalg.norm(normal))
+
+        def flipped(v, normal=normal):
+            return v - 2 * (normal @ v) * normal
+
+        found.append(lanczos.lanczos(lambda v: flipped(values * flipped(v)), 402, error=1e-3))
+    wrong = sum(pair.value < 1 - 1e-3 for pair in found)
+    assert wrong <= 1  # 0.001 × 150 are expected at most
+    assert all(pair.converged for pair in found)
+    assert np.mean([pair.products for pair in found]) < 14
+
+
+def test_products_follow_the_error_asked_for():
+    matvec, _ = operator([1.0, *np.linspace(0, 0.97, 300)])
+    found = [lanczos.lanczos(matvec, 301, error=error) for error in (1e-3, 1e-6, 1e-9)]
+    assert found[0].products <= found[1].products < found[2].products < 40
+    for pair, error in zip(found, (1e-3, 1e-6, 1e-9)):
+        assert pair.converged and 1 - error <= pair.value <= 1 + 1e-12
+
+
 def test_it_agrees_with_arpack():
     for seed in range(5):
         matvec, _ = operator(np.random.default_rng(seed).standard_normal(150).tolist(), seed)

@@ -168,6 +168,16 @@ def test_the_whole_spectrum_is_that_of_the_product():
     assert few.log_growth.shape[2] == 4
 
 
+def test_several_tangents_of_a_module():
+    """Forward mode once refused rows that share their memory."""
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Tanh(), torch.nn.Linear(2, 2))
+    x, y = torch.randn(6, 3, dtype=torch.float64), torch.arange(6) % 2
+    task = tasks.custom("module", module, losses.CrossEntropy(), x, y)
+    w, frame = task.network.own, random_orthogonal(task.network.count, 3)
+    images = jacobian.curved(task, w, frame)[1]
+    torch.testing.assert_close(images, curvature.hessians(task.objective, w[None])[0] @ frame)
+
+
 def test_theorem_2_1_on_a_batch_of_a_network():
     """A step lengthens a perturbation along v_i iff λ_i < 0 or λ_i > 2/γ, by |1 − γλ_i|."""
     task = minibatches.batch_task(small(), torch.arange(4))
