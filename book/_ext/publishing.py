@@ -120,16 +120,16 @@ def highwire(about, title, address):
 
 
 def summary(doctree):
-    """Return the first paragraph in the text of a page whose formulas can be told in plain text."""
+    """Return how a page begins: its first paragraph whose formulas are plain letters."""
     for paragraph in doctree.findall(nodes.paragraph):
         parts = [
             plain(text) if isinstance(text.parent, nodes.math) else text.astext()
             for text in paragraph.findall(nodes.Text)
             if not isinstance(text.parent, nodes.raw)
         ]
-        said = "".join(parts)
+        said = shortened("".join(parts))
         if isinstance(paragraph.parent, nodes.section) and not re.search(r"\\|:$", said):
-            return shortened(said)
+            return said
     return ""
 
 
