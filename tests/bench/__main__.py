@@ -29,6 +29,7 @@ PARTS = (
     "images",
     "convolutions",
     "sharpness",
+    "monitor",
     "window_fits",
     "series",
     "growth",
