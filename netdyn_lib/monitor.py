@@ -3,7 +3,7 @@
     monitor = Monitor(model, loss_fn, batch)  # loss_fn(model, batch) -> scalar
     for data in loader:
         ...                                   # forward, backward, optimizer.step(): as it was
-        report = monitor.step(optimizer)      # at every 500th call; {} in between
+        report = monitor.step(optimizer)      # at every 1000th call; {} in between
 
 A report is a flat dict of floats, for any logger.  All of it is of the loss on one *probe batch*,
 as a function of the weights that the optimizer moves, with the model in the mode in which it is
@@ -56,6 +56,11 @@ class Monitor:
     At the first call a Hessian product by double backward is compared with central differences of
     the gradient.  Where it is wrong or missing, products are central differences, and a warning
     says so once.
+
+    On the book's convolutional network for digits, with batches of 32 and a probe batch as large,
+    a report takes the time of some 20 steps with SGD and 40 with Adam, and the first some 15 more:
+    3% to 6% of the loop with the default ``every``.  It grows as the probe batch.  25 vectors of
+    the length of the weights are held in double precision on the processor.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class Monitor:
         model: nn.Module,
         loss_fn: Callable[[nn.Module, Any], Tensor],
         batch: Any,
-        every: int = 500,
+        every: int = 1000,
         top: int = 3,
         epsilon: float | None = None,
     ):
@@ -170,16 +175,18 @@ class Monitor:
         return found | dict(sharpness=sharpness, residual=residual, negative_share=share)
 
     def _steps(self, optimizer, like):
-        """Return what :func:`_linear` does, None before the first step; warn once if unknown."""
-        steps = _linear(optimizer, like)
-        if steps is None and not self._told:
-            self._told = True
-            warnings.warn(
-                f"the threshold of {type(optimizer).__name__} is not known, or it maximises: "
-                "sharpness_over_edge and exponent are NaN",
-                stacklevel=4,
-            )
-        return None if steps is None or not bool(steps[0].any()) else steps
+        """Return what :func:`_linear` does; None before the first step, or with one warning."""
+        turned = any(group.get("maximize") for group in optimizer.param_groups)
+        if type(optimizer) not in _LINEAR or turned:
+            if not self._told:
+                self._told = True
+                warnings.warn(
+                    f"the threshold of {type(optimizer).__name__} is not known, or it maximises: "
+                    "sharpness_over_edge and exponent are NaN",
+                    stacklevel=4,
+                )
+            return None
+        return _linear(optimizer, like) if isinstance(optimizer, SGD) or optimizer.state else None
 
     def _over_edge(self, product, steps, sharpness):
         scale, momentum, nesterov, decay, shrink = steps
@@ -296,17 +303,15 @@ class _Copy:
 
 
 def _linear(optimizer, like):
-    """Return D, μ, whether by Nesterov, λ and s of each weight, (5, P); None where unknown."""
-    describe = _LINEAR.get(type(optimizer))
-    if describe is None or any(group.get("maximize") for group in optimizer.param_groups):
-        return None
+    """Return D, μ, whether it is Nesterov's, λ and s of each weight, (5, P)."""
     rows = []
     for group in optimizer.param_groups:
         for p in group["params"]:
             if p.requires_grad:
                 # Without a state, it has not moved yet.
-                known = describe is _sgd or p in optimizer.state
-                values = describe(group, optimizer.state[p]) if known else (0, 0, 0, 0, 0)
+                moves = isinstance(optimizer, SGD) or p in optimizer.state
+                describe = _LINEAR[type(optimizer)]
+                values = describe(group, optimizer.state[p]) if moves else (0, 0, 0, 0, 0)
                 entries = [torch.as_tensor(x).to(like).expand(p.shape).flatten() for x in values]
                 rows.append(torch.stack(entries))
     return torch.cat(rows, 1)

@@ -3,6 +3,7 @@
 import copy
 import math
 import random
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.optim import SGD, Adam, AdamW, RMSprop
 from torch.utils.data import DataLoader, TensorDataset
 
 from netdyn_lib.monitor import Monitor
-from tests.zoo import SAMPLES, ZOO, normalised, vectors
+from tests.zoo import SAMPLES, ZOO, embedding, normalised, tokens, vectors
 
 LAMBDAS = torch.tensor([3.0, 1.0, -0.5], dtype=torch.float64)
 
@@ -163,6 +164,7 @@ KINDS = {name: (*ZOO[name], 1e-3) for name in ("tied parameters", "frozen layer"
 KINDS |= {name: (*ZOO[name], 1e-3) for name in ("lstm", "attention", "transformer", "weight norm")}
 KINDS |= {
     "batch norm": (lambda: normalised(nn.BatchNorm1d(6)), vectors, 1e-3),
+    "padding": (lambda: embedding(partial(nn.Embedding, padding_idx=0)), tokens, 1e-3),
     "dropout": (lambda: normalised(nn.Dropout(0.3)), vectors, 1e-3),
     "compiled": (lambda: normalised(nn.BatchNorm1d(6)), vectors, 1e-3),
     "bfloat16": (lambda: normalised(nn.LayerNorm(6)).bfloat16(), vectors, 1e-3),
@@ -199,6 +201,8 @@ def plainly(model, batch):
         return torch.cat([part.flatten() for part in found])
 
     rows = 1e-5 * torch.eye(len(start), dtype=torch.float64)
+    if isinstance(getattr(model, "inner", None), nn.Embedding) and model.inner.padding_idx == 0:
+        rows[:4] = 0  # frozen
     dense = torch.stack([gradient(start + row) - gradient(start - row) for row in rows]) / 2e-5
     return gradient(start), (dense + dense.T) / 2
 
@@ -305,6 +309,17 @@ def test_an_optimizer_that_is_not_known_has_no_edge(kind):
         reports = [monitor.step(optimizer) for _ in range(3)]
     assert len(told) == 1 and math.isnan(reports[-1]["exponent"])
     assert math.isnan(reports[-1]["sharpness_over_edge"]) and reports[-1]["sharpness"] > 2.9
+
+
+def test_an_optimizer_whose_rate_has_gone_is_at_rest():
+    model = Weights(1.0, 2.0, 3.0)
+    optimizer = Adam(model.parameters(), lr=0.1)
+    monitor = Monitor(model, quadratic, LAMBDAS, every=1)
+    assert math.isnan(monitor.step(optimizer)["sharpness_over_edge"])  # it has no state yet
+    step(model, quadratic, LAMBDAS, optimizer)
+    optimizer.param_groups[0]["lr"] = 0.0
+    report = monitor.step(optimizer)
+    assert report["sharpness_over_edge"] == 0 and report["exponent"] == pytest.approx(0, abs=1e-12)
 
 
 def test_an_optimizer_may_be_wrapped_and_weights_may_be_thawed():

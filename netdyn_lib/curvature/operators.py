@@ -306,6 +306,13 @@ class BatchLoss(nn.Module):
         if not slope.isfinite().all():
             raise ValueError("the gradient of the loss on the batch is not finite")
         vector = torch.from_numpy(np.random.default_rng(0).standard_normal(len(slope))).to(slope)
+        # The row of an embedding's padding gets no gradient, as if it were frozen.
+        padded = {
+            id(m.weight): m.padding_idx for m in self.modules() if isinstance(m, nn.Embedding)
+        }
+        for p, part in zip(self._trained, vector.split(self._sizes)):
+            if padded.get(id(p)) is not None:
+                part.view(p.shape)[padded[id(p)]] = 0
         less = 1e-6 * slope.norm()  # what rounding of the gradient leaves where nothing bends
         gradient, w = self._gradient(cast), self._weights(cast)
         differences = lambda step: derivatives.central(gradient, step)(w, vector)[1]

@@ -23,7 +23,7 @@ from . import rivals
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = tuple(
-    "iris tangents pruning images convolutions sharpness window_fits series growth".split()
+    "iris tangents pruning images convolutions sharpness monitor window_fits series growth".split()
 )
 KEPT = ROOT / "book" / "results" / "bench"
 
