@@ -42,7 +42,6 @@ def test_the_example_runs(capsys):
 
 
 def test_a_loop_of_ones_own_reports(capsys):
-    pytest.importorskip("netdyn_lib.monitor")
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
