@@ -879,11 +879,11 @@ glue_all("images", full_epochs=bisected, default_epochs=default)
 
 # %%
 card = claims.Scorecard("05_mnist_cifar", changed=size.changed)
-card.measure("J-fig1-small", *falls, source=scale)
+more = f"More: {published.command('mnist')}."
+card.measure("J-fig1-small", *falls, saw=more, source=scale)
 irregular = f"Within the first 60 epochs the share is {early.estimate:.2f}."
-more = published.command("mnist")
-card.measure("J-fig1-middle", *lately, saw=f"{irregular} More: {more}.", source=at_length)
-card.measure("J-fig1-large", *learns, source=scale)
+card.measure("J-fig1-middle", *lately, saw=f"{irregular} {more}", source=at_length)
+card.measure("J-fig1-large", *learns, saw=more, source=scale)
 ends = {
     "corner of the ramp": saturation.estimate,
     "end of best_fit(20)": float(np.median(fit.stop[fit.kept()])),
@@ -911,7 +911,7 @@ label, images = (
 table = by_length[label]
 table = table[table["epochs"] == 200]
 shares = [f"{p:.2f} at η = {rate:g}" for rate, p in zip(table["rate"], table["share"])]
-longer = f"Over records of 200 epochs p is{images} {', '.join(shares)}."
+longer = f"Over records of 200 epochs p is{images} {', '.join(shares)}. {more}"
 card.measure("J-fig4-onset", *mnist_onset, saw=longer, source=scale)
 means = [
     f"{min(found.values(), key=size_of).estimate:.1e} to "
@@ -925,9 +925,9 @@ card.measure(
     saw=f"The means are, per epoch, {' and '.join(means)}.",
     source=(best_size, iris),
 )
-card.measure("J-fig5-none", *none, source=scale)
+card.measure("J-fig5-none", *none, saw=more, source=scale)
 card.measure("J-fig5-all", *everyone, saw=longer, source=scale)
-card.measure("J-fig5-minimum", *fastest, source=scale)
+card.measure("J-fig5-minimum", *fastest, saw=more, source=scale)
 card.measure("J-fig5-coincide", *fastest_share, saw=longer, source=scale)
 card.measure("D-S2-mnist", *both, saw=longer, source=scale)
 
@@ -953,7 +953,7 @@ card.measure(
     | {f"digits, η = {rate:g}": one.estimate for rate, one in begun_digits.items()},
     source=(growth, best_size),
 )
-bound = f"A lower bound: at η = 20 {hits.reached(high)}."
+bound = f"A lower bound: at η = 20 {hits.reached(high)}. {more}"
 card.measure("J-fig5-rise", *rises, saw=bound, source=scale)
 
 # %%
@@ -1011,12 +1011,14 @@ card.measure(
 )
 
 # %%
-for claim, name, which, source in (
-    ("J-fig12-cnn", "digits-cnn", "Convolutional network on few digits", None),
-    ("J-fig13-cifar", "cifar10-few", "On 5,000 images", at_scale["cifar10-few"]),
+for claim, name, which, source, at_size in (
+    ("J-fig12-cnn", "digits-cnn", "Convolutional network on few digits", None, "mnist-cnn"),
+    ("J-fig13-cifar", "cifar10-few", "On 5,000 images", at_scale["cifar10-few"], "cifar10"),
 ):
     counted, why = steps[name]
-    saw = f"{which}: {rows[name][1].reached()}."
+    takes = f"At the paper's size: {published.command(at_size)}."
+    saw = f"{which}: {rows[name][1].reached()}. {takes}"
+    why = f"{why[:1].upper()}{why[1:]}. {takes}" if why else ""
     card.measure(claim, *counted, untested=why, saw=saw, source=source)
 card.measure(
     "J-fig14-sharpness",
@@ -1040,7 +1042,8 @@ card.measure(
     f"from 2/η; {near['digits'][digits_own].sum()} of all end near it.",
     source=sharp,
 )
-ends = f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}."
+ends = f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.learning_rate:.2f}, "
+ends += f"tried on {size.races} networks."
 card.measure("J-end-bisection", *penalty, saw=ends)
 
 # %% tags=["nbval-ignore-output"]
