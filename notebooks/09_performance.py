@@ -135,15 +135,15 @@ provenance.shown(draw.ratios(known), known)
 # helps it little, for its products are too small to share. While this is measured threads may spin
 # as they wait, as PyTorch has it by default. In the rest of the book they sleep, because there
 # several processes share the processor; that makes a loop with two threads slower than with one,
-# and would flatter the engine. Where sharpness misses its goal, it is because Lanczos takes at
-# least 16 products however low the tolerance: after fewer, a small residual has been seen to name
-# an eigenvalue below the largest, though rarely. By then it is far more accurate than was asked
-# for, while power iteration stops where its value hardly changes any more, and is off by about the
-# tolerance. The exponent of a series is found as nolds finds it, from the nearest neighbour alone.
-# With ten of them, our default, the mean distance begins larger and meets the size of the
-# attractor sooner; the column of differences has the error of either. The authors' way pays for
-# reading all images anew at every epoch, which is why the same loop with its batch in memory has a
-# row of its own. Nearest to what is possible is the comparison with the machine itself.
+# and would flatter the engine. Sharpness is timed to a given error, early, midway and late in
+# training: Lanczos ends by its own criterion, which also bounds the chance that a larger
+# eigenvalue was missed, and power iteration as soon as its value is within that error, which by
+# itself it cannot tell. The exponent of a series is found as nolds finds it, from the nearest
+# neighbour alone. With ten of them, our default, the mean distance begins larger and meets the
+# size of the attractor sooner; the column of differences has the error of either. The authors' way
+# pays for reading all images anew at every epoch, which is why the same loop with its batch in
+# memory has a row of its own. Nearest to what is possible is the comparison with the machine
+# itself.
 #
 # ## Shares of the machine's rate
 #
