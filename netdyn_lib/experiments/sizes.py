@@ -299,6 +299,9 @@ _PAPER = {
         noise_rate=0.5,
         noise_steps=200,
         batch=20,
+        watch_rate=0.05,  # of momentum, in a loop with the monitor
+        watch_epochs=40,
+        watch_every=20,  # steps from report to report
     ),
     "09_performance": dict(
         # A sweep and a spectrum that were never run.
@@ -494,6 +497,8 @@ _LAPTOP = {
         edge_at=(10, 30, 60, 100, 150, 200, 250, 300),
         methods_epochs=40,
         noise_steps=60,
+        watch_epochs=80,
+        watch_every=4,
     ),
     "09_performance": dict(step_networks=300, rounds=3),
     "02_iris_slow": dict(

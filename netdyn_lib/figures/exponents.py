@@ -319,3 +319,39 @@ def remembered(steps, loss, evaluated):
         axis.set(xlabel="step", ylabel="loss $L$", yscale="log")
         key(fig, columns=2)
     return fig
+
+
+def watched(by_name):
+    """Plot reports of a monitor: loss, sharpness over the edge, the gradient's share in negative
+    curvature, and the rate of local expansion with its standard error.
+
+    ``by_name``: name → a table with the keys of :meth:`netdyn_lib.monitor.Monitor.step` and
+    ``step``, a row for each report (T,).
+    """
+    labels = {
+        "loss": "probe loss $L$",
+        "sharpness_over_edge": "sharpness / threshold",
+        "negative_share": "negative share",
+        "exponent": "rate (per step)",
+    }
+    with style.figure(2, 2, height=2.1, sharex=True) as (fig, axes):
+        for axis, (which, label) in zip(axes.flat, labels.items()):
+            for k, (name, reports) in enumerate(by_name.items()):
+                steps, values = np.array(reports["step"]), np.array(reports[which])
+                if which == "exponent":
+                    error = np.array(reports["exponent_se"])
+                    ranges = values, values - error, values + error
+                    axis.ranged(steps, ranges, name, **style.dash(k))
+                else:
+                    axis.line(steps, values, name, **style.dash(k))
+            scale = "symlog" if which == "exponent" else "log"
+            if which != "negative_share":
+                axis.set_yscale(scale, **(dict(linthresh=1e-3) if scale == "symlog" else {}))
+            axis.set(ylabel=label)
+        axes[0, 1].level(1, "_threshold", **DASHED)
+        axes[1, 1].level(0, "_no growth", **DASHED)
+        for axis in axes[1]:
+            axis.set(xlabel="step")
+        style.letter(axes)
+        key(fig, {name: style.dash(k) for k, name in enumerate(by_name)})
+    return fig

@@ -139,6 +139,24 @@ def test_a_start_without_the_top_eigenvector_finds_it_where_its_own_directions_e
     assert [krylov.grow() for _ in range(6)][-1] == pytest.approx((5.0, 0.0), abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 5, 12])
+def test_several_eigenvalues_and_the_spectral_measure_of_the_start(count):
+    values = np.random.default_rng(1).standard_normal(150)
+    matvec, basis = operator(values.tolist())
+    start = basis @ torch.from_numpy(np.exp(values))
+    found = lanczos.leading(matvec, 150, count, start, tolerance=1e-8)
+    np.testing.assert_allclose(
+        [pair.value for pair in found.pairs], np.sort(values)[: -count - 1 : -1]
+    )
+    for pair in found.pairs:
+        assert pair.converged and residual(matvec, pair) < 1e-7
+    weights = np.exp(2 * values) / np.exp(2 * values).sum()
+    assert found.weights.sum() == pytest.approx(1)
+    for power in (1, 2, 5):
+        moment = (found.weights * found.nodes**power).sum()
+        assert moment == pytest.approx((weights * values**power).sum(), rel=0.01)
+
+
 @pytest.mark.parametrize("size", [1, 2, 5, 40])
 def test_an_operator_may_hand_back_what_it_was_given_or_keeps(size):
     found = lanczos.lanczos(lambda v: v, size)

@@ -277,6 +277,9 @@ def exponents_cases():
 
     figure = exponents.remembered(np.arange(3), np.array([3.0, 2, 1]), np.array([4.0, 5, 2]))
     yield "remembered", figure, {(1, "remembered statistics"): [4, 5, 2]}
+    reports = {"step": [0, 9], "loss": [2, 1.0], "sharpness_over_edge": [0.5, 1.5]}
+    reports |= {"negative_share": [0.5, 0.25], "exponent": [0.1, 0.2], "exponent_se": [np.nan, 0.1]}
+    yield "watched", exponents.watched({"Adam": reports}), {(2, "Adam"): [0.5, 1.5]}
 
 
 def series_cases():
