@@ -654,8 +654,8 @@ provenance.shown(draw.sharpness(sharp.data), sharp)
 # | label: fig-images-sharpness-mnist
 # | fig-cap: >-
 # |   MNIST, all images where enough of that is published, else the first 6,000; the note above says
-# |   which: sharpness in units of 2/η along training at four learning rates. (Jiménez-González 2025,
-# |   Fig. 14.)
+# |   which: sharpness in units of 2/η along training at four learning rates.
+# |   (Jiménez-González 2025, Fig. 14.)
 # | fig-alt: >-
 # |   From several times the edge sharpness falls. At 7.5 it levels off at the edge; at 2.5 and 5 it
 # |   falls through it, to some 0.6 of it by epoch 300; at 10 it falls later and less evenly.
