@@ -19,6 +19,7 @@
 # :class: tip
 # - A module, a loss and data are enough for exponents, the sweet spot, sharpness and spectra.
 # - Momentum and Adam are maps as well, with edges of stability of their own.
+# - A monitor brings sharpness, the edge and an exponent into a loop that is not the library's.
 # - What is measured belongs to a *map*: without the noise of batches and layers, or with that
 #   noise held fixed.
 # - Before you read an exponent from two runs of your own loop, run it twice from the same weights.

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 import torch
 
 from netdyn_lib.book import notebooks, readme, scorecard
