@@ -21,7 +21,7 @@
 #   nearby networks begin to part exponentially, and call it a sweet spot.
 # - On handwritten digits, with the paper's 50 initial conditions, the answer depends on the length
 #   of the record: at the fastest rate no network is sensitive over 200 epochs, and nearly all are
-#   over 40: {verdict}`J-fig5-coincide-digits`
+#   over 40: {verdict}`J-fig5-coincide-digits` {verdict}`J-fig5-coincide-short`
 # - On Iris, with 500, the two rates agree: {verdict}`J-fig8-iris`
 # - On MNIST, at a learning rate of 10, distances grow and saturate as the paper says, at about its
 #   exponent: {verdict}`J-fig2-saturation` {verdict}`J-fig3-lambda`
