@@ -1061,7 +1061,8 @@ card.measure("H-size-harmful", *distances.harm(known_lengths, 10.0), **words)
 small = departures["ReLU"].loc[0.99e-8:1.01e-2]
 worst = small.loc[small.departure.idxmax()]
 told = ", ".join(f"{row[1]:.2g} ({row[2]:.2g} to {row[3]:.2g})" for row in small.itertuples())
-saw = f"At ε of {', '.join(f'{e:g}' for e in small.index)}: {told}. With sigmoid units all small perturbations behave alike: what departs are kinks of ReLU."
+saw = f"At ε of {', '.join(f'{e:g}' for e in small.index)}: {told}."
+saw += " With sigmoid units all small perturbations behave alike: what departs are kinks of ReLU."
 card.measure("H-small-sizes", *worst, saw=saw, source=known_lengths)
 
 # %% tags=["nbval-ignore-output"]
