@@ -233,8 +233,9 @@ def saturates(task):
 
 ALL = ("perceptron", "numbers", "module", "convolution")
 PATHS = {
-    **dict.fromkeys((descends, follows, differentiates, curves), (*ALL, "deep")),
-    **dict.fromkeys((looks, orders, grows, samples), ALL),
+    **dict.fromkeys((descends, differentiates), (*ALL, "deep")),
+    **dict.fromkeys((follows, looks, curves, samples), ALL),
+    **dict.fromkeys((orders, grows), ("perceptron", "module")),
     **dict.fromkeys((probes, responds, prunes, trains), ("perceptron", "module")),
     **dict.fromkeys((prunes_tangents, spans, departs), ("perceptron",)),
     **dict.fromkeys((closes,), ("perceptron", "numbers")),

@@ -89,8 +89,8 @@ def test_a_top_eigenvector_has_no_larger_part_in_the_start_than_is_said(first, l
 
 
 def test_few_starts_name_a_lower_eigenvalue():
-    """The second eigenvalue is found first by a start with little of the top eigenvector; ending by
-    the residual alone, 20 of 150 starts name it at an error of 0.001.
+    """The second eigenvalue is found first by a start with little of the top eigenvector.  With a
+    bound of 1 in place of 0.001 on what is missed, 34 of these starts name it.
     """
     values = torch.tensor([1.0, 0.9, *np.linspace(-0.9, 0, 400)], dtype=torch.float64)
     start = np.random.default_rng(0).standard_normal(len(values))  # Lanczos's own
@@ -105,7 +105,7 @@ def test_few_starts_name_a_lower_eigenvalue():
 
         found.append(lanczos.lanczos(lambda v: flipped(values * flipped(v)), 402, error=1e-3))
     wrong = sum(pair.value < 1 - 1e-3 for pair in found)
-    assert wrong <= 1  # 0.001 × 150 are expected at most
+    assert wrong <= 1  # 0.15 are expected at most; the start of one seed has 4e-5/√P of it
     assert all(pair.converged for pair in found)
     assert np.mean([pair.products for pair in found]) < 14
 
