@@ -37,6 +37,15 @@ _SAME = 0.01  # relative difference of two updates that differ by rounding alone
 class Monitor:
     """Measure sharpness, the edge of stability and local expansion along a training loop.
 
+    At the first call a Hessian product by double backward is compared with central differences of
+    the gradient.  Where it is wrong or missing, products are central differences, and a warning
+    says so once.
+
+    On the book's convolutional network for digits, with batches of 32 and a probe batch as large,
+    a report takes the time of some 20 steps with SGD and 40 with Adam, and the first some 15 more:
+    3% to 6% of the loop with the default ``every``.  It grows as the probe batch.  25 vectors of
+    the length of the weights are held in double precision on the processor.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -52,15 +61,6 @@ class Monitor:
     epsilon : float, optional
         Train a copy from weights that differ by uniform random numbers in (−ε, ε), with the same
         batches and random numbers, and report its distance; each step is then taken twice.
-
-    At the first call a Hessian product by double backward is compared with central differences of
-    the gradient.  Where it is wrong or missing, products are central differences, and a warning
-    says so once.
-
-    On the book's convolutional network for digits, with batches of 32 and a probe batch as large,
-    a report takes the time of some 20 steps with SGD and 40 with Adam, and the first some 15 more:
-    3% to 6% of the loop with the default ``every``.  It grows as the probe batch.  25 vectors of
-    the length of the weights are held in double precision on the processor.
     """
 
     def __init__(
