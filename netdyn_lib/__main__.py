@@ -275,14 +275,19 @@ def _exponents(words):
     answer = growth_fits.summarise(growth_fits.best_fit(record["mean_distance"]), seed=words.seed)
     advance = jacobian.of_descent(descent)
     growth = benettin.spectrum(advance, start, last, words.leading, at=(last,)).exponents()
-    finite = [values[np.isfinite(values)] for values in growth.T]
-    tangent = [bootstrap_interval(values, seed=words.seed) for values in finite if len(values) > 1]
+    finite = growth[np.isfinite(growth).all(1)]
+    gone = len(growth) - len(finite)
+    tangent = [
+        bootstrap_interval(values, seed=words.seed) for values in finite.T if len(values) > 1
+    ]
     lines = [
         f"exponent per epoch, of copies {words.radius:g} apart: {answer.exponent}",
         f"share of initial conditions with exponential growth: {answer.share}",
     ]
     lines += [f"exponent {k} of the tangent map: {one}" for k, one in enumerate(tangent, 1)]
-    found = asdict(answer) | {"tangent": [asdict(one) for one in tangent]}
+    if gone:
+        lines.append(f"{gone} of {len(growth)} networks diverged, and have no tangent exponents")
+    found = asdict(answer) | {"tangent": [asdict(one) for one in tangent], "diverged": gone}
     return _tell(words, found, lines, answer.reason)
 
 

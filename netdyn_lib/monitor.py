@@ -12,6 +12,7 @@ dropout draws the same masks at every report.  Weights, gradients, buffers and t
 of PyTorch, NumPy and Python are afterwards what they were before.
 """
 
+import contextlib
 import copy
 import math
 import warnings
@@ -98,7 +99,7 @@ class Monitor:
           ``exponent_converged`` 1 or 0;
         * ``distance``: Σ|w − w'| over the weights of training and copy, with ``epsilon``.
 
-        They are NaN where the loss is not finite.
+        They are NaN where the loss, or a product with its Hessian, is not finite.
 
         **Edge.**  With a preconditioner that hardly moves, a step is u ← μu + ∇L + λw,
         w ← (1 − s)w − Du, with momentum μ, L2 penalty λ, a diagonal D, and η times the decoupled
@@ -146,16 +147,19 @@ class Monitor:
         if self._probe is None or not self._probe.holds(trained):
             self._probe = BatchLoss(self._model, self._loss_fn, self._batch, trained)
             self._tangent = self._start = None
+            self._growth.clear()  # of other weights
         loss, slope, product = self._probe.linearised()
         names = [f"eigenvalue_{k}" for k in range(1, min(self._top, len(slope)) + 1)]
         found = dict.fromkeys(("loss", "sharpness", "sharpness_over_edge", *names), math.nan)
         found |= dict.fromkeys(("residual", "negative_share"), math.nan)
         if math.isfinite(loss) and bool(slope.isfinite().all()):
-            found |= self._curvature(names, slope, product)
-            steps = self._steps(optimizer, slope)
-            if steps is not None:
-                found["sharpness_over_edge"] = self._over_edge(product, steps, found["sharpness"])
-                self._expand(product, steps)
+            with contextlib.suppress(FloatingPointError):  # of a product that is not finite
+                found |= self._curvature(names, slope, product)
+                steps = self._steps(optimizer, slope)
+                if steps is not None:
+                    over = self._over_edge(product, steps, found["sharpness"])
+                    found["sharpness_over_edge"] = over
+                    self._expand(product, steps)
         rates = self._growth[len(self._growth) // 2 :] or [math.nan]
         mean = convergence.assess(rates, absolute=_SURE)
         found |= {"loss": loss, "exponent": float(mean.estimate), "exponent_se": float(mean.error)}
@@ -311,7 +315,8 @@ def _linear(optimizer, like):
                 # Without a state, it has not moved yet.
                 moves = isinstance(optimizer, SGD) or p in optimizer.state
                 describe = _LINEAR[type(optimizer)]
-                values = describe(group, optimizer.state[p]) if moves else (0, 0, 0, 0, 0)
+                state = optimizer.state.get(p, {})  # [p] would add an entry
+                values = describe(group, state) if moves else (0, 0, 0, 0, 0)
                 entries = [torch.as_tensor(x).to(like).expand(p.shape).flatten() for x in values]
                 rows.append(torch.stack(entries))
     return torch.cat(rows, 1)

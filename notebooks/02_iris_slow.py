@@ -22,7 +22,8 @@
 #   {verdict}`D-fig3-turns` {verdict}`D-fig3-no-chaos`
 # - It changes by a factor of order one in 10,000 epochs. The paper calls this a loss of orbital
 #   stability; we call it marginal: {verdict}`D-fig4-orbital-instability`
-# - After learning most directions of weight space are neutral: {verdict}`D-sec3-neutral`
+# - After learning most directions of weight space are neutral; before it most were, too:
+#   {verdict}`D-sec3-neutral`
 # - Only a strong penalty on the weights makes distances shrink: {verdict}`D-sec5-regularisation`
 #
 # The figure to see is {numref}`fig-slow-distances`.

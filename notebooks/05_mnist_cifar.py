@@ -20,8 +20,8 @@
 # - Jiménez-González 2025 claim that training on images is fastest at the learning rate where
 #   nearby networks begin to part exponentially, and call it a sweet spot.
 # - On handwritten digits, with the paper's 50 initial conditions, the answer depends on the length
-#   of the record: at the fastest rate no network is sensitive over 200 epochs, and nearly all are
-#   over 40: {verdict}`J-fig5-coincide-digits` {verdict}`J-fig5-coincide-short`
+#   of the record and the reading of the rule: at the fastest rate a fit over 200 epochs finds no
+#   network sensitive, a ramp nearly all, and over 40 epochs the fit does, too: {verdict}`J-fig5-coincide-digits` {verdict}`J-fig5-coincide-short`
 # - On Iris, with 500, the two rates agree: {verdict}`J-fig8-iris`
 # - On MNIST, at a learning rate of 10, distances grow and saturate as the paper says, at about its
 #   exponent: {verdict}`J-fig2-saturation` {verdict}`J-fig3-lambda`

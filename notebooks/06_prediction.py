@@ -22,7 +22,7 @@
 # - Fifteen steps into training exponents and vectors tell failed runs better than chance, and
 #   never with certainty: {verdict}`S-exponents-tanh-normal` {verdict}`S-vectors-relu-normal`
 # - From then on the loss itself soon knows as much, and the weights often know more.
-# - The signs of exponents and the tangencies of vectors are as the paper says for ReLU at most:
+# - The signs of exponents are as the paper says for ReLU at most, the tangencies of vectors nowhere:
 #   {verdict}`S-positive-relu-glorot` {verdict}`S-positive-tanh-normal`
 #   {verdict}`S-tangencies-relu-normal`
 # - They save no training beside a look at the loss a little later.

@@ -135,7 +135,8 @@ provenance.shown(draw.ratios(known), known)
 # helps it little, for its products are too small to share. While this is measured threads may spin
 # as they wait, as PyTorch has it by default. In the rest of the book they sleep, because there
 # several processes share the processor; that makes a loop with two threads slower than with one,
-# and would flatter the engine. Sharpness is timed to a given error, early, midway and late in
+# and would flatter the engine. The rows of sharpness were measured with an earlier search, which took
+# sixteen products at least. `make bench` now times it to a given error, early, midway and late in
 # training: Lanczos ends by its own criterion, which also bounds the chance that a larger
 # eigenvalue was missed, and power iteration as soon as its value is within that error, which by
 # itself it cannot tell. The exponent of a series is found as nolds finds it, from the nearest

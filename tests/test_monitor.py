@@ -366,3 +366,19 @@ def test_bad_input_is_refused():
     model.compile(backend="eager")
     with pytest.raises(ValueError, match="a model compiled in place, by model.compile"):
         give(epsilon=1e-6).step(SGD(model.parameters(), 0.1), LAMBDAS)
+
+
+def test_curvature_that_is_not_finite_is_nan_and_the_state_of_sgd_stays_empty():
+    model = Weights(1.0, 1.0)
+    optimizer, watch = SGD(model.parameters(), lr=0.1), Monitor(model, bent, None, every=1)
+    assert watch.step(optimizer)["sharpness"] == pytest.approx(0.75)
+    assert optimizer.state_dict()["state"] == {}
+    with torch.no_grad():
+        model.parts[0].zero_()
+    report = watch.step(optimizer)
+    assert report["loss"] == 1.0 and math.isnan(report["sharpness"])
+
+
+def bent(model, _):
+    """A loss Σ|w|^1.5, whose second derivative is infinite at 0 and 0.75 at 1."""
+    return (model().abs() ** 1.5).sum()

@@ -110,7 +110,7 @@ def _netcdf(name, values):
 def _attribute(value):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     plain = isinstance(value, str) or number and abs(value) < 2**31
-    return value if plain else json.dumps(value)
+    return value if plain else json.dumps(value, default=lambda number: number.item())
 
 
 def _plain(values, exact):
