@@ -144,25 +144,28 @@ class Monitor:
     def _report(self, optimizer):
         trained = [p for group in optimizer.param_groups for p in group["params"]]
         trained = [p for p in trained if p.requires_grad]
-        if self._probe is None or not self._probe.holds(trained):
-            self._probe = BatchLoss(self._model, self._loss_fn, self._batch, trained)
-            self._tangent = self._start = None
-            self._growth.clear()  # of other weights
-        loss, slope, product = self._probe.linearised()
-        names = [f"eigenvalue_{k}" for k in range(1, min(self._top, len(slope)) + 1)]
+        size = sum(p.numel() for p in trained)
+        names = [f"eigenvalue_{k}" for k in range(1, min(self._top, size) + 1)]
         found = dict.fromkeys(("loss", "sharpness", "sharpness_over_edge", *names), math.nan)
         found |= dict.fromkeys(("residual", "negative_share"), math.nan)
-        if math.isfinite(loss) and bool(slope.isfinite().all()):
-            with contextlib.suppress(FloatingPointError):  # of a product that is not finite
+        finite = False
+        with contextlib.suppress(FloatingPointError):  # of a gradient or product that is not
+            if self._probe is None or not self._probe.holds(trained):
+                self._probe = BatchLoss(self._model, self._loss_fn, self._batch, trained)
+                self._tangent = self._start = None
+                self._growth.clear()  # of other weights
+            found["loss"], slope, product = self._probe.linearised()
+            finite = math.isfinite(found["loss"]) and bool(slope.isfinite().all())
+            if finite:
                 found |= self._curvature(names, slope, product)
                 steps = self._steps(optimizer, slope)
                 if steps is not None:
                     over = self._over_edge(product, steps, found["sharpness"])
                     found["sharpness_over_edge"] = over
                     self._expand(product, steps)
-        rates = self._growth[len(self._growth) // 2 :] or [math.nan]
+        rates = finite and self._growth[len(self._growth) // 2 :] or [math.nan]
         mean = convergence.assess(rates, absolute=_SURE)
-        found |= {"loss": loss, "exponent": float(mean.estimate), "exponent_se": float(mean.error)}
+        found |= {"exponent": float(mean.estimate), "exponent_se": float(mean.error)}
         found["exponent_converged"] = float(mean.verdict == convergence.CONVERGED)
         return found | ({} if self._copy is None else {"distance": self._copy.distance()})
 

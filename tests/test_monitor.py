@@ -377,6 +377,10 @@ def test_curvature_that_is_not_finite_is_nan_and_the_state_of_sgd_stays_empty():
         model.parts[0].zero_()
     report = watch.step(optimizer)
     assert report["loss"] == 1.0 and math.isnan(report["sharpness"])
+    with torch.no_grad():
+        model.parts[0].fill_(math.nan)
+    for late in (watch, Monitor(model, bent, None, every=1)):
+        assert all(math.isnan(late.step(optimizer)[key]) for key in ("loss", "exponent"))
 
 
 def bent(model, _):

@@ -304,7 +304,7 @@ class BatchLoss(nn.Module):
             (steps, tolerance), cast = _SINGLE, _single
             slope = self._gradient(cast)(self._weights(cast))
         if not slope.isfinite().all():
-            raise ValueError("the gradient of the loss on the batch is not finite")
+            raise FloatingPointError("the gradient of the loss on the batch is not finite")
         vector = torch.from_numpy(np.random.default_rng(0).standard_normal(len(slope))).to(slope)
         # The row of an embedding's padding gets no gradient, as if it were frozen.
         padded = {
