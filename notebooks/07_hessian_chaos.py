@@ -895,7 +895,7 @@ saw = ", ".join(f"{arm} {np.nanmean(values):.3f}" for arm, values in end.items()
 untested = "An arm that it needs is neither published nor computed here, or diverged."
 takes = " Two more networks of each arm that prunes would decide, 20 minutes of a core each."
 for id, values in measured.items():
-    few = np.isfinite(values).sum() < 5
+    few = int(np.isfinite(values).sum() < 5)
     words = dict(saw=f"Final test accuracy: {saw}.{takes * few}", untested=untested)
     card.measure(id, *student(values), **words, source=known)
 
