@@ -397,9 +397,9 @@ share_low, share_median, share_high = found.doubling_share.quantile([0, 0.5, 1])
 # its exponent?
 #
 # :::{dropdown} Solution
-# $f(w) = w\,(3 - 2w^2) = \sqrt 2\,(3\sin\theta - 4\sin^3\theta) = \sqrt 2\,\sin 3\theta$. The
-# angle is tripled, so the exponent is $\ln 3 \approx 1.10$, the largest that
-# {numref}`fig-toy-exponent` can reach.
+# With $w = \sqrt 2\,\sin\theta$ the map gives $f(w) = w\,(3 - 2w^2)$, which is
+# $\sqrt 2\,(3\sin\theta - 4\sin^3\theta)$, or $\sqrt 2\,\sin 3\theta$. The angle is tripled, so the
+# exponent is $\ln 3 \approx 1.10$, the largest that {numref}`fig-toy-exponent` can reach.
 # :::
 #
 # ## The paper's claims

@@ -69,7 +69,7 @@ def imported(path):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module)
-    own = {"netdyn_lib", "tests", "companion", "docstrings"}
+    own = {"netdyn_lib", "tests", "companion", "docstrings", "publishing"}
     roots = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - own
     return {DISTRIBUTION.get(root, plain(root)) for root in roots}
 

@@ -1,4 +1,4 @@
-"""The pieces of an experiment: what an :class:`Experiment` is, and how a piece of it is computed.
+"""The pieces of an experiment: what an experiment is, and how a piece of one is computed.
 
 :mod:`netdyn_lib.experiments.campaign` runs all pieces of an experiment, in this process or, with
 :mod:`netdyn_lib.experiments.cluster`, on the workers of others.
