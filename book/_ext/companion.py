@@ -1,7 +1,7 @@
 """A Sphinx extension: what was measured of a claim, links to the glossary, and mends of pages.
 
-``{verdict}`ID` `` is the verdict of a claim as a badge that leads to its row of the scorecard, and
-``{measured}`ID` `` its number.
+``{verdict}`ID` `` is the verdict of a claim as a badge, with the number of networks behind it, that
+leads to its row of the scorecard, and ``{measured}`ID` `` its number.
 
 The theme and the writer leave out what readers with a keyboard, a screen reader, a telephone or a
 dark screen need; each function below says what.
@@ -85,10 +85,9 @@ class Verdict(Claim):
         row = self.row()
         verdict = row["verdict"] if row else "not tested"
         on = f" on {row['judged_on']}" if row and row.get("judged_on") else ""
-        said, kind = (
-            f"{verdict}{on}" if row else "not judged in this run",
-            verdict.replace(" ", "-"),
-        )
+        many = f", n = {row['n']:,}" if row and row.get("n") else ""
+        said = f"{verdict}{on}{many}" if row else "not judged in this run"
+        kind = verdict.replace(" ", "-")
         page = self.env.app.builder.get_relative_uri(self.env.docname, SCORECARD)
         link = nodes.reference("", said, refuri=f"{page}#claim-{self.text}", internal=True)
         link["classes"] = ["verdict", f"verdict-{kind}"]
