@@ -220,7 +220,7 @@ def _same_pages(source):
     wrong = sorted(made ^ {file for file in listed if file.startswith("notebooks/")})
     if wrong:
         raise PipelineError(
-            f"_toc.yml and the chapters disagree on the pages {', '.join(wrong)}: list NAME_appendix "
+            f"_toc.yml and the chapters disagree on {', '.join(wrong)}: list NAME_appendix "
             "as a section of a chapter that has a cell '# Appendix', and of no other"
         )
 
