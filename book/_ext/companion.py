@@ -192,12 +192,18 @@ def _launch(app, config):
 
 
 def _mend(app, page, template, context, doctree):
-    """Let the reader's system decide between light and dark, and name the contents' branches.
+    """Let the reader's system decide between light and dark, name the contents' branches, and lead
+    from the appendix of a chapter to its notebook.
 
     Without a default the theme reports an error on the console; it shows an arrow alone where a
-    branch of the contents opens.
+    branch of the contents opens; and it takes every page for a file of the repository.
     """
     context["default_mode"] = "auto"
+    for group in context.get("header_buttons", ()):
+        if group.get("label") != "download-buttons":
+            for button in group.get("buttons", ()):
+                if "url" in button:
+                    button["url"] = button["url"].replace("_appendix.ipynb", ".ipynb")
     contents = context.get("generate_toctree_html")
     if contents is None:
         return
