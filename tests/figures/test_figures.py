@@ -665,10 +665,20 @@ def hessian_cases():
     data["loss"][1, 0, 2:] = np.inf
     figure = hessian.curves(data, what=("loss", "test_loss"), onsets={"negative": 15})
     assert [axis.get_yscale() for axis in figure.axes] == ["log", "linear"]  # what falls far
-    expected = {(1, "positive"): ranged(data["loss"][2, [0, 2, 3], 1:], "seed")}
+    whole, negative, positive = (hessian.named(arm) for arm in ARMS)
+    three, four = f"{positive} (n = 3)", f"{negative} (n = 4)"
+    expected = {(1, three): ranged(data["loss"][2, [0, 2, 3], 1:], "seed")}
     part = data["loss"][1, :, 1:].where(np.isfinite(data["loss"][1, :, 1:]))
-    expected |= {(1, "negative"): ranged(part, "seed"), (1, "negative, onset", "x"): 15}
-    yield "curves", figure, expected | {(2, "none", "y2"): data["test_loss"][0].max("seed")}
+    expected |= {(1, four): ranged(part, "seed"), (1, f"{four}, onset", "x"): 15}
+    yield (
+        "curves",
+        figure,
+        expected | {(2, f"{whole} (n = 4)", "y2"): data["test_loss"][0].max("seed")},
+    )
+
+    groups = {1e-3: {"none": "positive"}, 0.1: {"none": "none", "negative": "negative"}}
+    expected = {(1, whole): RUNS["test_accuracy"][2], (2, negative): RUNS["test_accuracy"][1]}
+    yield "by_rate", hessian.by_rate(RUNS, groups), expected
 
     figure = hessian.counts(RUNS)
     yield "counts", figure, {(3, "negative"): ranged(RUNS["negative"].sel(arm="positive"), "seed")}
@@ -677,7 +687,11 @@ def hessian_cases():
     expected = {(1, "negative"): ranged(RUNS["overlap_negative"].sel(arm="positive"), "seed")}
     yield "overlaps", figure, expected
 
-    yield "kept", hessian.kept(RUNS, ARMS[1:]), {(1, "positive"): ranged(RUNS["kept"][2], "seed")}
+    yield (
+        "kept",
+        hessian.kept(RUNS, ARMS[1:]),
+        {(1, f"{positive} (n = 4)"): ranged(RUNS["kept"][2], "seed")},
+    )
 
     figure = hessian.differences({"a": Interval(0.4, 0.3, 0.5), "b": Interval(0.1, np.nan, np.nan)})
     yield "differences", figure, {(1, "a", "x_low"): 0.3, (1, "b"): -1, (1, "b", "x"): 0.1}
@@ -689,7 +703,7 @@ def hessian_cases():
     yield "contributions", figure, expected
 
     found = {rule: (np.array([1e-3, 1e-2]), estimates([0.5, 0.7])) for rule in ("none", "negative")}
-    yield "rates", hessian.rates(found, mark=1e-3), {(1, "negative", "x"): [1e-3, 1e-2]}
+    yield "rates", hessian.rates(found, mark=1e-3), {(1, negative, "x"): [1e-3, 1e-2]}
 
     dims, index = ("network", "time", "index"), [1, 2, 3]
     data = {"exponent": (dims, rng(3, 5, 3)), "local": (dims, -rng(3, 5, 3))}
@@ -703,14 +717,6 @@ def hessian_cases():
     expected = expected | {(2, NAMED[2]): ranged(data["exponent"][..., -1], "network")}
     yield "exponents", figure, expected
 
-    rows = [("leading", t, 0.9, 0.1, t < 10) for t in (5, 10)]
-    columns = ["subspace", "time", "overlap", "chance", "converged"]
-    found = pd.DataFrame(rows, columns=columns).set_index(["subspace", "time"])
-    batch = found.drop(columns="converged").rename(columns={"chance": "chance in range"})
-    figure = hessian.stabilising(found, batch)
-    expected = {(1, "leading, not converged", "x"): 10, (2, "leading, chance"): [0.1, 0.1]}
-    yield "stabilising", figure, expected | {(2, "leading, converged"): [0.9, 0.9]}
-
     own, full = [np.array([-2.0, -1]), np.empty(0)], [np.array([-0.5, 0.1]), np.empty(0)]
     figure = hessian.noise({"early": Made(own=own, full=full), "none": Made(own=(), full=())})
     yield "noise", figure, {(1, "one direction"): full[0], (1, "equal", "x"): [-2, 0]}
@@ -718,14 +724,20 @@ def hessian_cases():
     growth = (("map", "network", "time"), np.arange(12.0).reshape(3, 2, 2))
     coords = {"map": ["plain", "pruned", "fixed"], "time": [5, 10]}
     figure = hessian.maps(xr.Dataset({"growth": growth}, coords))
-    yield "maps", figure, {(1, "pruned, true derivative"): [5, 6, 4, 5]}
+    yield "maps", figure, {(1, "pruned descent, true derivative"): [5, 6, 4, 5]}
 
-    # Copies that overflowed are left out.
-    data = perturbed()
-    data["distance"][0, 4], data["distance"][:, 0, 3:] = np.inf, np.nan
-    top = data["distance"].sel(direction="top", network=1)
-    figure = hessian.divergence(data, log=True)
-    yield "divergence", figure, {(1, "top"): np.r_[top, top], (1, "bottom", "x"): [0, 10, 20] * 2}
+    # Copies that overflowed are left out; the laws are fitted to the mean of the others.
+    steps, law = np.arange(0, 2001, 100), growth_laws.LAWS["bounded drift"].function
+    coords = {"network": [0, 1, 2], "direction": list(hessian.DIRECTIONS), "step": steps}
+    ends = law(steps, EPSILON, 1.0, 500.0) * np.ones((3, 5, 1))
+    ends[0, 0], ends[1, 0], ends[:, 2] = 0.9 * ends[0, 0], 1.1 * ends[0, 0], np.inf
+    ends[2, 0, -1] = np.nan
+    data = xr.Dataset({"distance": (tuple(coords), ends)}, coords, {"epsilon": EPSILON})
+    figure = hessian.divergence(data)
+    assert [text.get_text() for text in figure.axes[2].texts] == ["overflowed"]
+    expected = {(1, "measured"): ends[:2, 0], (1, "mean"): ends[:2, 0].mean(0)}
+    expected[(2, "bounded drift")] = ends[0, 1]
+    yield "divergence", figure, expected
 
     # Bounds begin at ε and end at the horizon; the line is the mean of exponents.
     data, times = perturbed(), np.array([0, 10, 20])
@@ -735,34 +747,16 @@ def hessian_cases():
     top = data["distance"].sel(direction="top")[:, :3]
     yield "bounds", figure, expected | {(1, "top"): ranged(top, "network")}
 
-    # A straight line, which the law of the paper contains, and a copy that overflowed.
-    steps, law, noise = np.arange(0, 2001, 100), "drift and walk", 2e-4 * (rng(21) - 1)
-    curve = growth_laws.LAWS["straight line"].function(steps, EPSILON, 1e-4) * np.exp(noise)
-    coords = {"network": [0], "direction": list(hessian.DIRECTIONS), "step": steps}
-    distance = np.where(np.arange(5)[:, None] == 2, np.inf, curve)[None]
-    data = xr.Dataset({"distance": (tuple(coords), distance)}, coords, {"epsilon": EPSILON})
-    figure, found = hessian.fits(data), growth_laws.compare(steps, curve, EPSILON).fits
-    rival = figure.axes[0].get_title().removeprefix("top\nrival: ")
-    assert found[rival].aicc == min(fit.aicc for name, fit in found.items() if name != law)
-    assert [text.get_text() for text in figure.axes[2].texts] == ["overflowed"]
-    expected = {(1, "measured"): curve, (4, law): found[law](steps)}
-    expected[(1, "best other law")] = found[rival](steps)
-    yield "fits", figure, expected
-
-    # Least squares of d find α and β where there is no noise.
-    paper = growth_laws.LAWS[law].function(steps, EPSILON, 1e-7, 1e-5)
-    np.testing.assert_allclose(hessian._least_squares(steps, paper, EPSILON), paper, rtol=1e-6)
-
     figure = hessian.sizes(lengths())
     assert "span" not in set(numbers.table(hessian.sizes(lengths(1)))["kind"])
     known = student(np.linspace(0.7, 0.9, 5))
     expected = {(1, "perturbed copy"): [0.9, 0.899, 0.8], (1, "reference"): 0.8}
     yield "sizes", figure, expected | {(1, "reference, its interval", "y2"): known.high}
 
-    figure = hessian.shape(lengths())
+    figure = hessian.shape({"ReLU": lengths(), "sigmoid": lengths()})
     shown = set(numbers.table(figure)["series"])
     assert shown == {rf"$\varepsilon$ = {value:g}" for value in (1e-8, 0.1)}
-    yield "shape", figure, {(1, r"$\varepsilon$ = 0.1"): 1 + np.arange(0, 101, 10)}
+    yield "shape", figure, {(2, r"$\varepsilon$ = 0.1"): 1 + np.arange(0, 101, 10)}
 
 
 NAMED = (r"$\lambda_1$ over $[0, t]$", r"$\lambda_1$ of a stretch", r"$\lambda_N$ over $[0, t]$")
@@ -808,8 +802,15 @@ def result(work, ratio, goal=None, shares=False):
     return Made(**vars(row), goal=goal, met=met, shares=shares)
 
 
-ROWS = [result("met", 20, 15), result("missed", 2, 3), result("none", 0.5)]
-ROWS += [result("reached", 0.9, 0.85, shares=True)]
+ROWS = [result("reached", 0.9, 0.85, shares=True)]
+
+
+def work(name, *ratios, goal=None):
+    rows = {n: (result(name, ratio, goal),) for n, ratio in enumerate(ratios, 1)}
+    return Made(name=name, rival="b", threads=rows, goal=goal, rows=sum(rows.values(), ()))
+
+
+WORKS = [work("met", 20, 30, goal=15), work("missed", 2, goal=3), work("none", 0.5)]
 SIZES = np.array([10.0, 30, 100, 300])
 
 
@@ -820,18 +821,18 @@ def grows(quantity, seconds, mebibytes=None):
 
 
 GROWTHS = [grows("networks", 0.1 * SIZES**1.5, (0, 0, 1, 1)), grows("samples", SIZES)]
-RESULTS = {"cpu": Made(by_group=lambda: ROWS, growths=GROWTHS)}
+RESULTS = {"cpu": Made(by_group=lambda: ROWS, by_work=lambda: WORKS, growths=GROWTHS)}
 
 
 def performance_cases():
-    figure = performance.ratios(RESULTS | {"gpu": Made(by_group=lambda: ROWS[:1], growths=[])})
+    figure = performance.ratios(RESULTS | {"gpu": Made(by_work=lambda: WORKS[:1], growths=[])})
     (axis,) = figure.axes
-    told = [label.get_text().splitlines()[0] for label in axis.get_yticklabels()]
-    assert told == ["cpu: met", "cpu: missed", "cpu: none", "gpu: met"]
-    dots = {line.get_marker() for line in axis.lines if line.get_ls() == "None"} - {"|"}
-    assert len(dots) == 3  # verdicts differ not by colour only
-    expected = {(1, "cpu; met; a rival", "x_high"): 30, (1, "cpu; met; a rival, goal", "x"): 15}
-    yield "ratios", figure, expected | {(1, "cpu; none; a rival", "x"): 0.5}
+    told = [label.get_text() for label in axis.get_yticklabels()]
+    assert told == ["cpu: met | b", "cpu: missed | b", "cpu: none | b", "gpu: met | b"]
+    fills = {line.get_mfc() for line in axis.lines if line.get_marker() in "o^"}
+    assert "white" in fills and len(fills) == 3  # a goal missed differs not by colour only
+    expected = {(1, "cpu: met; b; 2 threads", "x_high"): 45, (1, "cpu: met; b, goal", "x"): 15}
+    yield "ratios", figure, expected | {(1, "cpu: none; b; 1 threads", "x"): 0.5}
 
     figure = performance.shares(RESULTS)
     assert figure.axes[0].get_xlim()[0] == 0 and figure.axes[0].get_xlim()[1] > 1
@@ -855,7 +856,7 @@ def performance_cases():
     yield "plans", figure, expected | {(2, "b, m"): [8, 4, 2]}
 
 
-NONE = Made(by_group=lambda: ROWS[:1], growths=[])
+NONE = Made(by_group=lambda: [result("none", 0.5)], by_work=lambda: [], growths=[])
 CASES = {name: make for name, make in globals().items() if name.endswith("_cases")}
 
 
@@ -890,9 +891,13 @@ def test_tables_hold_what_went_in(name):
         (lambda: sweeps.losses(DATA, [3]), "η = 3 is not in this sweep.*0.01, 1, 7.5, 20"),
         (lambda: sweeps.sharpness(DATA.drop_vars("sharpness")), "took no sharpness"),
         (lambda: sweeps.divergence(DATA, 7.5, FIT), "fit of 2 curves, but of 4 initial cond.* 4"),
-        (lambda: hessian.shape(lengths(), most=1e-9), "most = 1e-09: the least epsilon is 1e-08"),
+        (
+            lambda: hessian.shape({"a": lengths()}, most=1e-9),
+            "most = 1e-09: the least epsilon of a is 1e-08",
+        ),
         (lambda: exponents.parting(AGREEMENT, (0.5,)), "was not compared"),
         (lambda: performance.shares({"cpu": NONE}), "no row of cpu is of this kind"),
+        (lambda: performance.ratios({"cpu": NONE}), "nothing to show: cpu has no such row"),
         (lambda: performance.growth({"cpu": NONE}), "growths is empty"),
     ],
 )
