@@ -281,7 +281,8 @@ def methods(growth, exponents):
         for axis, (name, (epochs, parted, grown)) in zip(axes, growth.items()):
             axis.line(epochs, parted, "perturbed copy", color=PALETTE[0], lw=1.6)
             axis.line(epochs, grown, "tangent vector", color=PALETTE[1], ls="--", lw=1.4)
-            axis.set(title=name, xlabel="epoch")
+            axis.set(xlabel="epoch")
+            axis.set_title(name, fontsize="small")
         axes[0].set_ylabel(r"$\ln\,d(t)/d(0)$")
         for k, (name, values) in enumerate(exponents.items(), 2):
             axes[-1].line(np.arange(1, len(values) + 1), values, name, **look(k, ms=3))
