@@ -155,7 +155,7 @@ def number(text):
     return {"Infinity": math.inf, "-Infinity": -math.inf}.get(text) or float(text)
 
 
-@pytest.mark.parametrize("eta", [0.25, 0.5, 0.9, 1.15, 1.29, 1.452, 1.52, 1.7, 1.9, 2.0])
+@pytest.mark.parametrize("eta", [0.25, 0.5, 0.9, 1.15, 1.27, 1.452, 1.52, 1.7, 1.9, 2.0])
 def test_the_exponent_at_a_rate_is_the_librarys(open_page, eta):
     shown = open_page("map")
     shown.slide("eta", eta)
@@ -192,8 +192,8 @@ def test_the_map_listens_to_keys_buttons_typing_and_clicks(open_page):
     before = float(shown["eta"])
     shown.page.keyboard.press("ArrowRight")
     assert float(shown["eta"]) == pytest.approx(before + 0.001)
-    shown.page.get_by_role("button", name="η = 1.29").click()
-    assert shown["eta"] == "1.29" and shown.part("eta-number").input_value() == "1.29"
+    shown.page.get_by_role("button", name="η = 1.27").click()
+    assert shown["eta"] == "1.27" and shown.part("eta-number").input_value() == "1.27"
     shown.part("eta-number").fill("1.301234")
     assert shown["eta"] == "1.301234"
     shown.part("eta-number").fill("7")  # beyond the range: as if not typed
