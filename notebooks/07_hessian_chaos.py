@@ -411,8 +411,8 @@ known_smooth = published_copies.get("usps-sigmoid-sizes", smooth)
 # | fig-alt: >-
 # |   Two panels with a logarithmic axis. With ReLU the smallest perturbations lie on one curve near
 # |   1 and others jump to several times that. With sigmoid units all curves lie on each other.
-kinds = {"ReLU": known_lengths, "sigmoid": known_smooth}
-provenance.shown(draw.shape(kinds), (known_lengths, known_smooth))
+by_units = {"ReLU": known_lengths, "sigmoid": known_smooth}
+provenance.shown(draw.shape(by_units), (known_lengths, known_smooth))
 
 # %% [markdown]
 # So it is the kinks, and no numerical error ({numref}`fig-twin-shape`; {verdict}`H-small-sizes`):
@@ -956,7 +956,7 @@ provenance.shown(draw.sizes(known_lengths), known_lengths)
 # time and mean over networks:
 
 # %% tags=["hide-input", "nbval-ignore-output"]
-departures = {name: distances.linear_range(data, size.linear) for name, data in kinds.items()}
+departures = {name: distances.linear_range(data, size.linear) for name, data in by_units.items()}
 pd.DataFrame({name: table.departure for name, table in departures.items()}).loc[:0.11].round(5)
 
 # %% [markdown]
