@@ -228,7 +228,7 @@ provenance.shown(draw.areas(scores, tangent_and_rivals, size.early, ["failed"]),
 # {glue:text}`prediction-lead-earlier:.2f`.
 #
 # By $t = 0.2$ the loss has {glue:text}`prediction-loss-late-low:.2f` to
-# {glue:text}`prediction-loss-late-high:.2f`, at least as much as exponents.
+# {glue:text}`prediction-loss-late-high:.2f`, as much as exponents, or more.
 #
 # ## What leaks
 #
@@ -342,7 +342,7 @@ draw.iris(exponents, directions)
 # spectra of Iris are of few networks.
 #
 # **What would decide more**: the authors' task, a second classifier, and larger networks, in which
-# weights are too many to learn from and exponents are not.
+# weights are too many to learn from.
 #
 # ## Exercises
 #
