@@ -929,7 +929,7 @@ card = claims.Scorecard(chapter, changed=size.changed)
 card.measure("D-eta5-no-divergence", finite)
 card.measure("D-fig9-loss-large", level)
 card.measure("D-fig9-hardly-learns", learned)
-card.measure("D-fig9-period3", *period3)
+card.measure("D-fig9-period3", period3)
 card.measure(
     "D-fig9-alternation", both, saw="Most trajectories switch a few times, and ever more rarely."
 )

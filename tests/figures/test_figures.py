@@ -563,29 +563,21 @@ BOUNDS = ["estimate", "low", "high"]
 
 
 def prediction_cases():
-    figure = prediction.outcomes({"ridge-tanh-normal": (FINAL, OUTCOMES)})
-    assert figure.axes[0].get_title() == "tanh, normal\nideal 0.38\nmiddle 0.12\nfailed 0.50"
+    figure = prediction.outcomes({"tanh": (FINAL, OUTCOMES)})
+    assert figure.axes[0].get_title() == "tanh\nideal 0.38\nmiddle 0.12\nfailed 0.50"
     counts = numbers.table(figure).groupby("series")["y"].sum()
     assert counts.to_dict() == {"ideal": 3, "middle": 1, "failed": 3}
     yield "outcomes", figure, {}
 
     # Medians and quartiles of those that have not diverged, also of few networks, and of maps of
     # which one is singular (−∞).
-    values = np.random.default_rng(0).normal(size=(3, 7, 9))
-    values[2, 4:], values[0, 0] = np.nan, -np.inf
-    several = {"one": (TIMES, values, OUTCOMES), "none": (TIMES, values, NOBODY)}
-    figure = prediction.courses(several, (1, 9))
-    ideal, failed = np.sort(values[:, :3, 8], 1), np.sort(values[:2, 4:7, 8], 1)
-    expected = {(3, "ideal"): [*ideal[:, 1], *ideal[1:, 0]], (3, "failed", "x"): [*TIMES[:2]] * 2}
-    yield "courses", figure, expected | {(3, "failed"): failed[:, :2], (4, ""): 0}
-
-    # Shares of the angles that are known.
-    angles = np.radians([[5], [5], [15], [40], [61], [61], [np.nan], [np.nan]])
-    figure = prediction.tangencies({"one": (angles, OUTCOMES)}, ("(1,2)",), bins=9)
-    ideal, failed = np.zeros(10), np.zeros(10)
-    ideal[:2], failed[6] = (2 / 3, 1 / 3), 1
-    expected = {(1, "ideal"): ideal, (1, "failed"): failed, (1, "ideal", "x"): np.arange(0, 91, 10)}
-    yield "tangencies", figure, expected
+    values = np.random.default_rng(0).normal(size=(7, 9))
+    values[6], values[0, 8] = np.nan, -np.inf
+    lost = np.append(values, np.full((1, 9), np.nan), 0)
+    figure = prediction.spectra({"one": (lost, OUTCOMES), "none": (lost, NOBODY)})
+    ideal, failed = np.sort(values[:3], 0), np.sort(values[4:6], 0)
+    expected = {(1, "ideal"): [*ideal[1], *ideal[0, :8]]}
+    yield "spectra", figure, expected | {(1, "failed"): [*failed[0], *failed[0]], (2, ""): 0}
 
     known = dict(outcome=["ideal", "failed"], predictor=["loss", "weights"])
     data, lost = over_time("auc", known), over_time("auc", known, lost=True)
@@ -595,14 +587,14 @@ def prediction_cases():
     expected = {(3, "weights"): part.sel(bound=["estimate", "low"]).T, (1, "t = 0.015", "x"): 0.015}
     yield "areas", figure, expected | {(3, "weights", "y2"): part.sel(bound="high")}
 
-    saved = [Interval(0.5, 0.1, 0.4), NOTHING]  # a percentile interval may lie beside its estimate
-    found = Made(rules={f"rule {k}": Made(saved=one) for k, one in enumerate(saved)})
-    figure = prediction.savings({"one": found})
-    expected = {(1, "rule 0", "x"): 0.5, (1, "rule 0", "x_high"): 0.4, (1, "rule 1"): -1}
-    yield "savings", figure, expected
+    # a percentile interval may lie beside its estimate
+    rows = {"row 0": Interval(0.5, 0.1, 0.4), "row 1": NOTHING}
+    figure = prediction.differences({"one": rows}, "difference")
+    expected = {(1, "row 0", "x"): 0.5, (1, "row 0", "x_high"): 0.4, (1, "row 1"): -1}
+    yield "differences", figure, expected
 
     data = over_time("saved", dict(rule=["loss", "vectors"]))
-    figure = prediction.savings_over_time({"one": data}, early=0.015)
+    figure = prediction.savings_over_time({"one": data}, ["vectors"], early=0.015)
     assert figure.axes[0].get_ylim() == (-0.1, 1)
     expected = {(1, "vectors", "y2"): data["saved"].sel(rule="vectors", bound="high")}
     yield "savings_over_time", figure, expected
@@ -613,7 +605,7 @@ def prediction_cases():
     figure = prediction.iris({5.0: spectra}, {5.0: Made(shares=shares)})
     counts = np.zeros(20)
     counts[[0, 10, 19]] = 1
-    yield "iris", figure, {(1, "one network"): spectra.early, (3, ""): counts}
+    yield "iris", figure, {(1, "one network, first epochs"): spectra.early, (2, ""): counts}
 
     # The first block of a kind has two vectors that are not neutral, or none.
     growth = np.array([[0.2, 0, -0.3], [0.1, 0.2, 0.0], [0, 0, 0]])
@@ -921,7 +913,7 @@ FEW = (FEW * np.nan).assign(present=FEW["present"])
         lambda: sweeps.sharpness(FEW),
         lambda: sweeps.share_and_arrival({"p": FOUND}, {}, None, mark=7.5),
         lambda: prediction.outcomes({"lost": (FINAL[-1:], classification.outcomes(FINAL[-1:]))}),
-        lambda: prediction.tangencies({"nobody": (np.full((8, 1), np.nan), OUTCOMES)}, ["(1,2)"]),
+        lambda: prediction.spectra({"nobody": (np.full((8, 9), np.nan), OUTCOMES)}),
     ],
 )
 @pytest.mark.filterwarnings("error")
