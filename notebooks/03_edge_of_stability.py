@@ -444,8 +444,8 @@ table.round(2)
 # |   Four logarithmic distance curves that rise and saturate; coloured segments below them, of
 # |   different lengths and slopes, mark the windows chosen by best fit with 10, 20 and 30 epochs
 # |   and by the ramp; two more start at epoch 0 and are flatter.
-between = "between(best_fit(20))"  # the window of best_fit(20) again
-drawn = {names[name]: found for name, found in fits.items() if name != between}
+without = ("between(best_fit(20))", "tangent")  # the window of best_fit(20) again; no window
+drawn = {names[name]: found for name, found in fits.items() if name not in without}
 draw.window_choices(first.epochs, first["mean_distance"][:, examples], drawn)
 
 # %% [markdown] None of the rules that judge by $R^2$ is safe by itself: the steep start of a noisy
