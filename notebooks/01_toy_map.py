@@ -501,28 +501,31 @@ card
 
 # %% tags=["hide-input"]
 # What the alt texts and captions say
-values = [np.unique(points[:, 0].round(6)) for points in late]  # where each orbit settles
-assert [len(v) for v in values[:4]] == [1, 1, 2, 4] and values[0] == values[1] == 1
-assert min(len(v) for v in values[4:]) > 30 and min(values[4]) > 0 > min(values[5])
-assert (len(rates), len(w0)) == (2000, 20) or size.changed
-forks = cascade.doubling[:3]
-at_forks = np.interp(forks, rates, exponents.value)
-assert (np.diff(forks) > 0).all() and forks[1] < onset.value and abs(onset.value - 1.30) < 0.005
-assert (abs(at_forks) < 0.05).all() and abs(exponents.value[rates < 2][-1] - 1.1) < 0.1
-assert (exponents.value[rates > onset.value] < 0).sum() > 5 and abs(merging - 1.6) < 0.005
-apart = onset.value - cascade.doubling
-assert 0.1 < apart[0] < 1 and max(apart[-1], (onset.value - cascade.superstable)[-1]) < 1e-6
-assert sorted(round(r.estimates[0], 1) for r in ratios.values()) == [4.4, 4.5]
-assert all(abs(r.estimates[4:] - delta.value).max() < 0.005 for r in ratios.values())
-assert (found.width[:2] > 0.02).all() and (found.width < 1e-4).mean() > 0.5
-assert set(found.sign[found.superstable < merging]) == {1}
-above_merging = found[found.superstable > merging]
-assert (above_merging.sign == -1).mean() > 0.5 and above_merging.sign.iloc[0] == -1
-assert list(found.full_period[:2]) == [3, 4] and 1.45 < found.opening[0] < 1.46
-tall = [abs(high - low) for low, high in bands]
-wide = [last - first for first, last in ends]
-assert all(40 < wide[0] / w < 70 for w in wide[1:]) and all(7 < tall[0] / t < 14 for t in tall[1:])
-assert bands[1][0] > bands[1][1]
+if (profile, seed) == ("laptop", 0) and not size.changed:  # they describe this run
+    values = [np.unique(points[:, 0].round(6)) for points in late]  # where each orbit settles
+    assert [len(v) for v in values[:4]] == [1, 1, 2, 4] and values[0] == values[1] == 1
+    assert min(len(v) for v in values[4:]) > 30 and min(values[4]) > 0 > min(values[5])
+    assert (len(rates), len(w0)) == (2000, 20) or size.changed
+    forks = cascade.doubling[:3]
+    at_forks = np.interp(forks, rates, exponents.value)
+    assert (np.diff(forks) > 0).all() and forks[1] < onset.value and abs(onset.value - 1.30) < 0.005
+    assert (abs(at_forks) < 0.05).all() and abs(exponents.value[rates < 2][-1] - 1.1) < 0.1
+    assert (exponents.value[rates > onset.value] < 0).sum() > 5 and abs(merging - 1.6) < 0.005
+    apart = onset.value - cascade.doubling
+    assert 0.1 < apart[0] < 1 and max(apart[-1], (onset.value - cascade.superstable)[-1]) < 1e-6
+    assert sorted(round(r.estimates[0], 1) for r in ratios.values()) == [4.4, 4.5]
+    assert all(abs(r.estimates[4:] - delta.value).max() < 0.005 for r in ratios.values())
+    assert (found.width[:2] > 0.02).all() and (found.width < 1e-4).mean() > 0.5
+    assert set(found.sign[found.superstable < merging]) == {1}
+    above_merging = found[found.superstable > merging]
+    assert (above_merging.sign == -1).mean() > 0.5 and above_merging.sign.iloc[0] == -1
+    assert list(found.full_period[:2]) == [3, 4] and 1.45 < found.opening[0] < 1.46
+    tall = [abs(high - low) for low, high in bands]
+    wide = [last - first for first, last in ends]
+    assert all(40 < wide[0] / w < 70 for w in wide[1:]) and all(
+        7 < tall[0] / t < 14 for t in tall[1:]
+    )
+    assert bands[1][0] > bands[1][1]
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 glue_all("toy", second=cascade.doubling[1], merging=merging, starts=len(w0))

@@ -186,6 +186,27 @@ def test_an_escaping_orbit_is_said_to_escape(open_page):
     assert shown["escaped"] == "false" and "escapes" not in shown.said()
 
 
+def test_the_map_can_be_iterated_from_any_start(open_page):
+    shown, cubic = open_page("map"), one_dimensional.CUBIC
+    shown.slide("eta", 0.5)
+    for start, steps in ((0.001, 6), (-1.2, 100)):
+        shown.slide("start", start)
+        shown.slide("steps", steps)
+        orbit = one_dimensional.orbit(cubic, 0.5, start, steps)
+        grown = np.log(abs(1.5 - 1.5 * orbit[:-1] ** 2)).mean()
+        assert float(shown["weight"]) == orbit[-1]
+        assert float(shown["finite"]) == pytest.approx(grown, abs=1e-9)
+    said = shown.part("step-readout")
+    shown.part("again").click()
+    assert "After 1 step " in said.inner_text()
+    shown.part("next").click()
+    assert "After 2 steps" in said.inner_text()
+    orange = shown.part("cobweb").locator("path.stroke-orange")
+    assert orange.count() == 1
+    shown.part("settled").uncheck()
+    assert orange.count() == 0
+
+
 def test_the_map_listens_to_keys_buttons_typing_and_clicks(open_page):
     shown = open_page("map")
     shown.part("eta").focus()
