@@ -922,9 +922,10 @@ provenance.shown(draw.robustness(told), at_scale)
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 steps |= {name: responses.coincidence(*row, seed=seed) for name, row in variant_rows.items()}
-every = rows | variant_rows
+every, full_names = rows | variant_rows, readable | kinds
+full_names = {name: text.replace("the same", "MNIST") for name, text in full_names.items()}
 table = {
-    (readable | kinds)[name]: [
+    full_names[name]: [
         reached.rates[reached.spent.mean(axis=1).argmin()],
         f"{steps[name][0].estimate:.0f}" if not steps[name][1] else "–",
         max(p.estimate for p in found.share),
@@ -935,7 +936,7 @@ table = {
 columns = ["fastest η", "steps to p ≥ 0.1", "largest p"]
 for name in every:
     if steps[name][1]:
-        print(f"{(readable | kinds)[name]}: {steps[name][1]}")
+        print(f"{full_names[name]}: {steps[name][1]}")
 pd.DataFrame.from_dict(table, orient="index", columns=columns).round(2)
 
 # %% tags=["hide-input"]
