@@ -1,4 +1,4 @@
-/* Explorer of the published sweeps: quantities against the learning rate, and the networks behind each. */
+/* Explorer of the stored sweeps: quantities against the learning rate, and the networks behind each. */
 "use strict";
 (function () {
   const { unpack, number, make, chart, path, rich, plain, keepDrawn } = window.netdynExplore;
@@ -106,11 +106,11 @@
       missing ? `${missing} of ${sweep.rates.length * sweep.networks} pairs of initial condition and learning rate were not computed.` : "",
     ].filter(Boolean).join(" ");
     find("thinned").textContent = [
-      sweep.curves.every > 1 ? `Of the published curves every ${sweep.curves.every}th epoch is shown.` : "Every published epoch is shown.",
-      "The distance is the mean over the copies; those of single copies are published for the first initial conditions only, and are not shown here.",
+      sweep.curves.every > 1 ? `Of the stored curves every ${sweep.curves.every}th epoch is shown.` : "Every stored epoch is shown.",
+      "The distance is the mean over the copies; those of single copies are stored for the first initial conditions only, and are not shown here.",
     ].join(" ");
-    const text = sweep.summary.replace("published.  ", "");
-    find("provenance").textContent = `Published as ${sweep.name}.npz: ${text}`;
+    const text = sweep.summary.replace("stored run (ours).  ", "");
+    find("provenance").textContent = `Stored run (ours), ${sweep.name}.npz: ${text}`;
   }
 
   function setQuantity() {

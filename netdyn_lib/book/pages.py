@@ -429,7 +429,7 @@ def _published(found):
         part = "Partly drawn"
         rest = "the rest, and what is made of them, was computed in the run below"
     place = "(see {doc}`the table of files <../book/published>`)"
-    return [f"{part} from published results, {files} {place}; {rest}.", ""]
+    return [f"{part} from our stored runs, {files} {place}; {rest}.", ""]
 
 
 # Citing

@@ -29,7 +29,7 @@ RATE = r"learning rate $\eta$"
 FEW, MOST = 0.1, 0.9
 _REGIMES = {
     "calm": dict(color=PALETTE[5], alpha=0.16, label="hardly any sensitive"),
-    "mixed": dict(color=PALETTE[4], alpha=0.16, label="some sensitive"),
+    "mixed": dict(color=PALETTE[4], alpha=0.16, label="some, or the records disagree"),
     "sensitive": dict(color=PALETTE[1], alpha=0.16, label="nearly all sensitive"),
 }
 _BOLD = dict(color="black", lw=1.8)
@@ -184,54 +184,30 @@ def share_and_arrival(by_label, first, sustained, mark=None):
     (Jiménez-González 2025, Fig. 5).
 
     ``by_label`` maps labels to Exponents; ``first`` and ``sustained`` are
-    Arrivals by one epoch and by many in a row at the target, or None, or a dict of
-    label to Arrivals: a label then has its colour in every panel.  Kinds of arrivals have
-    markers of their own, which no label has; ``mark`` is a learning rate to mark.
+    Arrivals by one epoch and by many in a row at the target, of one cap; ``mark`` is a learning
+    rate to mark.
     """
-    found = _arrivals_by_name(list(by_label), {"first hit": first, "sustained": sustained})
+    found = {"first epoch at the target": first, "first of 20 in a row": sustained}
     with style.figure(3, 1, height=1.9, sharex=True) as (fig, axes):
         top, middle, below = axes[:, 0]
         against_rate(top, by_label, "share")
-        for j, (name, (arrivals, looks)) in enumerate(found.items()):
-            by, looks = shift(j, len(found)), looks | dict(elinewidth=0.9)
+        for j, (name, arrivals) in enumerate(found.items()):
+            by, looks = shift(j, len(found)), look(len(by_label) + j, elinewidth=0.9)
             middle.estimates(arrivals.rates, arrivals.mean, name, by, **looks)
-            label = f"{name}, by epoch {arrivals.cap:,}"
-            below.estimates(arrivals.rates, arrivals.never, label, by, **looks)
+            below.estimates(arrivals.rates, arrivals.never, f"_{name}", by, **looks)
         top.set(ylabel=SHARE, ylim=_UNIT)
         log_epochs(middle, r"$\langle\tau\rangle$ (epochs)")
-        below.set(ylabel="share never", ylim=_UNIT, xlabel=RATE)
-        for axis in axes.flat:
-            if axis is top or found:
-                axis.legend(loc="best")
-            else:
-                say(axis, "arrivals not searched")
-            if mark is not None:
-                axis.mark(mark, rf"_$\eta = {mark:g}$", zorder=1)
+        below.set(ylabel=f"share not there\nby epoch {first.cap:,}", ylim=_UNIT, xlabel=RATE)
+        for axis in (top, middle):
+            axis.legend(loc="best")
+        for axis in axes.flat if mark is not None else ():
+            axis.mark(mark, rf"_$\eta = {mark:g}$", zorder=1)
         if mark is not None:
             above(top, mark, rf"$\eta = {mark:g}$")
-        every = (*by_label.values(), *(arrivals for arrivals, _ in found.values()))
+        every = (*by_label.values(), *found.values())
         rate_axis(below, np.concatenate([each.rates for each in every]))
         fig.align_ylabels()
     return fig
-
-
-def _arrivals_by_name(labels, kinds):
-    """What a legend names: (Arrivals, looks) by label and kind, for ``kinds`` that map each to
-    Arrivals, to some by label, or to None.
-    """
-    by_label = [of for of in kinds.values() if isinstance(of, dict)]
-    labels = list(dict.fromkeys([*labels, *(label for of in by_label for label in of)]))
-    found = {}
-    for j, (kind, of) in enumerate(kinds.items()):
-        own = look(len(labels) + j)  # none of a label's
-        if isinstance(of, dict):
-            for label, arrivals in of.items():
-                colour = look(labels.index(label))["color"]
-                fill = "white" if j % 2 else colour
-                found[f"{label}, {kind}"] = arrivals, own | dict(color=colour, mfc=fill)
-        elif of is not None:
-            found[kind] = of, own
-    return found
 
 
 def by_length(tables):
@@ -249,20 +225,25 @@ def by_length(tables):
     moving = [rate for rate in spans if spans[rate] > 0] or list(spans)
     rates = sorted(moving, key=lambda rate: -spans[rate])[:_LOOKS]
     looks = {rate: look(k) for k, rate in enumerate(sorted(rates))}
-    with style.figure(1, len(tables), height=2.8, sharey=True) as (fig, axes):
-        for axis, (title, table) in zip(axes[0], tables.items()):
+    columns = 2 if len(tables) == 4 else min(len(tables), 3)
+    count = -(-len(tables) // columns)
+    with style.figure(count, columns, height=2.5, sharey=True) as (fig, axes):
+        for axis in axes.flat[len(tables) :]:
+            axis.set_visible(False)
+        for axis, (title, table) in zip(axes.flat, tables.items()):
             shown = [(rate, rows) for rate, rows in table.groupby("rate") if rate in looks]
             for j, (rate, rows) in enumerate(shown):
                 intervals = rows[["share", "share_low", "share_high"]].values
                 name, by = rf"$\eta = {rate:g}$", shift(j, 2 * len(shown))
                 axis.estimates(rows["epochs"], intervals, name, by, **looks[rate], elinewidth=0.9)
             lengths = np.unique(table["epochs"])
-            axis.set(xscale="log", xlabel="length of record $T$ (epochs)", title=title)
+            axis.set(xscale="log", xlabel="epochs followed", title=title)
             axis.set(xlim=(lengths[0] / 1.15, lengths[-1] * 1.2), ylim=_UNIT)
             axis.xaxis.set_major_locator(FixedLocator(lengths))
             axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.xaxis.set_minor_locator(NullLocator())
-        axes[0, 0].set_ylabel(SHARE)
+        for axis in axes[:, 0]:
+            axis.set_ylabel(SHARE)
         key(fig, {rf"$\eta = {rate:g}$": looks[rate] for rate in looks}, 4)
     return fig
 
@@ -282,7 +263,7 @@ def robustness(rows):
                 say(left, "none")
             against_rate(middle, {name: found}, "share")
             left.set(ylabel=r"$\lambda_{nMLE}$ (1/ep.)")
-            left.set_title(name, loc="left", fontweight="bold")
+            middle.set_title(name, fontweight="bold")  # the panel's letter is above the left one
             middle.set(ylabel="$p$", ylim=(-0.06, 1.08))
             rate_axis(right, found.rates)
             say(right, "arrivals not searched") if arrivals is None else _epochs(right, arrivals)
@@ -329,28 +310,30 @@ def window_rules(by_rule):
     return fig
 
 
-def sharpness(data):
-    """Plot sharpness times η/2 along training, one panel for each learning rate; 1 is the edge of
-    stability (Jiménez-González 2025, Fig. 14).
+def sharpness(panels):
+    """Plot sharpness times η/2 along training; 1 is the edge of stability (Jiménez-González 2025,
+    Fig. 14).
 
-    Thin lines are initial conditions; the bold one is the median of those not diverged yet.
-    Raises ValueError for a sweep that took no sharpness.
+    ``panels`` maps titles to (data, learning rate).  Thin lines are initial conditions; the bold
+    one is the median of those not diverged yet.  Raises ValueError for a sweep that took no
+    sharpness.
     """
-    if "sharpness" not in data:
+    if not all("sharpness" in data for data, _ in panels.values()):
         raise ValueError("this sweep took no sharpness: its sharp_at is empty")
-    epochs = data["sharp_epoch"].values
-    values = data["sharpness"].transpose("eta", "sharp_epoch", "init").values
-    with _grid(len(values), 4, 1.9, r"sharpness $\times\,\eta/2$") as (fig, shown):
-        for axis, rate, sharp in zip(shown, data["eta"].values, values):
-            scaled = _positive(sharp * rate / 2)  # (k, n)
+    last = max(data["sharp_epoch"].values[-1] for data, _ in panels.values())
+    with _grid(len(panels), 4, 2.0, r"sharpness $\times\,\eta/2$") as (fig, shown):
+        for axis, (title, (data, rate)) in zip(shown, panels.items()):
+            epochs = data["sharp_epoch"].values
+            values = data["sharpness"].transpose("eta", "sharp_epoch", "init").values
+            scaled = _positive(values[_index(data, rate)] * rate / 2)  # (k, n)
             axis.line(epochs, scaled, "_one network", color=MUTED, lw=0.7, alpha=0.7)
             known = [row[~np.isnan(row)] for row in scaled]
             median = [np.median(row) if row.size else np.nan for row in known]
             axis.line(epochs, median, "median", **_BOLD)
             axis.level(1, "edge of stability", **GOAL)
-            axis.set(title=rf"$\eta = {rate:g}$", yscale="log")
+            axis.set(title=title, yscale="log")
             axis.set_xscale("symlog", linthresh=1)
-            axis.set_xlim(0, max(epochs[-1], 1))
+            axis.set_xlim(0, max(last, 1))
         key(fig)
     return fig
 
@@ -362,27 +345,25 @@ def regime(share):
     return "calm" if share < FEW else "sensitive" if share >= MOST else "mixed"
 
 
-def regimes(exponents, arrivals, fastest):
-    """Plot the share of sensitive networks and of those that learn, and the exponent, over η, with
-    the regimes by :func:`regime` in the background.
+def regimes(by_record, arrivals, fastest):
+    """Plot the share of sensitive networks and the training time over η, with the regimes by
+    :func:`regime` in the background.
 
-    ``exponents`` and ``arrivals`` are at the same learning rates, ``fastest`` is the learning rate
-    at which training is fastest.  Where the regime changes, the background does half-way (in ln η)
-    between two rates.
+    ``by_record`` maps names of records, as "over 40 epochs", to Exponents at the learning rates of
+    ``arrivals``; where they are of different regimes the background is *mixed*.  ``fastest`` is the
+    learning rate at which training is fastest.  Where the regime changes, the background does
+    half-way (in ln η) between two rates.
     """
-    rates = np.asarray(exponents.rates, dtype=float)
-    options = dict(height=2.3, sharex=True, height_ratios=(1.2, 1))
-    with style.figure(2, 1, **options) as (fig, ((top,), (below,))):
-        looks = dict(color=PALETTE[1], marker="o", ms=4.5, elinewidth=0.9)
-        top.estimates(rates, exponents.share, "sensitive, $p$", **looks)
-        reached = [(1 - i.estimate, 1 - i.high, 1 - i.low) for i in arrivals.never]
-        looks |= dict(color=PALETTE[2], marker="s", ls="--")
-        name = f"at the target accuracy by epoch {arrivals.cap:,}"
-        top.estimates(arrivals.rates, reached, name, **looks)
-        looks |= dict(color=PALETTE[0], marker="D", ls="-")
-        below.estimates(rates, exponents.exponent, "_mean exponent", **looks)
+    rates = np.asarray(arrivals.rates, dtype=float)
+    each = [[regime(i.estimate) for i in found.share] for found in by_record.values()]
+    kinds = np.array([some[0] if len(set(some)) == 1 else "mixed" for some in zip(*each)])
+    with style.figure(2, 1, height=2.1, sharex=True) as (fig, ((top,), (below,))):
+        for j, (name, found) in enumerate(by_record.items()):
+            looks = look(j + 1, elinewidth=0.9)
+            top.estimates(rates, found.share, name, shift(j, 2 * len(by_record)), **looks)
+        below.estimates(rates, arrivals.restricted, "_training time", **look(0, elinewidth=0.9))
+        below.level(arrivals.cap, "_cap", **_CAP)
         rate_axis(below, rates)
-        kinds = np.array([regime(interval.estimate) for interval in exponents.share])
         change = np.flatnonzero(kinds[1:] != kinds[:-1])
         left, right = below.get_xlim()
         edges = [left, *np.sqrt(rates[change] * rates[change + 1]), right]
@@ -393,11 +374,43 @@ def regimes(exponents, arrivals, fastest):
         for axis in (top, below):
             axis.mark(fastest, "_fastest", zorder=1)
         above(top, fastest, "fastest")
-        top.set(ylabel="share of networks", ylim=_UNIT)
+        top.set(ylabel=SHARE, ylim=_UNIT)
+        log_epochs(below, "epochs to the target")
+        below.set(xlabel=RATE)
+        backgrounds = [Patch(**looks) for kind, looks in _REGIMES.items() if kind in kinds]
         top.legend(loc="center left")
-        below.set(xlabel=RATE, ylabel=r"exponent $\lambda$" + "\n(per epoch)", ylim=(0, None))
-        shown = [Patch(**looks) for kind, looks in _REGIMES.items() if kind in kinds]
-        below.legend(handles=shown, loc="upper left")
+        fig.legend(handles=backgrounds, loc="outside lower center", ncols=3)
+        fig.align_ylabels()
+    return fig
+
+
+def onset_and_fastest(rows):
+    """Plot a row of learning rates for each task: a mark for each by its regime (:func:`regime`),
+    and a star at the fastest, where any network arrives.
+
+    ``rows`` maps names to (Exponents, Arrivals).
+    """
+    looks = {
+        "calm": dict(color="#b5b5b5", marker="o", ms=3.5),
+        "mixed": dict(color=PALETTE[1], mfc="white", marker="D", ms=5),
+        "sensitive": dict(color=PALETTE[1], marker="D", ms=5),
+    }
+    with style.figure(height=0.9 + 0.3 * len(rows)) as (fig, ((axis,),)):
+        for y, (found, arrivals) in zip(-np.arange(len(rows)), rows.values()):
+            kinds = np.array([regime(i.estimate) for i in found.share])
+            for kind, how in looks.items():
+                rates = found.rates[kinds == kind]
+                axis.points(rates, np.full(len(rates), y), f"_{kind}", **how)
+            spent = np.array([i.estimate for i in arrivals.restricted])
+            if (spent < arrivals.cap).any():
+                star = _STAR | dict(color=PALETTE[0], mec="white", ms=11)
+                axis.point(arrivals.rates[np.nanargmin(spent)], y + 0.3, "_fastest", **star)
+        rate_axis(axis, np.concatenate([found.rates for found, _ in rows.values()]))
+        axis.names("y", -np.arange(len(rows)), rows)
+        axis.set(xlabel=RATE, ylim=(0.4 - len(rows), 0.8))
+        names = {"calm": "p < 0.1", "mixed": "0.1 ≤ p < 0.9", "sensitive": "p ≥ 0.9"}
+        entries = {names[kind]: how | dict(ls="") for kind, how in looks.items()}
+        key(fig, entries | {"fastest": _STAR | dict(color=PALETTE[0], mec="white", ms=11)}, 4)
     return fig
 
 

@@ -445,8 +445,8 @@ def origin(row):
     """Return where the numbers of a gathered row come from: the profile and device of its chapter's
     run, a published file, or both.
 
-    >>> origin(dict(source="published in arms/usps.npz", profile="laptop", device="cpu"))
-    'published in arms/usps.npz'
+    >>> origin(dict(source="stored in arms/usps.npz", profile="laptop", device="cpu"))
+    'stored in arms/usps.npz'
     >>> origin(dict(source="computed here", profile="laptop", device="cpu"))
     'laptop, cpu'
     """

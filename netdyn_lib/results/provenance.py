@@ -362,6 +362,6 @@ def in_words(found):
     """Return sources as words, one after another.
 
     >>> in_words(("computed here", "arms/usps.npz"))
-    'computed here; published in arms/usps.npz'
+    'computed here; stored in arms/usps.npz'
     """
-    return "; ".join(source if source == HERE else f"published in {source}" for source in found)
+    return "; ".join(source if source == HERE else f"stored in {source}" for source in found)

@@ -69,11 +69,8 @@ def test_a_fold_has_the_figures_numbers_run_and_command(tmp_path):
     [
         (None, None),
         ([provenance.HERE], None),
-        (
-            ["arms/usps.npz"],
-            "Drawn from published results, `arms/usps.npz` (see {doc}`the table of",
-        ),
-        ([provenance.HERE, "a", "b"], "Partly drawn from published results, `a`, `b` (see {doc}`"),
+        (["arms/usps.npz"], "Drawn from our stored runs, `arms/usps.npz` (see {doc}`the table of"),
+        ([provenance.HERE, "a", "b"], "Partly drawn from our stored runs, `a`, `b` (see {doc}`"),
     ],
 )
 def test_what_was_drawn_from_published_numbers_is_said(found, said, tmp_path):

@@ -439,9 +439,10 @@ def sweeps_cases():
     sd = {(1, "laptop, one standard deviation", "y2"): SLOPES[1:] + FOUND.sd[1:]}
     yield "exponent_by_rate", figure, {(1, "paper scale", "x"): ETA} | sd
 
-    figure = sweeps.share_and_arrival({"p": FOUND}, ARRIVALS, None, mark=7.5)
-    expected = {(1, "p"): SHARES, (2, "first hit"): TAU, (3, r"$\eta = 7.5$", "x"): 7.5}
-    expected |= {(3, "first hit, by epoch 100"): [0, 0, 0.2, 1]}
+    figure = sweeps.share_and_arrival({"p": FOUND}, ARRIVALS, ARRIVALS, mark=7.5)
+    soon = "first epoch at the target"
+    expected = {(1, "p"): SHARES, (2, soon): TAU, (3, r"$\eta = 7.5$", "x"): 7.5}
+    expected |= {(3, soon): [0, 0, 0.2, 1]}
     yield "share_and_arrival", figure, expected
 
     rates = np.arange(1.0, 10)
@@ -458,17 +459,22 @@ def sweeps_cases():
     figure = sweeps.window_rules({"best_fit": FOUND, "ramp": FOUND})
     yield "window_rules", figure, {(1, "best fit"): [np.nan, *SLOPES[1:]], (2, "ramp"): SHARES}
 
-    figure = sweeps.sharpness(DATA)
-    expected = {(4, "median"): [1, 1, 1], (4, "one network"): np.ones(12)}  # 2/η · η/2
+    figure = sweeps.sharpness({"one": (DATA, 0.01), "other": (DATA, 7.5)})
+    expected = {(2, "median"): [1, 1, 1], (2, "one network"): np.ones(12)}  # 2/η · η/2
     yield "sharpness", figure, expected
 
-    never = estimates([0, 0.25, 1])
-    known = Made(rates=np.array([0.1, 1, 10]), share=estimates([0, 0.5, 1]))
-    known.exponent = estimates([np.nan, 0.2, 0.4])
-    figure = sweeps.regimes(known, Made(rates=known.rates, cap=100, never=never), 1.0)
-    expected = {(1, "sensitive, $p$"): [0, 0.5, 1], (2, "fastest", "x"): 1}
-    expected |= {(1, "at the target accuracy by epoch 100", "y_low"): [0.9, 0.65, -0.1]}
-    yield "regimes", figure, expected | {(2, "some sensitive", "x2"): np.sqrt(10)}
+    later = Made(**vars(FOUND) | dict(share=estimates([0, 0, 0, 1])))
+    figure = sweeps.regimes({"soon": FOUND, "late": later}, ARRIVALS, 1.0)
+    expected = {(1, "soon"): SHARES, (1, "late"): [0, 0, 0, 1], (2, "fastest", "x"): 1}
+    expected |= {(2, "training time"): [30, 40, 36, 100]}
+    yield "regimes", figure, expected | {(2, "some, or the records disagree", "x2"): 150**0.5}
+
+    figure = sweeps.onset_and_fastest({"one": (FOUND, ARRIVALS), "two": (FOUND, ARRIVALS)})
+    yield (
+        "onset_and_fastest",
+        figure,
+        {(1, "calm", "x"): [0.01] * 2, (1, "fastest", "x"): [0.01] * 2},
+    )
 
     figure = sweeps.search(SPOT, FOUND)
     assert [t.get_text() for t in figure.axes[0].texts] == ["1", "3", "4", "2"]  # as probed
@@ -521,16 +527,8 @@ def looks(axis):
     return {name: tuple(plt.getp(one, what) for what in several) for name, one in lines.items()}
 
 
-def test_arrivals_by_label_keep_its_colour_and_have_markers_of_their_own():
-    both = {"here": ARRIVALS, "elsewhere": ARRIVALS}
-    figure = sweeps.share_and_arrival({"here": FOUND, "published": FOUND}, both, both)
-    shares, epochs = looks(figure.axes[0]), looks(figure.axes[1])
-    assert list(epochs)[:2] == ["here, first hit", "elsewhere, first hit"] and len(epochs) == 4
-    assert epochs["here, first hit"][0] == epochs["here, sustained"][0] == shares["here"][0]
-    assert epochs["elsewhere, first hit"][0] not in {colour for colour, *_ in shares.values()}
-    assert all((fill == "white") == ("sustained" in name) for name, (*_, fill) in epochs.items())
-    assert not {m for _, m, _ in epochs.values()} & {m for _, m, _ in shares.values()}
-    figure = sweeps.share_and_arrival({"here": FOUND, "published": FOUND}, ARRIVALS, ARRIVALS)
+def test_kinds_of_arrivals_have_looks_of_their_own():
+    figure = sweeps.share_and_arrival({"here": FOUND, "stored": FOUND}, ARRIVALS, ARRIVALS)
     assert not set(looks(figure.axes[0]).values()) & set(looks(figure.axes[1]).values())
 
 
@@ -879,7 +877,10 @@ def test_tables_hold_what_went_in(name):
     "make, message",
     [
         (lambda: sweeps.losses(DATA, [3]), "η = 3 is not in this sweep.*0.01, 1, 7.5, 20"),
-        (lambda: sweeps.sharpness(DATA.drop_vars("sharpness")), "took no sharpness"),
+        (
+            lambda: sweeps.sharpness({"one": (DATA.drop_vars("sharpness"), 7.5)}),
+            "took no sharpness",
+        ),
         (lambda: sweeps.divergence(DATA, 7.5, FIT), "fit of 2 curves, but of 4 initial cond.* 4"),
         (
             lambda: hessian.shape({"a": lengths()}, most=1e-9),

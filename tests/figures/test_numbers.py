@@ -81,7 +81,7 @@ def test_published_numbers_say_in_which_file_they_are():
     assert "# computed here" in numbers.csv(figure).splitlines()
     published = provenance.published_in(xr.Dataset(), Path("book/results/arms/usps.npz"))
     provenance.shown(figure, published)
-    assert "# published in arms/usps.npz" in numbers.csv(figure).splitlines()
+    assert "# stored in arms/usps.npz" in numbers.csv(figure).splitlines()
 
 
 def test_long_curves_are_thinned_short_ones_are_whole(monkeypatch):

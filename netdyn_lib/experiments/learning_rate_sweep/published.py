@@ -180,7 +180,7 @@ def summary(data):
     commits = ", ".join(sorted({g["commit"] for g in groups}))
     cells = f"{int(data['present'].sum())} of {data['present'].size}"
     return (
-        f"published.  {groups[0]['data']}; {cells} initial conditions and learning rates, "
+        f"stored run (ours).  {groups[0]['data']}; {cells} initial conditions and learning rates, "
         f"{sweep.copies} copies, {sweep.epochs} epochs; {hours:.2g} h on {devices}, "
         f"commit {commits}, {groups[-1]['last'][:10]}."
     )

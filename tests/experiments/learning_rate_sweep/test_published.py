@@ -119,7 +119,7 @@ def test_every_published_sweep_of_the_book_counts_as_done():
         about = dict(task={"initialisation": "normal"} | groups[0]["task"])
         about["data"] = groups[0]["content"]
         assert len(published.known(sweep, None, about)) == int(there["present"].sum()) > 0, name
-        assert published.summary(there).startswith("published.  ")
+        assert published.summary(there).startswith("stored run (ours).  ")
     for name in ("digits", "iris"):  # whose data are always at hand
         assert not campaign.plan(grid.get(name, "paper"), "none", published=True).missing
     assert sum(path.stat().st_size for path in published.folder().glob("*.npz")) < 20e6
