@@ -35,6 +35,7 @@ _ASKED = (numbers.ASKED, vector.ASKED)
 READERS = {
     "learning_rate_sweep": ".",
     "outcome_prediction": "outcomes",
+    "exponent_map": "exponents",
     "spectra": "leading",
     "pruning_ablation": "arms",
     "perturbation_growth": "twins",

@@ -149,6 +149,15 @@ _LAPTOP_SWEEPS = {
     ),
 }
 
+# Maps of exponents, by name: netdyn_lib.experiments.exponent_map.grid.ExponentMap.
+_MAP = dict(task="iris", epochs=100, rates=(0.1, 10**1.5), scales=(0.1, 10**1.5), compiled=True)
+_MAPS = {
+    "exponent-map": _MAP | dict(side=1000),
+    "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 9)), rows=16),
+    "exponent-map-long": _MAP | dict(side=125, epochs=1000, rows=5),
+}
+_LAPTOP_MAP = dict(compiled=False, rows=5)
+
 _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
@@ -328,6 +337,7 @@ _PAPER = {
         epochs=201,
         rounds=5,
     ),
+    "11_boundary_of_chaos": dict(maps=_MAPS),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -501,6 +511,17 @@ _LAPTOP = {
         watch_every=4,
     ),
     "09_performance": dict(step_networks=300, rounds=3),
+    "11_boundary_of_chaos": dict(
+        maps={
+            "exponent-map": _MAPS["exponent-map"] | _LAPTOP_MAP | dict(side=60),
+            "exponent-map-draws": _MAPS["exponent-map-draws"]
+            | _LAPTOP_MAP
+            | dict(side=24, draws=(1, 2)),
+            "exponent-map-long": _MAPS["exponent-map-long"]
+            | _LAPTOP_MAP
+            | dict(side=15, epochs=400),
+        }
+    ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
     ),
