@@ -80,7 +80,7 @@ def _decoded(arrays, meta):
         provenance=meta["provenance"],
     )
     variables = {
-        name: (("draw", "scale", "rate"), arrays[name] * np.float32(meta["steps"][name]))
+        name: (("draw", "scale", "rate"), arrays[name] * meta["steps"][name])
         for name in grid.VARIABLES
     }
     empty = xr.Dataset(attrs=about)
