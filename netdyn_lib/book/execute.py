@@ -36,6 +36,7 @@ READERS = {
     "learning_rate_sweep": ".",
     "outcome_prediction": "outcomes",
     "exponent_map": "exponents",
+    "function_growth": "functions",
     "spectra": "leading",
     "pruning_ablation": "arms",
     "perturbation_growth": "twins",

@@ -15,6 +15,7 @@ CATALOGUES = (
     "outcome_prediction.campaign",
     "pruning_ablation.arm",
     "exponent_map.grid",
+    "function_growth.grid",
 )
 
 #: Modules with ``published()`` and ``recompute(name, token)`` of datasets that no campaign

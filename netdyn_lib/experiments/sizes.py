@@ -156,6 +156,11 @@ _MAPS = {
     "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 9)), rows=16),
     "exponent-map-long": _MAP | dict(side=125, epochs=1000, rows=5),
 }
+# Ensembles of perturbed copies seen as functions: netdyn_lib.experiments.function_growth.grid.
+_FUNCTIONS = {
+    "function-iris": dict(task="iris", rates=_RATES, conditions=100, epochs=1000),
+    "function-digits": dict(task="digits", rates=_RATES, conditions=50, epochs=200),
+}
 _LAPTOP_MAP = dict(compiled=False, rows=5)
 
 _PAPER = {
@@ -337,7 +342,7 @@ _PAPER = {
         epochs=201,
         rounds=5,
     ),
-    "11_boundary_of_chaos": dict(maps=_MAPS),
+    "11_boundary_of_chaos": dict(maps=_MAPS, functions=_FUNCTIONS),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -512,6 +517,12 @@ _LAPTOP = {
     ),
     "09_performance": dict(step_networks=300, rounds=3),
     "11_boundary_of_chaos": dict(
+        functions={
+            "function-iris": _FUNCTIONS["function-iris"]
+            | dict(rates=_COARSE, conditions=10, epochs=200),
+            "function-digits": _FUNCTIONS["function-digits"]
+            | dict(rates=(0.1, *_COARSE[2:6]), conditions=5, epochs=60),
+        },
         maps={
             "exponent-map": _MAPS["exponent-map"] | _LAPTOP_MAP | dict(side=60),
             "exponent-map-draws": _MAPS["exponent-map-draws"]
@@ -520,7 +531,7 @@ _LAPTOP = {
             "exponent-map-long": _MAPS["exponent-map-long"]
             | _LAPTOP_MAP
             | dict(side=15, epochs=400),
-        }
+        },
     ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
