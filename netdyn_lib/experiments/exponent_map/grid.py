@@ -19,6 +19,7 @@ from . import following
 
 CHAPTER = "11_boundary_of_chaos"
 _FREE = ("name", "task", "draws", "rows")  # they do not change a network's numbers
+CHAOS = 0.05  # per epoch: above it the papers call an exponent chaos
 VARIABLES = ("exponent", "late", "loss")
 
 
