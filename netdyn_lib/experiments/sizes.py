@@ -159,7 +159,7 @@ _MAPS = {
 # Ensembles of perturbed copies seen as functions: netdyn_lib.experiments.function_growth.grid.
 _FUNCTIONS = {
     "function-iris": dict(task="iris", rates=_RATES, conditions=100, epochs=1000),
-    "function-digits": dict(task="digits", rates=_RATES, conditions=50, epochs=200),
+    "function-digits": dict(task="digits", rates=(0.001, 0.1, *_COARSE), conditions=50, epochs=200),
 }
 _LAPTOP_MAP = dict(compiled=False, rows=5)
 

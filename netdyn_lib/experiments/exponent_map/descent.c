@@ -17,18 +17,20 @@ static inline vec larger(vec a, vec b) {
     return (vec)(((ints)a & which) | ((ints)b & ~which));
 }
 
-/* e^a, |a| <= 700, to two units in the last place: 2^k e^r, |r| <= ln 2/2, e^r by its series */
+/* e^a, |a| <= 700, to two units in the last place: 2^k e^r, |r| <= ln 2/2, e^r by its series to
+ * r^13, in pairs (Estrin), so that no product waits for all before it */
 static inline vec exponential(vec a) {
-    static const double series[] = {1. / 479001600, 1. / 39916800, 1. / 3628800, 1. / 362880,
-                                    1. / 40320,     1. / 5040,     1. / 720,     1. / 120,
-                                    1. / 24,        1. / 6,        .5,           1., 1.};
     const double magic = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to a whole number */
     a = larger(a, (vec){} - 700);
     a = -larger(-a, (vec){} - 700);
     vec shifted = a * 1.4426950408889634 + magic, k = shifted - magic;
     vec r = (a - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
-    vec s = (vec){} + 1. / 6227020800;
-    for (int i = 0; i < 13; i++) s = s * r + series[i];
+    vec r2 = r * r, r4 = r2 * r2;
+    vec low = (r + 1) + r2 * (r * (1. / 6) + .5);
+    vec mid = (r * (1. / 120) + 1. / 24) + r2 * (r * (1. / 5040) + 1. / 720);
+    vec up = (r * (1. / 362880) + 1. / 40320) + r2 * (r * (1. / 39916800) + 1. / 3628800);
+    vec top = r * (1. / 6227020800.) + 1. / 479001600;
+    vec s = (low + r4 * mid) + (r4 * r4) * (up + r4 * top);
     return (vec)((ints)s + ((ints)shifted << 52));
 }
 
@@ -49,10 +51,10 @@ void follow(long groups, long epochs, long n, const double *x, const int *y, vec
                     vec a = {}, b = {};
                     for (int i = 0; i < LOW; i++)
                         a += w[j * LOW + i] * in[i], b += v[j * LOW + i] * in[i];
-                    h[j] = 1 / (1 + exponential(-a));
-                    slope[j] = h[j] * (1 - h[j]);
-                    r_h[j] = slope[j] * b;
+                    h[j] = -a, r_h[j] = b;
                 }
+                for (int j = 0; j < J; j++) h[j] = 1 / (1 + exponential(h[j]));
+                for (int j = 0; j < J; j++) slope[j] = h[j] * (1 - h[j]), r_h[j] *= slope[j];
                 for (int c = 0; c < C; c++) {
                     vec a = top[c * HIGH + J], b = r_top[c * HIGH + J];
                     for (int j = 0; j < J; j++) {

@@ -99,7 +99,16 @@ def _library(inputs, hidden, classes):
     sizes = dict(D=inputs, J=hidden, C=classes, LANES=_LANES)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "descent.so"
-        call = ["cc", "-O3", "-march=native", "-shared", "-fPIC", "-o", str(path)]
+        call = [
+            "cc",
+            "-O3",
+            "-march=native",
+            "-fno-trapping-math",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(path),
+        ]
         call += [f"-D{name}={size}" for name, size in sizes.items()]
         call += [str(Path(__file__).with_name("descent.c")), "-lm"]
         try:
