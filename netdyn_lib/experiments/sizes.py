@@ -154,7 +154,9 @@ _MAP = dict(task="iris", epochs=100, rates=(0.1, 10**1.5), scales=(0.1, 10**1.5)
 _MAPS = {
     "exponent-map": _MAP | dict(side=1000),
     "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 9)), rows=16),
-    "exponent-map-long": _MAP | dict(side=125, epochs=1000, rows=5),
+    "exponent-map-zoom": _MAP | dict(side=200, rates=(1.0, 1.2), scales=(1.0, 1.2)),
+    "exponent-map-deeper": _MAP | dict(side=200, rates=(1.0, 1.01), scales=(1.0, 1.01)),
+    "exponent-map-long": _MAP | dict(side=100, epochs=500, rows=5),
 }
 # Ensembles of perturbed copies seen as functions: netdyn_lib.experiments.function_growth.grid.
 _FUNCTIONS = {
@@ -524,10 +526,12 @@ _LAPTOP = {
             | dict(rates=(0.1, *_COARSE[2:6]), conditions=5, epochs=60),
         },
         maps={
-            "exponent-map": _MAPS["exponent-map"] | _LAPTOP_MAP | dict(side=60),
+            "exponent-map": _MAPS["exponent-map"] | _LAPTOP_MAP | dict(side=40),
             "exponent-map-draws": _MAPS["exponent-map-draws"]
             | _LAPTOP_MAP
-            | dict(side=24, draws=(1, 2)),
+            | dict(side=20, draws=(1, 2)),
+            "exponent-map-zoom": _MAPS["exponent-map-zoom"] | _LAPTOP_MAP | dict(side=20),
+            "exponent-map-deeper": _MAPS["exponent-map-deeper"] | _LAPTOP_MAP | dict(side=20),
             "exponent-map-long": _MAPS["exponent-map-long"]
             | _LAPTOP_MAP
             | dict(side=15, epochs=400),
