@@ -152,7 +152,7 @@ _LAPTOP_SWEEPS = {
 # Maps of exponents, by name: netdyn_lib.experiments.exponent_map.grid.ExponentMap.
 _MAP = dict(task="iris", epochs=100, rates=(0.1, 10**1.5), scales=(0.1, 10**1.5), compiled=True)
 _MAPS = {
-    "exponent-map": _MAP | dict(side=1000),
+    "exponent-map": _MAP | dict(side=500),
     "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 9)), rows=16),
     "exponent-map-zoom": _MAP | dict(side=200, rates=(1.0, 1.2), scales=(1.0, 1.2)),
     "exponent-map-deeper": _MAP | dict(side=200, rates=(1.0, 1.01), scales=(1.0, 1.01)),

@@ -45,16 +45,16 @@ def growth(epochs, curves, rates):
 def over_rates(rates, series, ylabels, level=None):
     """Plot medians of pairs over learning rates with the middle half of them, a column a task.
 
-    ``series``: by task, a sequence (one for each row) of name → (rate, n); ``level`` draws a line
-    in the last row.
+    ``rates``: by task, (rate,); ``series``: by task, a sequence (one for each row) of name →
+    (rate, n); ``level`` draws a line in the last row.
     """
     with style.figure(len(ylabels), len(series), height=2.3, sharex="col", sharey="row") as opened:
         fig, axes = opened
-        for column, rows in enumerate(series.values()):
+        for column, (task, rows) in enumerate(series.items()):
             for axis, named in zip(axes[:, column], rows):
                 for k, (name, values) in enumerate(named.items()):
                     bounds = np.nanquantile(values, (0.5, 0.25, 0.75), axis=1)
-                    axis.ranged(rates, bounds, name, **style.look(k, ms=3))
+                    axis.ranged(rates[task], bounds, name, **style.look(k, ms=3))
                 axis.set(xscale="log")
             if level is not None:
                 axes[-1, column].level(level, "_criterion", ls="--")

@@ -42,7 +42,7 @@ def test_boxes_and_rates_show_medians_and_every_dimension():
     assert found[(found.panel == 1) & (found.series == "x")].y.tolist() == [4, 2, 1]
     assert sorted(found[(found.panel == 2) & (found.kind == "points")].x) == [1.0, 1.1, 1.2]
     pairs = {"copy": np.array([[1.0, 2.0, 3.0]] * 5)}
-    found = numbers.table(boundary.over_rates(RATES, {"t": [pairs]}, ["d"], 0.5))
+    found = numbers.table(boundary.over_rates({"t": RATES}, {"t": [pairs]}, ["d"], 0.5))
     assert found[found.kind == "line"].y.tolist() == [2.0] * 5
 
 
