@@ -91,6 +91,7 @@ pd.DataFrame(rows, index=["computed here", "shown"]).T
 # %%
 tasks = {"Iris": known["function-iris"], "digits": known["function-digits"]}
 rates = [r for r in (0.1, 0.5, 2.5, 10.0) if all(r in data.rate for data in tasks.values())]
+swept = {task: data.rate.values for task, data in tasks.items()}
 epochs = {task: data.epoch.values for task, data in tasks.items()}
 curves = {
     task: {
@@ -162,7 +163,7 @@ series = {
     ]
     for task, data in tasks.items()
 }
-draw.over_rates(tasks["Iris"].rate.values, series, ("function distance", "disagreement"))
+draw.over_rates(swept, series, ("function distance", "disagreement"))
 
 # %% tags=["hide-input"]
 # | label: fig-chaos-barrier
@@ -181,7 +182,7 @@ series = {
     ]
     for task, data in tasks.items()
 }  # fmt: skip
-draw.over_rates(tasks["Iris"].rate.values, series, ("loss barrier", "error barrier"), 0.02)
+draw.over_rates(swept, series, ("loss barrier", "error barrier"), 0.02)
 
 # %% tags=["nbval-ignore-output"]
 summary = {
@@ -235,7 +236,11 @@ draw.maps(
 )
 
 # %%
-zooms = {name: known[name].isel(draw=0) for name in known if name in ("exponent-map-zoom", "exponent-map-deeper")}
+zooms = {
+    name: known[name].isel(draw=0)
+    for name in known
+    if name in ("exponent-map-zoom", "exponent-map-deeper")
+}
 place, box = whole, None
 for name, data in zooms.items():
     row, column = box_counting.typical_box(place.exponent.values >= 0, 32)
