@@ -153,10 +153,7 @@ _LAPTOP_SWEEPS = {
 _MAP = dict(task="iris", epochs=100, rates=(0.1, 10**1.5), scales=(0.1, 10**1.5), compiled=True)
 _MAPS = {
     "exponent-map": _MAP | dict(side=500),
-    "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 9)), rows=16),
-    "exponent-map-zoom": _MAP | dict(side=200, rates=(1.0, 1.2), scales=(1.0, 1.2)),
-    "exponent-map-deeper": _MAP | dict(side=200, rates=(1.0, 1.01), scales=(1.0, 1.01)),
-    "exponent-map-long": _MAP | dict(side=100, epochs=500, rows=5),
+    "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 6)), rows=16),
 }
 # Ensembles of perturbed copies seen as functions: netdyn_lib.experiments.function_growth.grid.
 _FUNCTIONS = {
@@ -530,11 +527,6 @@ _LAPTOP = {
             "exponent-map-draws": _MAPS["exponent-map-draws"]
             | _LAPTOP_MAP
             | dict(side=20, draws=(1, 2)),
-            "exponent-map-zoom": _MAPS["exponent-map-zoom"] | _LAPTOP_MAP | dict(side=20),
-            "exponent-map-deeper": _MAPS["exponent-map-deeper"] | _LAPTOP_MAP | dict(side=20),
-            "exponent-map-long": _MAPS["exponent-map-long"]
-            | _LAPTOP_MAP
-            | dict(side=15, epochs=400),
         },
     ),
     "02_iris_slow": dict(
