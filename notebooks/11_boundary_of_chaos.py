@@ -172,8 +172,8 @@ draw.over_rates(swept, series, ("function distance", "disagreement"))
 # |   error (bottom; dashed: the criterion of 2%), with hidden units as they are and matched. Median
 # |   and middle half of 100 networks on Iris and of those computed on the digits.
 # | fig-alt: >-
-# |   Two columns. Barriers of copies are zero at small rates and rise at large ones; matching lowers
-# |   those of unrelated networks, and hardly those of copies.
+# |   Two columns. Barriers of copies are zero at small rates and rise at large ones; matching
+# |   lowers those of unrelated networks, and hardly those of copies.
 series = {
     task: [
         {f"{p}, {u}": data[name].sel(pair=p, units=u).values
@@ -208,11 +208,11 @@ pd.DataFrame(summary).T.round(3)
 # {glue:text}`chaos-iris-parted` pairs have parted on Iris. Their weights differ, and in the median
 # their functions hardly do: the distance is {glue:text}`chaos-iris-function:.3f` of that of
 # unrelated networks. A barrier of 2% of the training error stands between a share
-# {glue:text}`chaos-iris-barrier:.2f` of them after matching. {numref}`fig-chaos-function` shows where
-# the median hides two cases. At a learning rate of 2.5, where chaos is strongest and most networks
-# fail, copies end nearly as far apart as unrelated networks. At a rate of 1, where most pairs part
-# and nearly all learn, they end as functions that agree; at rates of 5 and more many pairs part in
-# weights alone, because hidden units are saturated and the output does not feel them
+# {glue:text}`chaos-iris-barrier:.2f` of them after matching. {numref}`fig-chaos-function` shows
+# where the median hides two cases. At a learning rate of 2.5, where chaos is strongest and most
+# networks fail, copies end nearly as far apart as unrelated networks. At a rate of 1, where most
+# pairs part and nearly all learn, they end as functions that agree; at rates of 5 and more many
+# pairs part in weights alone, because hidden units are saturated and the output does not feel them
 # ({numref}`fig-chaos-functions`, lower right).
 #
 # So chaos in the weights is not by itself chaos of the function. Matching hidden units lowers the
@@ -304,15 +304,15 @@ shown |= {n: box_counting.dimension(first[n][1], SIDES) for n in ("circle", "Jul
 draw.boxes(SIDES, counted, shown)
 
 # %% [markdown]
-# At the zero level five draws measure {glue:text}`chaos-fractal:.2f` in the mean, and at the level of
-# 0.05 per epoch {glue:text}`chaos-fractal-above:.2f`; a circle and a sine, counted by the same code,
-# measure 1. The code errs towards smooth, as Weierstrass' graphs show in the table. Over these one
-# and a half decades, then, the boundary is not a smooth curve. It cannot be fractal at all scales: after
-# 100 epochs the exponent is a smooth function of $\eta$ and $s$ (exercise 2). The zero level is not
-# only a boundary of chaos, either. At the left, where steps are small, it separates networks that
-# leave a saddle from those that start in a valley, and there it is smooth ({numref}`fig-chaos-map`).
-# {cite:t}`sohldickstein2024` found the boundary of divergence fractal over more decades;
-# with cross-entropy and sigmoid units no network of this map diverges.
+# At the zero level five draws measure {glue:text}`chaos-fractal:.2f` in the mean, and at the level
+# of 0.05 per epoch {glue:text}`chaos-fractal-above:.2f`; a circle and a sine, counted by the same
+# code, measure 1. The code errs towards smooth, as Weierstrass' graphs show in the table. Over
+# these one and a half decades, then, the boundary is not a smooth curve. It cannot be fractal at
+# all scales: after 100 epochs the exponent is a smooth function of $\eta$ and $s$ (exercise 2).
+# The zero level is not only a boundary of chaos, either. At the left, where steps are small, it
+# separates networks that leave a saddle from those that start in a valley, and there it is smooth
+# ({numref}`fig-chaos-map`). {cite:t}`sohldickstein2024` found the boundary of divergence fractal
+# over more decades; with cross-entropy and sigmoid units no network of this map diverges.
 #
 # ## Where training fails
 
@@ -330,8 +330,9 @@ agreement = {
 # %% tags=["hide-input"]
 # | label: fig-chaos-fails
 # | fig-cap: >-
-# |   Where the exponent over 100 epochs is above a level, zero (left) or 0.05 per epoch (right), and
-# |   where the training loss, mean of the second 50, is not below that of equal guesses (failed).
+# |   Where the exponent over 100 epochs is above a level, zero (left) or 0.05 per epoch (right),
+# |   and where the training loss, mean of the second 50, is not below that of equal guesses
+# |   (failed).
 # |   One network for each of 500 × 500 cells; Iris.
 # | fig-alt: >-
 # |   Two maps in four colours. A broad band of chaotic networks that learn lies between calm ones
@@ -352,11 +353,11 @@ for title, (_, _, chaotic, fails) in panels.items():
 pd.concat(cells, axis=1).round(3)
 
 # %% [markdown]
-# The two divisions of the map agree little: κ is {glue:text}`chaos-kappa:.2f` at the zero level and
-# {glue:text}`chaos-kappa-above:.2f` at 0.05 per epoch. Of the networks above 0.05 a share
+# The two divisions of the map agree little: κ is {glue:text}`chaos-kappa:.2f` at the zero level
+# and {glue:text}`chaos-kappa-above:.2f` at 0.05 per epoch. Of the networks above 0.05 a share
 # {glue:text}`chaos-learns:.2f` has learned more than equal guesses by then. Training fails without
-# chaos, too, where initial weights are large and steps so small that 100 epochs lead nowhere, at the
-# upper left of {numref}`fig-chaos-fails`. Between onset and failure lies a band in which
+# chaos, too, where initial weights are large and steps so small that 100 epochs lead nowhere, at
+# the upper left of {numref}`fig-chaos-fails`. Between onset and failure lies a band in which
 # networks are chaotic and learn: it is the band in which the papers see their fastest training.
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
@@ -383,8 +384,8 @@ glue_all("chaos", above=float((whole.exponent >= 0).mean()))
 # Adding $u$ to the bias of the output makes up for it. With tanh, which is odd, nothing is needed.
 # :::
 #
-# **2.** After $T$ epochs the weights are a smooth function of $\eta$ and $s$. Down to which distance
-# in $\eta$ can a boundary look fractal, if exponents reach 0.3 per epoch and $T = 100$?
+# **2.** After $T$ epochs the weights are a smooth function of $\eta$ and $s$. Down to which
+# distance in $\eta$ can a boundary look fractal, if exponents reach 0.3 per epoch and $T = 100$?
 #
 # :::{dropdown} Solution
 # Two learning rates that differ by $\delta$ give weights about $\delta\,e^{0.3 \cdot 100} \approx
@@ -396,11 +397,11 @@ glue_all("chaos", above=float((whole.exponent >= 0).mean()))
 # ## Conclusion
 #
 # Chaos in the weights and a change of the function are two things. On Iris they come together only
-# where training fails; where it succeeds, copies part and end as nearly the same function. The boundary of
-# chaos is rough over the scales that were counted, and it is not the boundary of failure:
-# chaos sets in at smaller learning rates, and much of it still learns. What follows for the papers
-# is modest. A positive exponent of the weights says that a run is not repeatable weight by weight;
-# it does not say that another run would give another classifier.
+# where training fails; where it succeeds, copies part and end as nearly the same function. The
+# boundary of chaos is rough over the scales that were counted, and it is not the boundary of
+# failure: chaos sets in at smaller learning rates, and much of it still learns. What follows for
+# the papers is modest. A positive exponent of the weights says that a run is not repeatable weight
+# by weight; it does not say that another run would give another classifier.
 #
 # ## The claims
 
@@ -488,11 +489,11 @@ print("verdicts that hold over the whole interval:", card.verdicts(decisive=True
 # which says how far two unrelated networks are; and the smallest rates.
 #
 # A pair has *parted* where the distance of its weights at the end is at least 1% of that of two
-# unrelated networks at the same rate (medians). *Chaos gives another function* where, over
-# parted pairs, the median function distance is at least half that of unrelated networks; *partly*
-# from a tenth. *A barrier parts them* where at least half of the parted pairs have an
-# error barrier of 2%, the criterion of {cite:t}`frankle2020`, after matching; *partly* from a tenth.
-# Intervals: bootstrap over networks, each with all its rates.
+# unrelated networks at the same rate (medians). *Chaos gives another function* where, over parted
+# pairs, the median function distance is at least half that of unrelated networks; *partly* from a
+# tenth. *A barrier parts them* where at least half of the parted pairs have an error barrier of
+# 2%, the criterion of {cite:t}`frankle2020`, after matching; *partly* from a tenth. Intervals:
+# bootstrap over networks, each with all its rates.
 #
 # **The map.** Iris, the default split, W(0) = s·W₀ with W₀ drawn once. 1,000 × 1,000 networks,
 # η and s evenly spaced in their logarithms from 0.1 to 31.6. The exponent is the mean growth of
@@ -537,9 +538,9 @@ assert all(check.agrees for check in checks), checks
 #
 # The machine was shared, and the runs got less of it than planned. The map has 500 × 500 networks
 # instead of 1,000 × 1,000, and five further draws of $W_0$ were computed instead of eight. The map
-# over 1,000 epochs and the two zooms were not run; the window of the first zoom, by the
-# rule, is below. The digits have 20 networks at ten of the 16 rates, and only if they are published.
-# All thresholds are those of the protocol.
+# over 1,000 epochs and the two zooms were not run; the window of the first zoom, by the rule, is
+# below. The digits have 20 networks at ten of the 16 rates, and only if they are published. All
+# thresholds are those of the protocol.
 
 # %% tags=["nbval-ignore-output"]
 box = min(32, whole.sizes["rate"] // 4)
