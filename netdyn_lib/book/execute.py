@@ -35,6 +35,8 @@ _ASKED = (numbers.ASKED, vector.ASKED)
 READERS = {
     "learning_rate_sweep": ".",
     "outcome_prediction": "outcomes",
+    "exponent_map": "exponents",
+    "function_growth": "functions",
     "spectra": "leading",
     "pruning_ablation": "arms",
     "perturbation_growth": "twins",

@@ -149,6 +149,19 @@ _LAPTOP_SWEEPS = {
     ),
 }
 
+# Maps of exponents, by name: netdyn_lib.experiments.exponent_map.grid.ExponentMap.
+_MAP = dict(task="iris", epochs=100, rates=(0.1, 10**1.5), scales=(0.1, 10**1.5), compiled=True)
+_MAPS = {
+    "exponent-map": _MAP | dict(side=500),
+    "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 6)), rows=16),
+}
+# Ensembles of perturbed copies seen as functions: netdyn_lib.experiments.function_growth.grid.
+_FUNCTIONS = {
+    "function-iris": dict(task="iris", rates=_RATES, conditions=100, epochs=1000),
+    "function-digits": dict(task="digits", rates=(0.001, 0.1, *_COARSE), conditions=50, epochs=200),
+}
+_LAPTOP_MAP = dict(compiled=False, rows=5)
+
 _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
@@ -328,6 +341,7 @@ _PAPER = {
         epochs=201,
         rounds=5,
     ),
+    "11_boundary_of_chaos": dict(maps=_MAPS, functions=_FUNCTIONS),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -501,6 +515,20 @@ _LAPTOP = {
         watch_every=4,
     ),
     "09_performance": dict(step_networks=300, rounds=3),
+    "11_boundary_of_chaos": dict(
+        functions={
+            "function-iris": _FUNCTIONS["function-iris"]
+            | dict(rates=_COARSE, conditions=10, epochs=200),
+            "function-digits": _FUNCTIONS["function-digits"]
+            | dict(rates=(0.1, *_COARSE[2:6]), conditions=5, epochs=60),
+        },
+        maps={
+            "exponent-map": _MAPS["exponent-map"] | _LAPTOP_MAP | dict(side=40),
+            "exponent-map-draws": _MAPS["exponent-map-draws"]
+            | _LAPTOP_MAP
+            | dict(side=20, draws=(1, 2)),
+        },
+    ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
     ),

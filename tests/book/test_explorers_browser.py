@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from netdyn_lib.experiments import sizes as profiles
+from netdyn_lib.experiments.exponent_map import published as map_published
 from netdyn_lib.experiments.learning_rate_sweep import published, responses
 from netdyn_lib.maps import one_dimensional
 from netdyn_lib.tasks import networks, tasks
@@ -20,10 +21,10 @@ from netdyn_lib.training import gradient_descent
 from tests import browser as browsers
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
-NAMES = ("map", "sweeps", "trajectories")
+NAMES = ("map", "sweeps", "trajectories", "exponents")
 CHAPTER, SIZE = profiles.sizes("01_toy_map"), profiles.sizes("explorers")
 START = 0.1
-DATA_LIMIT = 1_500_000  # bytes, of all three
+DATA_LIMIT = 2_700_000  # bytes, of all four
 SHELL = (
     '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title>'
     '<meta name="viewport" content="width=device-width"><body>{}</body></html>'
@@ -361,3 +362,34 @@ def test_time_moves_by_keys_and_plays(open_page):
     stood = shown["epoch"]
     shown.page.wait_for_timeout(200)
     assert shown["epoch"] == stood and shown.part("play").inner_text() == "Play"
+
+
+# The map of exponents
+
+
+def test_the_map_says_what_is_published_at_a_point(open_page):
+    data = map_published.load("exponent-map")
+    side = data.sizes["rate"]
+    shown = open_page("exponents")
+    for row, column in ((0, 0), (side // 3, side // 2), (side - 1, side - 1)):
+        shown.slide("rate", column)
+        shown.slide("scale", row)
+        published_value = float(data["exponent"][0, row, column])
+        found = float(shown["exponent"])
+        assert found - 1e-9 <= published_value < found + 0.01
+        assert "per epoch" in shown.said()
+
+
+def test_the_map_is_zoomed_and_picked_by_hand_and_keyboard(open_page):
+    shown = open_page("exponents")
+    whole = float(shown["wide"])
+    shown.part("closer").press("Enter")
+    assert float(shown["wide"]) == whole / 2
+    before = shown.part("rate").input_value()
+    shown.part("rate").press("ArrowRight")
+    assert int(shown.part("rate").input_value()) == int(before) + 1
+    box = shown.part("chart").bounding_box()
+    shown.page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    assert int(shown.part("rate").input_value()) < int(before)
+    shown.part("back").click()
+    assert float(shown["wide"]) == whole
