@@ -149,6 +149,10 @@ _LAPTOP_SWEEPS = {
     ),
 }
 
+# Arms of chapter 10; a ball's radius ρ is that of U(−ρ, ρ) per parameter.
+_ARMS = ("descent", "neutral", "neutral both", "flow", "small", "small isotropic")
+_ARMS += ("small unstable", "ball 0.1", "ball 0.3", "ball 1")
+
 _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
@@ -328,6 +332,23 @@ _PAPER = {
         epochs=201,
         rounds=5,
     ),
+    "10_chaos_or_step": dict(
+        comparisons={
+            "iris": dict(
+                rates=_RATES,
+                conditions=50,
+                names=_ARMS,
+                epochs=250,
+                flow_epochs=100,
+                substeps=4,
+                small=(0.1, 0.1),  # a tenth of η, at most 0.1
+                ball_copies=8,
+                copied=100,
+            ),
+        },
+        shown=0.5,  # the learning rate of single trajectories
+        checked=0.01,  # the greatest difference of a recomputed number
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -501,6 +522,21 @@ _LAPTOP = {
         watch_every=4,
     ),
     "09_performance": dict(step_networks=300, rounds=3),
+    "10_chaos_or_step": dict(
+        comparisons={
+            "iris": dict(
+                rates=(0.1, 0.5, 1.0, 5.0),
+                conditions=5,
+                names=_ARMS,
+                epochs=60,
+                flow_epochs=30,
+                substeps=4,
+                small=(0.1, 0.1),
+                ball_copies=8,
+                copied=50,
+            ),
+        },
+    ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
     ),
