@@ -334,7 +334,8 @@ _PAPER = {
     ),
     "10_chaos_or_step": dict(
         comparisons={
-            "iris": dict(
+            "iris-step": dict(
+                task="iris",
                 rates=_RATES,
                 conditions=50,
                 names=_ARMS,
@@ -524,7 +525,8 @@ _LAPTOP = {
     "09_performance": dict(step_networks=300, rounds=3),
     "10_chaos_or_step": dict(
         comparisons={
-            "iris": dict(
+            "iris-step": dict(
+                task="iris",
                 rates=(0.1, 0.5, 1.0, 5.0),
                 conditions=5,
                 names=_ARMS,

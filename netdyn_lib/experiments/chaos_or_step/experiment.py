@@ -145,13 +145,11 @@ class Comparison(Experiment):
 
 
 def get(name, profile="laptop", seed=0):
-    """Return a comparison of the book by name, which is its task's; ValueError for an unknown name
-    or profile.
-    """
+    """Return a comparison of the book by name; ValueError for an unknown name or profile."""
     known = sizes.sizes(CHAPTER, profile).comparisons
     if name not in known:
         raise ValueError(f"unknown comparison {name!r}; known: {', '.join(known)}")
-    return Comparison(name=name, task=name, seed=seed, **known[name])
+    return Comparison(name=name, seed=seed, **known[name])
 
 
 def names(profile="laptop"):
