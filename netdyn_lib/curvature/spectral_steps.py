@@ -46,22 +46,72 @@ class Split:
     """A step of gradient descent in two parts, W' = W + ``kept`` + ``excess``, (E, P) each.
 
     ``kept`` is −η f(H) ∇L, ``excess`` the part of the step by which expansion exceeds neutral.
-    ``values`` (E, P) and ``vectors`` (E, P, P) are the Hessian's, ascending.
+    ``smallest`` and ``largest`` (E,) are eigenvalues of H.
     """
 
     kept: Tensor
     excess: Tensor
-    values: Tensor
-    vectors: Tensor
+    smallest: Tensor
+    largest: Tensor
 
 
-def split(gradient: Tensor, hessian: Tensor, rate: float, growth: float | None = None) -> Split:
-    """Return a step of stacked networks in parts, from ∇L (E, P) and H (E, P, P)."""
-    values, vectors = torch.linalg.eigh(hessian)
-    along = torch.einsum("epk,ep->ek", vectors, gradient)
-    scale = factors(values, rate, growth)
-    excess = -rate * torch.einsum("epk,ek->ep", vectors, (1 - scale) * along)
-    return Split(-rate * gradient - excess, excess, values, vectors)
+@dataclass(frozen=True)
+class Dense:
+    """Split steps by all eigenvectors; ``derivatives`` W (E, P) ↦ (∇L (E, P), H (E, P, P))."""
+
+    derivatives: Callable
+    rate: float
+    growth: float | None = None
+
+    def __call__(self, params: Tensor) -> Split:
+        """Return the :class:`Split` at ``params`` (E, P); plain steps where H is not finite."""
+        gradient, hessian = self.derivatives(params)
+        good = hessian.isfinite().all(2).all(1)
+        flat = torch.eye(hessian.shape[1]).to(hessian)
+        values, vectors = torch.linalg.eigh(torch.where(good[:, None, None], hessian, flat))
+        along = torch.einsum("epk,ep->ek", vectors, gradient)
+        scale = factors(values, self.rate, self.growth)
+        excess = -self.rate * torch.einsum("epk,ek->ep", vectors, (1 - scale) * along)
+        return Split(-self.rate * gradient - excess, excess, values[:, 0], values[:, -1])
+
+
+@dataclass(frozen=True)
+class Krylov:
+    """Split steps of large networks: f(H) ∇L by Lanczos from the gradient.
+
+    f(H) g ≈ |g| V f(T) e₁ with T = VᵀHV of ``steps`` vectors, made orthogonal twice to all before
+    them; the outlying eigenvalues, for which f is not 1, are found first.  ``at`` maps W (E, P) to
+    an object with ``gradient`` and ``product(v)``, both (E, P), as
+    :meth:`netdyn_lib.tasks.gradients.MLPGradient.at`.
+    """
+
+    at: Callable
+    rate: float
+    growth: float | None = None
+    steps: int = 12
+
+    def __call__(self, params: Tensor) -> Split:
+        """Return the :class:`Split` at ``params`` (E, P)."""
+        point = self.at(params)
+        gradient = point.gradient
+        size = gradient.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        basis, images = [gradient / size], []
+        for step in range(min(self.steps, params.shape[1])):
+            images.append(point.product(basis[-1]))
+            if step + 1 < min(self.steps, params.shape[1]):
+                known, following = torch.stack(basis, 2), images[-1]
+                for _ in range(2):
+                    following = following - (known @ (known.mT @ following[..., None]))[..., 0]
+                length = following.norm(dim=1, keepdim=True)
+                basis.append(following / length.clamp(min=1e-300))
+        frame = torch.stack(basis, 2)  # (E, P, m)
+        small = frame.mT @ torch.stack(images, 2)
+        small = ((small + small.mT) / 2).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        values, vectors = torch.linalg.eigh(small)
+        weights = (1 - factors(values, self.rate, self.growth)) * vectors[:, 0]
+        along = (vectors @ weights[..., None])[..., 0] * size
+        excess = -self.rate * (frame @ along[..., None])[..., 0]
+        return Split(-self.rate * gradient - excess, excess, values[:, 0], values[:, -1])
 
 
 def pause(room: Tensor, moved: Tensor) -> Tensor:
@@ -79,15 +129,10 @@ class NeutralDescent:
 
     Parameters
     ----------
-    derivatives : callable
-        W (E, P) ↦ (∇L (E, P), H (E, P, P)), as
-        :class:`~netdyn_lib.curvature.closed_form.OneHiddenLayerHessian`.
+    split : Dense or Krylov
+        With η and the limit of growth.
     gradient : callable
         W (E, P) ↦ ∇L (E, P), for steps at which no spectrum is needed.
-    rate : float
-        η, the same for all networks.
-    growth : float, optional
-        c, the most that a step may grow along negative curvature; not limited where not given.
     neutral : bool
         Whether the excess is left out; otherwise this is gradient descent.
 
@@ -99,16 +144,9 @@ class NeutralDescent:
         How many spectra were computed.
     """
 
-    def __init__(
-        self,
-        derivatives: Callable,
-        gradient: Callable,
-        rate: float,
-        growth: float | None = None,
-        neutral: bool = True,
-    ):
-        self._derivatives, self._gradient = derivatives, gradient
-        self.rate, self.growth, self.neutral = positive(rate, "rate", "η"), growth, neutral
+    def __init__(self, split: Dense | Krylov, gradient: Callable, neutral: bool = True):
+        self._split, self._gradient, self.neutral = split, gradient, neutral
+        self.rate = positive(split.rate, "rate", "η")
         self.looks = 0
         self._wait = torch.zeros(0, dtype=torch.int64)
         self.ratio = self.excess = self._room = torch.zeros(0)
@@ -123,8 +161,7 @@ class NeutralDescent:
         count = int(own.max()) + 1
         if len(self._wait) != count:
             self._wait = torch.zeros(count, dtype=torch.int64)
-            self.ratio = self._room = params.new_full((count,), torch.nan)
-            self.ratio = self.ratio.clone()
+            self.ratio, self._room = (params.new_full((count,), torch.nan) for _ in range(2))
         look = self._wait <= 0
         rows = look[own] & params.isfinite().all(1)
         if not self.neutral:  # copies go by the gradient alone
@@ -132,22 +169,20 @@ class NeutralDescent:
         following = params - self.rate * self._gradient(params)
         self.excess = params.new_zeros(count)
         if bool(rows.any()):
-            following[rows] = self._looked(params[rows], own[rows], int(rows[:count].sum()))
+            parts = self._split(params[rows])
+            self._note(parts, own[rows], int(rows[:count].sum()))
+            kept = parts.kept if self.neutral else parts.kept + parts.excess
+            following[rows] = params[rows] + kept
         moved = (following - params)[:count].norm(dim=1)
         self._wait = torch.where(look, pause(self._room, moved), self._wait - 1)
         return following
 
-    def _looked(self, params, own, count):
-        gradient, hessian = self._derivatives(params)
-        good = hessian.isfinite().all(2).all(1)
-        hessian = torch.where(good[:, None, None], hessian, torch.eye(hessian.shape[1]).to(hessian))
-        parts = split(gradient, hessian, self.rate, self.growth)
-        self.looks += len(params)
-        largest, own = parts.values[:count, -1], own[:count]
+    def _note(self, parts, own, count):
+        self.looks += len(own)
+        own, largest = own[:count], parts.largest[:count]
+        room, growth = 2 / self.rate - largest, self._split.growth
+        if growth is not None:
+            room = torch.minimum(room, parts.smallest[:count] + growth / self.rate)
         self.ratio[own] = largest * self.rate / 2
-        room = 2 / self.rate - largest
-        if self.growth is not None:
-            room = torch.minimum(room, parts.values[:count, 0] + self.growth / self.rate)
         self._room[own] = room
         self.excess[own] = parts.excess[:count].norm(dim=1)
-        return params + parts.kept + (0 if self.neutral else parts.excess)

@@ -346,6 +346,18 @@ _PAPER = {
                 ball_copies=8,
                 copied=100,
             ),
+            "digits-step": dict(
+                task="digits",
+                rates=_RATES,
+                conditions=12,
+                names=("descent", "neutral", "small", "small isotropic", "ball 0.3"),
+                epochs=150,
+                flow_epochs=1,
+                substeps=1,
+                small=(0.1, 0.1),
+                ball_copies=8,
+                copied=50,
+            ),
         },
         shown=0.5,  # the learning rate of single trajectories
         checked=0.01,  # the greatest difference of a recomputed number
@@ -536,8 +548,8 @@ _LAPTOP = {
                 small=(0.1, 0.1),
                 ball_copies=8,
                 copied=50,
-            ),
-        },
+            )
+        }
     ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50

@@ -11,11 +11,12 @@ import torch
 
 from ...curvature.central_flow import CentralFlow
 from ...curvature.closed_form import OneHiddenLayerHessian
-from ...curvature.spectral_steps import NeutralDescent
+from ...curvature.spectral_steps import Dense, Krylov, NeutralDescent
 from ...tasks import gradients
 
 #: Arms by name, in the order in which they are shown; those of the ball are named by its radius.
 ARMS = ("descent", "neutral", "neutral both", "flow", "small", "small isotropic", "small unstable")
+_DENSE = 300  # parameters; beyond, a dense spectrum takes longer than Lanczos
 GROWTH = 0.01  # that "neutral both" leaves to negative curvature, per step
 _DOMAIN = 1.1  # sharpness/(2/η) beyond which the flow is not followed
 _REFRESHED = 5  # steps between spectra of the small step, which hardly moves
@@ -23,19 +24,25 @@ _REFRESHED = 5  # steps between spectra of the small step, which hardly moves
 
 @dataclass(frozen=True)
 class Derivatives:
-    """What the arms see of a loss: ``gradient`` W ↦ ∇L, ``both`` W ↦ (∇L, H), and ``product``
-    (W, v) ↦ (∇L, H v); rows (E, P).
+    """What the arms see of a loss: ``gradient`` W ↦ ∇L, ``product`` (W, v) ↦ (∇L, H v), rows
+    (E, P), and ``both`` W ↦ (∇L, H), None for a network that is too large for that.
     """
 
     gradient: object
-    both: object
     product: object
+    both: object = None
 
     @classmethod
     def of(cls, task):
-        """Return those of a task with one hidden layer, in closed form."""
-        slope = gradients.of(task)
-        return cls(slope, OneHiddenLayerHessian(task), slope.product)
+        """Return those of a multilayer perceptron, in closed form."""
+        slope, dense = gradients.of(task), task.network.count <= _DENSE
+        return cls(slope, slope.product, OneHiddenLayerHessian(task) if dense else None)
+
+    def split(self, rate, growth=None):
+        """Return what splits steps: by all eigenvectors, or by Lanczos where there is no H."""
+        if self.both is None:
+            return Krylov(self.gradient.at, rate, growth)
+        return Dense(self.both, rate, growth)
 
 
 def ball(radius):
@@ -173,10 +180,10 @@ def of(name, derivatives, rate, setting, lengths=None):
     short = small_rate(rate, setting)
     seeds = [(setting.seed, k) for k in range(setting.conditions)]
     if name == "descent":
-        return NeutralDescent(derivatives.both, derivatives.gradient, rate, neutral=False)
+        return NeutralDescent(derivatives.split(rate), derivatives.gradient, neutral=False)
     if name.startswith("neutral"):
         growth = GROWTH if name == "neutral both" else None
-        arm = NeutralDescent(derivatives.both, derivatives.gradient, rate, growth)
+        arm = NeutralDescent(derivatives.split(rate, growth), derivatives.gradient)
         arm.followed = setting.copied  # copies double the number of spectra
         return arm
     if name == "flow":
