@@ -1,7 +1,7 @@
 """A Sphinx extension: what was measured of a claim, links to the glossary, and mends of pages.
 
-``{verdict}`ID` `` is the verdict of a claim as a badge that leads to its row of the scorecard, and
-``{measured}`ID` `` its number.
+``{verdict}`ID` `` is the verdict of a claim as a badge, with the number of networks behind it, that
+leads to its row of the scorecard, and ``{measured}`ID` `` its number.
 
 The theme and the writer leave out what readers with a keyboard, a screen reader, a telephone or a
 dark screen need; each function below says what.
@@ -85,10 +85,9 @@ class Verdict(Claim):
         row = self.row()
         verdict = row["verdict"] if row else "not tested"
         on = f" on {row['judged_on']}" if row and row.get("judged_on") else ""
-        said, kind = (
-            f"{verdict}{on}" if row else "not judged in this run",
-            verdict.replace(" ", "-"),
-        )
+        many = f", n = {row['n']:,}" if row and row.get("n") else ""
+        said = f"{verdict}{on}{many}" if row else "not judged in this run"
+        kind = verdict.replace(" ", "-")
         page = self.env.app.builder.get_relative_uri(self.env.docname, SCORECARD)
         link = nodes.reference("", said, refuri=f"{page}#claim-{self.text}", internal=True)
         link["classes"] = ["verdict", f"verdict-{kind}"]
@@ -193,12 +192,18 @@ def _launch(app, config):
 
 
 def _mend(app, page, template, context, doctree):
-    """Let the reader's system decide between light and dark, and name the contents' branches.
+    """Let the reader's system decide between light and dark, name the contents' branches, and lead
+    from the appendix of a chapter to its notebook.
 
     Without a default the theme reports an error on the console; it shows an arrow alone where a
-    branch of the contents opens.
+    branch of the contents opens; and it takes every page for a file of the repository.
     """
     context["default_mode"] = "auto"
+    for group in context.get("header_buttons", ()):
+        if group.get("label") != "download-buttons":
+            for button in group.get("buttons", ()):
+                if "url" in button:
+                    button["url"] = button["url"].replace("_appendix.ipynb", ".ipynb")
     contents = context.get("generate_toctree_html")
     if contents is None:
         return

@@ -21,6 +21,9 @@ from .project import PipelineError, write_whole
 
 PARAMETERS = "parameters"
 INJECTED = "injected-parameters"
+APPENDIX = "Appendix"
+#: What glue of myst-nb puts before the kind of its data.
+GLUED = "application/papermill.record/"
 MARK = "# |"  # begins a line of a cell that declares a figure
 OPTIONS = ("label", "fig-cap", "fig-alt")
 #: Provenance that a pair keeps; what only the build folder needs stays there.
@@ -175,6 +178,35 @@ def with_figures(nb):
             lines = cell.source.splitlines()
             cell.source = "\n".join(itertools.dropwhile(lambda line: line.startswith(MARK), lines))
     return nb
+
+
+def pages(name, nb):
+    """Return the pages of a chapter: a dict of notebooks by page, parts of ``nb``.
+
+    A cell that begins with the heading ``# Appendix`` begins the page ``NAME_appendix``.  The prose
+    of each page may show what any cell of the chapter glues.
+    """
+    cells = nb.cells
+    starts = [k for k, cell in enumerate(cells) if cell.source.startswith(f"# {APPENDIX}")]
+    cut = starts[0] if starts else len(cells)
+    parts = {name: cells[:cut]} | ({f"{name}_{APPENDIX.lower()}": cells[cut:]} if starts else {})
+    glued = nbformat.v4.new_code_cell(metadata={"tags": ["remove-cell"]}, id="glued")
+    glued.outputs = [
+        output
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if any(mime.startswith(GLUED) for mime in output.get("data", {}))
+    ]
+    found = {}
+    for page, part in parts.items():
+        kept = [copy.deepcopy(cell) for cell in part]
+        for cell in kept if starts else ():
+            if "outputs" in cell:
+                cell.outputs = [output for output in cell.outputs if output not in glued.outputs]
+        found[page] = nbformat.v4.new_notebook(
+            cells=kept + ([copy.deepcopy(glued)] if starts else []), metadata=nb.metadata
+        )
+    return found
 
 
 def figures(nb):

@@ -114,16 +114,17 @@ def table(rows, runs, others=None, changed=None):
     for name, nb in runs.items():
         mine = [row for row in rows if row["chapter"] == name]
         if mine:
-            body = claims.table(mine, _address, others, changed)
+            at = {
+                label: f"../notebooks/{page}.html#{label}"
+                for page, part in notebooks.pages(name, nb).items()
+                for _, label, *_ in notebooks.figures(part)
+            }
+            body = claims.table(mine, lambda row: at.get(row["shown"]), others, changed)
             body = " ".join(body.split("\n"))  # a line of it could end the block
             frame = f'role="region" aria-label="Claims of {html.escape(name)}"'
             body = f'<div class="scorecard-frame" tabindex="0" {frame}>{body}</div>'
             parts.append(f"## {_link(name, nb)}\n\n```{{raw}} html\n{body}\n```\n")
     return "\n".join([_filters(rows, runs), *parts]) if parts else "No claim has been measured.\n"
-
-
-def _address(row):
-    return f"../notebooks/{row['chapter']}.html#{row['shown']}" if row["shown"] else None
 
 
 def _filters(rows, runs):

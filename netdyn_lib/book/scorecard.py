@@ -15,12 +15,13 @@ from .project import PipelineError
 #: Fields of one row of ``claims.json``, in order.
 FIELDS = (
     *("id", "paper", "reference", "figure", "chapter", "shown", "statement", "paper_value"),
-    *("measured", "low", "high", "interval_kind", "verdict", "judged_on", "rule", "saw", "source"),
+    *("measured", "low", "high", "interval_kind", "n"),
+    *("verdict", "judged_on", "rule", "saw", "source"),
     *("profile", "device", "commit"),
 )
 #: Those that come from the notebook's run, and those that a measurement does not carry.
 RUN = ("profile", "device", "commit")
-ADDED = ("reference", "chapter", "shown", "judged_on", *RUN)
+ADDED = ("reference", "chapter", "shown", "judged_on", "n", *RUN)
 #: Fields of a kept run, and of what it measured of a claim.
 KEPT_RUN = (
     *("chapter", "profile", "device", "seed", "commit", "executed", "duration_s", "peak_mb"),
@@ -65,7 +66,9 @@ def gather(runs, path):
                     f"{where}, as {found[row['id']]['chapter']} did: once is enough"
                 )
             reference = references.get(row["paper"], row["paper"])
-            whole = row | {"reference": reference, "chapter": name, "shown": claim.shown}
+            whole = (
+                {"n": None} | row | {"reference": reference, "chapter": name, "shown": claim.shown}
+            )
             whole |= {"judged_on": claim.judged_on}
             whole |= {field: nb.metadata.netdyn[field] for field in RUN}
             found[row["id"]] = {field: whole[field] for field in FIELDS}

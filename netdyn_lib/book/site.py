@@ -101,6 +101,7 @@ def chapters(project):
     """Return the names of the notebooks in the table of contents, in its order."""
     toc = forms.contents(project.root / "_toc.yml")
     listed = [Path(file).name for file in _files(toc) if file.startswith("notebooks/")]
+    listed = [name for name in listed if not name.endswith(f"_{notebooks.APPENDIX.lower()}")]
     there = project.names()
     if sorted(listed) != there:
         raise PipelineError(
@@ -182,8 +183,10 @@ def stage(project, runs, rows, source, kept=()):
         # The renderer warns of data it cannot show; the claims stand in claims.json.
         shown = notebooks.without(notebooks.without(nb, claims.MIME), vector.MIME)
         pages.add_folds(shown, name, execute.modules(project, name), source / "notebooks")
-        text = notebooks.dumps(notebooks.with_figures(shown))
-        (source / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
+        for page, part in notebooks.pages(name, notebooks.with_figures(shown)).items():
+            path = source / "notebooks" / f"{page}.ipynb"
+            path.write_text(notebooks.dumps(part), encoding="utf-8")
+    _same_pages(source)
     front = front_figure(project.book / "index.md")
     made = source / "book" / "_generated"
     made.mkdir()
@@ -208,6 +211,18 @@ def stage(project, runs, rows, source, kept=()):
         (made / file).write_text(text, encoding="utf-8")
     explorers.write(source / "book", project.book / "results")
     reference.stage(project, source)
+
+
+def _same_pages(source):
+    """Check that the table of contents lists all pages of the chapters, and no others."""
+    listed = set(_files(forms.contents(source / "_toc.yml")))
+    made = {f"notebooks/{path.stem}" for path in (source / "notebooks").glob("*.ipynb")}
+    wrong = sorted(made ^ {file for file in listed if file.startswith("notebooks/")})
+    if wrong:
+        raise PipelineError(
+            f"_toc.yml and the chapters disagree on {', '.join(wrong)}: list NAME_appendix "
+            "as a section of a chapter that has a cell '# Appendix', and of no other"
+        )
 
 
 def front_figure(path):

@@ -191,8 +191,9 @@ def _write(path, text):
 def _numbers(html, chapters):
     """Number of each figure on the site, by its name."""
     found = {}
-    for chapter in chapters:
-        page = (html / "notebooks" / f"{chapter.name}.html").read_text(encoding="utf-8")
+    pages = [page for chapter in chapters for page in notebooks.pages(chapter.name, chapter.nb)]
+    for name in pages:
+        page = (html / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
         for figure in BeautifulSoup(page, "html.parser").find_all("figure", id=True):
             caption = figure.find(class_="caption-number")
             if caption:

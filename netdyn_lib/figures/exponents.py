@@ -54,7 +54,7 @@ def distribution(slopes, kept, radii, summaries, paper=0.33):
 
     ``slopes`` (n,), ``kept`` (n,) bool; ``summaries`` one Summary for each of ``radii``.
     """
-    with style.figure(1, 2, height=2.8, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
         bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
         counts = left.histogram(slopes[kept], bins, "kept", color=PALETTE[0])
         left.histogram(slopes[~kept], bins, "discarded", base=counts, color="#c8c8c8")
@@ -78,7 +78,7 @@ def multiverse(summaries, paper=0.33, paper_share=0.9):
     """Plot λ_nMLE and p under every window rule, with 95% intervals."""
     rules = [s.rule.replace("_", " ") for s in summaries]
     rows, height = np.arange(len(rules))[::-1], 0.9 + 0.3 * len(rules)
-    with style.figure(1, 2, height=height, sharey=True, letters=True) as (fig, (axes,)):
+    with style.figure(1, 2, height=height, sharey=True) as (fig, (axes,)):
         for axis, name, mark in zip(axes, ("exponent", "share"), (paper, paper_share)):
             axis.lying_estimates([getattr(s, name) for s in summaries], rows, color=PALETTE[0])
             axis.mark(mark, "_paper", **GOAL)
@@ -95,7 +95,7 @@ def window_choices(epochs, distance, fits):
     Fit.  Lines of the fits stand apart, lower than their values, so that none hides another.
     """
     count = distance.shape[1]
-    with style.figure(1, count, height=2.5, width=9.4, sharey=True, letters=True) as (fig, (axes,)):
+    with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, (axes,)):
         for k, axis in enumerate(axes):
             axis.line(epochs, distance[:, k], "_mean over copies", color=MUTED, lw=1)
             for j, (rule, fit) in enumerate(fits.items()):
@@ -117,7 +117,7 @@ def agreement(ball, tangent, cause, error, tolerance=0.1):
     the window.  ``error`` (T, m) is :func:`netdyn_lib.lyapunov.linear_regime.log_error`; where
     it is exactly zero, as at epoch 0, a logarithmic axis has no point.
     """
-    with style.figure(1, 2, height=2.8, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
         ends = [min(ball.min(), tangent.min()), max(ball.max(), tangent.max())]
         left.line(ends, ends, "_equal", color=MUTED, lw=1)
         for name, (colour, marker, label) in _CAUSES.items():
@@ -144,7 +144,7 @@ def parting(found, radii):
     are plotted one by one, and those at all but the outermost, which only serve as witnesses,
     counted.
     """
-    with style.figure(1, 2, height=2.9, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.9) as (fig, ((left, right),)):
         for colour, radius in zip(_RADII, radii):
             row = found.row(radius)
             for name, (_, marker, _) in _CAUSES.items():
@@ -189,7 +189,7 @@ def rates_over_time(stretches, intervals):
 
 def sharpness(epochs, scaled, loss):
     """Plot sharpness times η/2 and loss, (T, n) each, over training; 1 is the edge of stability."""
-    with style.figure(2, 1, height=2.1, sharex=True, letters=True) as (fig, ((top,), (below,))):
+    with style.figure(2, 1, height=2.1, sharex=True) as (fig, ((top,), (below,))):
         for axis, values in ((top, scaled), (below, loss)):
             axis.line(epochs, values, "_one network", color=MUTED, lw=0.6, alpha=0.7)
             axis.line(epochs, np.median(values, 1), "_median", color="black", lw=2)
@@ -224,7 +224,7 @@ def answer(record, fit, exponents):
     distances of those that never diverged, ``exponents`` (n', k) per epoch.
     """
     epochs, index = record.epochs, np.arange(1, exponents.shape[1] + 1)
-    with style.figure(1, 3, height=2.4, letters=True) as (fig, ((distance, loss, spectrum),)):
+    with style.figure(1, 3, height=2.4) as (fig, ((distance, loss, spectrum),)):
         distance.line(epochs, record["mean_distance"], "_one network", color=MUTED, lw=0.8)
         for k in range(len(fit.start)):
             style.fitted(distance, fit, k, epochs, lw=1.8)
@@ -352,6 +352,5 @@ def watched(by_name):
         axes[1, 1].level(0, "_no growth", **DASHED)
         for axis in axes[1]:
             axis.set(xlabel="step")
-        style.letter(axes)
         key(fig, {name: style.dash(k) for k, name in enumerate(by_name)})
     return fig

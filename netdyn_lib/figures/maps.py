@@ -39,7 +39,7 @@ def exponent(diagram, exponents, marks, known):
     """
     p, value = exponents.parameters, exponents.value
     options = dict(height=2.3, sharex=True, height_ratios=(1, 1.15))
-    with style.figure(2, 1, **options, letters=True) as (fig, ((top,), (bottom,))):
+    with style.figure(2, 1, **options) as (fig, ((top,), (bottom,))):
         _orbits(top, diagram)
         top.set(ylabel=WEIGHT, xlim=(0.4, p[-1]))
         bottom.level(0, color="black")
@@ -101,7 +101,7 @@ def cascade(rows, limit, ratios):
     ratios : dict of str to netdyn_lib.maps.cascades.Limit
         Estimates of Feigenbaum's ratio by kind.
     """
-    with style.figure(1, 2, height=2.9, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.9) as (fig, ((left, right),)):
         inset = right.inset_axes((0.42, 0.14, 0.55, 0.4), axes_class=type(right))
         for k, ((kind, points), marker) in enumerate(zip(rows.items(), "os")):
             looks, found = dict(color=PALETTE[k], marker=marker), ratios[kind]
@@ -155,7 +155,7 @@ def window_zoom(diagrams, marks):
     marks : sequence of dicts
         Learning rates to mark in each.
     """
-    with style.figure(1, len(diagrams), height=2.7, sharey=True, letters=True) as (fig, axes):
+    with style.figure(1, len(diagrams), height=2.7, sharey=True) as (fig, axes):
         for axis, diagram, here in zip(axes.flat, diagrams, marks, strict=True):
             _orbits(axis, diagram)
             _mark(axis, here, size="x-small")
@@ -178,7 +178,7 @@ def self_affine(diagrams, ends, boxes, titles):
     titles : sequence of str
     """
     panels = zip(diagrams, ends, boxes, titles, strict=True)
-    with style.figure(1, len(diagrams), height=2.8, letters=True) as (fig, axes):
+    with style.figure(1, len(diagrams), height=2.8) as (fig, axes):
         for axis, (diagram, limits, box, title) in zip(axes.flat, panels):
             room = 0.04 * (box[1] - box[0])
             box = (box[0] - room, box[1] + room)

@@ -151,13 +151,10 @@ def _share(lengths):
 
 
 def _described(panel):
-    """Title, place in the grid where there is one, what the scales are, and names at ticks; a
-    shared axis has its label from the panel that shows it.
+    """Letter and title, what the scales are, and names at ticks; a shared axis has its label from
+    the panel that shows it.
     """
     text = " ".join(filter(None, (panel.get_title(loc) for loc in ("left", "center", "right"))))
-    spec, place = panel.get_subplotspec(), ""
-    if spec is not None and min(spec.get_gridspec().get_geometry()) > 1:
-        place = f"row {spec.rowspan.start + 1}, column {spec.colspan.start + 1}"
     labels = [(name, _label(panel, name)) for name in ("x", "y")] + [("value", panel.scale_name)]
     scales = ", ".join(f"{name} = {label}" for name, label in labels if label)
     named = [(axis, one.named.get(axis, {})) for axis in "xy" for one in _sharing(panel, axis)]
@@ -165,7 +162,7 @@ def _described(panel):
         ", ".join(f"{x} {at:g} = {name}" for at, name in of.items() if name) for x, of in named
     ]
     scales = "; ".join(filter(None, (scales, *names)))
-    return " ".join(": ".join(filter(None, (text, place, scales))).split())
+    return " ".join(": ".join(filter(None, (text, scales))).split())
 
 
 def _label(panel, name):

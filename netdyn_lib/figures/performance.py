@@ -146,7 +146,7 @@ def plans(curves):
     dashes = {kind.name: dash(k + 1)["ls"] for k, kind in enumerate(kinds)}
     marks = [look(k) for k in range(len(works))]
     height = 0.9 + 0.36 * len(rows)
-    with style.figure(1, 2, height=height, letters=True) as (fig, ((memory, time),)):
+    with style.figure(1, 2, height=height) as (fig, ((memory, time),)):
         for row, (k, part, size) in enumerate(rows):
             fill = dict(color="white", hatch="///") if k % 2 else dict(color=PALETTE[k])
             looks = fill | dict(edgecolor=PALETTE[k], height=0.6)

@@ -79,7 +79,7 @@ def prediction(true, predicted, errors, counts, matrix, names):
     """
     colours = {"fixed": FIXED, "period 3": PERIOD3, "irregular": IRREGULAR}
     sizes = dict(height=2.8, width_ratios=(1.1, 1.1, 1.0))
-    with style.figure(1, 3, **sizes, letters=True) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, **sizes) as (fig, ((first, second, third),)):
         steps = np.arange(len(true))
         first.points(steps, true, "network", color="black", ms=3, mfc="none", mew=0.7)
         looks = dict(marker=".", color=IRREGULAR, ms=3, lw=0.6)
@@ -154,7 +154,7 @@ def split(bars, loss, logits):
     logits : array, shape (steps, 3)
     """
     sizes = dict(height=2.6, width_ratios=(1.5, 1, 1))
-    with style.figure(1, 3, **sizes, letters=True) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, **sizes) as (fig, ((first, second, third),)):
         where = dict(ha="center", va="center", color="white", fontsize="small")
         for y, shares in enumerate(reversed(bars.values())):
             labels, left = kinds(list(shares)), 0.0
@@ -194,7 +194,7 @@ def ageing(epochs, openness, times, approach, rate):
         Quantiles of that unit's derivative.
     rate : netdyn_lib.experiments.saturation.Ageing
     """
-    with style.figure(1, 3, height=2.5, letters=True) as (fig, (axes,)):
+    with style.figure(1, 3, height=2.5) as (fig, (axes,)):
         first, second, third = axes
         slope = dict(color="black", ls="--", lw=0.8)
         for axis, x, (low, middle, high) in ((first, epochs, openness), (second, times, approach)):

@@ -81,7 +81,7 @@ def raster(labels, kappa, order, block=60):
     """
     count, rows = labels.shape
     place = dict(aspect="auto", extent=(0, count * block, rows, 0), interpolation="none")
-    with style.figure(1, 2, height=4.0, sharey=True, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=4.0, sharey=True) as (fig, ((left, right),)):
         looks = dict(cmap=ListedColormap(COLOURS), vmin=-0.5, vmax=3.5) | place
         left.image(kinds(labels[:, order].T), f"_{NUMBERED}", **looks)
         top, name = int(np.nanmax(kappa)), r"$\kappa = 1 + |h|^2$"
@@ -110,7 +110,7 @@ def bands(block, width, gap, power):
         Power of the epoch to plot beside the widths.
     """
     sizes = dict(height=2.6, width_ratios=(1, 1, 1.25))
-    with style.figure(1, 3, **sizes, letters=True) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, **sizes) as (fig, ((first, second, third),)):
         steps = np.arange(len(block))
         epochs = (np.arange(width.shape[1]) + 0.5) * len(block)
         first.line(steps, block, "_training", color=MUTED, lw=0.4)
@@ -182,7 +182,7 @@ def episode(series, start, zoom, correlation):
     """
     middle, epochs = len(series) // 2, start + np.arange(len(series))
     near = slice(middle, middle + zoom)
-    with style.figure(1, 3, height=2.4, letters=True) as (fig, ((first, second, third),)):
+    with style.figure(1, 3, height=2.4) as (fig, ((first, second, third),)):
         looks = _DOTS | dict(alpha=1, ms=1.8, color=IRREGULAR)
         first.points(epochs, series, "_loss", **looks)
         first.span(*epochs[near][[0, -1]], "_stretch magnified", **_STRETCH)
@@ -252,7 +252,6 @@ def divergence(curves, fit, threshold=0.05):
         values.set(xlabel=r"finite exponent $\Lambda$ per epoch")
         values.set(ylabel=r"loss $\mathcal{L}$ at reference")
         slopes.sharex(values)
-        style.letter(axes.T.ravel())
     return fig
 
 
@@ -271,7 +270,7 @@ def embeddings(curves, controls, exponents, known, first=1):
         The fit starts here.
     """
     shuffled = dict(marker="s", ls="--", ms=2.5, lw=0.8)
-    with style.figure(1, 2, height=2.7, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.7) as (fig, ((left, right),)):
         for k, m in enumerate(curves):
             mean, null = np.nanmean(curves[m], 0), np.nanmean(controls[m], 0)
             n, colour = np.arange(len(mean)), PALETTE[k]

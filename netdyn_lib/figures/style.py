@@ -38,12 +38,12 @@ RC = {
 
 
 @contextmanager
-def figure(rows=1, columns=1, height=2.6, width=WIDTH, letters=False, **options):
+def figure(rows=1, columns=1, height=2.6, width=WIDTH, **options):
     """Open ``(fig, axes)`` in the book's style, tidy and close it afterwards.
 
     ``axes`` is always a (rows, columns) array of :class:`netdyn_lib.figures.panel.Panel`;
-    ``height`` is that of one row, in inches; ``letters`` marks the panels a, b, c ….  Other options
-    go to :func:`matplotlib.pyplot.subplots`.
+    ``height`` is that of one row, in inches.  Several panels are marked a, b, c ….  Other
+    options go to :func:`matplotlib.pyplot.subplots`.
     """
     options |= dict(squeeze=False, layout="constrained", subplot_kw={"axes_class": Panel})
     with (
@@ -53,8 +53,12 @@ def figure(rows=1, columns=1, height=2.6, width=WIDTH, letters=False, **options)
     ):
         fig, axes = plt.subplots(rows, columns, figsize=(width, rows * height), **options)
         yield fig, axes
-        if letters:
-            letter(axes)
+        shown = [axis for axis in fig.axes if isinstance(axis, Panel) and axis.get_visible()]
+        panels = {}
+        for axis in shown:  # a second axis in the same place gets no letter
+            panels.setdefault(axis.get_subplotspec(), axis)
+        for k, axis in enumerate(panels.values() if len(panels) > 1 else ()):
+            axis.set_title(chr(ord("a") + k), loc="left", fontweight="bold")
         for axis in np.ravel(axes):
             sns.despine(ax=axis, right=not axis.yaxis.get_ticks_position() == "right")
         _hand_on(fig)
@@ -77,12 +81,6 @@ def _hand_on(fig):
         fig._repr_mimebundle_ = lambda include=None, exclude=None: {
             mime: data for make in asked for mime, data in make().items()
         }
-
-
-def letter(axes):
-    """Mark panels a, b, c … at their upper left corners."""
-    for k, axis in enumerate(np.ravel(axes)):
-        axis.set_title(chr(ord("a") + k), loc="left", fontweight="bold")
 
 
 def look(k, **more):

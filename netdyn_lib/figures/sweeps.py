@@ -135,7 +135,7 @@ def divergence(data, rate, fit, paper=0.68):
     fit = _aligned(fit, whole)
     slope, kept = fit.slope, fit.accepted
     first = int(np.argmax(whole[: single.shape[1]]))
-    with style.figure(1, 3, height=3.0, letters=True) as (fig, ((left, middle, right),)):
+    with style.figure(1, 3, height=3.0) as (fig, ((left, middle, right),)):
         left.line(epochs, _positive(single[:, first]), "_one copy", color=MUTED, lw=0.8)
         if style.fitted(left, fit, first):
             text = rf"$\Lambda$ = {slope[first]:.2f}"
@@ -189,7 +189,7 @@ def share_and_arrival(by_label, first, sustained, mark=None):
     markers of their own, which no label has; ``mark`` is a learning rate to mark.
     """
     found = _arrivals_by_name(list(by_label), {"first hit": first, "sustained": sustained})
-    with style.figure(3, 1, height=1.9, sharex=True, letters=True) as (fig, axes):
+    with style.figure(3, 1, height=1.9, sharex=True) as (fig, axes):
         top, middle, below = axes[:, 0]
         against_rate(top, by_label, "share")
         for j, (name, (arrivals, looks)) in enumerate(found.items()):
@@ -264,8 +264,6 @@ def by_length(tables):
             axis.xaxis.set_minor_locator(NullLocator())
         axes[0, 0].set_ylabel(SHARE)
         key(fig, {rf"$\eta = {rate:g}$": looks[rate] for rate in looks}, 4)
-        if len(tables) > 1:
-            style.letter(axes)
     return fig
 
 
@@ -321,7 +319,7 @@ def window_rules(by_rule):
     Exponents.
     """
     by_label = {rule.replace("_", " "): found for rule, found in by_rule.items()}
-    with style.figure(2, 1, height=2.3, sharex=True, letters=True) as (fig, ((top,), (below,))):
+    with style.figure(2, 1, height=2.3, sharex=True) as (fig, ((top,), (below,))):
         against_rate(top, by_label, "exponent")
         against_rate(below, by_label, "share")
         top.set(ylabel=EXPONENT)
@@ -483,7 +481,6 @@ def comparison(result):
         below.set_ylabel("cost with search\n(network-epochs)")
         below.spines[["top", "right"]].set_visible(False)
         key(fig, columns=2)
-        style.letter((left, right, below))
     return fig
 
 

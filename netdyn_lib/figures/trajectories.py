@@ -56,7 +56,7 @@ def flowers(split, wrong, wrong_test):
     x = np.concatenate([split.x.cpu(), split.x_test.cpu()])
     y = np.concatenate([split.y.cpu(), split.y_test.cpu()])
     wrong = np.concatenate([wrong, wrong_test])
-    with style.figure(1, 2, height=2.9, letters=True) as (fig, axes):
+    with style.figure(1, 2, height=2.9) as (fig, axes):
         for axis, (i, j) in zip(axes[0], ((0, 1), (2, 3))):
             for k, name in enumerate(split.classes):
                 right, missed = x[(y == k) & ~wrong], x[(y == k) & wrong]
@@ -96,7 +96,6 @@ def distances(epochs, distance, loss=None, logarithmic=False, frozen=None):
                 if k % 2:
                     twin.set_ylabel("loss $L$", color=LOSS)
         style.frame(axes, (), "distance $d(t)$", EPOCH)
-        style.letter(axes.flat[:count])
     return fig
 
 
@@ -108,7 +107,7 @@ def radii(epochs, by_radius):
     """
     scaled = {r: d.mean(1) / r for r, d in by_radius.items()}
     reference = list(scaled)[1]
-    with style.figure(1, 2, height=2.7, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.7) as (fig, ((left, right),)):
         for k, (radius, curve) in enumerate(scaled.items()):
             label, colour = f"$\\epsilon = 10^{{{np.log10(radius):.0f}}}$", PALETTE[k]
             copies = by_radius[radius] / radius
@@ -130,7 +129,7 @@ def weights(network, importance, displacement, path):
     """
     importance = network.unpack(torch.as_tensor(importance))[0][0].numpy()  # (units, inputs)
     kinds = {"weights": (network.is_weight, "o"), "biases": (~network.is_weight, "s")}
-    options = dict(height=3.0, width_ratios=(1, 1.25), letters=True)
+    options = dict(height=3.0, width_ratios=(1, 1.25))
     with style.figure(1, 2, **options) as (fig, ((left, right),)):
         bound, scale = np.abs(importance).max(), "$L(w_{ji} = 0) - L$"
         looks = dict(cmap="RdBu_r", vmin=-bound, vmax=bound, aspect="auto")
@@ -152,7 +151,7 @@ def weights(network, importance, displacement, path):
 
 def outward(epochs, norm, factors, radial):
     """Plot the norm ‖W(t)‖ (T, n), and the loss along the ray αW of trained networks (k, n)."""
-    with style.figure(1, 2, height=2.6, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.6) as (fig, ((left, right),)):
         left.line(epochs, norm, "_one network", **MANY)
         left.line(epochs, norm.mean(1), "_mean over networks", color="black", lw=2)
         left.set(xscale="symlog", xlabel=EPOCH, ylabel="norm $\\|W(t)\\|$")
@@ -167,7 +166,7 @@ def outward(epochs, norm, factors, radial):
 def multipliers(values, band=1e-3):
     """Plot eigenvalues of I − ηH, (n, P): sorted, and how many lie outside 1 ± ``band``."""
     ordered, index = np.sort(values, 1), np.arange(1, values.shape[1] + 1)
-    with style.figure(1, 2, height=2.6, letters=True) as (fig, ((left, right),)):
+    with style.figure(1, 2, height=2.6) as (fig, ((left, right),)):
         left.line(index, ordered.T, "_one network", **MANY)
         left.line(index, np.median(ordered, 0), "_median", color="black", lw=2)
         left.level(1, color=PALETTE[0], lw=1, ls=":")

@@ -106,7 +106,8 @@ class Measurement:
 
     ``readings`` are further values of it, where the paper's words can be read in several ways.
     ``measured`` is None for a claim that could not be tested; ``saw`` then says why.  ``sources``
-    are those of the numbers that it rests on, as of :func:`netdyn_lib.results.provenance.of`.
+    are those of the numbers that it rests on, as of :func:`netdyn_lib.results.provenance.of`; ``n``
+    how many independent values, None where that is not known or nothing is sampled.
     """
 
     claim: Claim
@@ -117,6 +118,7 @@ class Measurement:
     interval: str = INTERVALS[0]
     sources: tuple = (provenance.HERE,)
     readings: tuple = ()
+    n: int | None = None
 
     @property
     def verdict(self):
@@ -141,7 +143,7 @@ class Measurement:
             del told[key]
         kind = None if self.low is None and self.high is None else self.interval
         told |= dict(rule=self.claim.rule, measured=self.measured, low=self.low, high=self.high)
-        told |= dict(interval_kind=kind, saw=self.saw, verdict=self.verdict)
+        told |= dict(interval_kind=kind, n=self.n, saw=self.saw, verdict=self.verdict)
         return told | dict(source=provenance.in_words(self.sources))
 
 
@@ -277,6 +279,9 @@ class Remarks:
         What each reading of the paper's words gives.  All are judged by the claim's ranges,
         and told before ``saw``; where they do not agree, the verdict is *partly*.
         NaN decides nothing.
+    n : int, optional
+        Independent values (networks, initial conditions) behind the number, where ``measured`` is
+        no interval that knows its own count.
     """
 
     saw: str = ""
@@ -284,6 +289,7 @@ class Remarks:
     untested: str = ""
     source: object = None
     readings: dict | None = None
+    n: int | None = None
 
 
 @dataclass
@@ -314,14 +320,15 @@ class Scorecard:
         ----------
         id : str
             A claim of this chapter.
-        measured : float
-            The estimate of the claim's quantity.
+        measured : float or Interval
+            The estimate of the claim's quantity, or
+            :class:`netdyn_lib.statistics.intervals.Interval` with its ends and count.
         low, high : float, optional
-            Its interval, None for a quantity that has none.  NaN says that there are too few values
-            for one (:mod:`netdyn_lib.statistics.intervals`): the verdict is *not tested*, whatever
-            was measured.
+            The interval of a float, None for a quantity that has none.  NaN says that there are too
+            few values for one (:mod:`netdyn_lib.statistics.intervals`): the verdict is *not
+            tested*, whatever was measured.
         **remarks
-            ``saw``, ``interval``, ``untested``, ``source`` and ``readings``, as of
+            ``saw``, ``interval``, ``untested``, ``source``, ``readings`` and ``n``, as of
             :class:`Remarks`.
 
         Raises
@@ -336,6 +343,10 @@ class Scorecard:
             known = ", ".join(self._claims)
             raise KeyError(f"{id!r} is not a claim of {self.chapter}; its claims: {known}")
         told, claim = Remarks(**remarks), self._claims[id]
+        n = told.n
+        if hasattr(measured, "estimate"):
+            n = measured.count if n is None else n
+            measured, low, high = measured
         saw, untested, sources = told.saw.strip(), told.untested.strip(), provenance.of(told.source)
         measured, low, high = (None if v is None else float(v) for v in (measured, low, high))
         if self.changed:
@@ -346,7 +357,7 @@ class Scorecard:
             few = "Too few values for an interval, and so for a verdict"
             measured, untested = math.nan, f"{few}; their estimate is {measured:.3g}. {saw}".strip()
         if math.isnan(measured) and untested:
-            self.measurements[id] = Measurement(claim, None, saw=untested, sources=sources)
+            self.measurements[id] = Measurement(claim, None, saw=untested, sources=sources, n=n)
             return
         if not all(math.isfinite(v) for v in (measured, low, high) if v is not None):
             hint = "; say in untested= why it could not be measured" if math.isnan(measured) else ""
@@ -361,7 +372,7 @@ class Scorecard:
         saw = f"{claim.in_words(readings)} {saw}".strip() if readings else saw
         known = tuple(float(v) for v in readings.values() if not math.isnan(v))
         self.measurements[id] = Measurement(
-            claim, measured, low, high, saw, told.interval, sources, known
+            claim, measured, low, high, saw, told.interval, sources, known, n
         )
 
     def _complete(self):
@@ -476,6 +487,7 @@ def table(rows, address=None, others=None, changed=None):
         further = "".join(other(one) for one in (others or {}).get(row["id"], ()))
         verdict, kind = safe["verdict"], safe["verdict"].replace(" ", "-")
         on = small(f"on {safe['judged_on']}") if row.get("judged_on") else ""
+        on += small(f"n = {row['n']:,}") if row.get("n") else ""
         cells = (
             words,
             "" if row["paper_value"] is None else safe["paper_value"],

@@ -49,10 +49,12 @@ def pages(html):
 
 @each
 def test_every_figure_is_shown_with_number_caption_alt_and_a_fold(html, pages, name):
-    soup, nb = pages[f"notebooks/{name}"], notebooks.read(PROJECT.committed(name))
-    figures, folds = notebooks.figures(nb), soup.select("details.beneath")
-    assert len(folds) == len(figures)
-    for fold, (cell, label, _, alt) in zip(folds, figures, strict=True):
+    nb, shown = notebooks.read(PROJECT.committed(name)), []
+    for page, part in notebooks.pages(name, nb).items():
+        soup, figures = pages[f"notebooks/{page}"], notebooks.figures(part)
+        folds = soup.select("details.beneath")
+        shown += [(soup, *both) for both in zip(folds, figures, strict=True)]
+    for soup, fold, (cell, label, _, alt) in shown:
         figure = soup.find("figure", id=label)
         assert figure.find(class_="caption-number").get_text(strip=True).startswith("Fig. "), label
         assert figure.find(class_="caption-text").get_text(strip=True), label

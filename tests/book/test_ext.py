@@ -81,7 +81,7 @@ def built(tmp_path_factory):
         (source / file).write_text(text)
     (source / "notebooks" / "a.png").write_bytes(PNG)
     (source / "book" / "claims.yml").write_text("claims: [{id: A}, {id: B}, {id: C}]")
-    rows = [dict(id="A", verdict="not reproduced", measured=0.3136)]
+    rows = [dict(id="A", verdict="not reproduced", measured=0.3136, n=1500)]
     rows.append(dict(id="C", verdict="not tested", measured=None))
     (source / "book" / "_generated").mkdir()
     (source / "book" / "_generated" / "claims.json").write_text(json.dumps(rows))
@@ -113,7 +113,7 @@ def test_a_verdict_is_a_badge_that_leads_to_its_claim(built):
     badges = soup(built, "notebooks/a.html").select("a.verdict")
     assert [(a.get_text(), a["class"], a["href"]) for a in badges] == [
         (
-            "not reproduced",
+            "not reproduced, n = 1,500",
             ["verdict", "verdict-not-reproduced", "reference", "internal"],
             "../book/scorecard.html#claim-A",
         ),
@@ -205,3 +205,14 @@ def test_names_mean_what_they_mean_in_python(module, target, kind, full):
 
 def test_the_extensions_are_those_of_the_book():
     assert Path(companion.__file__).parent == Path(__file__).resolve().parents[2] / "book" / "_ext"
+
+
+def test_the_buttons_of_an_appendix_lead_to_the_notebook_of_its_chapter():
+    launch, copy = "https://x/lab/tree/notebooks/a_appendix.ipynb", "_sources/a_appendix.ipynb"
+    buttons = [
+        {"label": "launch-buttons", "buttons": [{"url": launch}, {"type": "javascript"}]},
+        {"label": "download-buttons", "buttons": [{"url": copy}]},
+    ]
+    companion._mend(None, "notebooks/a_appendix", "", {"header_buttons": buttons}, None)
+    (first, _), (second,) = (group["buttons"] for group in buttons)
+    assert first["url"] == "https://x/lab/tree/notebooks/a.ipynb" and second["url"] == copy

@@ -260,3 +260,21 @@ def test_a_pair_shows_the_default_run_on_the_processor(project):
     with pytest.raises(PipelineError, match="02_second has not been executed"):
         notebooks.pair(project, only="02")
     assert not project.committed("01_first").exists()
+
+
+def test_an_appendix_is_a_page_of_its_own_and_both_pages_may_show_every_glued_number():
+    mime = f"{notebooks.GLUED}x-share"
+    glue = nbformat.v4.new_code_cell("glue_all('x', share=1)", metadata={"tags": ["remove-cell"]})
+    glue.outputs = [nbformat.v4.new_output("display_data", {mime: "1"})]
+    cells = [nbformat.v4.new_markdown_cell(text) for text in ("# One", "# Appendix: more", "text")]
+    nb = nbformat.v4.new_notebook(cells=[*cells, glue], metadata={"netdyn": {"seed": 0}})
+    first, second = notebooks.pages("01_one", nb).values()
+    assert list(notebooks.pages("01_one", nb)) == ["01_one", "01_one_appendix"]
+    assert [cell.source for cell in first.cells] == ["# One", ""]
+    assert [cell.source for cell in second.cells][:2] == ["# Appendix: more", "text"]
+    for page in (first, second):
+        shown = [output for cell in page.cells for output in cell.get("outputs", [])]
+        assert shown == glue.outputs and page.metadata == nb.metadata
+        assert page.cells[-1].metadata.tags == ["remove-cell"]
+    (whole,) = notebooks.pages("01_one", nbformat.v4.new_notebook(cells=cells[:1])).values()
+    assert [cell.source for cell in whole.cells] == ["# One"]
