@@ -44,7 +44,8 @@ def complementary(offset: Tensor, force: Tensor, sweeps: int = _SWEEPS) -> Tenso
     """
     count, k = offset.shape[:2]
     matrix = force.reshape(count, k * k, k * k)
-    size = torch.linalg.matrix_norm(matrix, ord=2).clamp(min=1e-300)[:, None, None]
+    size = torch.linalg.matrix_norm(matrix, ord=2)[:, None, None]
+    size = torch.where(size > 0, size, torch.ones_like(size))  # no force: there is no solution
 
     def slope(x):
         return offset + torch.bmm(matrix, x.reshape(count, k * k, 1)).reshape(count, k, k)
@@ -205,8 +206,9 @@ class CentralFlow:
             move = self.push(params[out], near, torch.zeros_like(params[out]), 1.0)[0]
             length = move.norm(dim=1, keepdim=True).clamp(min=1e-300)
             params[out] += move * (longest / length).clamp(max=1)
-            good = params[out].isfinite().all(1)
-            out = out[good]
+            pushed = move.isfinite().all(1) & (length[:, 0] > 1e-300)
+            params[out[~pushed]] = torch.nan
+            out = out[pushed]
             if not len(out):
                 return params
         _, hessian = self._derivatives(params[out])

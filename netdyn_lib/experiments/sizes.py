@@ -150,8 +150,9 @@ _LAPTOP_SWEEPS = {
 }
 
 # Arms of chapter 10; a ball's radius ρ is that of U(−ρ, ρ) per parameter.
-_ARMS = ("descent", "neutral", "neutral both", "flow", "small", "small isotropic")
-_ARMS += ("small unstable", "ball 0.1", "ball 0.3", "ball 1")
+_STEPS = dict(names=("descent", "neutral", "neutral both", "small"), between=(0.05, 5.0))
+_STEPS |= dict(more=("flow", "small isotropic", "small unstable", "ball 0.1", "ball 0.3", "ball 1"))
+_STEPS |= dict(small=(0.1, 0.1), ball_copies=8, substeps=4)  # a tenth of η, at most 0.1
 
 _PAPER = {
     "05_mnist_cifar": dict(
@@ -338,25 +339,19 @@ _PAPER = {
                 task="iris",
                 rates=_RATES,
                 conditions=50,
-                names=_ARMS,
                 epochs=250,
                 flow_epochs=100,
-                substeps=4,
-                small=(0.1, 0.1),  # a tenth of η, at most 0.1
-                ball_copies=8,
                 copied=100,
+                **_STEPS,
             ),
             "digits-step": dict(
                 task="digits",
-                rates=_RATES,
+                rates=(1.0, 2.5, 5.0),
                 conditions=12,
-                names=("descent", "neutral", "small", "small isotropic", "ball 0.3"),
                 epochs=150,
                 flow_epochs=1,
-                substeps=1,
-                small=(0.1, 0.1),
-                ball_copies=8,
                 copied=50,
+                **_STEPS | dict(names=("descent", "neutral", "small"), more=("small isotropic",)),
             ),
         },
         shown=0.5,  # the learning rate of single trajectories
@@ -541,13 +536,10 @@ _LAPTOP = {
                 task="iris",
                 rates=(0.1, 0.5, 1.0, 5.0),
                 conditions=5,
-                names=_ARMS,
                 epochs=60,
                 flow_epochs=30,
-                substeps=4,
-                small=(0.1, 0.1),
-                ball_copies=8,
                 copied=50,
+                **_STEPS,
             )
         }
     ),

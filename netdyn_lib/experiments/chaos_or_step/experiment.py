@@ -18,7 +18,14 @@ from . import arms
 from .following import SPANS, SUSTAINED, follow
 
 CHAPTER = "10_chaos_or_step"
-_FREE = ("name", "task", "rates", "conditions")  # they do not change a network's numbers
+_FREE = (
+    "name",
+    "task",
+    "rates",
+    "names",
+    "more",
+    "between",
+)  # they do not change a network's numbers
 _DIMS = {
     **dict.fromkeys(("first", "sustained", "tenfold", "leaves", "start_moved"), ()),
     **dict.fromkeys(("growth", "above"), ("span",)),
@@ -44,7 +51,8 @@ class Comparison(Experiment):
     """Arms at each learning rate, from ``conditions`` initial conditions, for ``epochs`` epochs.
 
     ``names`` are those of the arms, of :data:`~netdyn_lib.experiments.chaos_or_step.arms.ARMS` and
-    balls; ``flow_epochs`` and ``substeps`` are the flow's; ``small`` the share of η that a small
+    balls, and ``more`` those that are followed at learning rates ``between`` two bounds only;
+    ``flow_epochs`` and ``substeps`` are the flow's; ``small`` the share of η that a small
     step takes, and its largest; ``ball_copies`` the copies over which a ball is averaged; perturbed
     copies of the neutral arms are followed for ``copied`` epochs.  Numbers are kept at the epochs
     ``marks``.
@@ -75,44 +83,61 @@ class Comparison(Experiment):
     ball_copies: int
     copied: int
     seed: int = 0
+    more: tuple = ()
+    between: tuple = (0.0, 0.0)
 
     def __post_init__(self):
         file_name(self.name, "name")
         for name in ("conditions", "epochs", "substeps", "flow_epochs", "ball_copies", "copied"):
             whole(getattr(self, name), name, 1)
-        for name in ("rates", "names", "small"):
+        for name in ("rates", "names", "small", "more", "between"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         whole(self.epochs, "epochs", SUSTAINED, cause="an arrival must last")
 
     @property
     def marks(self):
-        """Return the epochs at which numbers are kept: the first ten, then spaced evenly in ln t."""
+        """Return the epochs at which numbers are kept: the first ten, then even in ln t."""
         spaced = {round(10 * (self.epochs / 10) ** (k / 24)) for k in range(25)}
         return tuple(t for t in sorted({*range(11), *SPANS, *spaced}) if t <= self.epochs)
 
     def pieces(self):
-        """Return the learning rates, those of order one first."""
-        return [Rate(rate) for rate in sorted(self.rates, key=lambda rate: abs(np.log(rate)))]
+        """Return the learning rates: first those between the bounds, next to where networks learn
+        fastest, then the others.
+        """
+        far = {rate: abs(np.log(2 * rate)) for rate in self.rates}
+        return [Rate(r) for r in sorted(self.rates, key=lambda r: (not self._inner(r), far[r]))]
+
+    @property
+    def arms(self):
+        """Return the names of all arms."""
+        return self.names + self.more
+
+    def _inner(self, rate):
+        low, high = self.between
+        return low <= rate <= high
+
+    def at(self, rate):
+        """Return the names of the arms at a learning rate."""
+        return self.arms if self._inner(rate) else self.names
 
     def parameters(self, piece):
         """Return what decides the numbers of a rate; see
         :class:`netdyn_lib.experiments.pieces.Experiment`.
         """
         mine = {k: v for k, v in asdict(self).items() if k not in _FREE}
-        return mine | dict(conditions=self.conditions, rate=piece.rate)
+        return mine | dict(rate=piece.rate, names=self.at(piece.rate))
 
     def compute(self, piece, task, work):
         """Return the arrays of all arms at a rate, each kept as soon as it is there."""
         found, derivatives = {}, arms.Derivatives.of(task)
-        for name in self.names:
+        for name in self.at(piece.rate):
             about = self.parameters(piece) | dict(names=None, arm=name)
-
             lengths = found["descent"]["lengths"] if "descent" in found else None
             arm = arms.of(name, derivatives, piece.rate, self, lengths)
             make = partial(follow, task, arm, self, stop=work.stop)
             found[name] = work.checkpoint(about, make)
         return {
-            f"{key}: {name}": values
+            f"{key}_{self.arms.index(name)}": values
             for name, arrays in found.items()
             for key, values in arrays.items()
             if key != "lengths"
@@ -121,18 +146,22 @@ class Comparison(Experiment):
     def combine(self, found):
         """Return the dataset over (rate, arm, network, …) of those rates that there are.
 
-        ``first`` and ``sustained`` are the epochs of arrival, NaN where a network never arrives;
-        see
-        :func:`~netdyn_lib.experiments.chaos_or_step.following.follow` for the others.  ``attrs["comparison"]`` is the experiment as JSON.
+        The variables are those of
+        :func:`~netdyn_lib.experiments.chaos_or_step.following.follow`; ``attrs["comparison"]`` is
+        the experiment as JSON.
         """
         pieces = sorted(found, key=lambda piece: piece.rate)
         variables = {}
         for key, dims in _DIMS.items():
-            rows = [[found[p].arrays[f"{key}: {name}"] for name in self.names] for p in pieces]
+            none = np.full_like(found[pieces[0]].arrays[f"{key}_0"], np.nan)
+            rows = [
+                [found[p].arrays.get(f"{key}_{k}", none) for k in range(len(self.arms))]
+                for p in pieces
+            ]
             variables[key] = ("rate", "arm", "network", *dims), np.array(rows)
         coords = {
             "rate": [piece.rate for piece in pieces],
-            "arm": list(self.names),
+            "arm": list(self.arms),
             "network": np.arange(self.conditions),
             "epoch": np.array(self.marks),
             "span": np.array(SPANS),

@@ -7,8 +7,6 @@ A file is an archive of :mod:`netdyn_lib.results.store` with the dataset of
 import json
 from dataclasses import replace
 
-import numpy as np
-
 from ...results import datasets, provenance
 from ...tasks import tasks
 from .. import published
@@ -71,7 +69,8 @@ def recompute(name, token, tolerance=1e-3, root=None):
     here = replace(known, conditions=_FEW, epochs=_SHORT, flow_epochs=_SHORT, copied=_SHORT)
     rates = data["rate"].values.tolist()
     rate = rates[published.chosen(token, name, len(rates))]
-    arm = known.names[published.chosen(f"{token} arm", name, len(known.names))]
+    there = known.at(rate)
+    arm = there[published.chosen(f"{token} arm", name, len(there))]
     task = tasks.get(known.task)
     derivatives, lengths = arms.Derivatives.of(task), None
     for one in ("descent", arm) if arm.startswith("small ") else (arm,):
@@ -82,8 +81,3 @@ def recompute(name, token, tolerance=1e-3, root=None):
     theirs = {key: there[key].transpose("network", "epoch").values for key in mine}
     part = f"{arm} at η = {rate:g}, {_FEW} networks"
     return published.compared(f"{SHELF.folder}/{name}", part, mine, theirs, tolerance)
-
-
-def shares(values):
-    """Return the share of each row that is true, as plain numbers."""
-    return np.mean(values, axis=-1)
