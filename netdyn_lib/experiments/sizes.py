@@ -150,8 +150,9 @@ _LAPTOP_SWEEPS = {
 }
 
 # Arms of chapter 10; a ball's radius ρ is that of U(−ρ, ρ) per parameter.
-_STEPS = dict(names=("descent", "neutral", "neutral both", "small"), between=(0.05, 5.0))
-_STEPS |= dict(more=("flow", "small isotropic", "small unstable", "ball 0.1", "ball 0.3", "ball 1"))
+_STEPS = dict(names=("descent", "neutral", "small"), between=(0.5, 1.0))
+_STEPS |= dict(more=("neutral both", "flow", "small isotropic", "small unstable"))
+_STEPS["more"] += ("ball 0.1", "ball 0.3", "ball 1")
 _STEPS |= dict(small=(0.1, 0.1), ball_copies=8, substeps=4)  # a tenth of η, at most 0.1
 
 _PAPER = {
@@ -346,12 +347,12 @@ _PAPER = {
             ),
             "digits-step": dict(
                 task="digits",
-                rates=(1.0, 2.5, 5.0),
-                conditions=12,
-                epochs=150,
+                rates=(2.5, 5.0),
+                conditions=10,
+                epochs=80,
                 flow_epochs=1,
                 copied=50,
-                **_STEPS | dict(names=("descent", "neutral", "small"), more=("small isotropic",)),
+                **_STEPS | dict(more=()),
             ),
         },
         shown=0.5,  # the learning rate of single trajectories

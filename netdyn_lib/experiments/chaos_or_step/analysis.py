@@ -47,8 +47,8 @@ def _mean(values):
 
 
 def differences(data, arm, beside="descent", sustained=False):
-    """Return the mean of min(τ, cap) of an arm less that of another at each rate, paired by network:
-    an Interval each, in epochs, at the shorter of both records.
+    """Return the mean of min(τ, cap) of an arm less that of another at each rate, paired by
+    network: an Interval each, in epochs, at the shorter of both records.
     """
     cap = min(record(data, arm), record(data, beside))
     pairs = (spent(data, name, cap, sustained) for name in (arm, beside))
@@ -81,7 +81,7 @@ def fastest(data, arm="descent"):
 
 
 def exponents(data, arm, span=50):
-    """Return the finite-time exponents per epoch over the first ``span`` epochs, (rate, network)."""
+    """Return finite-time exponents per epoch over the first ``span`` epochs, (rate, network)."""
     grown = data["growth"].sel(arm=arm, span=span).transpose("rate", "network").values
     return grown / span
 
