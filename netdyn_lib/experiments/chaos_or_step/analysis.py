@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from ...statistics.intervals import Interval, bootstrap_interval, percentile_interval
+from ...statistics.intervals import (
+    Interval,
+    bootstrap_interval,
+    percentile_interval,
+    share_interval,
+)
 
 #: The ratio of mean epochs that counts as slower, and its inverse as faster.
 SLOWER = 1.1
@@ -14,16 +19,27 @@ _RESAMPLES = 4000
 def spent(data, arm, cap=None, sustained=False):
     """Return min(τ, cap) of an arm, (rate, network), the cap that of its record by default.
 
-    NaN for networks of the flow that left its domain before they arrived.
+    NaN at learning rates at which the arm is not followed, and for networks of the flow that left
+    its domain before they arrived.
     """
     chosen = data.sel(arm=arm)
     cap = record(data, arm) if cap is None else cap
     times = chosen["sustained" if sustained else "first"]
-    found = times.fillna(cap).clip(max=cap).transpose("rate", "network").values
-    if arm != "flow":
-        return found
-    left = chosen["loss"].sel(epoch=slice(0, cap)).isnull().any("epoch") & times.isnull()
-    return np.where(left.transpose("rate", "network").values, np.nan, found)
+    found = times.fillna(cap).clip(max=cap).where(chosen["test_accuracy"].notnull().any("epoch"))
+    if arm == "flow":
+        left = chosen["loss"].sel(epoch=slice(0, cap)).isnull().any("epoch")
+        found = found.where(~left | times.notnull())
+    return found.transpose("rate", "network").values
+
+
+def late(data, arm):
+    """Return the share of networks that do not arrive within the record of an arm at each rate, an
+    Interval each.
+    """
+    cap = record(data, arm)
+    rows = [row[np.isfinite(row)] for row in spent(data, arm)]
+    none = Interval(np.nan, np.nan, np.nan)
+    return [share_interval(row >= cap) if len(row) else none for row in rows]
 
 
 def record(data, arm):
@@ -36,7 +52,14 @@ def means(data, arm, cap=None, sustained=False):
     """Return the mean of min(τ, cap) at each rate, an Interval each, NaN where too few are
     defined.
     """
-    return [_mean(row) for row in spent(data, arm, cap, sustained)]
+    return averages(spent(data, arm, cap, sustained))
+
+
+def averages(rows):
+    """Return the mean of each of several rows over networks, an Interval each; NaN is left out,
+    and is the mean where fewer than two are left.
+    """
+    return [_mean(row) for row in rows]
 
 
 def _mean(values):
@@ -52,7 +75,7 @@ def differences(data, arm, beside="descent", sustained=False):
     """
     cap = min(record(data, arm), record(data, beside))
     pairs = (spent(data, name, cap, sustained) for name in (arm, beside))
-    return [_mean(mine - other) for mine, other in zip(*pairs)]
+    return averages(mine - other for mine, other in zip(*pairs))
 
 
 def ratios(data, arm, beside="descent", sustained=False):
@@ -103,10 +126,11 @@ def decision(data, rate, control="neutral"):
     """
     ratio, other = ratios(data, control)[rate], differences(data, control)[rate]
     share, small = kept(data, control, rate), ratios(data, "small")[rate]
-    flows = "flow" in data["arm"].values
-    flow = ratios(data, "flow")[rate] if flows else Interval(np.nan, np.nan, np.nan, count=0)
+    flow = Interval(np.nan, np.nan, np.nan, count=0)
+    if "flow" in data["arm"].values:
+        flow = ratios(data, "flow")[rate]
     told = f"{control}/descent {ratio}, exponent kept {share}, small/descent {small}"
-    told += f", flow/descent {flow} (n = {flow.count})" if flows else ""
+    told += f", flow/descent {flow} (n = {flow.count})" if flow.count else ""
     if share.estimate > KEPT:
         return "undecided", f"{told}: {control} keeps the exponent and is no control"
     if ratio.estimate > SLOWER and other.low > 0 and not flow.estimate <= SLOWER:

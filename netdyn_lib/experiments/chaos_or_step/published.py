@@ -7,6 +7,8 @@ A file is an archive of :mod:`netdyn_lib.results.store` with the dataset of
 import json
 from dataclasses import replace
 
+import xarray as xr
+
 from ...results import datasets, provenance
 from ...tasks import tasks
 from .. import published
@@ -22,8 +24,25 @@ _FEW, _SHORT = 3, 20  # networks and epochs that are recomputed, of which the fi
 
 
 def write(data, root=None):
-    """Publish a comparison; the path of its file."""
-    return datasets.write(SHELF.path(data.attrs["name"], root), data)
+    """Publish a comparison, beside the learning rates of the same comparison that are published
+    already; the path of its file.
+    """
+    name = data.attrs["name"]
+    if name in names(root):
+        there = load(name, root)
+        rates = [rate for rate in there["rate"].values if rate not in data["rate"].values]
+        if rates and _same(setting(data), data.attrs["content"], there):
+            made = f"{data.attrs['provenance']}; {there.attrs['provenance']}"
+            data = xr.concat([data, there.sel(rate=rates)], "rate", combine_attrs="override")
+            data = data.sortby("rate").assign_attrs(provenance=made)
+    return datasets.write(SHELF.path(name, root), data)
+
+
+def _same(comparison, content, data):
+    """Return whether a dataset is of a comparison, of whatever learning rates."""
+    same = data.attrs["version"] == comparison.version
+    same = same and json.loads(data.attrs["content"]) == json.loads(content)
+    return same and replace(setting(data), rates=comparison.rates) == comparison
 
 
 def load(name, root=None):
@@ -54,9 +73,7 @@ def known(comparison, root, about):
     if comparison.name not in names(root):
         return []
     data = load(comparison.name, root)
-    same = data.attrs["version"] == comparison.version
-    same = same and json.loads(data.attrs["content"]) == about["data"]
-    same = same and replace(setting(data), rates=comparison.rates) == comparison
+    same = _same(comparison, json.dumps(about["data"]), data)
     return [Rate(rate) for rate in comparison.rates if same and rate in data["rate"].values]
 
 

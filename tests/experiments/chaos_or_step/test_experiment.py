@@ -13,7 +13,7 @@ from netdyn_lib.experiments.chaos_or_step import analysis, experiment, published
 @pytest.fixture(scope="module")
 def small():
     one = experiment.get("iris-step", "laptop")
-    return replace(one, rates=(0.5, 20.0), conditions=2, epochs=25, flow_epochs=3, copied=20)
+    return replace(one, rates=(0.5, 20.0), conditions=2, epochs=25, flow_epochs=20, copied=20)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,8 @@ def test_what_is_published_is_read_back_known_and_recomputed(small, data, tmp_pa
     assert published.setting(there) == small
     plan = campaign.plan(small, tmp_path / "store", "cpu", published=tmp_path)
     assert len(plan.known) == 2 and not plan.missing
+    published.write(data.isel(rate=[1]), tmp_path)  # the other rate stays
+    np.testing.assert_allclose(published.load(small.name, tmp_path)["path"], data["path"], 1e-6)
     longer = replace(small, epochs=30)
     assert len(campaign.plan(longer, tmp_path / "store", "cpu", published=tmp_path).missing) == 2
     assert published.recompute(small.name, "a token", root=tmp_path).agrees
