@@ -295,7 +295,11 @@ told = dict(source=iris)
 for name, id in (("neutral", "neutral"), ("neutral both", "neutral-both"), ("ball 0.3", "ball")):
     found = analysis.ratios(iris, name)[fastest]
     apart = analysis.differences(iris, name)[fastest]
-    saw = f"At η = {rates[fastest]:g}; the difference is {apart} epochs."
+    held = analysis.ratios(iris, name, sustained=True)[fastest]
+    saw = (
+        f"At η = {rates[fastest]:g}; the difference is {apart} epochs, and the ratio of sustained "
+    )
+    saw += f"arrivals {held}."
     card.measure(f"O-step-{id}", found, saw=saw, **told)
 flow = analysis.ratios(iris, "flow")[fastest]
 saw = f"At η = {rates[fastest]:g}, in {flow.count} networks."

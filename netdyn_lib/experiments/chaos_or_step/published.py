@@ -83,7 +83,8 @@ def recompute(name, token, tolerance=1e-3, root=None):
     """
     data = load(name, root)
     known = setting(data)
-    here = replace(known, conditions=_FEW, epochs=_SHORT, flow_epochs=_SHORT, copied=_SHORT)
+    few = min(_FEW, known.conditions)
+    here = replace(known, conditions=few, epochs=_SHORT, flow_epochs=_SHORT, copied=_SHORT)
     rates = data["rate"].values.tolist()
     rate = rates[published.chosen(token, name, len(rates))]
     there = known.at(rate)
@@ -93,8 +94,8 @@ def recompute(name, token, tolerance=1e-3, root=None):
     for one in ("descent", arm) if arm.startswith("small ") else (arm,):
         found = follow(task, arms.of(one, derivatives, rate, here, lengths), here)
         lengths = found["lengths"]
-    there = data.sel(rate=rate, arm=arm).isel(network=slice(0, _FEW)).sel(epoch=slice(0, 10))
+    there = data.sel(rate=rate, arm=arm).isel(network=slice(0, few)).sel(epoch=slice(0, 10))
     mine = {key: found[key][:, : there.sizes["epoch"]] for key in _COMPARED}
     theirs = {key: there[key].transpose("network", "epoch").values for key in mine}
-    part = f"{arm} at η = {rate:g}, {_FEW} networks"
+    part = f"{arm} at η = {rate:g}, {few} networks"
     return published.compared(f"{SHELF.folder}/{name}", part, mine, theirs, tolerance)

@@ -58,6 +58,7 @@ def made_up(neutral, growth=0.1):
     """Arrivals of 30 networks at one rate: descent at 50 epochs on average, small at 200."""
     rng = np.random.default_rng(0)
     noise, own = rng.normal(0, 3, 30), rng.normal(0, 12, 30)
+    noise, own = noise - noise.mean(), own - own.mean()
     times = np.array([50 + noise, neutral + own, 200 + noise])[None]
     grown = np.array([np.full(30, 5.0), np.full(30, 50 * growth), np.zeros(30)])[None, ..., None]
     arms = ["descent", "neutral", "small"]
