@@ -69,7 +69,7 @@ def departures(by_rate, end):
             axis.points(x * apart[0], y * apart[1], label, **looks)
         axis.mark(1.15 * end, "_never within the record", color=MUTED)
         axis.level(1.15 * end, "_never within the record", ls="--")
-        ticks, names = [1, 3, 10, 30, 100], ["0", "2", "9", "29", "99"]
+        ticks, names = [1, 3, 10, 30], ["0", "2", "9", "29"]
         kept = [k for k, tick in enumerate(ticks) if tick <= end]
         axis.set(xscale="log", yscale="log", aspect="equal")
         for one in (axis.xaxis, axis.yaxis):
