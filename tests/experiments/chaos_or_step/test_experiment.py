@@ -49,7 +49,7 @@ def test_what_is_published_is_read_back_known_and_recomputed(small, data, tmp_pa
     assert not published.recompute(small.name, "a token", root=tmp_path).agrees
 
 
-@pytest.mark.parametrize("name", ["iris-step", "digits-step"])
+@pytest.mark.parametrize("name", published.names())
 def test_a_part_of_what_the_book_shows_is_recomputed(name):
     assert published.recompute(name, "chapter 10").agrees
 
