@@ -538,7 +538,7 @@ _LAPTOP = {
                 rates=(0.1, 0.5, 1.0, 5.0),
                 conditions=5,
                 epochs=60,
-                flow_epochs=30,
+                flow_epochs=60,
                 copied=50,
                 **_STEPS,
             )
