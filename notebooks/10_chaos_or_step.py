@@ -41,8 +41,8 @@
 #
 # ## Five ways to descend
 #
-# All start from the same 50 networks of chapter 3 (Iris, 4-10-3) and take the same data and learning
-# rates $\eta$.
+# All start from the same 50 networks of chapter 3 (Iris, 4-10-3) and take the same data and
+# learning rates $\eta$.
 #
 # | arm | step | long | expands |
 # |---|---|---|---|
@@ -121,9 +121,9 @@ curves = {name: three["loss"].sel(arm=name).transpose("network", "epoch").values
 # | label: fig-step-course
 # | fig-cap: >-
 # |   Training loss of three networks over 100 epochs at η = 0.5, from the same initial conditions
-# |   (of the flow: its average over time). Neutral descent and the flow follow descent up to where it
-# |   begins to rise and fall; then neutral descent goes on, and the flow slows down at the edge. A
-# |   tenth of the step is slow.
+# |   (of the flow: its average over time). Neutral descent and the flow follow descent up to where
+# |   it begins to rise and fall; then neutral descent goes on, and the flow slows down at the edge.
+# |   A tenth of the step is slow.
 # | fig-alt: >-
 # |   Three panels on a common logarithmic axis of loss, each with four curves over epochs.
 provenance.shown(draw.courses(three["epoch"].values, curves, "training loss $L$"), iris)
@@ -142,20 +142,20 @@ never = {name: analysis.late(iris, name) for name in long_steps}
 # %% tags=["hide-input"]
 # | label: fig-step-arrivals
 # | fig-cap: >-
-# |   Iris, 50 networks at each learning rate, 95% intervals. a, mean of min(τ, 250 epochs); b, share
-# |   of networks that do not arrive within 250 epochs. Up to 0.1 descent and neutral descent are the
-# |   same; above, neutral descent is faster, and fails less often.
+# |   Iris, 50 networks at each learning rate, 95% intervals. a, mean of min(τ, 250 epochs); b,
+# |   share of networks that do not arrive within 250 epochs. Up to 0.1 descent and neutral descent
+# |   are the same; above, neutral descent is faster, and fails less often.
 # | fig-alt: >-
-# |   Two panels over a logarithmic axis of learning rates, four curves each. Descent has a minimum at
-# |   0.5 and rises steeply; neutral descent lies below it from 0.5 on.
+# |   Two panels over a logarithmic axis of learning rates, four curves each. Descent has a minimum
+# |   at 0.5 and rises steeply; neutral descent lies below it from 0.5 on.
 by_arm = {"mean of min(τ, 250)": (arrival, None, "epochs")}
 by_arm["share that never arrives"] = never, None, "linear"
 provenance.shown(draw.against_rate(rates, by_arm), iris)
 
 # %% [markdown]
 # The ratio of an arm's mean to that of descent, paired by initial condition, decides. Noise apart,
-# {numref}`fig-step-ratios` has all arms with a long step, most of them at the two rates at which all
-# were followed. The flow is compared within its 100 epochs, and only in networks in which it is
+# {numref}`fig-step-ratios` has all arms with a long step, most of them at the two rates at which
+# all were followed. The flow is compared within its 100 epochs, and only in networks in which it is
 # defined ({glue:text}`step-flow-count` of 50 at the fastest rate).
 
 # %%
@@ -195,9 +195,9 @@ above = {name: analysis.averages(iris["above"].sel(arm=name, span=50).values) fo
 # %% tags=["hide-input"]
 # | label: fig-step-exponents
 # | fig-cap: >-
-# |   Iris, 50 networks at each learning rate, 95% intervals. a, exponent over the first 50 epochs; b,
-# |   share of these epochs in which the sharpness exceeds 2/η. At 0.5 neutral descent hardly expands;
-# |   at 1 it does, though no single step does along an eigenvector.
+# |   Iris, 50 networks at each learning rate, 95% intervals. a, exponent over the first 50 epochs;
+# |   b, share of these epochs in which the sharpness exceeds 2/η. At 0.5 neutral descent hardly
+# |   expands; at 1 it does, though no single step does along an eigenvector.
 # | fig-alt: >-
 # |   Two panels over learning rates. Exponents are zero up to 0.1 and rise from 0.5 on; those of
 # |   neutral descent rise one rate later.
@@ -206,9 +206,9 @@ panels["share of epochs above 2/η"] = above, None, "linear"
 provenance.shown(draw.against_rate(rates, panels), iris)
 
 # %% [markdown]
-# Neutral descent is above the threshold more often than descent, for nothing throws it out of a sharp
-# valley. That is a second difference between the two: it may be faster because sharp valleys are open
-# to it. At the fastest rate it keeps {glue:text}`step-kept-fastest:.2f` of the exponent of
+# Neutral descent is above the threshold more often than descent, for nothing throws it out of a
+# sharp valley. That is a second difference between the two: it may be faster because sharp valleys
+# are open to it. At the fastest rate it keeps {glue:text}`step-kept-fastest:.2f` of the exponent of
 # descent, and at $\eta = 1$ {glue:text}`step-kept-one:.2f`: there its Jacobian expands by how the
 # eigenvectors turn, which the Hessian of one point does not know. So at 1 and above neutral descent
 # says what a bounded step does, and not what chaos does.
@@ -225,8 +225,8 @@ gain = {name: analysis.ratios(inner, name, "small") for name in noisy[1:]}
 # %% tags=["hide-input"]
 # | label: fig-step-noise
 # | fig-cap: >-
-# |   Small steps (η/10, at most 0.1) with and without noise of the length of the expansion at η; Iris,
-# |   50 networks, 95% intervals. a, mean of min(τ, 250); b, over that without noise.
+# |   Small steps (η/10, at most 0.1) with and without noise of the length of the expansion at η;
+# |   Iris, 50 networks, 95% intervals. a, mean of min(τ, 250); b, over that without noise.
 # | fig-alt: >-
 # |   Two panels with three and two points, with bars, at learning rates of 0.5 and 1.
 panels = {"mean of min(τ, 250)": (wait, None, "epochs")}
@@ -252,8 +252,8 @@ same = np.isfinite(leaves[known]) == np.isfinite(grows[known])
 # %% tags=["hide-input"]
 # | label: fig-step-leaves
 # | fig-cap: >-
-# |   Each point a network of Iris whose flow starts at its initial condition: the epoch at which the
-# |   central flow is farther from the orbit than a tenth of the weights' norm (or has left its
+# |   Each point a network of Iris whose flow starts at its initial condition: the epoch at which
+# |   the central flow is farther from the orbit than a tenth of the weights' norm (or has left its
 # |   domain), and that at which a perturbation has grown tenfold. Beyond the lines: not within 100
 # |   epochs.
 # | fig-alt: >-
@@ -261,8 +261,8 @@ same = np.isfinite(leaves[known]) == np.isfinite(grows[known])
 provenance.shown(draw.departures(points, end), iris)
 
 # %% [markdown]
-# Both happen, or neither, in {glue:text}`step-same:.2f` of {glue:text}`step-same-count` cases (networks
-# at a rate). A perturbation grows in {glue:text}`step-grow-count` and the flow leaves in
+# Both happen, or neither, in {glue:text}`step-same:.2f` of {glue:text}`step-same-count` cases
+# (networks at a rate). A perturbation grows in {glue:text}`step-grow-count` and the flow leaves in
 # {glue:text}`step-leave-count`: the flow often stays with an orbit that is sensitive.
 
 # %% [markdown]
@@ -270,13 +270,14 @@ provenance.shown(draw.departures(points, end), iris)
 #
 # At the learning rate at which Iris is learned fastest, taking out the expansion makes training
 # faster: neutral descent takes {glue:text}`step-ratio:.2f` of the epochs of descent. It keeps the
-# long step, and that is what helps: a tenth of the step takes {glue:text}`step-ratio-small:.1f` times
-# the epochs of descent. So chaos does not make training fast there; it is a price of the long
+# long step, and that is what helps: a tenth of the step takes {glue:text}`step-ratio-small:.1f`
+# times the epochs of descent. So chaos does not make training fast there; it is a price of the long
 # step. The central flow, which has the step without the oscillation, needs
-# {glue:text}`step-ratio-flow:.2f` of the epochs where it is defined. Above the fastest rate descent is chaotic and fails ever more often. Neutral descent fails less often, but is as
-# sensitive as descent there, so it does not tell chaos from a step without bounds, and the protocol
-# says *undecided*. Two things speak for exploration and against *only the step*: noise as large as
-# the expansion makes a small step somewhat faster ({glue:text}`step-noise:.2f` of the epochs at the
+# {glue:text}`step-ratio-flow:.2f` of the epochs where it is defined. Above the fastest rate descent
+# is chaotic and fails ever more often. Neutral descent fails less often, but is as sensitive as
+# descent there, so it does not tell chaos from a step without bounds, and the protocol says
+# *undecided*. Two things speak for exploration and against *only the step*: noise as large as the
+# expansion makes a small step somewhat faster ({glue:text}`step-noise:.2f` of the epochs at the
 # fastest rate), and limiting growth along negative curvature as well makes training slower
 # ({glue:text}`step-ratio-both:.1f` times the epochs of descent): the directions in which a network
 # leaves a saddle expand, and are needed.
@@ -289,22 +290,22 @@ provenance.shown(draw.departures(points, end), iris)
 #
 # ## Exercises
 #
-# **1.** Along a Hessian eigenvector the loss is $\tfrac12\lambda w^2$ with $\lambda = 3/\eta$. What do
-# descent and neutral descent make of $w$ in ten steps?
+# **1.** Along a Hessian eigenvector the loss is $\tfrac12\lambda w^2$ with $\lambda = 3/\eta$. What
+# do descent and neutral descent make of $w$ in ten steps?
 #
 # :::{dropdown} Solution
 # Descent multiplies by $1 - \eta\lambda = -2$ ten times: $1024\,w$. Neutral descent multiplies by
-# $-1$: it swings between $w$ and $-w$ and neither grows nor shrinks. Only a change of $\lambda$, as the
-# other weights move, ends the swing.
+# $-1$: it swings between $w$ and $-w$ and neither grows nor shrinks. Only a change of $\lambda$, as
+# the other weights move, ends the swing.
 # :::
 #
 # **2.** In the double well of chapter 1, $V = w^4/4 - w^2/2$, at which $\eta$ does neutral descent
 # begin to differ from descent at the minimum $w = 1$, and is the minimum still stable there?
 #
 # :::{dropdown} Solution
-# $V''(1) = 2$ exceeds $2/\eta$ from $\eta = 1$ on. The minimum stays a fixed point, for $V'(1) = 0$,
-# and its multiplier is $-1$ instead of $1 - 2\eta$: neutral, where descent leaves it for a cycle of
-# period two.
+# $V''(1) = 2$ exceeds $2/\eta$ from $\eta = 1$ on. The minimum stays a fixed point, for $V'(1) =
+# 0$, and its multiplier is $-1$ instead of $1 - 2\eta$: neutral, where descent leaves it for a
+# cycle of period two.
 # :::
 #
 # ## Claims of this chapter
@@ -365,22 +366,22 @@ card
 print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")
 
 # %% tags=["hide-input"]
-glue_all("step", fastest=rates[fastest], flow_count=flow.count, same=both_or_neither)
-glue_all("step", kept_fastest=kept_fastest, kept_one=kept_one, same_count=int(known.sum()))
-glue_all("step", grow_count=int(np.isfinite(grows[known]).sum()))
-glue_all("step", leave_count=int(np.isfinite(leaves[known]).sum()))
-glue_all("step", ratio=analysis.ratios(iris, "neutral")[fastest])
-glue_all("step", ratio_small=analysis.ratios(iris, "small")[fastest], ratio_flow=flow)
-glue_all("step", ratio_both=analysis.ratios(iris, "neutral both")[fastest], noise=isotropic)
+numbers = dict(fastest=rates[fastest], flow_count=flow.count, same=both_or_neither)
+numbers |= dict(kept_fastest=kept_fastest, kept_one=kept_one, same_count=int(known.sum()))
+numbers |= dict(grow_count=int(np.isfinite(grows[known]).sum()), noise=isotropic)
+numbers |= dict(leave_count=int(np.isfinite(leaves[known]).sum()), ratio_flow=flow)
+for name, arm in (("ratio", "neutral"), ("ratio_small", "small"), ("ratio_both", "neutral both")):
+    numbers[name] = analysis.ratios(iris, arm)[fastest]
+glue_all("step", **numbers)
 
 # %% [markdown]
 # # Appendix: chaos, or only a long step
 #
 # ## The central flow, tried where the literature tries it
 #
-# {cite:t}`cohen2025` test their flow by the loss averaged over time, $L + \mathrm{tr}\,\Sigma/\eta$, at
-# the edge of stability, for the squared error and the cross-entropy. The same test here, on one
-# network each.
+# {cite:t}`cohen2025` test their flow by the loss averaged over time, $L +
+# \mathrm{tr}\,\Sigma/\eta$, at the edge of stability, for the squared error and the cross-entropy.
+# The same test here, on one network each.
 
 
 # %%
@@ -442,9 +443,9 @@ distances = {name: at(name, "distance", 50) for name in long_steps}
 # %% tags=["hide-input"]
 # | label: fig-step-more
 # | fig-cap: >-
-# |   Iris, 50 networks at each learning rate, 95% intervals. a, mean epochs to 90% test accuracy held
-# |   for 20 epochs (cap 250); b, test accuracy after 250 epochs; c, length of the path over 50 epochs;
-# |   d, distance from the start after 50 epochs (L2).
+# |   Iris, 50 networks at each learning rate, 95% intervals. a, mean epochs to 90% test accuracy
+# |   held for 20 epochs (cap 250); b, test accuracy after 250 epochs; c, length of the path over 50
+# |   epochs; d, distance from the start after 50 epochs (L2).
 # | fig-alt: >-
 # |   Four panels over learning rates, four curves each.
 panels = {"mean of min(τ, 250), held": (held, None, "epochs")}
@@ -462,16 +463,16 @@ provenance.shown(draw.against_rate(rates, panels), iris)
 #
 # 1. **Descent**: gradient descent as it is.
 # 2. **Flow**: the central flow of {cite:t}`cohen2025`,
-#    $\dot W = -\eta[\nabla L + \tfrac12\nabla\langle H, \Sigma\rangle]$, four Euler steps per epoch,
-#    100 epochs. $\Sigma \succeq 0$ lives on the eigenvectors at $2/\eta$ and keeps them there. Where
-#    the initial sharpness exceeds $2/\eta$ the flow is not defined: it then starts at the nearest
-#    weights that $\Sigma$ alone reaches, at no cost in epochs, and its distance from the initial
-#    condition is reported. Once the sharpness exceeds $2/\eta$ by a tenth the network has left the
-#    flow's domain, and counts as *not defined*, not as slow.
+#    $\dot W = -\eta[\nabla L + \tfrac12\nabla\langle H, \Sigma\rangle]$, four Euler steps per
+#    epoch, 100 epochs. $\Sigma \succeq 0$ lives on the eigenvectors at $2/\eta$ and keeps them
+#    there. Where the initial sharpness exceeds $2/\eta$ the flow is not defined: it then starts at
+#    the nearest weights that $\Sigma$ alone reaches, at no cost in epochs, and its distance from
+#    the initial condition is reported. Once the sharpness exceeds $2/\eta$ by a tenth the network
+#    has left the flow's domain, and counts as *not defined*, not as slow.
 # 3. **Neutral**: at each step the part of the step along Hessian eigenvectors with
-#    $\lambda > 2/\eta$ is scaled by $2/(\eta\lambda)$, so that it is multiplied by $-1$ and no longer
-#    grows. **Neutral both** also limits growth along negative curvature, to 1% per step, by scaling
-#    the part with $\eta|\lambda| > 0.01$. The rest of the step stays.
+#    $\lambda > 2/\eta$ is scaled by $2/(\eta\lambda)$, so that it is multiplied by $-1$ and no
+#    longer grows. **Neutral both** also limits growth along negative curvature, to 1% per step, by
+#    scaling the part with $\eta|\lambda| > 0.01$. The rest of the step stays.
 # 4. **Small**: gradient descent with $\eta/10$, at most 0.1; **small isotropic** and **small
 #    unstable** add noise, the latter in the span of the eigenvectors above $2/\eta$. At each epoch
 #    its length is that of the part of the step that *neutral* takes from *descent* in the same
@@ -481,8 +482,8 @@ provenance.shown(draw.against_rate(rates, panels), iris)
 #
 # *Measures.* $\tau$: epochs to 90% test accuracy, first hit, and sustained for 20 epochs. Networks
 # that do not arrive count with the cap in the mean of $\min(\tau, \text{cap})$, and their share is
-# shown. Loss, test loss and accuracy, distance and path length, sharpness/$(2/\eta)$. Exponents by a
-# copy at distance $10^{-7}$ that is set back after every step, over the first 20, 50, 100 and 200
+# shown. Loss, test loss and accuracy, distance and path length, sharpness/$(2/\eta)$. Exponents by
+# a copy at distance $10^{-7}$ that is set back after every step, over the first 20, 50, 100 and 200
 # epochs (neutral arms: 100; the flow: none).
 #
 # *Statistic.* At each learning rate, paired by initial condition: the difference of
@@ -492,12 +493,12 @@ provenance.shown(draw.against_rate(rates, panels), iris)
 #
 # *What would count.*
 #
-# - **Chaos helps**: *neutral* is slower than *descent* by a tenth at least (ratio above 1.1, interval
-#   of the difference above 0), and so is *flow* where it is defined.
+# - **Chaos helps**: *neutral* is slower than *descent* by a tenth at least (ratio above 1.1,
+#   interval of the difference above 0), and so is *flow* where it is defined.
 # - **Only the step helps**: *neutral* is not slower by a tenth (upper end of the interval of the
 #   ratio below 1.1), and *descent* is faster than *small* by a tenth at least.
-# - **Undecided**: anything else; also if *neutral* keeps more than half of the exponent of *descent*
-#   over 50 epochs, for then it is no control.
+# - **Undecided**: anything else; also if *neutral* keeps more than half of the exponent of
+#   *descent* over 50 epochs, for then it is no control.
 # - *Noise explores* if a noisy small step is faster than *small* by a tenth at least.
 #
 # *Doubts, named before.* *Neutral* changes which minima are stable: none is lost, and those that
@@ -511,5 +512,5 @@ provenance.shown(draw.against_rate(rates, panels), iris)
 # machine ran out: at other rates only *descent*, *neutral* and *small* are followed, on the digits
 # the same at two rates, and two claims name the rates or caps that are left. At rates at which the
 # sharpness stays below $2/\eta$ the long arms are one map. MNIST is not tested: a step needs some
-# twelve products with the Hessian of 50,890 parameters on 60,000 images, half a day of two cores for
-# one network at one rate.
+# twelve products with the Hessian of 50,890 parameters on 60,000 images, half a day of two cores
+# for one network at one rate.
