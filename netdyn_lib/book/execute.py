@@ -42,6 +42,7 @@ READERS = {
     "perturbation_growth": "twins",
     "sgd_spectra": "spectra",
     "benchmarks": "bench",
+    "chaos_or_step": "chaos_or_step",
 }
 #: Those of them that also compute with image sets, where these are at hand.
 _WITH_IMAGES = ("learning_rate_sweep", "pruning_ablation")

@@ -14,6 +14,7 @@ CATALOGUES = (
     "learning_rate_sweep.grid",
     "outcome_prediction.campaign",
     "pruning_ablation.arm",
+    "chaos_or_step.experiment",
     "exponent_map.grid",
     "function_growth.grid",
 )

@@ -162,6 +162,12 @@ _FUNCTIONS = {
 }
 _LAPTOP_MAP = dict(compiled=False, rows=5)
 
+# Arms of chapter 10; a ball's radius ρ is that of U(−ρ, ρ) per parameter.
+_STEPS = dict(names=("descent", "neutral", "small"), between=(0.5, 1.0))
+_STEPS |= dict(more=("neutral both", "flow", "small isotropic", "small unstable"))
+_STEPS["more"] += ("ball 0.1", "ball 0.3", "ball 1")
+_STEPS |= dict(small=(0.1, 0.1), ball_copies=8, substeps=4)  # a tenth of η, at most 0.1
+
 _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
@@ -342,6 +348,30 @@ _PAPER = {
         rounds=5,
     ),
     "11_boundary_of_chaos": dict(maps=_MAPS, functions=_FUNCTIONS),
+    "10_chaos_or_step": dict(
+        comparisons={
+            "iris-step": dict(
+                task="iris",
+                rates=_RATES,
+                conditions=50,
+                epochs=250,
+                flow_epochs=100,
+                copied=100,
+                **_STEPS,
+            ),
+            "digits-step": dict(
+                task="digits",
+                rates=(2.5, 5.0),
+                conditions=10,
+                epochs=80,
+                flow_epochs=1,
+                copied=50,
+                **_STEPS | dict(more=()),
+            ),
+        },
+        shown=0.5,  # the learning rate of single trajectories
+        checked=0.01,  # the greatest difference of a recomputed number
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -528,6 +558,19 @@ _LAPTOP = {
             | _LAPTOP_MAP
             | dict(side=20, draws=(1, 2)),
         },
+    ),
+    "10_chaos_or_step": dict(
+        comparisons={
+            "iris-step": dict(
+                task="iris",
+                rates=(0.1, 0.5, 1.0, 5.0),
+                conditions=5,
+                epochs=60,
+                flow_epochs=60,
+                copied=50,
+                **_STEPS,
+            )
+        }
     ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
