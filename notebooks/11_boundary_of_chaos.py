@@ -212,12 +212,13 @@ pd.DataFrame(summary).T.round(3)
 # where the median hides two cases. At a learning rate of 2.5, where chaos is strongest and most
 # networks fail, copies end nearly as far apart as unrelated networks. At a rate of 1, where most
 # pairs part and nearly all learn, they end as functions that agree; at rates of 5 and more many
-# pairs part in weights alone, because hidden units are saturated and the output does not feel them
+# pairs part in weights alone: the output does not feel the difference, as it would not
+# with the saturated units of chapter 4; that this is the cause was not tested
 # ({numref}`fig-chaos-functions`, lower right).
 #
 # So chaos in the weights is not by itself chaos of the function. Matching hidden units lowers the
-# barriers between unrelated networks, whose units come in any order, and does little for copies,
-# whose units still are in the same order: a copy does not swap its units on its way.
+# barriers between unrelated networks, whose units come in any order, and does little for copies, as if
+# their units had kept their order.
 
 # %% [markdown]
 # ## A map of finite-time exponents
@@ -313,8 +314,8 @@ draw.boxes(SIDES, counted, shown)
 # all scales: after 100 epochs the exponent is a smooth function of $\eta$ and $s$ (exercise 2).
 # The zero level is not only a boundary of chaos, either. At the left, where steps are small, it
 # separates networks that leave a saddle from those that start in a valley, and there it is smooth
-# ({numref}`fig-chaos-map`). {cite:t}`sohldickstein2024` found the boundary of divergence fractal
-# over more decades; with cross-entropy and sigmoid units no network of this map diverges.
+# ({numref}`fig-chaos-map`). {cite:t}`sohldickstein2024` found the boundary of divergence
+# fractal over more decades; ours is another boundary, that of the exponent's sign.
 #
 # ## Where training fails
 
@@ -359,8 +360,8 @@ pd.concat(cells, axis=1).round(3)
 # and {glue:text}`chaos-kappa-above:.2f` at 0.05 per epoch. Of the networks above 0.05 a share
 # {glue:text}`chaos-learns:.2f` has learned more than equal guesses by then. Training fails without
 # chaos, too, where initial weights are large and steps so small that 100 epochs lead nowhere, at
-# the upper left of {numref}`fig-chaos-fails`. Between onset and failure lies a band in which
-# networks are chaotic and learn: it is the band in which the papers see their fastest training.
+# the upper left of {numref}`fig-chaos-fails`. Between onset and failure lies a band in
+# which networks are chaotic and learn.
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for task, key in (("Iris", "iris"), ("digits", "digits")):
@@ -398,8 +399,9 @@ glue_all("chaos", above=float((whole.exponent >= 0).mean()))
 #
 # ## Conclusion
 #
-# Chaos in the weights and a change of the function are two things. On Iris they come together only
-# where training fails; where it succeeds, copies part and end as nearly the same function. The
+# Chaos in the weights and a change of the function are two things. On Iris they come
+# together mostly where training fails; where it succeeds, most copies part and end as nearly the
+# same function. The
 # boundary of chaos is rough over the scales that were counted, and it is not the boundary of
 # failure: chaos sets in at smaller learning rates, and much of it still learns. What follows for
 # the papers is modest. A positive exponent of the weights says that a run is not repeatable weight
