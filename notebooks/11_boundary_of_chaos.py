@@ -217,8 +217,8 @@ pd.DataFrame(summary).T.round(3)
 # ({numref}`fig-chaos-functions`, lower right).
 #
 # So chaos in the weights is not by itself chaos of the function. Matching hidden units lowers the
-# barriers between unrelated networks, whose units come in any order, and does little for copies, as if
-# their units had kept their order.
+# barriers between unrelated networks, whose units come in any order, and does little for copies,
+# as if their units had kept their order.
 
 # %% [markdown]
 # ## A map of finite-time exponents
