@@ -258,11 +258,15 @@ def exponents(root):
 
     from ..experiments.exponent_map import grid, published
 
-    name, folder = "exponent-map", root / published.SHELF.folder
-    if not published.path_of(name, folder).exists():
+    folder = root / published.SHELF.folder
+    # the large map, or the first of the smaller ones
+    there = [n for n in ("exponent-map", "exponent-map-draws") if n in published.names(folder)]
+    if not there:
         raise PipelineError(
-            f"{name} is not published in {folder}: the page explore_exponents has nothing to show"
+            f"no map of exponents is published in {folder}: the page explore_exponents has nothing "
+            "to show"
         )
+    name = there[0]
     data = published.load(name, folder)
     one = published.experiment(data)
     fine = np.rint(data["exponent"].values[0] * published.STEPS["exponent"][1]).astype(int)

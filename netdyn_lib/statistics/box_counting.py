@@ -27,7 +27,7 @@ def crossed(above: ArrayLike, side: int) -> np.ndarray:
     rows, columns = ((n - 1) // side for n in picture.shape)
     inside = np.lib.stride_tricks.sliding_window_view(picture, (side + 1, side + 1))
     boxes = inside[: rows * side : side, : columns * side : side]
-    return boxes.any((2, 3)) & ~boxes.all((2, 3))
+    return np.asarray(boxes.any((2, 3)) & ~boxes.all((2, 3)))
 
 
 def counts(above: ArrayLike, sides: Sequence[int]) -> np.ndarray:

@@ -94,4 +94,4 @@ def apart(task: Task, references: Tensor, others: Tensor) -> tuple[np.ndarray, n
     gone = ~(one.isfinite().all(-1).all(-1) & other.isfinite().all(-1).all(-1))
     classes = (one.argmax(-1) != other.argmax(-1)).double().mean(-1)
     far = (one.softmax(-1) - other.softmax(-1)).abs().sum(-1).mean(-1) / 2
-    return tuple(value.masked_fill(gone, torch.nan).numpy() for value in (classes, far))
+    return classes.masked_fill(gone, torch.nan).numpy(), far.masked_fill(gone, torch.nan).numpy()

@@ -368,7 +368,7 @@ def test_time_moves_by_keys_and_plays(open_page):
 
 
 def test_the_map_says_what_is_published_at_a_point(open_page):
-    data = map_published.load("exponent-map")
+    data = map_published.load(map_published.names()[0])  # the large map comes first
     side = data.sizes["rate"]
     shown = open_page("exponents")
     for row, column in ((0, 0), (side // 3, side // 2), (side - 1, side - 1)):
