@@ -62,6 +62,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from netdyn_lib import torch_utils
 from netdyn_lib.curvature.central_flow import CentralFlow
 from netdyn_lib.curvature.closed_form import OneHiddenLayerHessian
 from netdyn_lib.experiments import campaign, sizes
@@ -403,7 +404,7 @@ def tried(loss, rate, epochs=120):
 
 
 # %% tags=["nbval-ignore-output"]
-with torch.no_grad():
+with torch.no_grad(), torch_utils.one():
     validated = {
         "half squared error, η = 0.004": tried(losses.HalfSquaredError(), 0.004),
         "cross-entropy, η = 2": tried(losses.CrossEntropy(), 2.0),
