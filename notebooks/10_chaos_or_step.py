@@ -62,6 +62,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from netdyn_lib import torch_utils
 from netdyn_lib.curvature.central_flow import CentralFlow
 from netdyn_lib.curvature.closed_form import OneHiddenLayerHessian
 from netdyn_lib.experiments import campaign, sizes
@@ -403,7 +404,7 @@ def tried(loss, rate, epochs=120):
 
 
 # %% tags=["nbval-ignore-output"]
-with torch.no_grad():
+with torch.no_grad(), torch_utils.one():
     validated = {
         "half squared error, η = 0.004": tried(losses.HalfSquaredError(), 0.004),
         "cross-entropy, η = 2": tried(losses.CrossEntropy(), 2.0),
@@ -509,10 +510,9 @@ provenance.shown(draw.against_rate(rates, panels), iris)
 # *What was changed after that.* The programs had been tried on ten of the networks for 60 epochs.
 # Before any result of 50 networks was looked at, the digits were added, and the claims of this
 # chapter written with their ranges. After the results at 0.5 and 1 had been seen, the time of the
-# machine ran out: at other rates only *descent*, *neutral* and *small* are followed, some of the 16
-# rates are missing (the figures show those that are there; the commands of {doc}`../book/published`
-# compute the others), and two claims name the rates or caps that are left. Where the sharpness
-# stays below $2/\eta$ the arms with a long step are one map. The digits (ten networks, 80 epochs,
-# rates 2.5 and 5, $f(H)\nabla L$ by twelve Lanczos steps from the gradient) are ready to be run as
-# `digits-step`, and not tested yet. MNIST is not tested: with 60,000 images twelve products with
-# the Hessian take some 2.5 seconds of two cores a step, six minutes for one network at one rate.
+# machine ran out: at other rates only *descent*, *neutral* and *small* are followed, and two claims
+# name the rates or caps that are left. Where the sharpness stays below $2/\eta$ the arms with a
+# long step are one map. The digits (ten networks, 80 epochs, rates 2.5 and 5, $f(H)\nabla L$ by
+# twelve Lanczos steps from the gradient) are ready to be run as `digits-step`, and not tested yet.
+# MNIST is not tested: with 60,000 images twelve products with the Hessian take some 2.5 seconds of
+# two cores a step, six minutes for one network at one rate.

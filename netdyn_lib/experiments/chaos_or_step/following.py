@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ...torch_utils import Stopped
+from ...torch_utils import Stopped, one
 from ...training.observables import first_hit
 
 #: Epochs over which growth is summed, and shares are taken.
@@ -14,6 +14,7 @@ _SEPARATION = 1e-7  # of the copy that follows a network, and is set back to tha
 _KEPT = ("loss", "test_loss", "test_accuracy", "distance", "path", "ratio", "excess", "apart")
 
 
+@one()
 @torch.no_grad()
 def follow(task, arm, setting, stop=None):
     """Follow all networks of one arm at one learning rate.
