@@ -4,6 +4,7 @@ what a reader can unfold under each figure.
 
 import difflib
 import html
+import json
 import re
 import shlex
 import textwrap
@@ -295,6 +296,11 @@ def _contents(meta):
     elif "ensemble" in meta:
         one = meta["ensemble"]
         holds = f"{one['task']}: {one['conditions']} networks and copies as functions, "
+        holds += f"{len(one['rates'])} learning rates, {one['epochs']:,} epochs"
+    elif "comparison" in meta["attributes"]:
+        meta = meta["attributes"]
+        one = json.loads(meta["comparison"])
+        holds = f"{one['task']}: {one['conditions']} networks descending in several ways, "
         holds += f"{len(one['rates'])} learning rates, {one['epochs']:,} epochs"
     else:
         meta = meta["attributes"]
