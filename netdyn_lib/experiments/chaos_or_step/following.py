@@ -81,7 +81,7 @@ def follow(task, arm, setting, stop=None):
     found = {name: np.array(_padded(values, setting)) for name, values in zip(_KEPT, zip(*kept))}
     found |= _arrivals(task, every["right"]) | _shares(every["ratio"], epochs)
     found |= _growth(torch.stack(logs).numpy() if copies else np.full((1, count), np.nan))
-    outside = (every["apart"] > APART) | np.isnan(every["apart"]) & ~copies
+    outside = (every["apart"] > APART) | np.isnan(every["apart"]) & (not copies)
     found["leaves"] = first_hit(range(len(outside)), outside, 1)
     return found | dict(lengths=every["excess"], start_moved=start_moved.numpy())
 
