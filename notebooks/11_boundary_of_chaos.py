@@ -242,8 +242,8 @@ pd.DataFrame(summary).T.round(3)
 # {glue:text}`chaos-digits-barrier:.2f`. The share on Iris mixes rates: it is 40% at 2.5, 7% at 1,
 # and at most 4% from 5 on. Two things blur it. The barrier is the largest error less the mean of
 # the ends', so it is at least half the difference of the two ends' errors: ends of unequal error
-# count as a barrier. And two networks that put all samples in one class can hardly have one; most parted
-# pairs on Iris have a reference with a test accuracy below 0.5.
+# count as a barrier. And two networks that put all samples in one class can hardly have one; most
+# parted pairs on Iris have a reference with a test accuracy below 0.5.
 #
 # So weights that part do not by themselves tell whether the function parts. Matching hidden units
 # lowers the barriers between unrelated networks at small rates, whose units come in any order.
@@ -255,10 +255,9 @@ pd.DataFrame(summary).T.round(3)
 # $\eta$: 500 of each, 250,000 networks. Each carries a tangent vector, whose first
 # direction is the same for all; the exponent is the mean growth per epoch of the logarithm of its
 # length, over 100 epochs. We read it mainly at 0.05 per epoch, above which the papers call it
-# chaos.
-# A positive exponent alone is not chaos: at the smallest learning rate every network with $s < 1$
-# has one, 0.005 per epoch in the mean, because descent leaves a saddle.
-# The protocol's level, zero, is kept for the claims.
+# chaos. A positive exponent alone is not chaos: at the smallest learning rate every network with
+# $s < 1$ has one, 0.005 per epoch in the mean, because descent leaves a saddle. The protocol's
+# level, zero, is kept for the claims.
 # {doc}`The same map can be magnified on a page of its own <../book/explore_exponents>`.
 
 # %%
@@ -374,9 +373,9 @@ draw.boxes(SIDES, counted, shown)
 # {glue:text}`chaos-band:.2f` to a band of noise. Slopes from one side to the next tell more: the
 # map's at zero stay between 1.39 and 1.52, while the speckled line's go from 1 to 2. At 0.05 they
 # rise from 1.41 to 1.74; so do those of a band of noise, and, less, those of a Weierstrass graph.
-# The boundary cannot be fractal at
-# all scales, either: after 100 epochs the exponent is a smooth function of $\eta$ and $s$
-# (exercise 2). At the left of the map, level zero separates networks that leave a saddle from those
+#
+# The boundary cannot be fractal at all scales, either: after 100 epochs the exponent is a smooth
+# function of $\eta$ and $s$ (exercise 2). At the left of the map, level zero separates networks that leave a saddle from those
 # that start in a valley, which is no boundary of chaos. {cite:t}`sohldickstein2024` found the
 # boundary of divergence fractal over more decades; ours is another boundary.
 #
@@ -421,8 +420,7 @@ pd.concat(cells, axis=1).round(3)
 # The two divisions agree little: κ, mean of five draws, is {glue:text}`chaos-kappa-above:.2f` at
 # 0.05 per epoch and {glue:text}`chaos-kappa:.2f` at zero. The table is that of the drawn map, whose
 # κ are 0.34 and 0.11. Of its networks above 0.05 a share {glue:text}`chaos-learns:.2f` has learned
-# more than equal guesses by then; of those above zero that learn, more than half lie
-# below 0.05.
+# more than equal guesses by then; of those above zero that learn, more than half lie below 0.05.
 #
 # Training fails below the level, too. At zero, nearly all such networks lie at the upper left of
 # {numref}`fig-chaos-fails`, with $\eta < 1$ and $s > 3$, where steps are so small that 100 epochs
