@@ -222,12 +222,12 @@ pd.DataFrame(summary).T.round(3)
 # {glue:text}`chaos-iris-far:.2f` have at least half the function distance of unrelated networks,
 # and more than half have less than a tenth.
 #
-# Success in training does not decide between the two. Of
-# {glue:text}`chaos-iris-trained` networks with a test accuracy of at least 0.9, 46 part, or 12%;
-# of those a share {glue:text}`chaos-iris-trained-far:.2f` is as far, as among the others. At a
-# rate of 1, three in four pairs part; about three in five networks reach that accuracy, and the
-# share of parted pairs that are as far is {glue:text}`chaos-iris-one-far:.2f`. At 2.5, where nearly
-# all part and none reaches it, copies end nearly as far apart as unrelated networks. At rates of 5
+# Success in training does not decide between the two. Of {glue:text}`chaos-iris-trained` networks
+# with a test accuracy of at least 0.9 (27 of 30 samples), 74 part, or 16%; of those a share
+# {glue:text}`chaos-iris-trained-far:.2f` is as far, not much less than among the others. At a rate
+# of 1, three in four pairs part, nine in ten networks reach that accuracy, and the share of
+# parted pairs that are as far is {glue:text}`chaos-iris-one-far:.2f`. At 2.5, where nearly all
+# part and none reaches it, copies end nearly as far apart as unrelated networks. At rates of 5
 # and more, where most networks give little more than one class, many pairs part in weights alone.
 # The output then does not feel the difference, as it would not with the saturated units of chapter
 # 4; that this is the cause was not tested.
@@ -433,7 +433,7 @@ for task, key in (("Iris", "iris"), ("digits", "digits")):
     glue_all(f"chaos-{key}", function=groups[task], barrier=blocked[task], far=far[task])
     glue_all(f"chaos-{key}", parted=int(parted[task].values.sum()))
 glue_all("chaos-digits", networks=tasks["digits"].sizes["init"], rates=len(swept["digits"]))
-trained = (tasks["Iris"].test_accuracy >= 0.9).values
+trained = (tasks["Iris"].test_accuracy > 0.89).values  # 27 of 30, in single precision: below 0.9
 iris, parted_iris = relative["Iris"].values, parted["Iris"].values
 at_one = parted_iris & (swept["Iris"] == 1.0)[:, None]
 glue_all("chaos-iris", trained=int(trained.sum()), one_far=(iris[at_one] >= 0.5).mean())
@@ -655,10 +655,11 @@ assert climbs["weights"][high].max() > 1e5 and climbs["logits"][high].max() < 1e
 
 assert 0.33 < far["Iris"] < 0.5 < near["Iris"]
 in_good = parted_iris & trained
-assert in_good.sum() == 46 and round(100 * in_good.sum() / trained.sum()) == 12
-assert abs((iris[in_good] >= 0.5).mean() - (iris[parted_iris & ~trained] >= 0.5).mean()) < 0.05
+assert in_good.sum() == 74 and round(100 * in_good.sum() / trained.sum()) == 16
+less = (iris[parted_iris & ~trained] >= 0.5).mean() - (iris[in_good] >= 0.5).mean()
+assert 0 < less < 0.1
 assert (
-    0.7 < parted_iris[rate_iris == 1].mean() < 0.8 and 0.55 < trained[rate_iris == 1].mean() < 0.65
+    0.7 < parted_iris[rate_iris == 1].mean() < 0.8 and 0.9 <= trained[rate_iris == 1].mean() < 0.95
 )
 assert parted_iris[rate_iris == 2.5].mean() > 0.95 and not trained[rate_iris >= 2.5].any()
 accuracy = tasks["Iris"].test_accuracy.values
