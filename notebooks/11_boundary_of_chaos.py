@@ -375,9 +375,10 @@ draw.boxes(SIDES, counted, shown)
 # rise from 1.41 to 1.74; so do those of a band of noise, and, less, those of a Weierstrass graph.
 #
 # The boundary cannot be fractal at all scales, either: after 100 epochs the exponent is a smooth
-# function of $\eta$ and $s$ (exercise 2). At the left of the map, level zero separates networks that leave a saddle from those
-# that start in a valley, which is no boundary of chaos. {cite:t}`sohldickstein2024` found the
-# boundary of divergence fractal over more decades; ours is another boundary.
+# function of $\eta$ and $s$ (exercise 2). At the left of the map, level zero separates networks that
+# leave a saddle from those that start in a valley, which is no boundary of chaos.
+# {cite:t}`sohldickstein2024` found the boundary of divergence fractal over more decades; ours is
+# another boundary.
 #
 # ## Where training fails
 
