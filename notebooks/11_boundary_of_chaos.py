@@ -17,20 +17,23 @@
 #
 # :::{admonition} In short
 # :class: tip
-# - Copies that part in their weights become other functions, on Iris
-#   {verdict}`O-function-iris` and on the digits {verdict}`O-function-digits`
-# - A barrier stands between them, also after their hidden units are matched:
-#   {verdict}`O-barrier-iris` {verdict}`O-barrier-digits`
-# - Over the learning rate and the scale of the initial weights, the boundary of chaos is fractal:
-#   {verdict}`O-map-fractal`
-# - It lies where training fails: {verdict}`O-map-fails`
+# - Do copies whose weights separate become different functions? On Iris:
+#   {verdict}`O-function-iris`; on the digits: {verdict}`O-function-digits`. Iris is a mixture: a
+#   share {glue:text}`chaos-iris-far:.2f` of the pairs end at least half as far apart as unrelated
+#   networks, more than half of them as nearly the same function.
+# - Does a barrier stand between them, also after their hidden units are matched? On Iris:
+#   {verdict}`O-barrier-iris`; on the digits: {verdict}`O-barrier-digits`
+# - Over the learning rate and the scale of the initial weights, is the level zero of the exponent
+#   rougher than a smooth curve? {verdict}`O-map-fractal`. Box counts over one and a half decades
+#   do not tell a fractal from noise.
+# - Does it lie where training fails? {verdict}`O-map-fails`
 #
 # The figures to see are {numref}`fig-chaos-functions` and {numref}`fig-chaos-map`.
 # :::
 #
 # Two questions that the papers leave open. Nearby networks part exponentially: does chaos in the
 # weights give another *function*? And what does the boundary of chaos look like, over the learning
-# rate and the size of the initial weights: smooth or fractal, and does it lie where training fails?
+# rate and the size of the initial weights: smooth or rough, and does it lie where training fails?
 #
 # What is measured, and what would count as an answer, was written and committed before the first
 # full run; it stands in the appendix.
@@ -78,8 +81,11 @@ for kind, shelf in ((functions, published_functions), (maps, published_maps)):
         known[name] = shelf.load(name) if published[name] else here[name]
 
 # %% tags=["nbval-ignore-output"]
-rows = {name: (str(dict(here[name].sizes)), known[name].attrs["provenance"]) for name in here}
-pd.DataFrame(rows, index=["computed here", "shown"]).T
+rows = {
+    name: (str(dict(here[name].sizes)), str(dict(one.sizes)), one.attrs["provenance"])
+    for name, one in known.items()
+}
+pd.DataFrame(rows, index=["computed here", "shown", "source of what is shown"]).T
 
 # %% [markdown]
 # ## From weights to function
@@ -105,11 +111,12 @@ curves = {
 # | label: fig-chaos-growth
 # | fig-cap: >-
 # |   Distance of a perturbed copy in weights (top) and in logits on the test set (bottom), in units
-# |   of its start; median and middle half of 100 networks on Iris, and of those computed on the
-# |   digits. Where weights part at a rate of 10 on Iris, logits hardly do.
+# |   of its start; median and middle half of 100 networks on Iris, and of the digits' networks that
+# |   the table above counts. At a rate of 10 on Iris, weights part far more than logits.
 # | fig-alt: >-
-# |   Two columns of two panels. At the smallest rate curves stay flat; at the larger ones both
-# |   distances climb by up to eight orders of magnitude and level off at the same epoch.
+# |   Two columns of two panels. On Iris at a rate of 0.1 the medians stay within a factor of ten;
+# |   at 2.5 both distances climb by more than seven orders of magnitude; at 10 the weights climb by
+# |   five, and the logits stay below a thousand. The digits are drawn alike on the right.
 draw.growth(epochs, curves, rates)
 
 # %%
@@ -126,10 +133,12 @@ for task, data in tasks.items():
 # | fig-cap: >-
 # |   Each point is a network and its copy at one learning rate, at the end of training: distance of
 # |   the functions against distance of the weights, both in units of two unrelated networks (100
-# |   networks and 16 rates on Iris). Right of the dashed line they have parted.
+# |   networks and 16 rates on Iris). Right of the upright line they have parted; function distances
+# |   below 1e-10 are drawn there.
 # | fig-alt: >-
-# |   Two clouds. Points climb along the diagonal from the lower left, and those at the right end
-# |   gather near one on both axes.
+# |   Two clouds. On Iris most points of small rates lie at the lower left; right of the upright
+# |   line some gather near one on both axes, and others spread down to function distances of about
+# |   zero, with a row of many points along the lower edge. The digits are drawn alike on the right.
 pairs = {}
 for task, data in tasks.items():
     apart = data.apart.sel(pair="copy") / data.apart.sel(pair="unrelated").median("init")
@@ -138,24 +147,25 @@ for task, data in tasks.items():
 draw.functions(pairs)
 
 # %%
-groups, shares, blocked = {}, {}, {}
+groups, far, near, blocked = {}, {}, {}, {}
 for task in tasks:
     chosen = parted[task].values
     member = np.broadcast_to(np.arange(chosen.shape[1]), chosen.shape)[chosen]
     values = relative[task].values[chosen]
     groups[task] = clustered_interval(values, member, np.median, seed=seed)
     blocked[task] = clustered_interval(matched[task].values[chosen] >= 0.02, member, seed=seed)
-    shares[task] = parted[task].mean("init").to_series()
+    far[task], near[task] = (values >= 0.5).mean(), (values < 0.1).mean()
 
 # %% tags=["hide-input"]
 # | label: fig-chaos-function
 # | fig-cap: >-
 # |   Top: distance of the functions at the end, of copies and of unrelated networks; bottom: share
 # |   of test samples that the two put in different classes. Median and middle half of 100 networks
-# |   on Iris (1,000 epochs) and of those on the digits.
+# |   on Iris (1,000 epochs) and of the digits' networks.
 # | fig-alt: >-
-# |   Two columns. Copies lie at zero up to a learning rate near one half on Iris and near five on
-# |   the digits, and beyond it rise to the line of unrelated networks.
+# |   Two columns. On Iris the median of copies is near zero at all rates but 2.5, where it comes
+# |   close to that of unrelated networks; from 5 on it is near zero again, while that of unrelated
+# |   networks goes up to one. The digits are drawn alike on the right.
 series = {
     task: [
         {p: data[name].sel(pair=p).values for p in data.pair.values}
@@ -170,10 +180,11 @@ draw.over_rates(swept, series, ("function distance", "disagreement"))
 # | fig-cap: >-
 # |   Barriers on the straight line between two ends, of the training loss (top) and of the training
 # |   error (bottom; dashed: the criterion of 2%), with hidden units as they are and matched. Median
-# |   and middle half of 100 networks on Iris and of those computed on the digits.
+# |   and middle half of 100 networks on Iris and of the digits' networks.
 # | fig-alt: >-
-# |   Two columns. Barriers of copies are zero at small rates and rise at large ones; matching
-# |   lowers those of unrelated networks, and hardly those of copies.
+# |   Two columns. On Iris the median loss barrier of copies is near zero at all rates but 2.5;
+# |   barriers of unrelated networks are large up to a rate of one and near zero from 5 on, and
+# |   matching lowers them at small rates. The digits are drawn alike on the right.
 series = {
     task: [
         {f"{p}, {u}": data[name].sel(pair=p, units=u).values
@@ -205,28 +216,49 @@ summary = {
 pd.DataFrame(summary).T.round(3)
 
 # %% [markdown]
-# {glue:text}`chaos-iris-parted` pairs have parted on Iris. Their weights differ, and in the median
-# their functions hardly do: the distance is {glue:text}`chaos-iris-function:.3f` of that of
-# unrelated networks. A barrier of 2% of the training error stands between a share
-# {glue:text}`chaos-iris-barrier:.2f` of them after matching. {numref}`fig-chaos-function` shows
-# where the median hides two cases. At a learning rate of 2.5, where chaos is strongest and most
-# networks fail, copies end nearly as far apart as unrelated networks. At a rate of 1, where most
-# pairs part and nearly all learn, they end as functions that agree; at rates of 5 and more many
-# pairs part in weights alone: the output does not feel the difference, as it would not
-# with the saturated units of chapter 4; that this is the cause was not tested
-# ({numref}`fig-chaos-functions`, lower right).
+# On Iris {glue:text}`chaos-iris-parted` pairs have parted. In the median their function distance
+# is {glue:text}`chaos-iris-function:.3f` of that of unrelated networks, but this median describes
+# few of them: the set is a mixture ({numref}`fig-chaos-functions`). A share
+# {glue:text}`chaos-iris-far:.2f` have at least half the function distance of unrelated networks,
+# and more than half have less than a tenth.
 #
-# So chaos in the weights is not by itself chaos of the function. Matching hidden units lowers the
-# barriers between unrelated networks, whose units come in any order, and does little for copies,
-# as if their units had kept their order.
+# Success in training does not decide between the two. Of {glue:text}`chaos-iris-trained` networks
+# with a test accuracy of at least 0.9 (27 of 30 samples), 74 part, or 16%; of those a share
+# {glue:text}`chaos-iris-trained-far:.2f` is as far, not much less than among the others. At a rate
+# of 1, three in four pairs part, nine in ten networks reach that accuracy, and the share of
+# parted pairs that are as far is {glue:text}`chaos-iris-one-far:.2f`. At 2.5, where nearly all
+# part and none reaches it, copies end nearly as far apart as unrelated networks. At rates of 5
+# and more, where most networks give little more than one class, many pairs part in weights alone.
+# The output then does not feel the difference, as it would not with the saturated units of chapter
+# 4; that this is the cause was not tested.
+#
+# On the digits {glue:text}`chaos-digits-parted` pairs of {glue:text}`chaos-digits-networks`
+# networks have parted, at all rates together. Their median function distance is
+# {glue:text}`chaos-digits-function:.2f` of that of unrelated networks; a share
+# {glue:text}`chaos-digits-far:.2f` have at least half of it.
+#
+# **Barriers.** After matching, a share {glue:text}`chaos-iris-barrier:.2f` of the parted pairs on
+# Iris have an error barrier of at least two percentage points, on the digits
+# {glue:text}`chaos-digits-barrier:.2f`. The share on Iris mixes rates: it is 40% at 2.5, 7% at 1,
+# and at most 4% from 5 on. Two things blur it. The barrier is the largest error less the mean of
+# the ends', so it is at least half the difference of the two ends' errors: ends of unequal error
+# count as a barrier. And two networks that put all samples in one class can hardly have one; most
+# parted pairs on Iris have a reference with a test accuracy below 0.5.
+#
+# So weights that part do not by themselves tell whether the function parts. Matching hidden units
+# lowers the barriers between unrelated networks at small rates, whose units come in any order.
 
 # %% [markdown]
 # ## A map of finite-time exponents
 #
 # One draw of initial weights $W_0$, multiplied by a scale $s$, and trained at a learning rate
 # $\eta$: 500 of each, 250,000 networks. Each carries a tangent vector, whose first
-# direction is the same for all; the exponent is the mean growth of its logarithm per epoch over 100
-# epochs. {doc}`The same map can be magnified on a page of its own <../book/explore_exponents>`.
+# direction is the same for all; the exponent is the mean growth per epoch of the logarithm of its
+# length, over 100 epochs. We read it mainly at 0.05 per epoch, above which the papers call it
+# chaos. A positive exponent alone is not chaos: at the smallest learning rate every network with
+# $s < 1$ has one, 0.005 per epoch in the mean, because descent leaves a saddle. The protocol's
+# level, zero, is kept for the claims.
+# {doc}`The same map can be magnified on a page of its own <../book/explore_exponents>`.
 
 # %%
 # The large map where it is published, else the first of the draws.
@@ -234,7 +266,7 @@ shown_map = "exponent-map" if published["exponent-map"] else "exponent-map-draws
 whole = known[shown_map].isel(draw=0)
 draws = known["exponent-map-draws"]
 axes = whole.rate.values, whole.scale.values
-readings = {"zero": 0.0, "0.05": maps.CHAOS}
+readings = {"0.05": maps.CHAOS, "zero": 0.0}
 failed = whole.loss >= GUESS
 
 # %% tags=["hide-input"]
@@ -277,7 +309,17 @@ def controls(side):
     return found | {"Julia set (rabbit)": (1.3934, abs(z) < 2)}  # {cite}`mcmullen1998`
 
 
-known_curves = {side: controls(side) for side in (draws.sizes["rate"], whole.sizes["rate"])}
+def noise(side):
+    """Pictures that are no fractal and no smooth curve either: noise on single points."""
+    rng, y = np.random.default_rng(0), np.linspace(-1, 1, side)[:, None]
+    speckled = (y < 0) ^ (rng.random((side, side)) < 0.05)
+    band = rng.random((side, side)) < np.where(abs(y) < 0.5, 0.5 - y, y < 0)
+    return {"line, 5% speckle": (math.nan, speckled), "noisy band": (math.nan, band)}
+
+
+known_curves = {
+    side: controls(side) | noise(side) for side in (draws.sizes["rate"], whole.sizes["rate"])
+}
 table = {
     name: {"dimension": value}
     | {f"measured, {side}²": box_counting.dimension(c[name][1], SIDES)
@@ -286,15 +328,27 @@ table = {
 }  # fmt: skip
 pd.DataFrame(table).T.round(2)
 
+# %%
+pictures = {f"map, {name}": whole.exponent.values >= level for name, level in readings.items()}
+pictures |= {name: one for name, (_, one) in known_curves[whole.sizes["rate"]].items()}
+slopes = {  # of the straight line between one side of the boxes and the next
+    name: -np.diff(np.log(box_counting.counts(one, SIDES))) / math.log(2)
+    for name, one in pictures.items()
+}
+sides = [f"{one} to {two}" for one, two in zip(SIDES, SIDES[1:])]
+pd.DataFrame(slopes, index=sides).T.round(2)
+
 # %% tags=["hide-input"]
 # | label: fig-chaos-boxes
 # | fig-cap: >-
-# |   Left: boxes that a boundary crosses, by their side, of the map (500 × 500), and of
-# |   a circle and a Julia set counted alike; dotted, slope 1; dashed, 2. Right: dimensions, of five
-# |   draws of the initial weights (192 × 192 each), and of the map (500 × 500).
+# |   (a) Boxes that a boundary crosses, by their side, each curve divided by its count of the
+# |   largest boxes: of the map (500 × 500), and of a circle and a Julia set; dotted, slope 1;
+# |   dashed, 2. (b) Dimensions, of five draws of the initial weights (192 × 192 each), and of
+# |   the map, which is another draw.
 # | fig-alt: >-
-# |   Left, nearly straight lines of different slope on logarithmic axes. Right, points between one
-# |   and two.
+# |   Left, falling lines on logarithmic axes: those of the map are steeper than that of the circle
+# |   and less steep than slope 2. Right, points between one and two: all draws and the map lie to
+# |   the right of the circle.
 first = known_curves[whole.sizes["rate"]]
 counted = {
     f"exponent {name}": box_counting.counts(whole.exponent.values >= level, SIDES)
@@ -307,15 +361,24 @@ shown |= {n: box_counting.dimension(first[n][1], SIDES) for n in ("circle", "Jul
 draw.boxes(SIDES, counted, shown)
 
 # %% [markdown]
-# At the zero level five draws measure {glue:text}`chaos-fractal:.2f` in the mean, and at the level
-# of 0.05 per epoch {glue:text}`chaos-fractal-above:.2f`; a circle and a sine, counted by the same
-# code, measure 1. The code errs towards smooth, as Weierstrass' graphs show in the table. Over
-# these one and a half decades, then, the boundary is not a smooth curve. It cannot be fractal at
-# all scales: after 100 epochs the exponent is a smooth function of $\eta$ and $s$ (exercise 2).
-# The zero level is not only a boundary of chaos, either. At the left, where steps are small, it
-# separates networks that leave a saddle from those that start in a valley, and there it is smooth
-# ({numref}`fig-chaos-map`). {cite:t}`sohldickstein2024` found the boundary of divergence
-# fractal over more decades; ours is another boundary, that of the exponent's sign.
+# Five draws measure {glue:text}`chaos-fractal-above:.2f` in the mean at the level of 0.05 per
+# epoch, and {glue:text}`chaos-fractal:.2f` at zero; a circle and a sine, counted by the same code,
+# measure 1. The code errs towards smooth, as Weierstrass' graphs show in the table. The drawn map
+# is another draw; it measures {glue:text}`chaos-map:.2f` at zero, outside the interval of the mean
+# of five, which span 1.14 to 1.45. Part of that may be its finer grid: every third point of it
+# gives {glue:text}`chaos-map-third:.2f`.
+#
+# Rougher than a smooth curve, then, over one and a half decades; this is not yet fractal. The same
+# count gives {glue:text}`chaos-speckle:.2f` to a straight line with 5% of random speckle, and
+# {glue:text}`chaos-band:.2f` to a band of noise. Slopes from one side to the next tell more: the
+# map's at zero stay between 1.39 and 1.52, while the speckled line's go from 1 to 2. At 0.05 they
+# rise from 1.41 to 1.74; so do those of a band of noise, and, less, those of a Weierstrass graph.
+#
+# The boundary cannot be fractal at all scales, either: after 100 epochs the exponent is a smooth
+# function of $\eta$ and $s$ (exercise 2). At the left of the map, level zero separates networks that
+# leave a saddle from those that start in a valley, which is no boundary of chaos.
+# {cite:t}`sohldickstein2024` found the boundary of divergence fractal over more decades; ours is
+# another boundary.
 #
 # ## Where training fails
 
@@ -333,22 +396,21 @@ agreement = {
 # %% tags=["hide-input"]
 # | label: fig-chaos-fails
 # | fig-cap: >-
-# |   Where the exponent over 100 epochs is above a level, zero (left) or 0.05 per epoch (right),
-# |   and where the training loss, mean of the second 50, is not below that of equal guesses
-# |   (failed).
+# |   Where the exponent over 100 epochs is above a level, (a) 0.05 per epoch or (b) zero, and
+# |   where the training loss, mean of the second 50, is not below that of equal guesses (failed).
 # |   One network for each of 500 × 500 cells; Iris.
 # | fig-alt: >-
-# |   Two maps in four colours. A broad band of chaotic networks that learn lies between calm ones
-# |   that learn and chaotic ones that fail; calm networks fail at the upper left, where weights are
-# |   large and steps small.
+# |   Two maps in four colours. Networks fail at most large learning rates, and at the upper left,
+# |   where weights are large and steps small. Left of the failures, networks above the level learn:
+# |   a ragged band at 0.05, and most of the left half at zero.
 panels = {
-    f"above {name}": (*axes, whole.exponent.values >= level, failed.values)
+    f"level {name}": (*axes, whole.exponent.values >= level, failed.values)
     for name, level in readings.items()
 }
 draw.kinds(panels)
 
 # %% tags=["nbval-ignore-output"]
-names = pd.Index(["calm", "chaotic"], name="exponent"), pd.Index(["learned", "failed"])
+names = pd.Index(["below", "above"], name="exponent"), pd.Index(["learned", "failed"])
 cells = {}
 for title, (_, _, chaotic, fails) in panels.items():
     values = [[(c & f).mean() for f in (~fails, fails)] for c in (~chaotic, chaotic)]
@@ -356,24 +418,35 @@ for title, (_, _, chaotic, fails) in panels.items():
 pd.concat(cells, axis=1).round(3)
 
 # %% [markdown]
-# The two divisions of the map agree little: κ is {glue:text}`chaos-kappa:.2f` at the zero level
-# and {glue:text}`chaos-kappa-above:.2f` at 0.05 per epoch. Of the networks above 0.05 a share
-# {glue:text}`chaos-learns:.2f` has learned more than equal guesses by then. Training fails without
-# chaos, too, where initial weights are large and steps so small that 100 epochs lead nowhere, at
-# the upper left of {numref}`fig-chaos-fails`. Between onset and failure lies a band in
-# which networks are chaotic and learn.
+# The two divisions agree little: κ, mean of five draws, is {glue:text}`chaos-kappa-above:.2f` at
+# 0.05 per epoch and {glue:text}`chaos-kappa:.2f` at zero. The table is that of the drawn map, whose
+# κ are 0.34 and 0.11. Of its networks above 0.05 a share {glue:text}`chaos-learns:.2f` has learned
+# more than equal guesses by then; of those above zero that learn, more than half lie below 0.05.
+#
+# Training fails below the level, too. At zero, nearly all such networks lie at the upper left of
+# {numref}`fig-chaos-fails`, with $\eta < 1$ and $s > 3$, where steps are so small that 100 epochs
+# lead nowhere. At 0.05 a quarter lie there, and about 70% at $\eta \ge 2$, in islands among
+# networks that fail above it. Between onset and failure lies a ragged band in which the exponent is
+# above 0.05 and networks learn.
 
 # %% tags=["remove-cell", "nbval-ignore-output"]
 for task, key in (("Iris", "iris"), ("digits", "digits")):
-    glue_all(f"chaos-{key}", function=groups[task], barrier=blocked[task])
+    glue_all(f"chaos-{key}", function=groups[task], barrier=blocked[task], far=far[task])
     glue_all(f"chaos-{key}", parted=int(parted[task].values.sum()))
+glue_all("chaos-digits", networks=tasks["digits"].sizes["init"], rates=len(swept["digits"]))
+trained = (tasks["Iris"].test_accuracy > 0.89).values  # 27 of 30, in single precision: below 0.9
+iris, parted_iris = relative["Iris"].values, parted["Iris"].values
+at_one = parted_iris & (swept["Iris"] == 1.0)[:, None]
+glue_all("chaos-iris", trained=int(trained.sum()), one_far=(iris[at_one] >= 0.5).mean())
+glue_all("chaos-iris", trained_far=(iris[trained & parted_iris] >= 0.5).mean())
+third = box_counting.dimension(whole.exponent.values[::3, ::3] >= 0, SIDES)
 glue_all("chaos", fractal=fractal["zero"], fractal_above=fractal["0.05"])
-glue_all("chaos", map=of_map["zero"], map_above=of_map["0.05"], kappa=agreement["zero"])
-glue_all("chaos", kappa_above=agreement["0.05"])
-at_level = cells["above 0.05"]
-glue_all("chaos", learns=at_level.loc["chaotic", "learned"] / at_level.loc["chaotic"].sum())
-glue_all("chaos", calm_fails=at_level.loc["calm", "failed"] / at_level["failed"].sum())
-glue_all("chaos", above=float((whole.exponent >= 0).mean()))
+glue_all("chaos", map=of_map["zero"], map_third=third, kappa=agreement["zero"])
+noisy = {name: box_counting.dimension(pictures[name], SIDES) for name in noise(8)}
+glue_all("chaos", speckle=noisy["line, 5% speckle"], band=noisy["noisy band"])
+at_level = cells["level 0.05"]
+learns = at_level.loc["above", "learned"] / at_level.loc["above"].sum()
+glue_all("chaos", kappa_above=agreement["0.05"], learns=learns)
 
 # %% [markdown]
 # ## Exercises
@@ -387,25 +460,35 @@ glue_all("chaos", above=float((whole.exponent >= 0).mean()))
 # Adding $u$ to the bias of the output makes up for it. With tanh, which is odd, nothing is needed.
 # :::
 #
-# **2.** After $T$ epochs the weights are a smooth function of $\eta$ and $s$. Down to which
-# distance in $\eta$ can a boundary look fractal, if exponents reach 0.3 per epoch and $T = 100$?
+# **2.** Two learning rates that differ by $\delta$ give weights about $\delta\,e^{\lambda T}$
+# apart after $T = 100$ epochs, if nearby networks part at the rate $\lambda$. On the level zero
+# $\lambda = 0$. Would the boundary then be smooth at the scales counted here? What is missing?
 #
 # :::{dropdown} Solution
-# Two learning rates that differ by $\delta$ give weights about $\delta\,e^{0.3 \cdot 100} \approx
-# 10^{13}\,\delta$ apart. Below $\delta \approx 10^{-13}$ the exponent varies smoothly, and the
-# boundary becomes a line; where exponents are close to zero, as they are at the boundary itself,
-# that happens much earlier.
+# By this estimate it would be: with no growth, neighbouring cells of the map, whose learning rates
+# differ by 1.2%, hold nearly the same network, and {numref}`fig-chaos-boxes` says otherwise. The
+# exponent over all epochs hides *transient growth*: a network that expands by $e^{G}$ and contracts
+# later has $\lambda = 0$ and feels differences down to about $e^{-G}$. For a difference of
+# 1.2% to matter, $G$ must be about $\ln 80 \approx 4.4$. At epoch 50 the tangent
+# vector has grown by less than $e^3$ in nine of ten boxes on the zero level, and by more
+# than $e^{20}$ in single ones. Its largest growth at any epoch, and that along other directions,
+# was not kept; so transient growth is the likely cause, and not a measured one. As $e^G$ is
+# finite, the boundary is smooth below some scale.
 # :::
 #
 # ## Conclusion
 #
-# Chaos in the weights and a change of the function are two things. On Iris they come
-# together mostly where training fails; where it succeeds, most copies part and end as nearly the
-# same function. The
-# boundary of chaos is rough over the scales that were counted, and it is not the boundary of
-# failure: chaos sets in at smaller learning rates, and much of it still learns. What follows for
-# the papers is modest. A positive exponent of the weights says that a run is not repeatable weight
-# by weight; it does not say that another run would give another classifier.
+# Weights that part and a function that changes are two things. On Iris (100 networks at 16 learning
+# rates, one copy each) more than half of the parted pairs end as nearly the same function, and more
+# than a third at least half as far apart as unrelated networks, whether training has succeeded or
+# not. So a positive exponent of the weights says that a run is not repeatable weight by weight;
+# whether another run would give another classifier it leaves open: it does for some pairs, and not
+# for others. What decides was not found here.
+#
+# The level zero of the exponent is rougher than a smooth curve over the scales that were counted
+# (five draws of initial weights, one network a cell); whether it is fractal, finer grids
+# would have to show. Neither that level nor 0.05 is the boundary of failure: a good part of the
+# networks above 0.05 have learned more than equal guesses, and some below it have failed.
 #
 # ## The claims
 
@@ -428,8 +511,9 @@ for task, key in (("Iris", "iris"), ("digits", "digits")):
         f"O-function-{key}",
         f"function-{key}",
         groups[task],
-        saw=f"{count} parted pairs; they disagree on a share {copies:.2f} of the test samples, "
-        f"unrelated networks on {unrelated:.2f}.",
+        saw=f"{count} parted pairs: a share {far[task]:.2f} is at least half as far apart as "
+        f"unrelated networks, {near[task]:.2f} less than a tenth; they disagree on a share "
+        f"{copies:.2f} of the test samples, unrelated networks on {unrelated:.2f}.",
     )
     judge(
         f"O-barrier-{key}",
@@ -446,15 +530,16 @@ judge(
     fractal["zero"],
     readings={f"level {name}": value.estimate for name, value in fractal.items()},
     saw=f"The map that is drawn: {of_map['zero']:.2f} at zero, {of_map['0.05']:.2f} at 0.05; "
-    f"a circle measures {shown['circle']:.2f}.",
+    f"a circle measures {shown['circle']:.2f}, a line with 5% of random speckle "
+    f"{noisy['line, 5% speckle']:.2f}: the count does not tell a fractal from noise.",
 )
 judge(
     "O-map-fails",
     "exponent-map-draws",
     agreement["zero"],
     readings={f"level {name}": value.estimate for name, value in agreement.items()},
-    saw="Many networks learn while their exponent is positive, above 0.05 too; and where initial "
-    "weights are large and steps small, training fails without chaos.",
+    saw=f"On the drawn map a share {learns:.2f} of the networks above 0.05 learn; some fail below "
+    "either level, at zero nearly all of them where initial weights are large and steps small.",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -543,9 +628,12 @@ assert all(check.agrees for check in checks), checks
 # The machine was shared, and the runs got less of it than planned.
 # The map has 500 × 500 networks instead of 1,000 × 1,000, and five further draws of $W_0$ were
 # computed instead of eight. The map over 1,000 epochs and the two zooms were not run; the window
-# of the first zoom, by the rule, is below. The digits are to have 20 networks at ten of the rates;
-# until they are published, their panels show five networks, computed here, and their claims are
-# not tested.
+# of the first zoom, by the rule, is below. The digits' panels show
+# {glue:text}`chaos-digits-networks` networks at {glue:text}`chaos-digits-rates` of the 16 learning
+# rates.
+#
+# Matching leaves out the output's bias: a sigmoid's change of sign moves it, and the assignment
+# does not count that. So a matched sigmoid copy need not be the nearest of all.
 #
 # All thresholds are those of the protocol.
 
@@ -555,3 +643,71 @@ row, column = box_counting.typical_box(whole.exponent.values >= 0, box)
 for name, first_cell in (("rate", column), ("scale", row)):
     values = whole[name].values
     print(f"{name}: {values[box * first_cell]:.6g} to {values[box * (first_cell + 1)]:.6g}")
+
+# %% tags=["hide-input"]
+# What the alt texts and captions say
+rate_iris = swept["Iris"]
+climbs = {name: np.nanmedian(one, -1) for name, one in curves["Iris"].items()}  # (rate, epoch)
+climbs = {name: one / one[:, :1] for name, one in climbs.items()}
+slow, fast, high = (rates.index(r) for r in (0.1, 2.5, 10.0))
+for one in climbs.values():
+    assert np.all((one[slow] > 0.1) & (one[slow] < 10)) and one[fast].max() > 1e7
+assert climbs["weights"][high].max() > 1e5 and climbs["logits"][high].max() < 1e3
+
+assert 0.33 < far["Iris"] < 0.5 < near["Iris"]
+in_good = parted_iris & trained
+assert in_good.sum() == 74 and round(100 * in_good.sum() / trained.sum()) == 16
+less = (iris[parted_iris & ~trained] >= 0.5).mean() - (iris[in_good] >= 0.5).mean()
+assert 0 < less < 0.1
+assert (
+    0.7 < parted_iris[rate_iris == 1].mean() < 0.8 and 0.9 <= trained[rate_iris == 1].mean() < 0.95
+)
+assert parted_iris[rate_iris == 2.5].mean() > 0.95 and not trained[rate_iris >= 2.5].any()
+accuracy = tasks["Iris"].test_accuracy.values
+assert (accuracy[rate_iris >= 5] < 0.5).mean() > 0.9 and (accuracy[parted_iris] < 0.5).mean() > 0.5
+
+copies, others = (
+    tasks["Iris"].function.sel(pair=p).median("init").values for p in ("copy", "unrelated")
+)
+assert np.all(copies[rate_iris != 2.5] < 0.05) and others[rate_iris >= 10].min() > 0.9
+assert copies[rate_iris == 2.5] > 0.8 * others[rate_iris == 2.5]
+
+walls = {
+    r: (matched["Iris"].sel(rate=r).values[parted_iris[k]] >= 0.02).mean()
+    for k, r in enumerate(rate_iris)
+    if parted_iris[k].any()
+}
+assert round(walls[2.5], 1) == 0.4 and round(walls[1.0], 2) == 0.07
+assert max(share for r, share in walls.items() if r >= 5) < 0.04
+wall = tasks["Iris"].loss_barrier.median("init").values  # (rate, pair, units)
+assert np.all(wall[rate_iris != 2.5, 0] < 0.05) and wall[rate_iris == 2.5, 0, 0] > 0.1
+assert np.all(wall[rate_iris <= 1, 1, 0] > 0.2) and np.all(wall[rate_iris >= 5, 1] < 0.05)
+assert np.all(wall[rate_iris <= 1, 1, 1] < wall[rate_iris <= 1, 1, 0])
+
+at_left = whole.exponent.values[whole.scale.values < 1, 0]
+assert np.all(at_left >= 0) and round(at_left.mean(), 3) == 0.005
+assert 1.385 < slopes["map, zero"].min() and slopes["map, zero"].max() < 1.525
+assert np.all(np.diff(slopes["map, 0.05"]) > 0)
+assert np.allclose(slopes["map, 0.05"][[0, -1]], (1.41, 1.74), atol=0.005)
+assert slopes["line, 5% speckle"][0] < 1.1 and slopes["line, 5% speckle"][-1] > 1.9
+for name in ("noisy band", "Weierstrass, 1.5"):
+    assert slopes[name][0] + 0.1 < slopes[name][-1]
+assert [round(f(dimensions["zero"]), 2) for f in (min, max)] == [1.14, 1.45]
+assert min(map(np.min, dimensions.values())) > shown["circle"] + 0.05
+assert fractal["zero"].high < of_map["zero"] and third < of_map["zero"]
+
+exponent, steps = whole.exponent.values, np.broadcast_to(axes[0], whole.exponent.shape)
+corner = (steps < 1) & (axes[1][:, None] > 3)
+lost = {name: (exponent < level) & failed.values for name, level in readings.items()}
+assert corner[lost["zero"]].mean() > 0.95 and 0.2 < corner[lost["0.05"]].mean() < 0.3
+assert 0.65 < (steps >= 2)[lost["0.05"]].mean() < 0.75
+assert (exponent[(exponent >= 0) & ~failed.values] < 0.05).mean() > 0.5
+kappas = [cohen_kappa_score((exponent >= level).ravel(), failed.values.ravel())
+          for level in readings.values()]  # fmt: skip
+assert [round(k, 2) for k in kappas] == [0.34, 0.11], kappas
+
+# Logarithm of the growth over the first 50 epochs, at the corners of boxes that level zero crosses.
+half = 100 * exponent - 50 * whole.late.values
+half = np.lib.stride_tricks.sliding_window_view(half, (2, 2)).max((2, 3))
+half = half[box_counting.crossed(exponent >= 0, 1)]
+assert np.quantile(half, 0.9) < 3 and half.max() > 20.5

@@ -6,12 +6,12 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from . import style
 from .style import MUTED, PALETTE
 
-#: Colours of the four kinds of cell: calm or chaotic, learned or failed.
+#: Colours of the four kinds of cell: exponent below a level or not, learned or failed.
 KINDS = {
-    "calm, learned": "#ffffff",
-    "calm, failed": "#c9c9c9",
-    "chaotic, learned": PALETTE[5],
-    "chaotic, failed": PALETTE[1],
+    "below, learned": "#ffffff",
+    "below, failed": "#c9c9c9",
+    "above, learned": PALETTE[5],
+    "above, failed": PALETTE[1],
 }
 
 
@@ -118,15 +118,15 @@ def maps(panels, full=0.3):
 
 
 def kinds(panels):
-    """Plot which cells are chaotic and which fail, side by side.
+    """Plot which cells are above a level and which fail, side by side.
 
-    ``panels``: by title, (rates, scales, chaotic, failed), both (scale, rate) bool.
+    ``panels``: by title, (rates, scales, above, failed), both (scale, rate) bool.
     """
     palette = ListedColormap(list(KINDS.values()))
     norm = BoundaryNorm(np.arange(5) - 0.5, 4)
     with style.figure(1, len(panels), height=3.0, sharey=True) as (fig, (axes,)):
-        for axis, (title, (rates, scales, chaotic, failed)) in zip(axes, panels.items()):
-            values = 2 * chaotic.astype(int) + failed
+        for axis, (title, (rates, scales, above, failed)) in zip(axes, panels.items()):
+            values = 2 * above.astype(int) + failed
             looks = _window(axis, rates, scales) | dict(cmap=palette, norm=norm)
             drawn = axis.image(values, title, ", ".join(KINDS), **looks)
             axis.set(title=title, xlabel="learning rate η")

@@ -19,13 +19,15 @@ from .tasks import Task
 
 @torch.no_grad()
 def matched(network: MLP, references: Tensor, others: Tensor) -> Tensor:
-    """Return ``others`` (n, P) with hidden units reordered, and their signs changed, so that each
-    is as near to its reference (n, P) as it can be, and the same function as before.
+    """Return ``others`` (n, P) with hidden units reordered, and their signs changed, so that the
+    hidden units of each are as near to its reference's (n, P) as they can be, and it is the same
+    function as before.
 
     With u_j the weights into and out of unit j, and its bias, the squared distance Σ|u_j − s_j
     u'_π(j)|² is least where Σ s_j u_j·u'_π(j) is largest: a linear assignment (Ainsworth 2023,
     weight matching; with one hidden layer it needs no iteration).  The sign s_j is +1 for ReLU.
-    Rows that are not finite are NaN.
+    The output's bias is left out of the distance: changes of sign of sigmoid units move it, so
+    that another choice may be nearer in all weights.  Rows that are not finite are NaN.
 
     Raises ValueError for a network without exactly one hidden layer.
     """
