@@ -263,7 +263,8 @@ def robustness(rows):
                 say(left, "none")
             against_rate(middle, {name: found}, "share")
             left.set(ylabel=r"$\lambda_{nMLE}$ (1/ep.)")
-            middle.set_title(name, fontweight="bold")  # the panel's letter is above the left one
+            where = dict(transform=left.transAxes, va="top", fontsize="small")
+            left.text(0.03, 0.97, name, fontweight="bold", **where)  # a letter is above
             middle.set(ylabel="$p$", ylim=(-0.06, 1.08))
             rate_axis(right, found.rates)
             say(right, "arrivals not searched") if arrivals is None else _epochs(right, arrivals)
