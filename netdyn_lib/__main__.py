@@ -102,7 +102,8 @@ _WHAT = {
     "sweetspot": "Find the smallest learning rate at which nearby networks part exponentially from "
     "nearly every initial condition, by bisection.",
     "exponents": "Train an ensemble at one learning rate, with slightly perturbed copies, and "
-    "measure how fast they part.",
+    "measure how fast they part; say of each exponent of the tangent map in how many networks it "
+    "has converged.",
 }
 
 
@@ -274,7 +275,8 @@ def _exponents(words):
     record = run(descent, balls, last, observe=("mean_distance",))
     answer = growth_fits.summarise(growth_fits.best_fit(record["mean_distance"]), seed=words.seed)
     advance = jacobian.of_descent(descent)
-    growth = benettin.spectrum(advance, start, last, words.leading, at=(last,)).exponents()
+    spectrum = benettin.spectrum(advance, start, last, words.leading)
+    growth, verdicts = spectrum.exponents(), spectrum.convergence().verdict  # (n, k)
     finite = growth[np.isfinite(growth).all(1)]
     gone = len(growth) - len(finite)
     tangent = [
@@ -285,9 +287,14 @@ def _exponents(words):
         f"share of initial conditions with exponential growth: {answer.share}",
     ]
     lines += [f"exponent {k} of the tangent map: {one}" for k, one in enumerate(tangent, 1)]
+    converged = [dict(zip(*np.unique(column, return_counts=True))) for column in verdicts.T]
+    for k, counts in enumerate(converged, 1):
+        told = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items())
+        lines.append(f"has exponent {k} converged after {last} epochs? {told} of {len(growth)}")
     if gone:
         lines.append(f"{gone} of {len(growth)} networks diverged, and have no tangent exponents")
     found = asdict(answer) | {"tangent": [asdict(one) for one in tangent], "diverged": gone}
+    found["convergence"] = [{str(v): int(n) for v, n in one.items()} for one in converged]
     return _tell(words, found, lines, answer.reason)
 
 

@@ -121,6 +121,10 @@ class Monitor:
         """
         while not isinstance(optimizer, tuple(_LINEAR)) and hasattr(optimizer, "optimizer"):
             optimizer = optimizer.optimizer  # Lightning and Accelerate wrap it
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(
+                f"optimizer = {optimizer!r} has no param_groups: give step the loop's optimizer"
+            )
         if self._epsilon is not None:
             self._follow(optimizer, batch)
         self._calls += 1

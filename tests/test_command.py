@@ -58,7 +58,14 @@ def test_a_parabola_multiplies_by_one_minus_the_rate_times_its_curvature(folder)
     found = json.loads(done.stdout)
     for measured in (found["exponent"], *found["tangent"]):
         assert measured["estimate"] == pytest.approx(math.log(1.5), abs=1e-6)
-    assert found["share"]["estimate"] == 1
+    assert found["share"]["estimate"] == 1 and found["convergence"] == [{"converged": 5}]
+
+
+def test_exponents_say_whether_they_have_converged(folder, capsys):
+    """A parabola's rate is constant."""
+    assert command.main([word for word in exponents(0.5) if word != "--json"]) == 0
+    said = capsys.readouterr().out
+    assert "has exponent 1 converged after 60 epochs? converged in 5 of 5" in said
 
 
 def test_without_growth_there_is_no_exponent(folder, capsys):

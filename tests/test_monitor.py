@@ -386,3 +386,24 @@ def test_curvature_that_is_not_finite_is_nan_and_the_state_of_sgd_stays_empty():
 def bent(model, _):
     """A loss Σ|w|^1.5, whose second derivative is infinite at 0 and 0.75 at 1."""
     return (model().abs() ** 1.5).sum()
+
+
+@pytest.mark.parametrize(
+    "loss_fn, said",
+    [
+        (lambda model, batch: 0.25, "loss_fn gave 0.25: expected a scalar tensor"),
+        (lambda model, batch: quadratic(model, batch).item(), "leave out .item"),
+        (lambda model, batch: quadratic(model, batch).detach(), "a tensor without a graph"),
+    ],
+    ids=["number", "item", "detach"],
+)
+def test_a_loss_that_is_no_function_of_the_weights_is_refused_in_a_line(loss_fn, said):
+    model = Weights(1.0, 2.0, 3.0)
+    with pytest.raises(ValueError, match=said) as found:
+        Monitor(model, loss_fn, LAMBDAS).step(SGD(model.parameters(), lr=0.1))
+    assert "\n" not in str(found.value)
+
+
+def test_no_optimizer_is_refused_in_a_line():
+    with pytest.raises(TypeError, match="optimizer = None has no param_groups"):
+        Monitor(Weights(1.0, 2.0, 3.0), quadratic, LAMBDAS).step(None)

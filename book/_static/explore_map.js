@@ -7,16 +7,20 @@
   const find = (name) => root.querySelector(`[data-part="${name}"]`);
   const curve = unpack(data.exponent);
   const LONGEST = 64, SAME = 1e-9; // the longest period looked for, and how nearly an orbit has to return
-  const STEPS = 100; // of the orbit drawn over time
+  const STEPS = 100; // at most, of the orbit drawn over time
 
   // The same operations in the same order as netdyn_lib.maps.one_dimensional.CUBIC, so that orbits agree to the last bit.
   const f = (w, eta) => w * (1 - eta * (w * w - 1));
   const slope = (w, eta) => 1 + eta - 3 * eta * w * w;
 
-  function measure(eta) {
-    const early = [data.start];
-    for (let t = 0; t < Math.max(STEPS, data.shown); t++) early.push(f(early[t], eta));
-    let w = data.start;
+  function measure(eta, start, steps) {
+    const early = [start];
+    let stretched = 0; // ln of the factor by which a small difference has grown
+    for (let t = 0; t < steps; t++) {
+      stretched += Math.log(Math.abs(slope(early[t], eta)));
+      early.push(f(early[t], eta));
+    }
+    let w = start;
     for (let t = 0; t < data.transient; t++) w = f(w, eta);
     const late = [w];
     for (let t = 0; t < Math.max(LONGEST, data.shown); t++) late.push(f(late[t], eta));
@@ -27,16 +31,24 @@
     const settled = [w];
     for (let t = 0; t < LONGEST; t++) settled.push(f(settled[t], eta));
     for (let m = 1; m <= LONGEST && !period && !escaped; m++) if (Math.abs(settled[m] - w) < SAME) period = m;
-    return { eta, early, late, exponent: escaped ? NaN : sum / data.steps, period, escaped };
+    const exponent = escaped ? NaN : sum / data.steps;
+    return { eta, start, steps, early, late, finite: stretched / steps, exponent, period, escaped };
   }
 
   function sentence(now) {
-    const eta = `η = ${number(now.eta, 6)}`;
+    const eta = `η = ${number(now.eta, 6)}, w₀ = ${number(now.start, 4)}`;
     if (now.escaped) return `${eta}: the orbit escapes to infinity.`;
     const where = now.period === 0 ? `no period up to ${LONGEST} after ${number(data.transient + data.steps, 6)} steps`
       : now.period === 1 ? "the orbit settles on a fixed point" : `the orbit settles on a cycle of period ${now.period}`;
     const sign = now.exponent > 0 ? "nearby orbits part" : "nearby orbits approach each other";
     return `${eta}: exponent λ = ${number(now.exponent, 4)} per step (${sign}); ${where}.`;
+  }
+
+  function sentenceOfSteps(now) {
+    const steps = now.steps === 1 ? "1 step" : `${now.steps} steps`;
+    const last = now.early[now.steps], weight = Number.isFinite(last) ? number(last, 6) : "beyond all bounds";
+    const rate = Number.isNaN(now.finite) ? "" : `; finite-time exponent so far ${number(now.finite, 4)} per step`;
+    return `After ${steps} the weight is ${weight}${rate}.`;
   }
 
   function cobweb(now) {
@@ -48,22 +60,22 @@
     const ws = Array.from({ length: 201 }, (_, k) => -limit + (2 * limit * k) / 200);
     make("path", { d: path(ws, ws, x, y), class: "stroke-muted" }, plot);
     make("path", { d: path(ws, ws.map((w) => f(w, now.eta)), x, y), class: "stroke-ink", "stroke-width": 1.8 }, plot);
-    const web = (orbit, name, wide) => {
+    const web = (orbit, count, name, wide) => {
       const across = [], up = [];
-      for (let t = 0; t < data.shown; t++) { across.push(orbit[t], orbit[t]); up.push(orbit[t], orbit[t + 1]); }
+      for (let t = 0; t < count; t++) { across.push(orbit[t], orbit[t]); up.push(orbit[t], orbit[t + 1]); }
       make("path", { d: path(across, up, x, y), class: name, "stroke-width": wide }, plot);
     };
-    web(now.early, "stroke-blue", 1);
-    if (!now.escaped) web(now.late, "stroke-orange", 1.4);
-    make("circle", { cx: x(data.start), cy: y(data.start), r: 4, class: "fill-blue" }, plot);
+    web(now.early, now.steps, "stroke-blue", 1);
+    if (!now.escaped && find("settled").checked) web(now.late, data.shown, "stroke-orange", 1.4);
+    make("circle", { cx: x(now.start), cy: y(now.start), r: 4, class: "fill-blue" }, plot);
   }
 
   function orbit(now) {
     const { plot, x, y } = chart(find("orbit"), {
       height: 240, x: { low: 0, high: STEPS, label: "step t" }, y: { low: -1.75, high: 1.75, label: "weight w_{t}", ticks: [-1, 0, 1] },
-      describe: `The first ${STEPS} steps of the orbit from w = ${data.start} at ${sentence(now)}`,
+      describe: `The first steps of the orbit. ${sentence(now)} ${sentenceOfSteps(now)}`,
     });
-    const ts = now.early.slice(0, STEPS + 1).map((_, t) => t);
+    const ts = now.early.map((_, t) => t);
     make("path", { d: path(ts, now.early, x, y), class: "stroke-blue", "stroke-width": 0.8, "stroke-opacity": 0.6 }, plot);
     for (const t of ts) if (Math.abs(now.early[t]) < 2) make("circle", { cx: x(t), cy: y(now.early[t]), r: 2.2, class: "fill-blue" }, plot);
   }
@@ -142,11 +154,17 @@
     holder.onpointermove = (event) => { if (event.buttons & 1) set(event); };
   }
 
-  const slider = find("eta"), box = find("eta-number");
+  const slider = find("eta"), box = find("eta-number"), from = find("start"), count = find("steps");
   let now;
   function choose(eta) {
     const [low, high] = [Number(slider.min), Number(slider.max)];
-    now = measure(Math.min(high, Math.max(low, eta)));
+    now = measure(Math.min(high, Math.max(low, eta)), Number(from.value), Number(count.value));
+    from.setAttribute("aria-valuetext", `w₀ = ${number(now.start, 4)}`);
+    find("start-said").textContent = number(now.start, 4);
+    find("steps-said").textContent = String(now.steps);
+    root.dataset.finite = String(now.finite);
+    root.dataset.weight = String(now.early[now.steps]);
+    find("step-readout").textContent = sentenceOfSteps(now);
     slider.value = now.eta;
     slider.setAttribute("aria-valuetext", `η = ${number(now.eta, 6)}`);
     if (document.activeElement !== box) box.value = now.eta;
@@ -160,6 +178,10 @@
   function draw() { cobweb(now); orbit(now); diagram(now); exponents(now); }
 
   slider.addEventListener("input", () => choose(Number(slider.value)));
+  for (const control of [from, count, find("settled")]) control.addEventListener("input", () => choose(now.eta));
+  const goTo = (steps) => { count.value = steps; choose(now.eta); };
+  find("next").addEventListener("click", () => goTo(now.steps + 1));
+  find("again").addEventListener("click", () => goTo(1));
   box.addEventListener("input", () => { if (box.value !== "" && box.validity.valid) choose(Number(box.value)); });
   box.addEventListener("blur", () => { box.value = now.eta; });
   for (const eta of data.presets) {

@@ -35,11 +35,14 @@ _ASKED = (numbers.ASKED, vector.ASKED)
 READERS = {
     "learning_rate_sweep": ".",
     "outcome_prediction": "outcomes",
+    "exponent_map": "exponents",
+    "function_growth": "functions",
     "spectra": "leading",
     "pruning_ablation": "arms",
     "perturbation_growth": "twins",
     "sgd_spectra": "spectra",
     "benchmarks": "bench",
+    "chaos_or_step": "chaos_or_step",
 }
 #: Those of them that also compute with image sets, where these are at hand.
 _WITH_IMAGES = ("learning_rate_sweep", "pruning_ablation")

@@ -6,6 +6,7 @@ series are packed, see :func:`packed`.
 """
 
 import base64
+import io
 import json
 
 import numpy as np
@@ -21,6 +22,7 @@ _LARGEST = 32766
 _LOG_STEP = 1e-3  # of logarithms
 _SHARE_STEP = 1e-4  # of accuracies
 _START = 0.1  # w₀ of the orbits, as in chapter 1
+_FINE, _ZERO = 20, 64  # published steps in a grey level of the map of exponents, and its level 0
 _LEVELS = 15  # of grey in the bifurcation diagram
 
 
@@ -248,6 +250,42 @@ def _curves(data):
     ) | {name: packed(cut(values), _LOG_STEP) for name, values in logs.items()}
 
 
+def exponents(root):
+    """Return the published map of exponents in a folder of results: a PNG whose grey levels are
+    values, rows from the smallest scale, one level a hundredth, rounded down.
+    """
+    from PIL import Image
+
+    from ..experiments.exponent_map import grid, published
+
+    folder = root / published.SHELF.folder
+    # the large map, or the first of the smaller ones
+    there = [n for n in ("exponent-map", "exponent-map-draws") if n in published.names(folder)]
+    if not there:
+        raise PipelineError(
+            f"no map of exponents is published in {folder}: the page explore_exponents has nothing "
+            "to show"
+        )
+    name = there[0]
+    data = published.load(name, folder)
+    one = published.experiment(data)
+    fine = np.rint(data["exponent"].values[0] * published.STEPS["exponent"][1]).astype(int)
+    levels = np.clip(fine // _FINE + _ZERO, 0, 255).astype(np.uint8)
+    picture = io.BytesIO()
+    Image.fromarray(levels).save(picture, "PNG", optimize=True)
+    return dict(
+        side=one.side,
+        rates=list(one.rates),
+        scales=list(one.scales),
+        epochs=one.epochs,
+        zero=_ZERO,
+        step=_FINE / published.STEPS["exponent"][1],
+        threshold=grid.CHAOS,
+        provenance=data.attrs["provenance"],
+        png=base64.b64encode(picture.getvalue()).decode("ascii"),
+    )
+
+
 def iris_runs():
     """Train networks on Iris, with copies from their ε-ball, at the learning rates of chapters 2
     to 4; return the sizes, the task and the record.
@@ -411,6 +449,7 @@ def write(book, results):
     """
     size, task, record = iris_runs()
     makers = {"map": toy_map, "sweeps": lambda: sweeps(results)}
+    makers["exponents"] = lambda: exponents(results)
     makers["trajectories"] = lambda: trajectories(size, record)
     for name, make in makers.items():
         if (book / f"explore_{name}.md").exists():

@@ -4,6 +4,7 @@ what a reader can unfold under each figure.
 
 import difflib
 import html
+import json
 import re
 import shlex
 import textwrap
@@ -288,6 +289,19 @@ def _contents(meta):
     elif "arms" in meta:
         arms = f"{len(meta['arms'])} arms of pruned descent, {meta['steps'][-1]:,} steps"
         holds = f"{meta['task']}: {arms}. {meta['data']}"
+    elif "map" in meta:
+        one, draws = meta["map"], len(meta["map"]["draws"])
+        holds = f"{one['task']}: exponents of {draws} × {one['side']}² networks over learning rates"
+        holds += f" and scales of initial weights, {one['epochs']:,} epochs"
+    elif "ensemble" in meta:
+        one = meta["ensemble"]
+        holds = f"{one['task']}: {one['conditions']} networks and copies as functions, "
+        holds += f"{len(one['rates'])} learning rates, {one['epochs']:,} epochs"
+    elif "comparison" in meta["attributes"]:
+        meta = meta["attributes"]
+        one = json.loads(meta["comparison"])
+        holds = f"{one['task']}: {one['conditions']} networks descending in several ways, "
+        holds += f"{len(one['rates'])} learning rates, {one['epochs']:,} epochs"
     else:
         meta = meta["attributes"]
         if "epsilon" in meta:

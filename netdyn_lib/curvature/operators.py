@@ -259,6 +259,12 @@ class BatchLoss(nn.Module):
         def first():
             _seed()
             loss = self._loss_fn(self.model, batch)
+            if not torch.is_tensor(loss) or not loss.requires_grad:
+                given = "a tensor without a graph" if torch.is_tensor(loss) else repr(loss)
+                raise ValueError(
+                    f"loss_fn gave {given}: expected a scalar tensor that depends on the weights; "
+                    "leave out .item(), float(), detach and no_grad"
+                )
             if loss.dim():
                 raise ValueError(f"loss_fn gave shape {tuple(loss.shape)}: expected a scalar")
             options = dict(create_graph=graph, materialize_grads=True)

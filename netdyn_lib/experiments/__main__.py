@@ -10,7 +10,14 @@ from ..validation import positive, whole
 from . import jobs, sizes
 
 #: Modules with ``names(profile)`` and ``get(name, profile, seed)``.
-CATALOGUES = ("learning_rate_sweep.grid", "outcome_prediction.campaign", "pruning_ablation.arm")
+CATALOGUES = (
+    "learning_rate_sweep.grid",
+    "outcome_prediction.campaign",
+    "pruning_ablation.arm",
+    "chaos_or_step.experiment",
+    "exponent_map.grid",
+    "function_growth.grid",
+)
 
 #: Modules with ``published()`` and ``recompute(name, token)`` of datasets that no campaign
 #: computes, by folder of ``book/results``.

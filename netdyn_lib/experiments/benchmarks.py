@@ -8,6 +8,7 @@ A file of measurements is JSON, written by ``make bench`` and read here.
 """
 
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -110,6 +111,34 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Work:
+    """One work beside one rival: its rows by number of threads, ``threads`` → tuple of rows.
+
+    Several rows of one number of threads are variants, such as two activations.
+    """
+
+    name: str
+    rival: str
+    threads: dict
+
+    @property
+    def goal(self):
+        """The goal of its rows, the greatest where they differ; None where none was set."""
+        return max((row.goal for row in self.rows if row.goal is not None), default=None)
+
+    @property
+    def rows(self):
+        """All rows, (K,)."""
+        return tuple(row for some in self.threads.values() for row in some)
+
+    def told(self, threads):
+        """Return the median ratio with so many threads, from the least to the greatest variant."""
+        found = [row.ratio for row in self.threads.get(threads, ())]
+        words = dict.fromkeys(_short(one) for one in (min(found), max(found))) if found else {}
+        return " to ".join(words)
+
+
+@dataclass(frozen=True)
 class Growth:
     """Time and memory of some work at several sizes of one quantity.
 
@@ -178,6 +207,37 @@ class Results:
         """Return the rows (K,), those of a part of the benchmarks together."""
         groups = dict.fromkeys(row.group for row in self.rows)
         return tuple(row for group in groups for row in self.rows if row.group == group)
+
+    def by_work(self):
+        """Return each :class:`Work` beside each rival, with its numbers of threads side by side.
+
+        Work and rival are called by what stands before the first comma or colon; shares of the
+        machine's rate are left out.  What names no threads was measured with all of them.
+        """
+        found = {}
+        for row in (row for row in self.by_group() if not row.shares):
+            names = re.split(", ", row.work)[0], re.split("[,:] ", row.rival)[0]
+            threads = re.search(r"(\d+) threads?\b", row.work)
+            count = int(threads[1]) if threads else int(self.about.get("threads", 1))
+            found.setdefault(names, {}).setdefault(count, []).append(row)
+        return tuple(
+            Work(*names, {count: tuple(rows) for count, rows in sorted(threads.items())})
+            for names, threads in found.items()
+        )
+
+    def side_by_side(self):
+        """Return a pandas DataFrame with a line for each work and rival: ratios by threads."""
+        works = self.by_work()
+        counts = sorted({count for work in works for count in work.threads})
+        return pd.DataFrame(
+            {
+                "work": work.name,
+                "beside": work.rival,
+                **{f"{n} thread{'s' * (n > 1)}": work.told(n) for n in counts},
+                "goal": "" if work.goal is None else f"{work.goal:.3g}",
+            }
+            for work in works
+        )
 
     def table(self):
         """Return the rows as a pandas DataFrame, by part of the benchmarks."""

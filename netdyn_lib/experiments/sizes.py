@@ -149,6 +149,25 @@ _LAPTOP_SWEEPS = {
     ),
 }
 
+# Maps of exponents, by name: netdyn_lib.experiments.exponent_map.grid.ExponentMap.
+_MAP = dict(task="iris", epochs=100, rates=(0.1, 10**1.5), scales=(0.1, 10**1.5), compiled=True)
+_MAPS = {
+    "exponent-map": _MAP | dict(side=500),
+    "exponent-map-draws": _MAP | dict(side=192, draws=tuple(range(1, 6)), rows=16),
+}
+# Ensembles of perturbed copies seen as functions: netdyn_lib.experiments.function_growth.grid.
+_FUNCTIONS = {
+    "function-iris": dict(task="iris", rates=_RATES, conditions=100, epochs=1000),
+    "function-digits": dict(task="digits", rates=(0.001, 0.1, *_COARSE), conditions=50, epochs=200),
+}
+_LAPTOP_MAP = dict(compiled=False, rows=5)
+
+# Arms of chapter 10; a ball's radius ρ is that of U(−ρ, ρ) per parameter.
+_STEPS = dict(names=("descent", "neutral", "small"), between=(0.5, 1.0))
+_STEPS |= dict(more=("neutral both", "flow", "small isotropic", "small unstable"))
+_STEPS["more"] += ("ball 0.1", "ball 0.3", "ball 1")
+_STEPS |= dict(small=(0.1, 0.1), ball_copies=8, substeps=4)  # a tenth of η, at most 0.1
+
 _PAPER = {
     "05_mnist_cifar": dict(
         sweeps=_SWEEPS,
@@ -328,6 +347,31 @@ _PAPER = {
         epochs=201,
         rounds=5,
     ),
+    "11_boundary_of_chaos": dict(maps=_MAPS, functions=_FUNCTIONS),
+    "10_chaos_or_step": dict(
+        comparisons={
+            "iris-step": dict(
+                task="iris",
+                rates=_RATES,
+                conditions=50,
+                epochs=250,
+                flow_epochs=100,
+                copied=100,
+                **_STEPS,
+            ),
+            "digits-step": dict(
+                task="digits",
+                rates=(2.5, 5.0),
+                conditions=10,
+                epochs=80,
+                flow_epochs=1,
+                copied=50,
+                **_STEPS | dict(more=()),
+            ),
+        },
+        shown=0.5,  # the learning rate of single trajectories
+        checked=0.01,  # the greatest difference of a recomputed number
+    ),
     "02_iris_slow": dict(
         learning_rate=0.01,
         epochs=4000,  # D's training
@@ -379,7 +423,7 @@ _PAPER = {
         cascade=11,  # superstable cycles of period 2^0 .. 2^cascade
         longest_period=12,  # periodic windows searched up to this period
         window_cascade=8,  # doublings followed inside the widest window
-        cobweb_rates=(0.25, 0.9, 1.15, 1.29, 1.52, 1.9),  # values of η
+        cobweb_rates=(0.25, 0.9, 1.15, 1.27, 1.52, 1.9),  # values of η
         cobweb_steps=40,
         zoom_rates=1000,  # values of η across a magnified window
         zoom_keep=1000,
@@ -501,6 +545,33 @@ _LAPTOP = {
         watch_every=4,
     ),
     "09_performance": dict(step_networks=300, rounds=3),
+    "11_boundary_of_chaos": dict(
+        functions={
+            "function-iris": _FUNCTIONS["function-iris"]
+            | dict(rates=_COARSE, conditions=10, epochs=200),
+            "function-digits": _FUNCTIONS["function-digits"]
+            | dict(rates=(0.1, *_COARSE[2:6]), conditions=5, epochs=60),
+        },
+        maps={
+            "exponent-map": _MAPS["exponent-map"] | _LAPTOP_MAP | dict(side=40),
+            "exponent-map-draws": _MAPS["exponent-map-draws"]
+            | _LAPTOP_MAP
+            | dict(side=20, draws=(1, 2)),
+        },
+    ),
+    "10_chaos_or_step": dict(
+        comparisons={
+            "iris-step": dict(
+                task="iris",
+                rates=(0.1, 0.5, 1.0, 5.0),
+                conditions=5,
+                epochs=60,
+                flow_epochs=60,
+                copied=50,
+                **_STEPS,
+            )
+        }
+    ),
     "02_iris_slow": dict(
         ensemble=100, ensemble_copies=2, fans=25, regularised=20, rate_epochs=1000, spectra=50
     ),

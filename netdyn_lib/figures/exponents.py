@@ -3,7 +3,6 @@ exponents, tangent space, sharpness; of the examples and of one's own network.
 """
 
 import numpy as np
-from scipy import stats
 
 from . import style
 from .style import DASHED, GOAL, MUTED, PALETTE, key, look
@@ -21,44 +20,43 @@ EXPONENT, EPOCH = "$\\lambda_{nMLE}$ (per epoch)", "epoch $t$"
 
 
 def growth_panels(epochs, distance, loss, fit, zoom=200, tail=50):
-    """Plot distances of perturbed copies, one row for each initial condition: whole, early with the
-    fitted window, late, and loss (Danovski 2024, Fig. 7).
+    """Plot distances of perturbed copies from some networks: early with the fitted windows, whole,
+    late, and the loss, a colour for each network (Danovski 2024, Fig. 7).
 
-    ``distance`` (T, n, M), ``loss`` (T, n), ``fit`` a Fit of the n mean curves.
+    ``distance`` (T, n, M), ``loss`` (T, n), ``fit`` a Fit of the n mean curves.  Late means are
+    taken over their range there, one above the other.
     """
-    count, titles = distance.shape[1], ("distance", f"first {zoom} epochs", f"last {tail} epochs")
-    with style.figure(count, 4, height=1.6, width=9.4) as (fig, axes):
-        for k, row in enumerate(axes):
-            mean = distance[:, k].mean(1)
-            for axis, part in zip(row, (slice(None), slice(0, zoom + 1))):
-                looks = dict(color=MUTED, lw=0.5, alpha=0.7)
-                axis.line(epochs[part], distance[part, k], "_one copy", **looks)
-                axis.line(epochs[part], mean[part], "_mean over copies", color="black", lw=1.2)
-            looks = dict(color="black", marker=".", lw=0.6, ms=2)
-            row[2].line(epochs[-tail:], mean[-tail:], "_mean over copies", **looks)
-            row[1].set_yscale("log")
-            if style.fitted(row[1], fit, k):
-                where = dict(transform=row[1].transAxes, ha="right")
-                row[1].text(0.97, 0.08, f"$\\Lambda$ = {fit.slope[k]:.2f}", **where)
-            row[3].line(epochs, loss[:, k], "_loss", color=PALETTE[1], lw=0.8)
-            row[3].set_yscale("log")
-        for axis, title in zip(axes[0], (*titles, "loss $L$")):
-            axis.set_title(title)
-        style.frame(axes, (), "$d(t)$", EPOCH)
+    mean, early = distance.mean(2), slice(0, zoom + 1)
+    with style.figure(2, 2, height=2.4) as (fig, ((first, whole), (late, losses))):
+        for k in range(distance.shape[1]):
+            name, looks = f"_network {k + 1}", dict(color=PALETTE[k], lw=1.1)
+            first.line(epochs[early], distance[early, k], "_one copy", color=MUTED, lw=0.4)
+            first.line(epochs[early], mean[early, k], name, **looks)
+            if style.fitted(first, fit, k, label=f"{name}, fit", color="black", lw=1.8):
+                first.plot([], [], label=f"$\\Lambda$ = {fit.slope[k]:.2f}", **looks)
+            whole.line(epochs, mean[:, k], name, **looks | dict(lw=0.7))
+            last = mean[-tail:, k]
+            late.line(epochs[-tail:], (last - last.min()) / np.ptp(last) - 1.3 * k, name, **looks)
+            losses.line(epochs, loss[:, k], name, **looks | dict(lw=0.6))
+        first.set(yscale="log", title=f"first {zoom} epochs", ylabel="distance $d(t)$")
+        whole.set(yscale="log", title="all epochs", ylabel="distance $d(t)$")
+        late.set(title=f"last {tail} epochs", ylabel="distance, scaled", yticks=[], xlabel=EPOCH)
+        losses.set(yscale="log", title="all epochs", ylabel="loss $L$", xlabel=EPOCH)
+        first.legend(loc="lower right", handlelength=1.2, **_SMALL)
     return fig
 
 
 def distribution(slopes, kept, radii, summaries, paper=0.33):
-    """Plot a histogram of the exponents, kept and discarded, and λ_nMLE ± one sd against ε
-    (Danovski 2024, Fig. 8).
+    """Plot a histogram of the exponents, those counted as exponential growth and the others, and
+    λ_nMLE ± one sd against ε (Danovski 2024, Fig. 8).
 
     ``slopes`` (n,), ``kept`` (n,) bool; ``summaries`` one Summary for each of ``radii``.
     """
     with style.figure(1, 2, height=2.8) as (fig, ((left, right),)):
         bins = np.linspace(0, np.nanmax(slopes) * 1.02, 40)
-        counts = left.histogram(slopes[kept], bins, "kept", color=PALETTE[0])
-        left.histogram(slopes[~kept], bins, "discarded", base=counts, color="#c8c8c8")
-        left.mark(slopes[kept].mean(), "_mean of the kept", lw=1.5, ls="-")
+        counts = left.histogram(slopes[kept], bins, "counted", color=PALETTE[0])
+        left.histogram(slopes[~kept], bins, "not counted", base=counts, color="#c8c8c8")
+        left.mark(slopes[kept].mean(), "_mean of the counted", lw=1.5, ls="-")
         left.mark(paper, "_paper", **GOAL)
         left.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="initial conditions")
         left.legend()
@@ -74,38 +72,43 @@ def distribution(slopes, kept, radii, summaries, paper=0.33):
     return fig
 
 
-def multiverse(summaries, paper=0.33, paper_share=0.9):
-    """Plot λ_nMLE and p under every window rule, with 95% intervals."""
-    rules = [s.rule.replace("_", " ") for s in summaries]
-    rows, height = np.arange(len(rules))[::-1], 0.9 + 0.3 * len(rules)
+def multiverse(summaries, spreads, names, paper=0.33, paper_share=0.9):
+    """Plot λ_nMLE and p under every window rule, with 95% intervals.
+
+    ``spreads`` (low, high) between which most of a rule's exponents lie, ``names`` of the rules.
+    """
+    rows, height = np.arange(len(names))[::-1], 0.9 + 0.3 * len(names)
     with style.figure(1, 2, height=height, sharey=True) as (fig, (axes,)):
+        for row, ends in zip(rows, spreads):
+            axes[0].line(ends, (row, row), "_spread of networks", color=MUTED, lw=3, alpha=0.4)
         for axis, name, mark in zip(axes, ("exponent", "share"), (paper, paper_share)):
             axis.lying_estimates([getattr(s, name) for s in summaries], rows, color=PALETTE[0])
             axis.mark(mark, "_paper", **GOAL)
             axis.margins(y=0.15)
-        axes[0].names("y", rows, rules)
+        axes[0].names("y", rows, names)
         axes[0].set(xlabel=EXPONENT)
         axes[0].set_xlim(left=0)
-        axes[1].set(xlabel="share kept $p$", xlim=(0, 1.02))
+        axes[1].set(xlabel="share counted $p$", xlim=(0, 1.02))
     return fig
 
 
 def window_choices(epochs, distance, fits):
-    """Plot where each rule puts its window on the same curves: ``distance`` (T, n), ``fits`` rule →
+    """Plot where each rule puts its window on the same curves: ``distance`` (T, n), ``fits`` name →
     Fit.  Lines of the fits stand apart, lower than their values, so that none hides another.
     """
     count = distance.shape[1]
-    with style.figure(1, count, height=2.5, width=9.4, sharey=True) as (fig, (axes,)):
-        for k, axis in enumerate(axes):
+    options = dict(height=2.2, sharex=True, sharey=True)
+    with style.figure(-(-count // 2), 2, **options) as (fig, axes):
+        for k, axis in enumerate(axes.flat[:count]):
             axis.line(epochs, distance[:, k], "_mean over copies", color=MUTED, lw=1)
-            for j, (rule, fit) in enumerate(fits.items()):
-                label = ("" if k == count - 1 else "_") + rule.replace("_", " ")
+            for j, (name, fit) in enumerate(fits.items()):
                 looks = dict(lift=10.0 ** (-0.35 * (j + 1)), color=PALETTE[j], lw=2, ls="-")
                 if not np.isnan(fit.r2[k]):
-                    style.fitted(axis, fit, k, label=label, **looks)
-            axis.set(xlabel=EPOCH, yscale="log")
-        axes[0].set_ylabel("mean distance $\\bar d(t)$")
-        axes[-1].legend(loc="lower right", **_SMALL)
+                    style.fitted(axis, fit, k, label=f"_{name}", **looks)
+            axis.set(yscale="log")
+        style.frame(axes, (), "distance $\\bar d(t)$", EPOCH)
+        entries = {name: dict(color=PALETTE[j], lw=2) for j, name in enumerate(fits)}
+        key(fig, entries, columns=2)
     return fig
 
 
@@ -153,7 +156,8 @@ def parting(found, radii):
                     x, y = found.epoch[row, these], found.relative[row, these]
                     looks = dict(marker=marker, ms=3, alpha=0.6, color=colour)
                     left.points(x, y, f"_ε = {radius:g}, {name}", **looks)
-            left.plot([], [], "o", ms=4, color=colour, label=f"ε = {radius:g}")
+            label = f"$\\epsilon = 10^{{{np.log10(radius):.0f}}}$"
+            left.plot([], [], "o", ms=4, color=colour, label=label)
         left.level(2.0**-52, "_rounding", color="black", ls=":", lw=1)
         where = dict(transform=left.get_yaxis_transform(), ha="right")
         left.text(0.98, 2.0**-52 * 1.6, "$2^{-52}$", **where)
@@ -163,11 +167,11 @@ def parting(found, radii):
         left.legend(ncols=3, handletextpad=0.1, columnspacing=1, **legend)
         inner = np.arange(1, len(found.radii) - 1)
         base = np.zeros(len(inner))
-        for name, (colour, _, _) in _CAUSES.items():
+        for name, (colour, _, label) in _CAUSES.items():
             counts = np.array([(found.cause[k] == name).sum() for k in inner])
-            right.bars(inner - 1, counts, name, base, color=colour)
+            right.bars(inner - 1, counts, label, base, color=colour)
             base += counts
-        right.names("x", inner - 1, [f"{found.radii[k]:g}" for k in inner])
+        right.names("x", inner - 1, [f"$10^{{{np.log10(found.radii[k]):.0f}}}$" for k in inner])
         right.set(xlabel="radius $\\epsilon$", ylabel="initial conditions")
         right.set_ylim(0, 1.3 * base.max())
         right.legend(ncols=2, **legend)
@@ -194,25 +198,10 @@ def sharpness(epochs, scaled, loss):
             axis.line(epochs, values, "_one network", color=MUTED, lw=0.6, alpha=0.7)
             axis.line(epochs, np.median(values, 1), "_median", color="black", lw=2)
         top.level(1, "_edge of stability", **GOAL)
-        top.set(ylabel="sharpness $\\times\\, \\eta/2$", yscale="log")
+        top.set(ylabel="sharpness $\\times\\, \\eta/2$")
+        style.octaves(top)
         below.set(xlabel=EPOCH, ylabel="loss $L$", yscale="log", xscale="symlog")
         below.set_xlim(0, epochs[-1])
-    return fig
-
-
-def histograms(fits, kept, top=1.2):
-    """Plot the density of kept exponents under each rule: ``fits`` rule → Fit, ``kept`` rule → (n,)
-    bool.
-    """
-    with style.figure(height=2.6, width=5.4) as (fig, ((axis,),)):
-        for k, (rule, fit) in enumerate(fits.items()):
-            slopes = fit.slope[kept[rule]]
-            support = np.linspace(max(slopes.min(), 0), min(slopes.max(), top), 200)
-            density = stats.gaussian_kde(slopes)(support)
-            axis.line(support, density, rule.replace("_", " "), color=PALETTE[k])
-        axis.set(xlabel="finite exponent $\\Lambda$ (per epoch)", ylabel="density")
-        axis.set(xlim=(0, top))
-        axis.legend()
     return fig
 
 
@@ -281,7 +270,8 @@ def methods(growth, exponents):
         for axis, (name, (epochs, parted, grown)) in zip(axes, growth.items()):
             axis.line(epochs, parted, "perturbed copy", color=PALETTE[0], lw=1.6)
             axis.line(epochs, grown, "tangent vector", color=PALETTE[1], ls="--", lw=1.4)
-            axis.set(title=name, xlabel="epoch")
+            axis.set(xlabel="epoch")
+            axis.set_title(name, fontsize="small")
         axes[0].set_ylabel(r"$\ln\,d(t)/d(0)$")
         for k, (name, values) in enumerate(exponents.items(), 2):
             axes[-1].line(np.arange(1, len(values) + 1), values, name, **look(k, ms=3))

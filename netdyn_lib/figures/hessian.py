@@ -4,9 +4,11 @@ mini-batch descent, whether its subspaces stand still, and a batch's noise.
 Colours and dashes of the directions of a perturbation are the same in every figure.
 """
 
+import re
+import textwrap
+
 import matplotlib as mpl
 import numpy as np
-from scipy import optimize
 
 from ..statistics import growth_laws
 from ..statistics.intervals import student
@@ -17,14 +19,58 @@ _NAMES = {
     "test_accuracy": "test accuracy",
     "test_loss": "test loss",
     "loss": "training loss",
-    "kept": r"kept length $|\tilde g|/|g|$",
+    "kept": r"length left $|\tilde g|/|g|$",
 }
 _CLASSES = ("positive", "negative")
+#: Rules of pruned descent, by their label.
+_RULES = {
+    "none": "whole gradient",
+    "negative": "without negative",
+    "positive": "without positive",
+    "chaotic": "without chaotic",
+    "random-same": "random, as many as negative",
+    "random-same-positive": "random, as many as positive",
+    "negative-norm": "without negative, length restored",
+    "random-same-norm": "random, length restored",
+    "none-momentum": "whole gradient, momentum",
+    "negative-momentum": "without negative, momentum",
+    "none-full-batch": "whole gradient, all samples",
+}
+_TITLE = 21  # characters in a line above one of four panels
 #: Directions of a perturbation, by the growth that is expected along them.
 DIRECTIONS = ("top", "chaotic", "random", "non-chaotic", "bottom")
-_LAW = "drift and walk"  # of Herrmann 2022
+_MEAN = dict(color=PALETTE[0], lw=2)
+#: The law of Herrmann 2022, and the one that ends.
+_LAWS = {
+    "drift and walk": dict(color="black", ls="--", lw=1),
+    "bounded drift": dict(color=PALETTE[1], ls=":", lw=1.6),
+}
 _DISTANCE = r"distance $\|W' - W\|$"
 _NARROW = dict(height=2.6, width=0.7 * style.WIDTH)
+
+
+def named(label):
+    """Return a rule of pruned descent in words, for readers.
+
+    >>> named("negative-at-0.1"), named("chaotic-from-2000"), named("negative-top-10")
+    ('without negative, γ = 0.1', 'without chaotic from step 2,000', 'without the 10 most negative')
+    """
+    if label in _RULES:
+        return _RULES[label]
+    forms = {
+        r"(.+)-at-([\d.e-]+)": lambda rule, rate: f"{named(rule)}, γ = {rate}",
+        r"(.+)-from-(\d+)": lambda rule, step: f"{named(rule)} from step {int(step):,}",
+        r"negative-top-(\d+)": lambda count: f"without the {count} most negative",
+        r"negative-random-(\d+)": lambda count: f"without {count} of the negative",
+    }
+    found = ((words, re.fullmatch(form, label)) for form, words in forms.items())
+    return next((words(*match.groups()) for words, match in found if match), label)
+
+
+def _counted(data, arm, what):
+    """A rule in words, and of how many networks anything is known."""
+    count = int(data[what].sel(arm=arm).notnull().any("step").sum())
+    return f"{named(arm)} (n = {count})"
 
 
 def _range(axis, values, label, over="network", along="step", **looks):
@@ -55,14 +101,32 @@ def curves(data, arms=None, what=("test_accuracy", "test_loss"), onsets=None):
     with style.figure(1, len(what), height=2.6) as (fig, axes):
         for axis, name in zip(axes[0], what):
             for k, arm in enumerate(arms):
-                _range(axis, data[name].sel(arm=arm), arm, "seed", **dash(k))
+                label = _counted(data, arm, what[0])
+                _range(axis, data[name].sel(arm=arm), label, "seed", **dash(k))
                 if arm in onsets:
                     colour = look(k)["color"]
-                    axis.mark(onsets[arm], f"_{arm}, onset", color=colour, zorder=1)
+                    axis.mark(onsets[arm], f"_{label}, onset", color=colour, zorder=1)
             axis.set(xlabel="step", ylabel=_NAMES.get(name, name))
             if "loss" in name:
                 style.log_if_wide(axis)
-        key(fig, columns=4)
+        key(fig, columns=3)
+    return fig
+
+
+def by_rate(data, groups, what="test_accuracy"):
+    """Plot learning curves in a panel for each learning rate, every network a line.
+
+    ``groups``: learning rate γ → rule → arm; a rule has the same look in all panels.
+    """
+    rules = list(dict.fromkeys(rule for group in groups.values() for rule in group))
+    with style.figure(1, len(groups), height=2.3, sharex=True, sharey=True) as (fig, axes):
+        for axis, group in zip(axes[0], groups.values()):
+            for rule, arm in group.items():
+                values = data[what].sel(arm=arm).dropna("seed", how="all").transpose("step", "seed")
+                looks = dash(rules.index(rule)) | dict(lw=0.9)
+                axis.line(values["step"], values, f"_{named(rule)}", **looks)
+        frame(axes, [rf"$\gamma$ = {rate:g}" for rate in groups], [_NAMES.get(what, what)], "step")
+        key(fig, {named(rule): dash(k) for k, rule in enumerate(rules)})
     return fig
 
 
@@ -84,24 +148,26 @@ def kept(data, arms):
     """Plot the length of the gradient after pruning, in units of the whole, over training."""
     with style.figure(**_NARROW | dict(height=2.4)) as (fig, ((axis,),)):
         for k, arm in enumerate(arms):
-            _range(axis, data["kept"].sel(arm=arm), arm, "seed", **dash(k))
+            label = _counted(data, arm, "kept")
+            _range(axis, data["kept"].sel(arm=arm), label, "seed", **dash(k))
         axis.set(xlabel="step", ylabel=_NAMES["kept"], ylim=(0, 1.03))
-        key(fig)
+        key(fig, columns=2)
     return fig
 
 
 def differences(found, name="test accuracy, less than without pruning"):
-    """Plot what arms end with less than the baseline, an interval each, from above.
+    """Plot what rules end with less than the baseline, an interval each, from above.
 
     ``found``: label → Interval.
     """
     height, rows = 0.5 + 0.24 * len(found), -np.arange(len(found))
     with style.figure(height=height, width=0.8 * style.WIDTH) as (fig, ((axis,),)):
         for row, (arm, interval) in zip(rows, found.items()):
-            axis.lying_estimates([interval], [row], f"_{arm}", **look(0, lw=1.2))
+            axis.lying_estimates([interval], [row], f"_{named(arm)}", **look(0, lw=1.2))
         axis.mark(0, color=MUTED, ls="-")
-        axis.names("y", rows, list(found))
-        axis.set(xlabel=name, ylabel="arm", ylim=(0.5 - len(found), 0.5))
+        counts = [f" (n = {one.count})" * (one.count is not None) for one in found.values()]
+        axis.names("y", rows, [named(arm) + count for arm, count in zip(found, counts)])
+        axis.set(xlabel=name, ylabel="rule", ylim=(0.5 - len(found), 0.5))
     return fig
 
 
@@ -135,7 +201,8 @@ def rates(found, name="test accuracy", mark=None):
     """
     with style.figure(**_NARROW) as (fig, ((axis,),)):
         for k, (rule, (values, intervals)) in enumerate(found.items()):
-            axis.estimates(values, intervals, rule, 1.05 ** (k - 1), **look(k, elinewidth=0.9))
+            shift = 1.05 ** (k - 1)
+            axis.estimates(values, intervals, named(rule), shift, **look(k, elinewidth=0.9))
         if mark is not None:
             axis.mark(mark, "_learning rate of the paper", zorder=1)
         axis.set(xscale="log", xlabel=r"learning rate $\gamma$", ylabel=name)
@@ -150,7 +217,7 @@ def _by_class(data, arms, variable, name, limits):
             for k, kind in enumerate(_CLASSES):
                 _range(axis, data[variable.format(kind)].sel(arm=arm), kind, "seed", **dash(k))
             axis.set_ylim(limits)
-        frame(axes, arms, [name], "step")
+        frame(axes, [textwrap.fill(named(arm), _TITLE) for arm in arms], [name], "step")
         key(fig)
     return fig
 
@@ -191,41 +258,6 @@ def exponents(data):
     return fig
 
 
-def stabilising(found, batch=None):
-    """Plot the overlap of subspaces at successive times, dotted what chance gives; open where a
-    subspace had not converged.
-
-    Parameters
-    ----------
-    found : pandas.DataFrame
-        From :func:`netdyn_lib.experiments.sgd_spectra.overlaps`.
-    batch : pandas.DataFrame, optional
-        From :func:`netdyn_lib.experiments.sgd_spectra.of_hessian`, for a second panel; its chance
-        is that within the range.
-    """
-    tables = {"subspaces of the whole run": (found, "chance")}
-    if batch is not None:
-        tables["one batch's Hessian"] = batch, "chance in range"
-    width = style.WIDTH * (0.6 if batch is None else 1)
-    with style.figure(1, len(tables), height=2.5, sharey=True, width=width) as (fig, axes):
-        for axis, (table, chance) in zip(axes[0], tables.values()):
-            for k, name in enumerate(table.index.get_level_values(0).unique()):
-                part, colour = table.loc[name], look(k)["color"]
-                steps, overlap = part.index.to_numpy(), part["overlap"].to_numpy()
-                axis.line(steps, overlap, name, **look(k, ms=0))
-                good = np.asarray(part.get("converged", np.ones(len(part))), dtype=bool)
-                looks = dict(ms=3.5, color=colour)
-                axis.points(steps[good], overlap[good], f"_{name}, converged", **looks)
-                looks |= dict(mfc="white")
-                axis.points(steps[~good], overlap[~good], f"_{name}, not converged", **looks)
-                looks = dict(color=colour, ls=":", lw=0.9)
-                axis.line(steps, part[chance], f"_{name}, chance", **looks)
-            axis.set_ylim(-0.03, 1.03)
-            axis.legend()
-        frame(axes, tables, ["overlap with the next"], "step $t$")
-    return fig
-
-
 def noise(by_name):
     """Plot the full batch's curvature along each mini-batch's negative eigenvectors, against its
     eigenvalue.
@@ -240,47 +272,57 @@ def noise(by_name):
             axis.points(own, full, "_one direction", ms=2, color=PALETTE[0], alpha=0.5, mew=0)
             ends = (own.min(initial=0), 0)
             axis.line(ends, ends, "_equal", **DASHED)
-        names = r"$v^\top H v$ of the full batch", r"$\lambda$ of the mini-batch"
+        names = "curvature of the full batch", "curvature $h < 0$ of the mini-batch"
         frame(axes, by_name, names[:1], names[1])
     return fig
 
 
 def maps(data):
-    """Plot the largest growth along plain and pruned descent and with the projector held fixed,
-    mean over networks and range.
+    """Plot the largest growth along plain and pruned descent, mean over networks and range.
 
-    ``data`` is that of :func:`netdyn_lib.experiments.pruning_exponents.compare`.
+    ``data`` is that of :func:`netdyn_lib.experiments.pruning_exponents.compare`.  With the
+    projector held fixed growth is rounding, and left out.
     """
-    names = {"pruned": "pruned, true derivative", "fixed": "pruned, projector held fixed"}
+    names = {"plain": "plain descent", "pruned": "pruned descent, true derivative"}
     with style.figure(**_NARROW) as (fig, ((axis,),)):
-        for k, name in enumerate(data["map"].values):
-            label = names.get(name, name)
+        for k, (name, label) in enumerate(names.items()):
             _range(axis, data["growth"].sel(map=name), label, along="time", **look(k))
-        # Growth with the projector fixed is rounding only, and the others lie decades apart.
-        axis.set_yscale("symlog", linthresh=1e-4)
-        axis.level(0)
-        axis.set(xlabel="step $t$", ylabel=r"$\ln \sigma_1$")
+        axis.set(xlabel="step $t$", ylabel=r"$\ln \sigma_1$", yscale="log")
         key(fig)
     return fig
 
 
-def divergence(data, log=False):
-    """Plot the distance of perturbed copies to the reference over training by direction: mean over
-    networks, and their range (Herrmann 2022, Fig. 3a).
+def divergence(data):
+    """Plot the distance of perturbed copies to the reference over training, a panel for each
+    direction and a line for each network, with two laws fitted to the mean over networks by least
+    squares (Herrmann 2022, Fig. 3a).
 
-    Copies that overflowed are left out.  ``log``: a logarithmic axis of distance.
+    Copies that overflowed are left out.
     """
-    with style.figure(height=2.8, width=0.8 * style.WIDTH) as (fig, ((axis,),)):
-        for k, direction in enumerate(DIRECTIONS):
-            _range(axis, data["distance"].sel(direction=direction), direction, **dash(k))
-        axis.set(xlabel="step", ylabel=_DISTANCE, yscale="log" if log else "linear")
-        key(fig, columns=5)
+    steps, epsilon = data["step"].values, data.attrs["epsilon"]
+    with style.figure(1, 5, height=2.3, sharex=True, sharey=True) as (fig, axes):
+        for axis, direction in zip(axes[0], DIRECTIONS):
+            distance = data["distance"].sel(direction=direction).transpose("network", "step")
+            distance = distance.values[np.isfinite(distance).all("step")]
+            axis.line(steps, distance.T, "_measured", **style.MANY | dict(lw=0.9))
+            if not len(distance):
+                say(axis, "overflowed")
+                continue
+            mean = distance.mean(0)
+            axis.line(steps, mean, "_mean", **_MEAN)
+            for law, looks in _LAWS.items():
+                fitted = growth_laws.least_squares(steps, mean, epsilon, law)[0]
+                axis.line(steps, fitted, f"_{law}", **looks)
+        frame(axes, DIRECTIONS, [_DISTANCE], "step")
+        key(fig, {"one network": style.MANY | dict(lw=0.9), "mean": _MEAN} | _LAWS, 4)
     return fig
 
 
 def bounds(data):
     """Plot distances between the limits ε e^{λ_N t} and ε e^{λ_1 t} up to the horizon: means over
     networks, and ranges (Herrmann 2022, Fig. 3b).
+
+    The axis ends at ε/10: the lower limit soon says nothing.
     """
     marks = [0, *data["mark"].values]
     with style.figure(height=2.8, width=0.8 * style.WIDTH) as (fig, ((axis,),)):
@@ -294,50 +336,9 @@ def bounds(data):
             axis.line(marks, middle, label, **DASHED | dict(lw=1.5))
             axis.band(marks, low, high, label, color=MUTED, alpha=0.2)
         axis.set(xlabel="step", ylabel=_DISTANCE, yscale="log")
+        axis.set_ylim(0.1 * data.attrs["epsilon"], None)
         key(fig, {d: dash(k) for k, d in enumerate(DIRECTIONS)} | {"bounds": DASHED | dict(lw=1.2)})
     return fig
-
-
-def fits(data):
-    """Plot the distances of perturbed copies of the first network with the laws fitted to them:
-    that of Herrmann 2022 by AICc and by least squares, and the best of the others by AICc.
-    """
-    looks = {
-        _LAW: dict(color="black"),
-        "best other law": dict(color=PALETTE[1], ls="--"),
-        f"{_LAW}, least squares": dict(color=MUTED, ls=":"),
-    }
-    steps, epsilon = data["step"].values, data.attrs["epsilon"]
-    with style.figure(2, 3, height=2.2) as (fig, axes):
-        for k, (axis, direction) in enumerate(zip(axes.flat, DIRECTIONS)):
-            distance = data["distance"].isel(network=0).sel(direction=direction).values
-            axis.set(xlabel="step", ylabel=_DISTANCE if k % 3 == 0 else "")
-            axis.set_title(direction, fontsize="small")
-            if not (np.isfinite(distance) & (distance > 0)).all():
-                say(axis, "overflowed")
-                continue
-            found = growth_laws.compare(steps, distance, epsilon).fits
-            rival = min((name for name in found if name != _LAW), key=lambda n: found[n].aicc)
-            fitted = found[_LAW](steps), found[rival](steps)
-            fitted = *fitted, _least_squares(steps, distance, epsilon)
-            axis.points(steps, distance, "_measured", **look(k, ms=3))
-            for (name, of), values in zip(looks.items(), fitted):
-                axis.line(steps, values, name, **of)
-            axis.set_title(f"{direction}\nrival: {rival}", fontsize="small")
-        axes.flat[-1].set_visible(False)
-        key(fig, looks)
-    return fig
-
-
-def _least_squares(steps, distance, epsilon):
-    """d = √(ε² + α t² + β t), α, β ≥ 0, by least squares of d, in units in which α and β are about
-    1 and so is d.
-    """
-    law, top = growth_laws.LAWS[_LAW].function, distance.max()
-    size, last = max(top**2 - epsilon**2, 1e-6 * top**2), steps.max()
-    scaled = lambda t, a, b: law(t, epsilon, a * size / last**2, b * size / last) / top
-    start = dict(p0=(0.5, 0.5), bounds=(0, np.inf))
-    return top * scaled(steps, *optimize.curve_fit(scaled, steps, distance / top, **start)[0])
 
 
 def sizes(sizes, tail=0.05):
@@ -360,23 +361,32 @@ def sizes(sizes, tail=0.05):
     return fig
 
 
-def shape(sizes, most=0.1):
+def shape(found, most=0.1):
     """Plot d(t)/ε for every ε up to ``most``, mean over networks: one curve where perturbed copies
     behave alike.
 
-    Raises ValueError where there is no such ε.
+    ``found``: name → dataset of lengths, a panel each.  Raises ValueError where there is no such ε.
     """
-    chosen = [float(e) for e in sizes["epsilon"] if e <= most * (1 + 1e-9)]
-    if not chosen:
-        raise ValueError(f"most = {most}: the least epsilon is {float(sizes['epsilon'].min()):g}")
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(chosen)))
-    with style.figure(height=2.8, width=0.8 * style.WIDTH) as (fig, ((axis,),)):
-        for k, (epsilon, colour) in enumerate(zip(chosen, colours)):
-            curve = sizes["distance"].sel(epsilon=epsilon) / epsilon
-            curve = curve.where(np.isfinite(curve)).dropna("network", how="all").mean("network")
-            curve, looks = curve.dropna("step"), dash(k) | dict(color=colour)
-            axis.line(curve["step"], curve, rf"$\varepsilon$ = {epsilon:g}", **looks)
-        axis.set(xlabel="step", ylabel=r"distance$/\varepsilon$")
-        style.log_if_wide(axis)
+    chosen = {
+        name: [float(e) for e in sizes["epsilon"] if e <= most * (1 + 1e-9)]
+        for name, sizes in found.items()
+    }
+    for name, some in chosen.items():
+        if not some:
+            least = float(found[name]["epsilon"].min())
+            raise ValueError(f"most = {most}: the least epsilon of {name} is {least:g}")
+    known = sorted(set(sum(chosen.values(), [])))
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(known)))
+    looks = {e: dash(k) | dict(color=colour) for k, (e, colour) in enumerate(zip(known, colours))}
+    with style.figure(1, len(found), height=2.6, sharey=True) as (fig, axes):
+        for axis, (name, sizes) in zip(axes[0], found.items()):
+            for epsilon in chosen[name]:
+                curve = sizes["distance"].sel(epsilon=epsilon) / epsilon
+                curve = curve.where(np.isfinite(curve)).dropna("network", how="all").mean("network")
+                curve = curve.dropna("step")
+                axis.line(curve["step"], curve, rf"$\varepsilon$ = {epsilon:g}", **looks[epsilon])
+        style.log_if_wide(axes[0, 0])
+        titles = [f"{name} (n = {sizes.sizes['network']})" for name, sizes in found.items()]
+        frame(axes, titles, [r"distance$/\varepsilon$"], "step")
         key(fig, columns=4)
     return fig

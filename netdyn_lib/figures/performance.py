@@ -22,36 +22,66 @@ _WRAP = 66  # characters in a line of a row's name
 
 
 def ratios(found):
-    """Plot how many times as fast as its rival each work is, on a logarithmic axis: the median of
-    the rounds, their range, and the goal.
+    """Plot how many times as fast as its rival each work is, on a logarithmic axis: a row for each
+    work, a mark for each number of threads and variant, the range over rounds, and the goal.
 
     ``found``: name → :class:`netdyn_lib.experiments.benchmarks.Results`.  Shares of the machine's
     rate are left to :func:`shares`.  Raises ValueError where there is no row to show.
     """
-    return _rows(found, False, "times as fast as the rival")
+    works = [
+        (f"{name}: " if len(found) > 1 else "", work)
+        for name, results in found.items()
+        for work in results.by_work()
+    ]
+    if not works:
+        raise ValueError(f"nothing to show: {', '.join(found) or 'no results'} has no such row")
+    counts = sorted({count for _, work in works for count in work.threads})
+    marks = dict(zip(counts, "o^sv"))
+    with style.figure(height=1.1 + 0.24 * len(works)) as (fig, ((axis,),)):
+        for place, (name, work) in enumerate(works):
+            label = f"_{name}{work.name}; {work.rival}"
+            for count, rows in work.threads.items():
+                height = -place + 0.3 * ((counts.index(count) + 0.5) / len(counts) - 0.5)
+                for row in rows:
+                    looks = _VERDICTS[row.met][1] | dict(marker=marks[count], ms=4.5, lw=1)
+                    told = f"{label}; {count} threads"
+                    estimate = row.ratio, row.low, row.high
+                    axis.lying_estimates([estimate], [height], told, **looks)
+            if work.goal is not None:
+                axis.point(work.goal, -place, f"{label}, goal", **_GOAL)
+        axis.mark(1, "_as fast as the rival", color=MUTED, ls="-")
+        names = [f"{name}{work.name} | {work.rival}" for name, work in works]
+        axis.names("y", -np.arange(len(works)), names, fontsize=7)
+        axis.set(xlabel="times as fast as the rival", ylabel="work | rival", xscale="log")
+        axis.set_ylim(0.6 - len(works), 0.6)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        dark = dict(color="black", ls="", ms=4.5)
+        entries = {
+            f"{n} thread{'s' * (n > 1)}": dark | dict(marker=mark) for n, mark in marks.items()
+        }
+        met = {row.met for _, work in works for row in work.rows}
+        entries |= dict(named for verdict, named in _VERDICTS.items() if verdict in met)
+        key(fig, entries | {"goal": _GOAL}, 3)
+    return fig
 
 
 def shares(found):
-    """Plot the share of the machine's rate of arithmetic that the engine reaches, by work; as
-    :func:`ratios`, from 0.
+    """Plot the share of the machine's rate of arithmetic that the engine reaches, by work: median
+    over rounds, their range, and the goal, from 0.
+
+    ``found`` is as for :func:`ratios`.  Raises ValueError where there is no row to show.
     """
-    return _rows(found, True, "share of the rate of large matrix products")
-
-
-def _rows(found, shares, label):
     rows = [
         (f"{name}: " if len(found) > 1 else "", row)
         for name, results in found.items()
         for row in results.by_group()
-        if bool(row.shares) == shares
+        if row.shares
     ]
     if not rows:
         known = ", ".join(found) or "no results"
         raise ValueError(f"nothing to show: no row of {known} is of this kind")
-    names = [
-        "\n".join(textwrap.fill(text, _WRAP) for text in (name + row.work, f"beside {row.rival}"))
-        for name, row in rows
-    ]
+    names = [textwrap.fill(name + row.work, _WRAP) for name, row in rows]
     lines = sum(1 + name.count("\n") for name in names)
     with style.figure(height=0.9 + 0.12 * lines + 0.08 * len(rows)) as (fig, ((axis,),)):
         for place, (name, row) in enumerate(rows):
@@ -62,13 +92,9 @@ def _rows(found, shares, label):
                 axis.point(row.goal, -place, f"_{label_of}, goal", **_GOAL)
         axis.mark(1, "_as fast as the rival", color=MUTED, ls="-")
         axis.names("y", -np.arange(len(rows)), names, fontsize=6)
-        axis.set(xlabel=label, ylabel="work, and its rival", ylim=(0.6 - len(rows), 0.6))
-        if shares:
-            axis.set_xlim(0, 1.05 * max(1, *(row.high for _, row in rows)))
-        else:
-            axis.set_xscale("log")
-            axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
-            axis.xaxis.set_minor_formatter(NullFormatter())
+        label = "share of the rate of large matrix products"
+        axis.set(xlabel=label, ylabel="work", ylim=(0.6 - len(rows), 0.6))
+        axis.set_xlim(0, 1.05 * max(1, *(row.high for _, row in rows)))
         met = {row.met for _, row in rows}
         entries = dict(named for verdict, named in _VERDICTS.items() if verdict in met)
         if any(row.goal is not None for _, row in rows):

@@ -38,70 +38,57 @@ def outcomes(by_name):
                 mine = losses[getattr(found, kind) & np.isfinite(losses)]
                 axis.histogram(np.clip(mine, low, None), edges, kind, color=looks["color"])
             lines = [f"{k} {share:.2f}" for k, share in found.shares.items()]
-            axis.set_title("\n".join([_title(name), *lines]), fontsize="small")
+            axis.set_title("\n".join([name, *lines]), fontsize="small")
             axis.set(xscale="log", xlabel="final loss")
         axes[0, 0].set_ylabel("networks")
         key(fig, {kind: dict(color=looks["color"], lw=5) for kind, looks in _LOOKS.items()})
     return fig
 
 
-def courses(by_name, directions=(1, 2, 5, 9)):
-    """Plot finite-time exponents over time, of ideal and of failed runs: median and the middle half
-    of those that have not diverged.
+def spectra(by_name):
+    """Plot finite-time exponents against their index, of ideal and of failed runs: median and the
+    middle half of those that have not diverged.
 
     Parameters
     ----------
     by_name : dict
-        Ensemble → (times (T,), exponents (T, n, P), Outcomes).
-    directions : sequence of int
-        Which exponents, from 1, a row each.
+        Ensemble → (exponents (n, P), :class:`netdyn_lib.statistics.classification.Outcomes`).
     """
-    with style.figure(len(directions), len(by_name), height=1.45, **_SHARED) as (fig, axes):
-        for column, (times, exponents, found) in zip(axes.T, by_name.values()):
-            for axis, direction in zip(column, directions):
-                axis.level(0)
-                for kind, looks in _BOTH.items():
-                    chosen = exponents[:, getattr(found, kind)[: exponents.shape[1]], direction - 1]
-                    some = ~np.isnan(chosen).all(1) & (chosen.shape[1] > 0)
-                    if some.any():
-                        # "nearest": no mean of −∞ and a number
-                        quartiles = dict(q=(50, 25, 75), axis=1, method="nearest")
-                        values = np.nanpercentile(chosen[some], **quartiles)
-                        axis.ranged(times[some], values, kind, 0.2, **looks)
-                axis.set(xscale="log", yscale="symlog")
-        frame(axes, map(_title, by_name), [rf"$\lambda_{k}$" for k in directions], "time $t$")
+    with style.figure(1, len(by_name), height=2.6, sharex=True, sharey=True) as (fig, axes):
+        for axis, (exponents, found) in zip(axes[0], by_name.values()):
+            axis.level(0)
+            for kind, looks in _BOTH.items():
+                chosen = exponents[getattr(found, kind)]
+                chosen = chosen[~np.isnan(chosen).any(1)]
+                if len(chosen):
+                    # "nearest": no mean of −∞ and a number
+                    values = np.percentile(chosen, (50, 25, 75), axis=0, method="nearest")
+                    index = np.arange(1, exponents.shape[1] + 1)
+                    axis.ranged(index, values, kind, 0.2, marker=".", **looks)
+            axis.set_yscale("symlog", linthresh=10)
+            axis.set_xticks(range(1, exponents.shape[1] + 1, 2))
+        frame(axes, by_name, [r"exponent $\lambda_i$ per unit of time"], "index $i$")
         key(fig, _BOTH)
     return fig
 
 
-def tangencies(by_name, labels, bins=30):
-    """Plot the distribution of the angle between pairs of covariant vectors, of ideal and of failed
-    runs.
+def differences(by_name, xlabel):
+    """Plot intervals row by row, a panel for each ensemble.
 
-    Parameters
-    ----------
-    by_name : dict
-        Ensemble → (angles (n, k) in radians, Outcomes).
-    labels : sequence of str
-        Names of the k pairs, a row each.
+    ``by_name``: ensemble → dict of row → :class:`netdyn_lib.statistics.intervals.Interval`.
     """
-    edges = np.linspace(0, 90, bins + 1)
-    with style.figure(len(labels), len(by_name), height=1.1, **_SHARED) as (fig, axes):
-        for column, (angles, found) in zip(axes.T, by_name.values()):
-            for row, axis in enumerate(column):
-                for kind, looks in _BOTH.items():
-                    degrees = np.degrees(angles[getattr(found, kind), row])
-                    degrees = degrees[np.isfinite(degrees)]
-                    if len(degrees):
-                        shares = np.histogram(degrees, edges)[0] / len(degrees)
-                        axis.steps(shares, edges, kind, **looks)
-                axis.set(yticks=[], xlim=(0, 90))
-        frame(axes, map(_title, by_name), labels, "angle / degrees")
-        key(fig, _BOTH)
+    with style.figure(1, len(by_name), height=2.3, sharey=True, sharex=True) as (fig, axes):
+        for axis, found in zip(axes[0], by_name.values()):
+            for k, (name, interval) in enumerate(found.items()):
+                axis.lying_estimates([interval], [-k], f"_{name}", color=PALETTE[0], lw=1.2, ms=3)
+            axis.names("y", -np.arange(len(found)), list(found))
+            axis.mark(0, color=MUTED, ls="-")
+        frame(axes, by_name)
+        fig.supxlabel(xlabel, fontsize="medium")
     return fig
 
 
-def areas(by_name, predictors, early=None):
+def areas(by_name, predictors, early=None, outcomes=tuple(_BOTH)):
     """Plot the area under the ROC curve of some predictors over time, with 95% intervals: ensembles
     side by side, a row for each outcome.
 
@@ -113,36 +100,22 @@ def areas(by_name, predictors, early=None):
         At most seven.
     early : float, optional
         A time to mark.
+    outcomes : sequence of str
+        "ideal", "failed" or both.
     """
-    with style.figure(2, len(by_name), height=2.3, sharex=True, sharey=True) as (fig, axes):
+    shape, height = (len(outcomes), len(by_name)), 2.3 if len(outcomes) > 1 else 2.9
+    with style.figure(*shape, height=height, sharex=True, sharey=True) as (fig, axes):
         for column, table in zip(axes.T, by_name.values()):
-            for axis, outcome in zip(column, _BOTH):
+            for axis, outcome in zip(column, outcomes):
                 axis.level(0.5)
                 _over_time(axis, table["auc"].sel(outcome=outcome), predictors, early)
                 axis.set_ylim(0.35, 1.02)
-        frame(axes, map(_title, by_name), [f"AUC, {outcome}" for outcome in _BOTH], "time $t$")
+        frame(axes, by_name, [f"AUC, {outcome}" for outcome in outcomes], "time $t$")
         key(fig, {name: look(k) for k, name in enumerate(predictors)}, columns=4)
     return fig
 
 
-def savings(by_name):
-    """Plot the share of epochs saved by stopping early on each rule at equal best loss, with
-    intervals.
-
-    ``by_name``: ensemble → :class:`netdyn_lib.statistics.early_stopping.Comparison`.
-    """
-    with style.figure(1, len(by_name), height=2.3, sharey=True, sharex=True) as (fig, axes):
-        for axis, found in zip(axes[0], by_name.values()):
-            for k, rule in enumerate(found.rules):
-                axis.lying_estimates([found.rules[rule].saved], [-k], f"_{rule}", **look(k, lw=1.2))
-            axis.names("y", -np.arange(len(found.rules)), list(found.rules))
-            axis.mark(0, color=MUTED, ls="-")
-        frame(axes, map(_title, by_name))
-        fig.supxlabel("share of epochs saved", fontsize="medium")
-    return fig
-
-
-def savings_over_time(by_name, early=None, bottom=-0.1):
+def savings_over_time(by_name, rules, early=None, bottom=-0.1):
     """Plot the share of epochs saved against the time of the decision: a panel for each ensemble, a
     line with its interval for each rule.
 
@@ -152,21 +125,21 @@ def savings_over_time(by_name, early=None, bottom=-0.1):
     ----------
     by_name : dict
         Ensemble → dataset as from
-        :func:`netdyn_lib.experiments.outcome_prediction.predicting.savings_over_time`, all of the
-        same rules, at most seven.
+        :func:`netdyn_lib.experiments.outcome_prediction.predicting.savings_over_time`.
+    rules : sequence of str
+        At most seven.
     early : float, optional
         A time to mark.
     bottom : float
         The least share shown.
     """
-    rules = next(iter(by_name.values()))["rule"].values.tolist()
     with style.figure(1, len(by_name), height=2.6, sharex=True, sharey=True) as (fig, axes):
         for axis, data in zip(axes[0], by_name.values()):
             axis.level(0)
             saved = data["saved"].rename(rule="predictor").transpose(..., "time", "bound")
             _over_time(axis, saved, rules, early)
             axis.set_ylim(bottom, 1)
-        frame(axes, map(_title, by_name), ["share of epochs saved"], "decision time $t$")
+        frame(axes, by_name, ["share of epochs saved"], "decision time $t$")
         key(fig, {rule: look(k) for k, rule in enumerate(rules)}, columns=4)
     return fig
 
@@ -185,8 +158,8 @@ def _over_time(axis, values, predictors, early=None):
 
 
 def iris(spectra, directions):
-    """Plot early and late spectra and the make-up of neutral directions, a row for each learning
-    rate.
+    """Plot early and late spectra, and the make-up of neutral directions below; a column for each
+    learning rate.
 
     Parameters
     ----------
@@ -195,20 +168,24 @@ def iris(spectra, directions):
     directions : dict
         η → :class:`netdyn_lib.experiments.neutral_directions.Directions`.
     """
-    with style.figure(len(spectra), 3, height=1.7, sharex="col") as (fig, axes):
-        for row, (rate, found) in zip(axes, spectra.items()):
-            for axis, exponents in zip(row, (found.early, found.late)):
-                axis.level(0)
-                index, looks = np.arange(1, exponents.shape[1] + 1), dict(lw=0.9, alpha=0.7)
-                axis.line(index, exponents.T, "_one network", color=PALETTE[0], **looks)
-                axis.set_yscale("symlog", linthresh=1e-2)
-            row[0].set_ylabel(rf"$\lambda_i$ at $\eta$ = {rate:g}")
+    looks = {
+        "first epochs": dict(color=PALETTE[1], lw=0.9, ls="--"),
+        "late": dict(color=PALETTE[0], lw=1.1),
+    }
+    with style.figure(2, len(spectra), height=2.1, sharey="row") as (fig, axes):
+        for (above, below), (rate, found) in zip(axes.T, spectra.items()):
+            above.level(0)
+            for name, exponents in zip(looks, (found.early, found.late)):
+                index = np.arange(1, exponents.shape[1] + 1)
+                above.line(index, exponents.T, f"_one network, {name}", **looks[name])
+            above.set_yscale("symlog", linthresh=1e-2)
+            above.set(xlabel="index $i$")
             shares = directions[rate].shares
             shares = np.clip(shares[np.isfinite(shares)], 0, 1)
-            row[2].histogram(shares, np.linspace(0, 1, 21), color=PALETTE[2])
-            row[2].set_ylabel("weights")
-        titles = ("first epochs", "late", "neutral span")
-        frame(axes, titles, (), ("index $i$", "index $i$", "share in neutral span"))
+            below.histogram(shares, np.linspace(0, 1, 21), color=PALETTE[2])
+        titles = [rf"$\eta$ = {rate:g}" for rate in spectra]
+        frame(axes, titles, (r"exponent $\lambda_i$", "weights"), "share in neutral span")
+        key(fig, looks)
     return fig
 
 
@@ -245,7 +222,7 @@ def phases(found):
             made_of.mark(found.inner + 0.5, "_end of the first layer")
             made_of.set_ylim(0, 1.03)
             spectrum.set_ylabel(PHASES[kind])
-        titles = ("growth per epoch", "growth at each epoch", "share of what is not neutral")
+        titles = ("growth per epoch", "growth at each epoch", "share not neutral")
         frame(axes, titles, (), ("index $i$", "epoch of the block", "weight"))
         key(fig, {"grows most": most, "grows least": least})
     return fig
@@ -279,8 +256,3 @@ def leading(by_name):
         entries = {rf"$\lambda_{k + 1}$": look(k) for k in range(count)}
         key(fig, entries | {"frozen curvature": dict(color=MUTED, ls=":")}, columns=4)
     return fig
-
-
-def _title(name):
-    """``ridge-tanh-normal`` as ``tanh, normal``."""
-    return name.removeprefix("ridge-").replace("-", ", ")

@@ -28,12 +28,12 @@ def kinds(labels):
     return np.select([labels == 1, labels == 3, labels > 1], [0, 1, 2], 3)
 
 
-def strip(axis, labels, block, height=0.035):
+def strip(axis, labels, block, height=0.03):
     """Colour a strip along the top of an axis by the label of each block."""
     stretches = [(b * block, block) for b in range(len(labels))]
     looks = dict(transform=axis.get_xaxis_transform(), clip_on=False)
     colours = [COLOURS[k] for k in kinds(labels)]
-    axis.broken_barh(stretches, (1.01, height), facecolors=colours, **looks)
+    axis.broken_barh(stretches, (1, height), facecolors=colours, **looks)
 
 
 def key(fig):
@@ -59,8 +59,7 @@ def trajectories(loss, norm, labels, titles, block=60, height=1.9):
                 steps = np.arange(len(values))
                 axis.points(steps, values[:, k], "_one network", color="black", **_DOTS)
                 strip(axis, labels[:, k], block)
-            axes[0, k].set_title(title, pad=9, fontsize="small")
-            axes[0, k].set_title(chr(ord("a") + k), pad=9, loc="left", fontweight="bold")
+            axes[0, k].set_title(title, fontsize="small")
             axes[0, k].set_ylim(bottom=0)
         style.frame(axes, (), (_LOSS, r"weight norm $\|W\|$"), "epoch")
         key(fig)
@@ -156,7 +155,7 @@ def weights(series, labels, names, moment, steps, block=60):
         for k, (name, (left, right)) in enumerate(zip(names, axes)):
             looks = _DOTS | dict(alpha=0.6, color=PALETTE[k])
             left.points(np.arange(len(series)), series[:, k], f"_{name}", **looks)
-            strip(left, labels[:, k], block, height=0.06)
+            strip(left, labels[:, k], block, height=0.05)
             left.span(near[0], near[-1], "_stretch shown at the right", **_STRETCH)
             looks = dict(marker=".", ms=2, lw=0.3, color=PALETTE[k])
             right.line(near, series[near, k], f"_{name}", **looks)

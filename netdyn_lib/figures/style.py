@@ -12,6 +12,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
+from matplotlib.ticker import StrMethodFormatter
 
 from ..results import provenance
 from . import numbers, vector
@@ -130,6 +131,12 @@ def log_if_wide(axis):
     low, high = axis.dataLim.intervaly
     if 0 < 4 * low < high:
         axis.set_yscale("log")
+
+
+def octaves(axis):
+    """Make a logarithmic y axis that spans a few factors of two, with plain numbers as ticks."""
+    axis.set_yscale("log", base=2)
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def say(axis, text):

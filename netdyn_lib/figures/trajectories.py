@@ -69,33 +69,33 @@ def flowers(split, wrong, wrong_test):
     return fig
 
 
-def distances(epochs, distance, loss=None, logarithmic=False, frozen=None):
-    """Plot distances of perturbed copies, one panel for each initial condition (Danovski 2024,
-    Figs 3 and 6).
+def distances(epochs, distance, loss=None, frozen=None):
+    """Plot distances of perturbed copies over their mean at the start, one panel for each initial
+    condition (Danovski 2024, Figs 3 and 6).
 
     ``distance`` (T, n, M); ``loss`` (T, n) on a second axis; ``frozen`` (T, n) a
     prediction of the mean, dotted.
     """
-    count = distance.shape[1]
-    with style.figure(-(-count // 2), 2, height=2.1, sharex=True) as (fig, axes):
+    count, first = distance.shape[1], distance[0].mean(1)  # (n,)
+    options = dict(height=2.1, sharex=True, sharey=True)
+    with style.figure(-(-count // 2), 2, **options) as (fig, axes):
         for k, axis in enumerate(axes.flat[:count]):
-            axis.line(epochs, distance[:, k], "_one copy", color=MUTED, lw=0.6, alpha=0.7)
-            axis.line(epochs, distance[:, k].mean(1), "_mean over copies", color="black", lw=1.6)
+            copies = distance[:, k] / first[k]
+            axis.line(epochs, copies, "_one copy", color=MUTED, lw=0.6, alpha=0.7)
+            axis.line(epochs, copies.mean(1), "_mean over copies", color="black", lw=1.6)
             if frozen is not None:
                 looks = dict(color=PALETTE[0], ls=":", lw=1.8)
-                axis.line(epochs, frozen[:, k], "_prediction with the Hessian frozen", **looks)
-            if logarithmic:
-                axis.set_yscale("log")
-            else:
-                axis.set_ylim(bottom=0)
+                name = "_prediction with the Hessian frozen"
+                axis.line(epochs, frozen[:, k] / first[k], name, **looks)
             if loss is not None:
+                axis.set_ylim(bottom=0)
                 twin = axis.twin()
                 twin.line(epochs, loss[:, k], "_loss", color=LOSS, ls="--", lw=1)
                 twin.tick_params(axis="y", colors=LOSS)
-                twin.set_ylim(bottom=0)
+                twin.set_ylim(0, 1.05 * loss[:, :count].max())
                 if k % 2:
                     twin.set_ylabel("loss $L$", color=LOSS)
-        style.frame(axes, (), "distance $d(t)$", EPOCH)
+        style.frame(axes, (), r"distance $d(t)/\bar d(0)$", EPOCH)
     return fig
 
 
@@ -114,11 +114,11 @@ def radii(epochs, by_radius):
             left.line(epochs, copies, f"_one copy, {label}", color=colour, lw=0.4, alpha=0.35)
             left.line(epochs, curve, label, color=colour, lw=2.4 - 0.5 * k)
             if radius != reference:
-                apart = np.abs(curve / scaled[reference] - 1)
-                right.line(epochs[1:], apart[1:], f"_{label}", color=colour)
+                right.line(epochs, curve / scaled[reference] - 1, f"_{label}", color=colour)
         left.set(xlabel=EPOCH, ylabel="$d(t)/\\epsilon$")
         left.set_ylim(bottom=0)
-        right.set(xlabel=EPOCH, ylabel="relative deviation", yscale="log")
+        right.level(0)
+        right.set(xlabel=EPOCH, ylabel=f"relative to $\\epsilon$ = {reference:g}, less 1")
         left.legend(loc="lower right", ncols=2)
     return fig
 
@@ -209,14 +209,17 @@ def share_against_rate(rates, shares, paper_rates=()):
 
 
 def decays(epochs, curves):
-    """Plot the distance relative to its start, median and 5–95% band over networks: ``curves`` maps
-    weight decay λ to (T, n).
+    """Plot the distance relative to its start, medians over networks and, of the first and the last
+    decay, the 5–95% band: ``curves`` maps weight decay λ to (T, n).
     """
     with style.figure(height=2.8, width=5.2) as (fig, ((axis,),)):
         for k, (decay, values) in enumerate(curves.items()):
             ends = np.percentile(values / values[:1], [50, 5, 95], axis=1)
-            axis.ranged(epochs, ends, f"$\\lambda$ = {decay:g}", 0.12, color=PALETTE[k])
-        axis.set(xlabel=EPOCH, ylabel="$\\bar d(t)/\\bar d(0)$", yscale="log")
+            banded = k in (0, len(curves) - 1)
+            looks = style.dash(k)
+            axis.ranged(epochs, ends, f"$\\lambda$ = {decay:g}", 0.2 if banded else 0, **looks)
+        axis.set(xlabel=EPOCH, ylabel="$\\bar d(t)/\\bar d(0)$")
+        style.octaves(axis)
         axis.legend(loc="best")
     return fig
 

@@ -200,6 +200,32 @@ def compare(
     return Comparison(fits, law, standing, reason)
 
 
+def least_squares(
+    times: ArrayLike, distance: ArrayLike, epsilon: float, law: str = "drift and walk"
+) -> tuple[np.ndarray, float]:
+    """Return the fit of a law by least squares of d: d̂ (T,) and R².
+
+    It weighs late times most and takes errors for independent, so R² is no reason to believe it;
+    :func:`compare` compares.
+    """
+    t, d, one = np.asarray(times, dtype=float), np.asarray(distance, dtype=float), LAWS[law]
+    grown = np.sqrt(max(d.max() ** 2 - epsilon**2, 1e-6 * d.max() ** 2))
+
+    def curve(p):
+        return one.function(t, epsilon, *np.exp(p))
+
+    starts = [np.log(start) for start in one.starts(t.max(), grown)]
+    tried = [
+        optimize.least_squares(
+            lambda p: (curve(p) - d) / d.max(), start, bounds=(start - 40, start + 40)
+        )
+        for start in starts
+    ]
+    known = curve(min(tried, key=lambda found: found.cost).x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return known, float(1 - np.sum((d - known) ** 2) / np.sum((d - d.mean()) ** 2))
+
+
 def _fit(name, times, distance, epsilon, early):
     law, logs = LAWS[name], np.log(distance)
     logp, rho, sigma, likelihood = _likeliest(law, times, logs, epsilon)

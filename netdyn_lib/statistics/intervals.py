@@ -35,6 +35,9 @@ class Interval:
 
     >>> print(Interval(0.5, np.nan, np.nan, count=3))
     0.5 (no interval: n = 3 values, 5 needed)
+    >>> print(Interval(np.array([0.5, 2.0]), np.array([0.4, 1.5]), np.array([0.6, 2.5])))
+    0.5 [0.4, 0.6]
+    2 [1.5, 2.5]
     """
 
     estimate: float | np.ndarray
@@ -50,6 +53,9 @@ class Interval:
         return bool(np.all((self.low <= value) & (value <= self.high)))
 
     def __str__(self):
+        if np.ndim(self.estimate):  # a line for each value
+            flat = map(np.ravel, np.broadcast_arrays(*self))
+            return "\n".join(str(Interval(*one, self.level, self.count)) for one in zip(*flat))
         if np.isnan(self.low):
             few = self.count is not None and self.count < LEAST
             why = f": n = {self.count} values, {LEAST} needed" if few else ""

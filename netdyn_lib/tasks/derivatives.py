@@ -75,6 +75,22 @@ def twice_differentiable():
         yield
 
 
+def of_cudnn(module: torch.nn.Module | None, device: torch.device) -> str:
+    """Return what to do about recurrent layers on a GPU, in words; nothing elsewhere.
+
+    cuDNN computes ``RNN``, ``LSTM`` and ``GRU`` there without second derivatives, and in ``eval``
+    mode without first ones; PyTorch's own kernels have all of them.
+    """
+    parts = module.modules() if module is not None and device.type == "cuda" else ()
+    kinds = sorted({type(part).__name__ for part in parts if isinstance(part, torch.nn.RNNBase)})
+    if not kinds:
+        return ""
+    return (
+        f"{', '.join(kinds)} through cuDNN has no second derivative: "
+        "with torch.backends.cudnn.flags(enabled=False) it is twice differentiable"
+    )
+
+
 def along(slope: torch.Tensor, parameters, vector: torch.Tensor) -> torch.Tensor:
     """Return H v (P,) from a gradient ``slope`` (P,) that keeps its history, of ``parameters``."""
     total = slope @ vector

@@ -272,6 +272,8 @@ def ways(task: Task) -> Ways:
     said = [] if found.stacked else ["networks go one after another, which is slower"]
     if found.product in ("double backward", "central differences"):
         said.append(f"Hessian products go by {found.product}, which is slower")
+        hint = derivatives.of_cudnn(getattr(task.network, "template", None), task.x.device)
+        said += [hint] * bool(hint)
     if not found.symmetric:
         said.append(
             "its gradient is not the derivative of its loss (detach, a straight-through estimate, "

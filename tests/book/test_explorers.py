@@ -1,16 +1,22 @@
 """The numbers of the interactive pages are the library's."""
 
 import base64
+import dataclasses
+import io
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
+from PIL import Image
 
 from netdyn_lib.book import explorers
 from netdyn_lib.book.project import PipelineError
 from netdyn_lib.experiments import sizes
+from netdyn_lib.experiments.exponent_map import grid
+from netdyn_lib.experiments.exponent_map import published as map_published
 from netdyn_lib.experiments.learning_rate_sweep import published, responses
 from netdyn_lib.figures import style
 from netdyn_lib.lyapunov import growth_fits
@@ -84,6 +90,7 @@ def test_scripts_are_written_for_the_pages_there_are(tmp_path, monkeypatch):
 def test_pages_load_scripts_that_lie_there_or_are_written():
     pages = sorted(BOOK.glob("explore_*.md"))
     assert [page.stem for page in pages] == [
+        "explore_exponents",
         "explore_map",
         "explore_sweeps",
         "explore_trajectories",
@@ -105,6 +112,30 @@ def test_colours_of_the_light_theme_are_the_figures():
     )
     assert set(colours.values()) <= {*style.PALETTE, style.MUTED}
     assert len(set(colours.values())) == 5
+
+
+# The map of exponents
+
+
+def test_levels_of_the_picture_are_exponents_rounded_down(tmp_path):
+    """Signs, and the side of 0.05, are those of the values."""
+    one = grid.get("exponent-map")
+    shape, rng = (1, one.side, one.side), np.random.default_rng(0)
+    values = {name: rng.normal(0.02, 0.05, shape) for name in ("exponent", "late")}
+    values["loss"] = rng.random(shape)
+    variables = {name: (("draw", "scale", "rate"), v) for name, v in values.items()}
+    about = dict(map=json.dumps(dataclasses.asdict(one)), provenance="made up", content="null")
+    map_published.write(
+        xr.Dataset(variables, grid.coordinates(one), about), tmp_path / map_published.SHELF.folder
+    )
+    data = explorers.exponents(tmp_path)
+    picture = Image.open(io.BytesIO(base64.b64decode(data["png"])))
+    found = (np.asarray(picture).astype(int) - data["zero"]) * data["step"]
+    np.testing.assert_array_less(np.abs(found + 0.005 - values["exponent"][0]), 0.00501)
+    assert ((found >= 0) == (values["exponent"][0] >= 0)).all()
+    assert ((found >= data["threshold"] - 1e-12) == (values["exponent"][0] >= 0.05)).all()
+    with pytest.raises(PipelineError, match="nothing to show"):
+        explorers.exponents(tmp_path / "elsewhere")
 
 
 # The cubic map

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from netdyn_lib.experiments import sizes as profiles
+from netdyn_lib.experiments.exponent_map import published as map_published
 from netdyn_lib.experiments.learning_rate_sweep import published, responses
 from netdyn_lib.maps import one_dimensional
 from netdyn_lib.tasks import networks, tasks
@@ -20,10 +21,10 @@ from netdyn_lib.training import gradient_descent
 from tests import browser as browsers
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
-NAMES = ("map", "sweeps", "trajectories")
+NAMES = ("map", "sweeps", "trajectories", "exponents")
 CHAPTER, SIZE = profiles.sizes("01_toy_map"), profiles.sizes("explorers")
 START = 0.1
-DATA_LIMIT = 1_500_000  # bytes, of all three
+DATA_LIMIT = 2_700_000  # bytes, of all four
 SHELL = (
     '<!DOCTYPE html><html lang="en" data-theme="light"><meta charset="utf-8"><title>x</title>'
     '<meta name="viewport" content="width=device-width"><body>{}</body></html>'
@@ -155,7 +156,7 @@ def number(text):
     return {"Infinity": math.inf, "-Infinity": -math.inf}.get(text) or float(text)
 
 
-@pytest.mark.parametrize("eta", [0.25, 0.5, 0.9, 1.15, 1.29, 1.452, 1.52, 1.7, 1.9, 2.0])
+@pytest.mark.parametrize("eta", [0.25, 0.5, 0.9, 1.15, 1.27, 1.452, 1.52, 1.7, 1.9, 2.0])
 def test_the_exponent_at_a_rate_is_the_librarys(open_page, eta):
     shown = open_page("map")
     shown.slide("eta", eta)
@@ -186,14 +187,35 @@ def test_an_escaping_orbit_is_said_to_escape(open_page):
     assert shown["escaped"] == "false" and "escapes" not in shown.said()
 
 
+def test_the_map_can_be_iterated_from_any_start(open_page):
+    shown, cubic = open_page("map"), one_dimensional.CUBIC
+    shown.slide("eta", 0.5)
+    for start, steps in ((0.001, 6), (-1.2, 100)):
+        shown.slide("start", start)
+        shown.slide("steps", steps)
+        orbit = one_dimensional.orbit(cubic, 0.5, start, steps)
+        grown = np.log(abs(1.5 - 1.5 * orbit[:-1] ** 2)).mean()
+        assert float(shown["weight"]) == orbit[-1]
+        assert float(shown["finite"]) == pytest.approx(grown, abs=1e-9)
+    said = shown.part("step-readout")
+    shown.part("again").click()
+    assert "After 1 step " in said.inner_text()
+    shown.part("next").click()
+    assert "After 2 steps" in said.inner_text()
+    orange = shown.part("cobweb").locator("path.stroke-orange")
+    assert orange.count() == 1
+    shown.part("settled").uncheck()
+    assert orange.count() == 0
+
+
 def test_the_map_listens_to_keys_buttons_typing_and_clicks(open_page):
     shown = open_page("map")
     shown.part("eta").focus()
     before = float(shown["eta"])
     shown.page.keyboard.press("ArrowRight")
     assert float(shown["eta"]) == pytest.approx(before + 0.001)
-    shown.page.get_by_role("button", name="η = 1.29").click()
-    assert shown["eta"] == "1.29" and shown.part("eta-number").input_value() == "1.29"
+    shown.page.get_by_role("button", name="η = 1.27").click()
+    assert shown["eta"] == "1.27" and shown.part("eta-number").input_value() == "1.27"
     shown.part("eta-number").fill("1.301234")
     assert shown["eta"] == "1.301234"
     shown.part("eta-number").fill("7")  # beyond the range: as if not typed
@@ -340,3 +362,34 @@ def test_time_moves_by_keys_and_plays(open_page):
     stood = shown["epoch"]
     shown.page.wait_for_timeout(200)
     assert shown["epoch"] == stood and shown.part("play").inner_text() == "Play"
+
+
+# The map of exponents
+
+
+def test_the_map_says_what_is_published_at_a_point(open_page):
+    data = map_published.load(map_published.names()[0])  # the large map comes first
+    side = data.sizes["rate"]
+    shown = open_page("exponents")
+    for row, column in ((0, 0), (side // 3, side // 2), (side - 1, side - 1)):
+        shown.slide("rate", column)
+        shown.slide("scale", row)
+        published_value = float(data["exponent"][0, row, column])
+        found = float(shown["exponent"])
+        assert found - 1e-9 <= published_value < found + 0.01
+        assert "per epoch" in shown.said()
+
+
+def test_the_map_is_zoomed_and_picked_by_hand_and_keyboard(open_page):
+    shown = open_page("exponents")
+    whole = float(shown["wide"])
+    shown.part("closer").press("Enter")
+    assert float(shown["wide"]) == whole / 2
+    before = shown.part("rate").input_value()
+    shown.part("rate").press("ArrowRight")
+    assert int(shown.part("rate").input_value()) == int(before) + 1
+    box = shown.part("chart").bounding_box()
+    shown.page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    assert int(shown.part("rate").input_value()) < int(before)
+    shown.part("back").click()
+    assert float(shown["wide"]) == whole

@@ -84,6 +84,20 @@ def test_rows_of_a_part_stand_together(results):
     assert results.table()["met"].tolist() == ["yes", "yes", ""]
 
 
+def test_threads_and_variants_of_a_work_stand_in_one_line():
+    rows = [
+        row(work="Iris, 3 networks, tanh, 1 thread", theirs=(10.0,) * 3, ours=(1.0,) * 3),
+        row(work="Iris, 3 networks, relu, 1 thread", theirs=(8.0,) * 3, ours=(1.0,) * 3, goal=None),
+        row(work="Iris, 3 networks, 2 threads", theirs=(30.0,) * 3, ours=(2.0,) * 3, goal=7),
+        row(work="Share, 1 thread", unit="Gflop/s", rate=True),
+        row(work="Sweep", rival="other, in words", goal=None, theirs=(2.0,) * 3, ours=(1.0,) * 3),
+    ]
+    found = Results({"threads": 4}, tuple(rows), ()).side_by_side()
+    expected = [["Iris", "a loop", "8 to 10", "15", "", "15"], ["Sweep", "other", "", "", "2", ""]]
+    assert found.columns.tolist()[2:] == ["1 thread", "2 threads", "4 threads", "goal"]
+    assert found.values.tolist() == expected
+
+
 def test_a_file_gives_back_what_was_saved(tmp_path, results):
     path = tmp_path / "new" / "cpu.json"
     benchmarks.save(path, results)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -99,7 +100,7 @@ def run(book, tmp_path, capsys):
 
 def test_names_are_unique_at_either_profile():
     for profile in sizes.PROFILES:
-        modules = [sys.modules.get(f"netdyn_lib.experiments.{name}") for name in command.CATALOGUES]
+        modules = [import_module(f"netdyn_lib.experiments.{name}") for name in command.CATALOGUES]
         every = [name for module in modules for name in module.names(profile)]
         assert len(every) == len(set(every)) == len(command.names(profile)) > 30
         for name in every:

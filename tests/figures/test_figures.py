@@ -131,13 +131,14 @@ def trajectories_cases():
     yield "flowers", figure, expected
 
     figure = trajectories.distances(EPOCHS, COPIES, RECORD_LOSS)
-    expected = {(1, "one copy"): COPIES[:, 0].T, (2, "mean over copies"): COPIES[:, 1].mean(1)}
+    own = COPIES / COPIES[0].mean(1)[:, None]  # over the mean at the start
+    expected = {(1, "one copy"): own[:, 0].T, (2, "mean over copies"): own[:, 1].mean(1)}
     yield "distances", figure, expected | {(4, "loss"): RECORD_LOSS[:, 1]}
 
     by_radius = {1e-8: COPIES[:, 0], 1e-6: 100 * COPIES[:, 1]}
     figure = trajectories.radii(EPOCHS, by_radius)
     scaled = [d.mean(1) / r for r, d in by_radius.items()]
-    apart = np.abs(scaled[0] / scaled[1] - 1)[1:]
+    apart = scaled[0] / scaled[1] - 1
     ten = "$\\epsilon = 10^{-8}$"
     copies = COPIES[:, 0].T / 1e-8
     yield "radii", figure, {(1, ten): scaled[0], (2, ten): apart, (1, f"one copy, {ten}"): copies}
@@ -191,27 +192,31 @@ SUMMARIES = [
 def exponents_cases():
     figure = exponents.growth_panels(EPOCHS, COPIES, RECORD_LOSS, FIT, zoom=50, tail=10)
     ends = COPIES.mean(2)[[FIT.start[0], FIT.stop[0]], 0]
-    expected = {(2, "fit"): ends, (4, "loss"): RECORD_LOSS[:, 0], (5, "one copy"): COPIES[:, 1].T}
+    last = COPIES.mean(2)[-10:, 0]
+    expected = {(1, "network 1, fit"): ends, (4, "network 1"): RECORD_LOSS[:, 0]}
+    expected |= {(1, "one copy"): COPIES[:51], (2, "network 2"): COPIES[:, 1].mean(1)}
+    expected |= {(3, "network 1"): (last - last.min()) / np.ptp(last)}
     yield "growth_panels", figure, expected
 
     slopes, kept = np.array([0.1, 0.2, 0.3, 0.31]), np.array([False, True, True, True])
     figure = exponents.distribution(slopes, kept, [1e-8, 1e-6], SUMMARIES)
-    means = {(1, "mean of the kept", "x"): 0.27, (2, "mean, 95%", "y_low"): [0.2, 0.2]}
+    means = {(1, "mean of the counted", "x"): 0.27, (2, "mean, 95%", "y_low"): [0.2, 0.2]}
     yield "distribution", figure, means | {(2, "± one sd", "y2"): [0.4, 0.4]}
 
-    figure = exponents.multiverse(SUMMARIES)
-    assert numbers.table(figure).attrs["panels"][1].endswith("y 1 = best fit, y 0 = best fit")
+    figure = exponents.multiverse(SUMMARIES, [(0.1, 0.5)] * 2, ["short", "long"])
+    assert numbers.table(figure).attrs["panels"][1].endswith("y 1 = short, y 0 = long")
     expected = {(1, "", "x"): [0.3, 0.3], (2, "", "x_high"): [1, 1], (2, "paper", "x"): 0.9}
+    expected |= {(1, "spread of networks", "x"): [0.1, 0.5, 0.1, 0.5]}
     yield "multiverse", figure, expected
 
     # Each rule's line stands below the curve that it fits; the table has the fit itself.
-    fits = {f"best_fit({n})": growth_fits.best_fit(COPIES.mean(2), min_length=n) for n in (10, 20)}
+    fits = {f"best fit, {n}": growth_fits.best_fit(COPIES.mean(2), min_length=n) for n in (10, 20)}
     figure = exponents.window_choices(EPOCHS, COPIES.mean(2), fits)
-    fit = fits["best_fit(10)"]
+    fit = fits["best fit, 10"]
     ends = COPIES.mean(2)[[fit.start[1], fit.stop[1]], 1]
     plotted = figure.axes[1].lines[1].get_ydata()
     assert (plotted < 0.6 * ends).all() and (plotted > 0.3 * ends).all()
-    expected = {(2, "best fit(10)"): ends, (1, "mean over copies"): COPIES[:, 0].mean(1)}
+    expected = {(2, "best fit, 10"): ends, (1, "mean over copies"): COPIES[:, 0].mean(1)}
     yield "window_choices", figure, expected
 
     ball, tangent = np.array([0.3, 0.2, 0.4, 0.1]), np.array([0.3, 0.25, 0.3, 0.1])
@@ -229,9 +234,10 @@ def exponents_cases():
     mine = AGREEMENT.cause[row] == cause
     inner = AGREEMENT.table().loc[["1e-08", "1e-06"], ["saturation", "rounding", "undecided"]]
     tops = inner.cumsum(axis=1)
-    expected = {(2, kind): tops[kind] for kind in ("saturation", "undecided")}
+    names = {"saturation": "saturated", "undecided": "undecided"}
+    expected = {(2, name): tops[kind] for kind, name in names.items()}
     expected |= {(1, f"ε = 1e-08, {cause}"): AGREEMENT.relative[row, mine]}
-    yield "parting", figure, expected | {(2, "never", "y2"): [2, 2]}
+    yield "parting", figure, expected | {(2, "agree", "y2"): [2, 2]}
 
     figure = exponents.rates_over_time([(0, 50), (50, 100)], estimates([0.1, 0.2]))
     assert numbers.table(figure).attrs["panels"][0].endswith("x 0 = 0– 50, x 1 = 50– 100")
@@ -240,14 +246,6 @@ def exponents_cases():
     figure = exponents.sharpness(EPOCHS, rng(60, 3), RECORD_LOSS)
     expected = {(1, "median"): np.median(rng(60, 3), 1), (2, "one network"): RECORD_LOSS.T}
     yield "sharpness", figure, expected
-
-    # A Gaussian kernel of two points far apart: each has half of the density.
-    fit = Made(slope=np.array([0.1, 0.9, 0.1, 0.9, 7]))
-    figure = exponents.histograms({"best_fit": fit}, {"best_fit": np.arange(5) < 4})
-    x, y = numbers.table(figure)[["x", "y"]].values.T
-    half = np.trapezoid(y[x < 0.5], x[x < 0.5]) / np.trapezoid(y, x)
-    assert half == pytest.approx(0.5, abs=0.01) and (x[0], x[-1]) == (0.1, 0.9)
-    yield "histograms", figure, {}
 
     # Fits are of the networks that did not diverge; each lies on a curve of one.
     distance = np.c_[np.full(60, np.nan), COPIES.mean(2)]
@@ -561,29 +559,21 @@ BOUNDS = ["estimate", "low", "high"]
 
 
 def prediction_cases():
-    figure = prediction.outcomes({"ridge-tanh-normal": (FINAL, OUTCOMES)})
-    assert figure.axes[0].get_title() == "tanh, normal\nideal 0.38\nmiddle 0.12\nfailed 0.50"
+    figure = prediction.outcomes({"tanh": (FINAL, OUTCOMES)})
+    assert figure.axes[0].get_title() == "tanh\nideal 0.38\nmiddle 0.12\nfailed 0.50"
     counts = numbers.table(figure).groupby("series")["y"].sum()
     assert counts.to_dict() == {"ideal": 3, "middle": 1, "failed": 3}
     yield "outcomes", figure, {}
 
     # Medians and quartiles of those that have not diverged, also of few networks, and of maps of
     # which one is singular (−∞).
-    values = np.random.default_rng(0).normal(size=(3, 7, 9))
-    values[2, 4:], values[0, 0] = np.nan, -np.inf
-    several = {"one": (TIMES, values, OUTCOMES), "none": (TIMES, values, NOBODY)}
-    figure = prediction.courses(several, (1, 9))
-    ideal, failed = np.sort(values[:, :3, 8], 1), np.sort(values[:2, 4:7, 8], 1)
-    expected = {(3, "ideal"): [*ideal[:, 1], *ideal[1:, 0]], (3, "failed", "x"): [*TIMES[:2]] * 2}
-    yield "courses", figure, expected | {(3, "failed"): failed[:, :2], (4, ""): 0}
-
-    # Shares of the angles that are known.
-    angles = np.radians([[5], [5], [15], [40], [61], [61], [np.nan], [np.nan]])
-    figure = prediction.tangencies({"one": (angles, OUTCOMES)}, ("(1,2)",), bins=9)
-    ideal, failed = np.zeros(10), np.zeros(10)
-    ideal[:2], failed[6] = (2 / 3, 1 / 3), 1
-    expected = {(1, "ideal"): ideal, (1, "failed"): failed, (1, "ideal", "x"): np.arange(0, 91, 10)}
-    yield "tangencies", figure, expected
+    values = np.random.default_rng(0).normal(size=(7, 9))
+    values[6], values[0, 8] = np.nan, -np.inf
+    lost = np.append(values, np.full((1, 9), np.nan), 0)
+    figure = prediction.spectra({"one": (lost, OUTCOMES), "none": (lost, NOBODY)})
+    ideal, failed = np.sort(values[:3], 0), np.sort(values[4:6], 0)
+    expected = {(1, "ideal"): [*ideal[1], *ideal[0, :8]]}
+    yield "spectra", figure, expected | {(1, "failed"): [*failed[0], *failed[0]], (2, ""): 0}
 
     known = dict(outcome=["ideal", "failed"], predictor=["loss", "weights"])
     data, lost = over_time("auc", known), over_time("auc", known, lost=True)
@@ -593,14 +583,14 @@ def prediction_cases():
     expected = {(3, "weights"): part.sel(bound=["estimate", "low"]).T, (1, "t = 0.015", "x"): 0.015}
     yield "areas", figure, expected | {(3, "weights", "y2"): part.sel(bound="high")}
 
-    saved = [Interval(0.5, 0.1, 0.4), NOTHING]  # a percentile interval may lie beside its estimate
-    found = Made(rules={f"rule {k}": Made(saved=one) for k, one in enumerate(saved)})
-    figure = prediction.savings({"one": found})
-    expected = {(1, "rule 0", "x"): 0.5, (1, "rule 0", "x_high"): 0.4, (1, "rule 1"): -1}
-    yield "savings", figure, expected
+    # a percentile interval may lie beside its estimate
+    rows = {"row 0": Interval(0.5, 0.1, 0.4), "row 1": NOTHING}
+    figure = prediction.differences({"one": rows}, "difference")
+    expected = {(1, "row 0", "x"): 0.5, (1, "row 0", "x_high"): 0.4, (1, "row 1"): -1}
+    yield "differences", figure, expected
 
     data = over_time("saved", dict(rule=["loss", "vectors"]))
-    figure = prediction.savings_over_time({"one": data}, early=0.015)
+    figure = prediction.savings_over_time({"one": data}, ["vectors"], early=0.015)
     assert figure.axes[0].get_ylim() == (-0.1, 1)
     expected = {(1, "vectors", "y2"): data["saved"].sel(rule="vectors", bound="high")}
     yield "savings_over_time", figure, expected
@@ -611,7 +601,7 @@ def prediction_cases():
     figure = prediction.iris({5.0: spectra}, {5.0: Made(shares=shares)})
     counts = np.zeros(20)
     counts[[0, 10, 19]] = 1
-    yield "iris", figure, {(1, "one network"): spectra.early, (3, ""): counts}
+    yield "iris", figure, {(1, "one network, first epochs"): spectra.early, (2, ""): counts}
 
     # The first block of a kind has two vectors that are not neutral, or none.
     growth = np.array([[0.2, 0, -0.3], [0.1, 0.2, 0.0], [0, 0, 0]])
@@ -663,10 +653,20 @@ def hessian_cases():
     data["loss"][1, 0, 2:] = np.inf
     figure = hessian.curves(data, what=("loss", "test_loss"), onsets={"negative": 15})
     assert [axis.get_yscale() for axis in figure.axes] == ["log", "linear"]  # what falls far
-    expected = {(1, "positive"): ranged(data["loss"][2, [0, 2, 3], 1:], "seed")}
+    whole, negative, positive = (hessian.named(arm) for arm in ARMS)
+    three, four = f"{positive} (n = 3)", f"{negative} (n = 4)"
+    expected = {(1, three): ranged(data["loss"][2, [0, 2, 3], 1:], "seed")}
     part = data["loss"][1, :, 1:].where(np.isfinite(data["loss"][1, :, 1:]))
-    expected |= {(1, "negative"): ranged(part, "seed"), (1, "negative, onset", "x"): 15}
-    yield "curves", figure, expected | {(2, "none", "y2"): data["test_loss"][0].max("seed")}
+    expected |= {(1, four): ranged(part, "seed"), (1, f"{four}, onset", "x"): 15}
+    yield (
+        "curves",
+        figure,
+        expected | {(2, f"{whole} (n = 4)", "y2"): data["test_loss"][0].max("seed")},
+    )
+
+    groups = {1e-3: {"none": "positive"}, 0.1: {"none": "none", "negative": "negative"}}
+    expected = {(1, whole): RUNS["test_accuracy"][2], (2, negative): RUNS["test_accuracy"][1]}
+    yield "by_rate", hessian.by_rate(RUNS, groups), expected
 
     figure = hessian.counts(RUNS)
     yield "counts", figure, {(3, "negative"): ranged(RUNS["negative"].sel(arm="positive"), "seed")}
@@ -675,7 +675,11 @@ def hessian_cases():
     expected = {(1, "negative"): ranged(RUNS["overlap_negative"].sel(arm="positive"), "seed")}
     yield "overlaps", figure, expected
 
-    yield "kept", hessian.kept(RUNS, ARMS[1:]), {(1, "positive"): ranged(RUNS["kept"][2], "seed")}
+    yield (
+        "kept",
+        hessian.kept(RUNS, ARMS[1:]),
+        {(1, f"{positive} (n = 4)"): ranged(RUNS["kept"][2], "seed")},
+    )
 
     figure = hessian.differences({"a": Interval(0.4, 0.3, 0.5), "b": Interval(0.1, np.nan, np.nan)})
     yield "differences", figure, {(1, "a", "x_low"): 0.3, (1, "b"): -1, (1, "b", "x"): 0.1}
@@ -687,7 +691,7 @@ def hessian_cases():
     yield "contributions", figure, expected
 
     found = {rule: (np.array([1e-3, 1e-2]), estimates([0.5, 0.7])) for rule in ("none", "negative")}
-    yield "rates", hessian.rates(found, mark=1e-3), {(1, "negative", "x"): [1e-3, 1e-2]}
+    yield "rates", hessian.rates(found, mark=1e-3), {(1, negative, "x"): [1e-3, 1e-2]}
 
     dims, index = ("network", "time", "index"), [1, 2, 3]
     data = {"exponent": (dims, rng(3, 5, 3)), "local": (dims, -rng(3, 5, 3))}
@@ -701,14 +705,6 @@ def hessian_cases():
     expected = expected | {(2, NAMED[2]): ranged(data["exponent"][..., -1], "network")}
     yield "exponents", figure, expected
 
-    rows = [("leading", t, 0.9, 0.1, t < 10) for t in (5, 10)]
-    columns = ["subspace", "time", "overlap", "chance", "converged"]
-    found = pd.DataFrame(rows, columns=columns).set_index(["subspace", "time"])
-    batch = found.drop(columns="converged").rename(columns={"chance": "chance in range"})
-    figure = hessian.stabilising(found, batch)
-    expected = {(1, "leading, not converged", "x"): 10, (2, "leading, chance"): [0.1, 0.1]}
-    yield "stabilising", figure, expected | {(2, "leading, converged"): [0.9, 0.9]}
-
     own, full = [np.array([-2.0, -1]), np.empty(0)], [np.array([-0.5, 0.1]), np.empty(0)]
     figure = hessian.noise({"early": Made(own=own, full=full), "none": Made(own=(), full=())})
     yield "noise", figure, {(1, "one direction"): full[0], (1, "equal", "x"): [-2, 0]}
@@ -716,14 +712,20 @@ def hessian_cases():
     growth = (("map", "network", "time"), np.arange(12.0).reshape(3, 2, 2))
     coords = {"map": ["plain", "pruned", "fixed"], "time": [5, 10]}
     figure = hessian.maps(xr.Dataset({"growth": growth}, coords))
-    yield "maps", figure, {(1, "pruned, true derivative"): [5, 6, 4, 5]}
+    yield "maps", figure, {(1, "pruned descent, true derivative"): [5, 6, 4, 5]}
 
-    # Copies that overflowed are left out.
-    data = perturbed()
-    data["distance"][0, 4], data["distance"][:, 0, 3:] = np.inf, np.nan
-    top = data["distance"].sel(direction="top", network=1)
-    figure = hessian.divergence(data, log=True)
-    yield "divergence", figure, {(1, "top"): np.r_[top, top], (1, "bottom", "x"): [0, 10, 20] * 2}
+    # Copies that overflowed are left out; the laws are fitted to the mean of the others.
+    steps, law = np.arange(0, 2001, 100), growth_laws.LAWS["bounded drift"].function
+    coords = {"network": [0, 1, 2], "direction": list(hessian.DIRECTIONS), "step": steps}
+    ends = law(steps, EPSILON, 1.0, 500.0) * np.ones((3, 5, 1))
+    ends[0, 0], ends[1, 0], ends[:, 2] = 0.9 * ends[0, 0], 1.1 * ends[0, 0], np.inf
+    ends[2, 0, -1] = np.nan
+    data = xr.Dataset({"distance": (tuple(coords), ends)}, coords, {"epsilon": EPSILON})
+    figure = hessian.divergence(data)
+    assert [text.get_text() for text in figure.axes[2].texts] == ["overflowed"]
+    expected = {(1, "measured"): ends[:2, 0], (1, "mean"): ends[:2, 0].mean(0)}
+    expected[(2, "bounded drift")] = ends[0, 1]
+    yield "divergence", figure, expected
 
     # Bounds begin at ε and end at the horizon; the line is the mean of exponents.
     data, times = perturbed(), np.array([0, 10, 20])
@@ -733,34 +735,16 @@ def hessian_cases():
     top = data["distance"].sel(direction="top")[:, :3]
     yield "bounds", figure, expected | {(1, "top"): ranged(top, "network")}
 
-    # A straight line, which the law of the paper contains, and a copy that overflowed.
-    steps, law, noise = np.arange(0, 2001, 100), "drift and walk", 2e-4 * (rng(21) - 1)
-    curve = growth_laws.LAWS["straight line"].function(steps, EPSILON, 1e-4) * np.exp(noise)
-    coords = {"network": [0], "direction": list(hessian.DIRECTIONS), "step": steps}
-    distance = np.where(np.arange(5)[:, None] == 2, np.inf, curve)[None]
-    data = xr.Dataset({"distance": (tuple(coords), distance)}, coords, {"epsilon": EPSILON})
-    figure, found = hessian.fits(data), growth_laws.compare(steps, curve, EPSILON).fits
-    rival = figure.axes[0].get_title().removeprefix("top\nrival: ")
-    assert found[rival].aicc == min(fit.aicc for name, fit in found.items() if name != law)
-    assert [text.get_text() for text in figure.axes[2].texts] == ["overflowed"]
-    expected = {(1, "measured"): curve, (4, law): found[law](steps)}
-    expected[(1, "best other law")] = found[rival](steps)
-    yield "fits", figure, expected
-
-    # Least squares of d find α and β where there is no noise.
-    paper = growth_laws.LAWS[law].function(steps, EPSILON, 1e-7, 1e-5)
-    np.testing.assert_allclose(hessian._least_squares(steps, paper, EPSILON), paper, rtol=1e-6)
-
     figure = hessian.sizes(lengths())
     assert "span" not in set(numbers.table(hessian.sizes(lengths(1)))["kind"])
     known = student(np.linspace(0.7, 0.9, 5))
     expected = {(1, "perturbed copy"): [0.9, 0.899, 0.8], (1, "reference"): 0.8}
     yield "sizes", figure, expected | {(1, "reference, its interval", "y2"): known.high}
 
-    figure = hessian.shape(lengths())
+    figure = hessian.shape({"ReLU": lengths(), "sigmoid": lengths()})
     shown = set(numbers.table(figure)["series"])
     assert shown == {rf"$\varepsilon$ = {value:g}" for value in (1e-8, 0.1)}
-    yield "shape", figure, {(1, r"$\varepsilon$ = 0.1"): 1 + np.arange(0, 101, 10)}
+    yield "shape", figure, {(2, r"$\varepsilon$ = 0.1"): 1 + np.arange(0, 101, 10)}
 
 
 NAMED = (r"$\lambda_1$ over $[0, t]$", r"$\lambda_1$ of a stretch", r"$\lambda_N$ over $[0, t]$")
@@ -806,8 +790,15 @@ def result(work, ratio, goal=None, shares=False):
     return Made(**vars(row), goal=goal, met=met, shares=shares)
 
 
-ROWS = [result("met", 20, 15), result("missed", 2, 3), result("none", 0.5)]
-ROWS += [result("reached", 0.9, 0.85, shares=True)]
+ROWS = [result("reached", 0.9, 0.85, shares=True)]
+
+
+def work(name, *ratios, goal=None):
+    rows = {n: (result(name, ratio, goal),) for n, ratio in enumerate(ratios, 1)}
+    return Made(name=name, rival="b", threads=rows, goal=goal, rows=sum(rows.values(), ()))
+
+
+WORKS = [work("met", 20, 30, goal=15), work("missed", 2, goal=3), work("none", 0.5)]
 SIZES = np.array([10.0, 30, 100, 300])
 
 
@@ -818,18 +809,18 @@ def grows(quantity, seconds, mebibytes=None):
 
 
 GROWTHS = [grows("networks", 0.1 * SIZES**1.5, (0, 0, 1, 1)), grows("samples", SIZES)]
-RESULTS = {"cpu": Made(by_group=lambda: ROWS, growths=GROWTHS)}
+RESULTS = {"cpu": Made(by_group=lambda: ROWS, by_work=lambda: WORKS, growths=GROWTHS)}
 
 
 def performance_cases():
-    figure = performance.ratios(RESULTS | {"gpu": Made(by_group=lambda: ROWS[:1], growths=[])})
+    figure = performance.ratios(RESULTS | {"gpu": Made(by_work=lambda: WORKS[:1], growths=[])})
     (axis,) = figure.axes
-    told = [label.get_text().splitlines()[0] for label in axis.get_yticklabels()]
-    assert told == ["cpu: met", "cpu: missed", "cpu: none", "gpu: met"]
-    dots = {line.get_marker() for line in axis.lines if line.get_ls() == "None"} - {"|"}
-    assert len(dots) == 3  # verdicts differ not by colour only
-    expected = {(1, "cpu; met; a rival", "x_high"): 30, (1, "cpu; met; a rival, goal", "x"): 15}
-    yield "ratios", figure, expected | {(1, "cpu; none; a rival", "x"): 0.5}
+    told = [label.get_text() for label in axis.get_yticklabels()]
+    assert told == ["cpu: met | b", "cpu: missed | b", "cpu: none | b", "gpu: met | b"]
+    fills = {line.get_mfc() for line in axis.lines if line.get_marker() in "o^"}
+    assert "white" in fills and len(fills) == 3  # a goal missed differs not by colour only
+    expected = {(1, "cpu: met; b; 2 threads", "x_high"): 45, (1, "cpu: met; b, goal", "x"): 15}
+    yield "ratios", figure, expected | {(1, "cpu: none; b; 1 threads", "x"): 0.5}
 
     figure = performance.shares(RESULTS)
     assert figure.axes[0].get_xlim()[0] == 0 and figure.axes[0].get_xlim()[1] > 1
@@ -853,7 +844,7 @@ def performance_cases():
     yield "plans", figure, expected | {(2, "b, m"): [8, 4, 2]}
 
 
-NONE = Made(by_group=lambda: ROWS[:1], growths=[])
+NONE = Made(by_group=lambda: [result("none", 0.5)], by_work=lambda: [], growths=[])
 CASES = {name: make for name, make in globals().items() if name.endswith("_cases")}
 
 
@@ -891,9 +882,13 @@ def test_tables_hold_what_went_in(name):
             "took no sharpness",
         ),
         (lambda: sweeps.divergence(DATA, 7.5, FIT), "fit of 2 curves, but of 4 initial cond.* 4"),
-        (lambda: hessian.shape(lengths(), most=1e-9), "most = 1e-09: the least epsilon is 1e-08"),
+        (
+            lambda: hessian.shape({"a": lengths()}, most=1e-9),
+            "most = 1e-09: the least epsilon of a is 1e-08",
+        ),
         (lambda: exponents.parting(AGREEMENT, (0.5,)), "was not compared"),
         (lambda: performance.shares({"cpu": NONE}), "no row of cpu is of this kind"),
+        (lambda: performance.ratios({"cpu": NONE}), "nothing to show: cpu has no such row"),
         (lambda: performance.growth({"cpu": NONE}), "growths is empty"),
     ],
 )
@@ -917,7 +912,7 @@ FEW = (FEW * np.nan).assign(present=FEW["present"])
         lambda: sweeps.sharpness(FEW),
         lambda: sweeps.share_and_arrival({"p": FOUND}, {}, None, mark=7.5),
         lambda: prediction.outcomes({"lost": (FINAL[-1:], classification.outcomes(FINAL[-1:]))}),
-        lambda: prediction.tangencies({"nobody": (np.full((8, 1), np.nan), OUTCOMES)}, ["(1,2)"]),
+        lambda: prediction.spectra({"nobody": (np.full((8, 9), np.nan), OUTCOMES)}),
     ],
 )
 @pytest.mark.filterwarnings("error")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from netdyn_lib.tasks import gradients, losses
+from netdyn_lib.tasks import derivatives, gradients, losses
 from tests.random_problems import problem
 
 LOSSES = [losses.CrossEntropy(), losses.HalfSquaredError()]
@@ -49,3 +49,12 @@ def test_loss_values_residuals_and_curvature_agree(loss):
     root = loss.root(output[0].detach())  # (C, C − 1 or C, N)
     found = torch.einsum("ckn,dkn,dn->cn", root, root, direction[0])
     torch.testing.assert_close(found, loss.curve(output.detach(), direction)[0])
+
+
+def test_recurrent_layers_on_a_gpu_are_told_of():
+    """No GPU is needed: what is looked at are the layers and the name of the device."""
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    both = torch.nn.Sequential(torch.nn.GRU(3, 4), torch.nn.LSTM(4, 2))
+    assert derivatives.of_cudnn(both, cuda).startswith("GRU, LSTM through cuDNN has no second")
+    silent = (both, cpu), (torch.nn.LSTMCell(3, 4), cuda), (None, cuda)
+    assert [derivatives.of_cudnn(*one) for one in silent] == [""] * 3

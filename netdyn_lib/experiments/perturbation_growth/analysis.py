@@ -11,9 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
-from ...statistics.growth_laws import LAWS, compare
+from ...statistics.growth_laws import LAWS, compare, least_squares
 from ...statistics.intervals import student
 from ..pruning_ablation.analysis import TAIL
 
@@ -63,7 +62,8 @@ def laws(data):
     pandas.DataFrame
         Indexed by network and direction: ``least AICc``, the best law by it; ``standing``, those
         not told from it; ``held out``, the best on the last third of the time; ``winner``, where
-        one wins by both; ``R²``, of :func:`least_squares`. Empty, and NaN, of a copy that
+        one wins by both; ``R²``, of
+        :func:`~netdyn_lib.statistics.growth_laws.least_squares`. Empty, and NaN, of a copy that
         overflowed.
     """
     rows = {}
@@ -108,28 +108,6 @@ def early_exponential(data):
     if int((early["step"] > 0).sum()) < _LEAST:
         return student([np.nan])
     return share_of(early, ("exponential",))
-
-
-def least_squares(times, distance, epsilon):
-    """Return the fit of d = √(ε² + α t² + β t) by least squares of d, α, β ≥ 0: d̂ (T,) and R².
-
-    It weighs late times most and takes errors for independent, so R² is no reason to believe it;
-    :func:`laws` compares.
-    """
-    times, distance = np.asarray(times, dtype=float), np.asarray(distance, dtype=float)
-    last, size = times.max(), max(distance.max() ** 2 - epsilon**2, 1e-6 * distance.max() ** 2)
-
-    def curve(p):
-        scaled = p * size / [last**2, last]
-        return LAWS["drift and walk"].function(times, epsilon, *scaled)
-
-    found = optimize.least_squares(
-        lambda p: (curve(p) - distance) / distance.max(), [0.5, 0.5], bounds=(0, np.inf)
-    )
-    known = curve(found.x)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = np.sum((distance - known) ** 2) / np.sum((distance - distance.mean()) ** 2)
-    return known, float(1 - rest)
 
 
 def ends(values):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from netdyn_lib.experiments.perturbation_growth import analysis
+from netdyn_lib.statistics import growth_laws
 from netdyn_lib.statistics.growth_laws import LAWS
 from tests.made_up_copies import DIRECTIONS, EPSILON, STEPS, made_up, made_up_sizes, noisy
 
@@ -52,11 +53,11 @@ def test_laws_of_known_curves():
 
 def test_the_fit_by_least_squares():
     exact = LAWS["drift and walk"].function(STEPS, EPSILON, 4e-8, 2e-4)
-    fit, explained = analysis.least_squares(STEPS, exact, EPSILON)
+    fit, explained = growth_laws.least_squares(STEPS, exact, EPSILON)
     np.testing.assert_allclose(fit, exact, rtol=1e-5)
     assert explained == pytest.approx(1)
     bent = EPSILON + 1 - np.exp(-STEPS / 300)  # saturates, as no α, β ≥ 0 can
-    fit, explained = analysis.least_squares(STEPS, bent, EPSILON)
+    fit, explained = growth_laws.least_squares(STEPS, bent, EPSILON)
     assert explained < 0.9 and fit[0] == EPSILON and (np.diff(fit) > 0).all()
 
 
