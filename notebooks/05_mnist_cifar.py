@@ -107,7 +107,7 @@ cap = None
 search_conditions = None  # of the search for the sweet spot
 races = None  # initial conditions on which the rates found are tried
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "nbval-ignore-output"]
 sweep = dict(rates=rates, conditions=conditions, copies=copies, epochs=epochs, cap=cap)
 searched = dict(search_conditions=search_conditions, races=races)
 size = sizes.sizes("05_mnist_cifar", profile, **sweep, **searched)
@@ -132,7 +132,6 @@ targets = {f"mnist-{name}-few": size.small_target for name in few_sweeps} | {"ci
 at_scale = {name: results.paper(name) for name in targets}
 
 
-# %% tags=["hide-input", "nbval-ignore-output"]
 def counted(*found):
     """Networks at each learning rate, as "3" or "2 to 3", of some results."""
     counts = [one.data["present"].sum("init").values for one in found if one.there]
@@ -222,7 +221,7 @@ digits_shares = {name: found.share[at_fastest].estimate for name, found in by_re
 #
 # The paper follows copies for 200 epochs and does not say why. {numref}`fig-images-length` shortens
 # our records: it asks what one would have concluded from fewer epochs of the very same networks.
-# On the digits only one of the four rates shown moves, but it is the fastest.
+# On the digits $p$ falls at one of the four rates shown only, but that is the fastest.
 
 # %%
 some_rates = (2.5, 5.0, 7.5, 10.0)
@@ -455,10 +454,10 @@ named = {f"{readable[name]} (n = {row[0].count.min()})": row for name, row in ro
 # %% tags=["hide-input", "nbval-ignore-output"]
 # | label: fig-images-tasks
 # | fig-cap: >-
-# |   Sensitivity and speed, task by task (stored runs). Each mark is a learning rate, filled where
-# |   at least nine tenths of n networks are sensitive; stars, where training is fastest (no star:
-# |   no network arrives). Records differ: 200 epochs for digits and Iris, else 60. Targets: 90%;
-# |   with 6,000 images 70%, CIFAR-10 30%. (Jiménez-González 2025, Figs. 5, 8 to 11, 13.)
+# |   Sensitivity and speed by task. Marks are learning rates, filled where at least nine tenths of
+# |   the networks are sensitive; stars, where training is fastest (none where no network arrives).
+# |   n: networks at each rate, at least. Records: 200 epochs for digits and Iris, else 60. Targets:
+# |   90%; with 6,000 images 70%, CIFAR-10 30%. (Jiménez-González 2025, Figs. 5, 8 to 11, 13.)
 # | fig-alt: >-
 # |   Ten rows of marks along a logarithmic axis of learning rates. On Iris the star stands over the
 # |   first orange mark, on MNIST with 60,000 images over the first filled one. In most other rows
@@ -484,7 +483,7 @@ iris_share = rows["iris"][0].share[responses.index(rows["iris"][0].rates, iris_f
 #
 # The other rows have one to three networks at a rate, too few for a verdict:
 #
-# - sigmoid and ReLU: {verdict}`J-fig9-activations`;
+# - sigmoid and ReLU, judged together: {verdict}`J-fig9-activations`;
 # - two hidden layers: {verdict}`J-fig10-coincide`;
 # - penalties: {verdict}`J-fig11-l2`;
 # - a convolutional network, run live on few digits, where none arrives and none is sensitive (so
@@ -590,10 +589,9 @@ race = sweet_spot.compare(task, candidates, size.races, size.race_cap, seed=seed
 # | label: fig-images-race
 # | fig-cap: >-
 # |   What a search costs and saves; digits, fresh networks (4 at laptop size, 50 at paper size).
-# |   (a) Mean of min(τ, cap) at the learning rate each method finds. (b) Share that does not arrive
-# |   by the cap. (c) Network-epochs spent in all, search included, against the number of trainings
-# |   that follow; stars mark where a method begins to pay. *Bracket's lower end*: the last rate
-# |   below where bisection ends.
+# |   (a) Mean of min(τ, cap) at the learning rate that each method finds. (b) Share that does not
+# |   arrive by the cap. (c) Network-epochs in all, against the number of trainings that follow;
+# |   stars: it begins to pay. *Bracket's lower end*: the last rate tried below bisection's.
 # | fig-alt: >-
 # |   (a) The rate that the log grid finds trains fastest, that of the bisection needs at least
 # |   twice as long. (c) The log grid costs less than a tenth of the bisection and pays after fewer
