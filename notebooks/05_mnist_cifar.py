@@ -640,7 +640,7 @@ penalty = responses.resampled(lambda a, b: a.mean() / b.mean(), *spent_by, seed=
 #   - yes, in the three networks that we have
 #   - {verdict}`J-fig5-coincide`
 # * - *Sharpness* settles at $2/\eta$ at the fastest rate
-#   - digits and MNIST with 6,000 images: it falls below; MNIST at 7.5: near it for 300 epochs
+#   - digits and MNIST with 6,000 images: it falls below; MNIST at 7.5: near it by 300 epochs
 #   - digits: {verdict}`J-fig14-digits`; MNIST: {verdict}`J-fig14-sharpness`
 # * - *Robustness*: the same on Iris
 #   - fastest at the onset, though fewer than half are sensitive there

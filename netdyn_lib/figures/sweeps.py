@@ -137,7 +137,7 @@ def divergence(data, rate, fit, paper=0.68):
     first = int(np.argmax(whole[: single.shape[1]]))
     with style.figure(1, 3, height=3.0) as (fig, ((left, middle, right),)):
         left.line(epochs, _positive(single[:, first]), "_one copy", color=MUTED, lw=0.8)
-        if style.fitted(left, fit, first, lw=4.5):
+        if style.fitted(left, fit, first, lw=4, ls=(0, (0.7, 0.5))):
             text = rf"$\Lambda$ = {slope[first]:.2f}"
             left.text(0.96, 0.06, text, transform=left.transAxes, ha="right")
         left.set(xlabel=EPOCH, ylabel="distance $d_j(t)$", yscale="log", title="one initial cond.")
