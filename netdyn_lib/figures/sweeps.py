@@ -137,7 +137,7 @@ def divergence(data, rate, fit, paper=0.68):
     first = int(np.argmax(whole[: single.shape[1]]))
     with style.figure(1, 3, height=3.0) as (fig, ((left, middle, right),)):
         left.line(epochs, _positive(single[:, first]), "_one copy", color=MUTED, lw=0.8)
-        if style.fitted(left, fit, first):
+        if style.fitted(left, fit, first, lw=4, ls=(0, (0.7, 0.5))):
             text = rf"$\Lambda$ = {slope[first]:.2f}"
             left.text(0.96, 0.06, text, transform=left.transAxes, ha="right")
         left.set(xlabel=EPOCH, ylabel="distance $d_j(t)$", yscale="log", title="one initial cond.")
@@ -263,7 +263,8 @@ def robustness(rows):
                 say(left, "none")
             against_rate(middle, {name: found}, "share")
             left.set(ylabel=r"$\lambda_{nMLE}$ (1/ep.)")
-            middle.set_title(name, fontweight="bold")  # the panel's letter is above the left one
+            where = dict(transform=left.transAxes, va="top", fontsize="small")
+            left.text(0.03, 0.97, name, fontweight="bold", **where)  # a letter is above
             middle.set(ylabel="$p$", ylim=(-0.06, 1.08))
             rate_axis(right, found.rates)
             say(right, "arrivals not searched") if arrivals is None else _epochs(right, arrivals)
