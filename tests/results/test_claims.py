@@ -140,7 +140,7 @@ def test_a_measurement_says_where_its_numbers_come_from(card):
     card.measure("A", 1.0, source=[published, xr.Dataset()])
     card.measure("B", NAN, untested="no data", source=published)
     rows = [row | dict(profile="laptop", device="cpu") for row in card.rows()]
-    sources = ["stored in arms/usps.npz; computed here", "published in arms/usps.npz"]
+    sources = ["stored in arms/usps.npz; computed here", "stored in arms/usps.npz"]
     assert [row["source"] for row in rows] == sources
     shown = [source.replace("computed here", "laptop, cpu") for source in sources]
     assert [claims.origin(row) for row in rows] == shown and shown[0] in claims.table(rows)
