@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "netdyn_lib"
 #: Import names that differ from the name of their distribution.
 DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml", "bs4": "beautifulsoup4"}
+DISTRIBUTION |= {"PIL": "pillow"}
 #: Any of these decides how a page comes out; so does whatever builds on one of them.
 RENDERERS = {"sphinx", "docutils", "markdown-it-py", "pybtex", "pygments", "nbclient"}
 #: Packages of the library that need the book's packages.
@@ -324,7 +325,7 @@ def test_the_wheel_holds_the_library_and_says_what_it_needs(wheel):
         (about,) = [name for name in names if name.endswith(".dist-info/METADATA")]
         about = archive.read(about).decode()
     held = {name for name in names if ".dist-info/" not in name}
-    paths = [*PACKAGE.rglob("*.py"), PACKAGE / "py.typed"]
+    paths = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.c"), PACKAGE / "py.typed"]
     assert held == {path.relative_to(ROOT).as_posix() for path in paths}
     assert any(name.endswith("LICENSE") for name in names)
     assert re.search(r"^Version: (.*)$", about, flags=re.M)[1] == netdyn_lib.__version__

@@ -111,8 +111,9 @@ def test_names_are_unique_at_either_profile():
 def test_check_reaches_every_published_file():
     names = {name for name, _ in command._published(SimpleNamespace(names=[], out=None))}
     files = (ROOT / "book" / "results").rglob("*.npz")
+    places = "results outcomes arms chaos_or_step exponents functions".split()
     assert {f"{p.parent.name}/{p.stem}" for p in files} <= names | {
-        f"{place}/{name}" for place in ("results", "outcomes", "arms") for name in names
+        f"{place}/{name}" for place in places for name in names
     }
 
 

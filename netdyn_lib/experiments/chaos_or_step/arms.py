@@ -62,6 +62,7 @@ class BallAverage:
         self._seeds, self._radius, self._offsets = seeds, radius, None
 
     def step(self, params, networks):
+        """Return the weights (n, P) after one more epoch, of those networks of the arm."""
         size = params.shape[1]
         if self._offsets is None:
             half = [
@@ -95,6 +96,7 @@ class NoisyDescent:
         self._seeds, self._above, self._epoch, self._frames = seeds, unstable_above, 0, None
 
     def step(self, params, networks):
+        """Return the weights (n, P) after one more epoch, of those networks of the arm."""
         following = params - self._rate * self._of.gradient(params)
         lengths = self._lengths[self._epoch]
         if bool((lengths > 0).any()):
@@ -127,6 +129,7 @@ class Descent:
         self._gradient, self._rate = derivatives.gradient, rate
 
     def step(self, params, networks):
+        """Return the weights (n, P) after one more epoch, of those networks of the arm."""
         return params - self._rate * self._gradient(params)
 
 
@@ -150,6 +153,7 @@ class Flow:
         return self._beside.clone()
 
     def step(self, params, networks):
+        """Return the weights (n, P) after one more epoch, of those networks of the arm."""
         ahead = self._beside - self._rate * self._gradient(self._beside)
         following = self._flow.step(params)
         middle = (params + following) / 2 - (self._beside + ahead) / 2
