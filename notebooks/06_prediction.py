@@ -614,7 +614,8 @@ words
 
 # %% tags=["hide-input", "hide-output", "nbval-ignore-output"]
 lead_ideal, words = beyond_rivals("ideal")
-both_leads = xr.concat([lead_failed, lead_ideal], "outcome")
+old = dict(coords="different", compat="equals")
+both_leads = xr.concat([lead_failed, lead_ideal], "outcome", **old)
 words
 
 # %% [markdown]

@@ -165,9 +165,9 @@ provenance.shown(draw.curves(known, arms), known)
 # |   same n networks and the same batches: means, with 95% intervals (Student's t) where n is at
 # |   least 5.
 # | fig-alt: >-
-# |   A row for each rule with a point; the line at zero is the whole gradient. The two rules without
-# |   all negative directions, with and without their length restored, cost more than six tenths. All
-# |   others cost less than one tenth.
+# |   A row for each rule with a point; the line at zero is the whole gradient. The two rules
+# |   without all negative directions, with and without their length restored, cost more than six
+# |   tenths. All others cost less than one tenth.
 pace = {label: (arm.learning_rate, arm.momentum) for label, arm in ablation.arms(known).items()}
 costs = {
     label: ablation.lost(known, label)
@@ -281,8 +281,8 @@ parts = {
 # |   contribute most of the descent.
 # | fig-alt: >-
 # |   Three series of shares over training steps. The share of the descent rises well above one half
-# |   and falls later; the share of the squared gradient stays below one half and falls towards zero;
-# |   that of the number of directions stays between them at about four tenths.
+# |   and falls later; the share of the squared gradient stays below one half and falls towards
+# |   zero; that of the number of directions stays between them at about four tenths.
 draw.contributions(parts)
 
 # %% [markdown]
@@ -542,8 +542,8 @@ pd.DataFrame.from_dict(rows, orient="index")
 # |   Pruned descent over its first steps, computed with this page: (a) test accuracy and (b) test
 # |   loss by rule, means over n networks and ranges.
 # | fig-alt: >-
-# |   Two panels over some 1,500 steps. Without pruning the test loss falls fastest, without negative
-# |   directions it hardly falls.
+# |   Two panels over some 1,500 steps. Without pruning the test loss falls fastest, without
+# |   negative directions it hardly falls.
 draw.curves(here)
 
 # %% [markdown]
@@ -564,8 +564,8 @@ tables[columns].rename(index=draw.named, level="rule").round(2)
 # |   Length of the gradient that pruning leaves, in units of the whole, over 40 epochs; means over
 # |   n networks and ranges.
 # | fig-alt: >-
-# |   Four curves between zero and one. Without positive directions less and less is left; the others
-# |   keep more than half.
+# |   Four curves between zero and one. Without positive directions less and less is left; the
+# |   others keep more than half.
 arms = there("negative", "positive", "random-same", "random-same-positive")
 provenance.shown(draw.kept(known, arms), known)
 
@@ -576,8 +576,8 @@ provenance.shown(draw.kept(known, arms), known)
 # |   many random ones, and each with the gradient's length restored; means over n networks and
 # |   ranges.
 # | fig-alt: >-
-# |   Two panels. The rules that take out random directions learn almost as the whole gradient; those
-# |   without negative directions do not, whether the length is restored or not.
+# |   Two panels. The rules that take out random directions learn almost as the whole gradient;
+# |   those without negative directions do not, whether the length is restored or not.
 arms = there("none", "negative", "random-same", "negative-norm", "random-same-norm")
 provenance.shown(draw.curves(known, arms), known)
 
@@ -588,8 +588,8 @@ provenance.shown(draw.curves(known, arms), known)
 # |   networks (the table has how many), with 95% intervals where there are at least five.
 # | fig-alt: >-
 # |   Test accuracy against learning rate on a logarithmic axis. With the whole gradient it is high
-# |   at all rates. Without negative directions it rises from below a fifth to the level of the whole
-# |   gradient at the largest rate.
+# |   at all rates. Without negative directions it rises from below a fifth to the level of the
+# |   whole gradient at the largest rate.
 provenance.shown(draw.rates(ablation.rates(known), mark=size.learning_rate), known)
 
 # %% [markdown]
@@ -653,8 +653,8 @@ provenance.shown(draw.curves(small_network), small_network)
 # |   marked on. (a) Test accuracy and (b) test loss over 40 epochs, means over n networks and
 # |   ranges.
 # | fig-alt: >-
-# |   Two panels. Without pruning accuracy rises to about three quarters. With pruning from the start
-# |   and from each of the marked steps it ends below one half, the lower the earlier.
+# |   Two panels. Without pruning accuracy rises to about three quarters. With pruning from the
+# |   start and from each of the marked steps it ends below one half, the lower the earlier.
 onsets = {label: arm.onset for label, arm in ablation.arms(sigmoid).items() if arm.onset}
 provenance.shown(draw.curves(sigmoid, onsets=onsets), sigmoid)
 
@@ -854,8 +854,8 @@ whole = sgd_spectra.published().get("digits-small", spectrum)
 # |   smallest over time, mean over networks and range; 40 epochs of 180 steps.
 # | fig-alt: >-
 # |   Left, spectra against the index: a few positive at the left end, a long plateau at zero,
-# |   negative at the right end. Right, the largest exponent stays above zero and falls a little; the
-# |   smallest stays below.
+# |   negative at the right end. Right, the largest exponent stays above zero and falls a little;
+# |   the smallest stays below.
 provenance.shown(draw.exponents(whole), whole)
 
 # %% tags=["hide-input", "nbval-ignore-output"]

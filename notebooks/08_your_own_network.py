@@ -334,13 +334,14 @@ print("full batch, same weights, other random numbers: largest distance", no_noi
 # %% tags=["hide-input"]
 # | label: fig-own-floors
 # | fig-cap: >-
-# |   Distance of two trainings by a plain loop, one pair each: ε apart under the same random numbers
-# |   (solid), and from the same weights under others (dashed, from step 1). With batch normalisation
-# |   on the full batch the dashed curve is missing, because that distance stays exactly zero.
+# |   Distance of two trainings by a plain loop, one pair each: ε apart under the same random
+# |   numbers (solid), and from the same weights under others (dashed, from step 1). With batch
+# |   normalisation on the full batch the dashed curve is missing, because that distance stays
+# |   exactly zero.
 # | fig-alt: >-
-# |   Three panels with a logarithmic axis. Solid curves start small and change slowly. In the panels
-# |   for mini-batches and dropout a dashed curve lies orders of magnitude above from the first step
-# |   on; in the third there is none.
+# |   Three panels with a logarithmic axis. Solid curves start small and change slowly. In the
+# |   panels for mini-batches and dropout a dashed curve lies orders of magnitude above from the
+# |   first step on; in the third there is none.
 draw.floors(
     {
         "mini-batches": (batches.distance, other_batches.distance),
@@ -497,8 +498,8 @@ early = long.exponents(stop=min(last, size.long_epochs))[0, 0]
 # | label: fig-own-convergence
 # | fig-cap: >-
 # |   The two leading exponents of one network over its first t epochs, with 95% intervals where
-# |   there are enough blocks for one. The legend has the verdict at the end: *converged*, *not yet*,
-# |   or *too short*, also where rates drift over the whole run.
+# |   there are enough blocks for one. The legend has the verdict at the end: *converged*, *not
+# |   yet*, or *too short*, also where rates drift over the whole run.
 # | fig-alt: >-
 # |   Two curves against the number of epochs on a logarithmic axis, erratic at first, with shaded
 # |   bands where there are intervals.
@@ -531,8 +532,8 @@ for name, method in methods.items():
 # | label: fig-own-methods
 # | fig-cap: >-
 # |   (a) to (c) Growth of the distance in W of a copy perturbed by ε (solid), and of the tangent
-# |   vector that starts along the same perturbation (dashed), for one network. (d) Leading exponents
-# |   of each map over the same epochs.
+# |   vector that starts along the same perturbation (dashed), for one network. (d) Leading
+# |   exponents of each map over the same epochs.
 # | fig-alt: >-
 # |   In each of three panels a solid and a dashed curve lie on each other. At the right, rows of
 # |   exponents: gradient descent's near zero, momentum's little above, Adam's highest.

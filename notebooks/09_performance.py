@@ -300,8 +300,8 @@ pd.DataFrame.from_dict(missed, orient="index")
 # |   the inputs that are used, the operations that are done; with all inputs, those that would have
 # |   to be done if pixels that are zero were multiplied. One run of the benchmarks.
 # | fig-alt: >-
-# |   A row for each ensemble and number of threads, a mark on a linear axis that begins at zero, and
-# |   a vertical line at one, the rate of large matrix products.
+# |   A row for each ensemble and number of threads, a mark on a linear axis that begins at zero,
+# |   and a vertical line at one, the rate of large matrix products.
 provenance.shown(draw.shares(known), known)
 
 # %% [markdown]

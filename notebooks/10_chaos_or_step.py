@@ -296,8 +296,8 @@ print(analysis.decision(digits, 0)[0])
 # |   (b) Exponent over the first 50 epochs. At 2.5 neutral descent arrives earlier and is less
 # |   sensitive; at 5 nothing arrives.
 # | fig-alt: >-
-# |   Two panels over two learning rates. At 2.5 neutral descent lies below descent in both; at 5 all
-# |   arrivals lie at the cap, and the exponent of neutral descent is the larger one.
+# |   Two panels over two learning rates. At 2.5 neutral descent lies below descent in both; at 5
+# |   all arrivals lie at the cap, and the exponent of neutral descent is the larger one.
 three_arms = ("descent", "neutral", "small")
 waits = {arm: analysis.means(digits, arm) for arm in three_arms}
 grown = {arm: analysis.averages(analysis.exponents(digits, arm)) for arm in three_arms[:2]}
@@ -481,7 +481,7 @@ card
 # %%
 print("verdicts that hold over the whole interval:", card.verdicts(decisive=True), sep="\n")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-cell", "nbval-ignore-output"]
 numbers = dict(fastest=rates[fastest], flow_count=flow.count, same=both_or_neither)
 numbers |= dict(kept_fastest=kept_fastest, kept_one=kept_one, same_count=int(known.sum()))
 numbers |= dict(flow_all=flow_all, moved=moved, lost=lost["descent"], ratio_held=ratio_held)
