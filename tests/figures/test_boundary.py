@@ -24,7 +24,7 @@ def test_kinds_are_two_bits():
     found = numbers.table(fig)
     first = found[found.panel == 1].pivot(index="y", columns="x", values="value").values
     np.testing.assert_array_equal(first, 2 * chaotic + failed)
-    assert list(boundary.KINDS)[3] == "chaotic, failed"
+    assert list(boundary.KINDS)[3] == "above, failed"
 
 
 def test_growth_is_in_units_of_its_start():
