@@ -231,7 +231,8 @@ ratios = {kind: cascades.feigenbaum(points[kind], rounding[kind]) for kind in po
 # |   level 6, with error bars that shrink to nothing.
 figures.cascade(points, onset.value, ratios)
 
-# %% [markdown] The straight lines of {numref}`fig-toy-cascade`a are this geometric approach. The
+# %% [markdown]
+# The straight lines of {numref}`fig-toy-cascade`a are this geometric approach. The
 # doubling points give $\delta =$ {glue:text}`toy-delta:.5f` (error
 # {glue:text}`toy-delta-error:.0e`), the superstable points {glue:text}`toy-delta-superstable:.5f`.
 
@@ -284,7 +285,8 @@ inside = cascades.cascade(cubic, size.window_cascade, found.opening[0], found.cl
 copied = cascades.feigenbaum(inside.doubling, inside.doubling_error)
 share_low, share_median, share_high = found.doubling_share.quantile([0, 0.5, 1])
 
-# %% [markdown] The {glue:text}`toy-windows:d` windows that we find cover
+# %% [markdown]
+# The {glue:text}`toy-windows:d` windows that we find cover
 # {glue:text}`toy-covered:.1f` % of the range between $\eta_\infty$ and the escape. The widest
 # stretch without one measures {glue:text}`toy-gap:.4f` of that range. In theory there is none:
 # windows lie dense, and longer periods would fill that stretch as well. A window ends with a
@@ -450,7 +452,8 @@ names = {
 }
 figures.window_zoom(zooms, [{name: edge[k] for name, edge in names.items()} for k in (0, 1)])
 
-# %% [markdown] In the first window ({numref}`fig-toy-window-zoom`a) each of the two attractors has
+# %% [markdown]
+# In the first window ({numref}`fig-toy-window-zoom`a) each of the two attractors has
 # three lines, each of which grows a tree of its own. The second (b) has a twist that a diagram of
 # one colour hides. Its cycle is symmetric, so at the mark $-1$ the period does not double: the
 # symmetry breaks. The two attractors that were merged become two again, a pair of mirror-image

@@ -211,7 +211,8 @@ alike, alike_same = observables.collapse(by_radius), observables.collapse(same_d
 # |   means deviate by at most 13 per cent, in no order of the radii.
 draw.radii(distance.epochs, by_radius)
 
-# %% [markdown] Over twelve decades of ε any two means of {numref}`fig-slow-radii` differ by at most
+# %% [markdown]
+# Over twelve decades of ε any two means of {numref}`fig-slow-radii` differ by at most
 # a share {glue:text}`slow-alike:.2f`. That is the chance of 20 directions: with the same directions
 # for each ε it is {glue:text}`slow-alike-same:.3f`, and the curves coincide. But what follows does
 # not concern minima. Distances that scale with ε are what any *linear* response shows, stable or
@@ -259,7 +260,8 @@ relative = late["mean_distance"] / late["mean_distance"][0]
 lowest = bootstrap_interval(relative.min(axis=0), np.median, seed=seed)
 swelling = share_interval(relative[-1] > 1)
 
-# %% [markdown] In {numref}`fig-slow-late` distances drop at first, to {glue:text}`slow-lowest:.2f`
+# %% [markdown]
+# In {numref}`fig-slow-late` distances drop at first, to {glue:text}`slow-lowest:.2f`
 # of their initial value in the median network. Then the decay all but stops: in a share
 # {glue:text}`slow-slowing:.2f` of the networks it goes on at less than a tenth of its early rate,
 # and in a share {glue:text}`slow-regrowing:.2f` the distance grows again in the last half.
@@ -301,7 +303,8 @@ gained = bootstrap_interval(more, np.median, seed=seed)
 strict = neutral_share(multipliers, 0.1 / size.epochs)  # neutral over the whole training
 curved = np.median((multipliers < 1 - 1e-3).sum(axis=1))
 
-# %% [markdown] In the median network of {numref}`fig-slow-multipliers` only
+# %% [markdown]
+# In the median network of {numref}`fig-slow-multipliers` only
 # {glue:text}`slow-curved:.0f` of 83 directions contract by more than $10^{-3}$ per epoch, and a
 # share {glue:text}`slow-neutral:.2f` lies within $10^{-3}$ of 1. So a perturbation shrinks along
 # the few curved directions, stays as it is along most, and grows slowly along those where the loss
@@ -339,7 +342,8 @@ effect = bootstrap_interval(strongest, np.median, seed=seed)
 # |   distance rises by about a half, with the strongest it falls below its initial value.
 draw.decays(followed.epochs, curves)
 
-# %% [markdown] The penalty does what the paper suspects, as far as it is strong
+# %% [markdown]
+# The penalty does what the paper suspects, as far as it is strong
 # ({numref}`fig-slow-decay`). With $\lambda = 10^{-2}$ the median distance after 10,000 epochs is
 # {glue:text}`slow-effect:.2f` (95%: {glue:text}`slow-effect-low:.2f` to
 # {glue:text}`slow-effect-high:.2f`) times what it is without. This is about what the penalty does
@@ -415,7 +419,8 @@ draw.learning_curves(
     followed.epochs, followed["accuracy"][..., 0], followed["test_accuracy"][..., 0]
 )
 
-# %% [markdown] The errors of {numref}`fig-slow-flowers` lie where two species overlap. The ensemble
+# %% [markdown]
+# The errors of {numref}`fig-slow-flowers` lie where two species overlap. The ensemble
 # of {numref}`fig-slow-accuracy` is the one behind the shares of this chapter: independent initial
 # conditions, followed beyond the paper's 4,000 epochs, each with two perturbed copies. What
 # concerns the spread of perturbations comes from a smaller ensemble with the paper's 20 copies

@@ -174,7 +174,8 @@ largest = first["mean_distance"][:, : size.long_ensemble].max(axis=0)
 apart = np.log10(largest / gentle["mean_distance"].max(axis=0))
 orders = bootstrap_interval(apart, np.median, seed=seed)
 
-# %% [markdown] {numref}`fig-edge-trajectories` shows what the paper describes. A share
+# %% [markdown]
+# {numref}`fig-edge-trajectories` shows what the paper describes. A share
 # {glue:text}`edge-settles:.2f` of the networks ends with a loss below 0.1 after an erratic
 # transient. In the median network nearby trajectories part {glue:text}`edge-orders:.1f` orders of
 # magnitude further than at $\eta = 0.01$. Late distances oscillate with a small period in a share
@@ -296,7 +297,8 @@ draw.multiverse(summaries, spreads, [names[name] for name in fits])
 values = {f.rule: f.exponent.estimate for f in summaries if f.kept}
 lowest, highest = min(values.values()), max(values.values())
 
-# %% [markdown] The same networks give a mean exponent from {glue:text}`edge-lowest:.2f` to
+# %% [markdown]
+# The same networks give a mean exponent from {glue:text}`edge-lowest:.2f` to
 # {glue:text}`edge-highest:.2f` per epoch ({numref}`fig-edge-multiverse`), a spread that no interval
 # shows. Growth is not a clean exponential: it pauses and speeds up. A short window finds the
 # steepest straight piece, a long one an average, and the formula from epoch 0 the least, because it
@@ -324,7 +326,8 @@ rates = [bootstrap_interval(whole.exponent(a, b)[:, 0], seed=seed) for a, b in s
 # |   between epochs 50 and 200, then falling to nearly zero after epoch 1,000.
 draw.rates_over_time(stretches, rates)
 
-# %% [markdown] Sensitive dependence is a transient ({numref}`fig-edge-transient`). Tangent vectors
+# %% [markdown]
+# Sensitive dependence is a transient ({numref}`fig-edge-transient`). Tangent vectors
 # grow by {glue:text}`edge-rate-first:.2f` per epoch in the first 50 epochs, by up to
 # {glue:text}`edge-rate-top:.2f` where growth is fastest, and by {glue:text}`edge-rate-last:.4f` in
 # the last stretch. A Lyapunov exponent in the strict sense, the limit of long times, would describe
@@ -372,7 +375,8 @@ level, later = np.median(scaled[at_end]), np.median(scaled[-1])
 # |   hundred epochs and then fall.
 draw.sharpness(times, scaled, loss)
 
-# %% [markdown] Most initial networks lie beyond $2/\eta$ already ({numref}`fig-edge-sharpness`). So
+# %% [markdown]
+# Most initial networks lie beyond $2/\eta$ already ({numref}`fig-edge-sharpness`). So
 # training does not lift sharpness to the edge so much as bring it there: in a share
 # {glue:text}`edge-at-edge:.2f` of the networks its median over epochs 2,000 to 4,000 is within 20%
 # of $2/\eta$. The few that start well below rise to the edge, as the literature has it (appendix).
@@ -448,7 +452,8 @@ without = ("between(best_fit(20))", "tangent")  # the window of best_fit(20) aga
 drawn = {names[name]: found for name, found in fits.items() if name not in without}
 draw.window_choices(first.epochs, first["mean_distance"][:, examples], drawn)
 
-# %% [markdown] None of the rules that judge by $R^2$ is safe by itself: the steep start of a noisy
+# %% [markdown]
+# None of the rules that judge by $R^2$ is safe by itself: the steep start of a noisy
 # power law passes the default one. In {numref}`fig-edge-windows` short windows end on a plateau in
 # (c), and on one of two steps in (d). The printed exponent and its variants were added after all
 # the numbers of this chapter had been seen.
@@ -486,7 +491,8 @@ readings.rename(index=names).round(2)
 both = claims.fitting((paper_d, iris_readings), (paper_j, mnist_readings))
 print("Readings within the ranges of both papers:", both)
 
-# %% [markdown] As printed, with $\tau$ at the end of the best window, the exponent is lower than
+# %% [markdown]
+# As printed, with $\tau$ at the end of the best window, the exponent is lower than
 # the slope in that window, here and on MNIST.
 
 # %% [markdown]
@@ -535,7 +541,8 @@ followed, fresh = linear_regime.along_a_fresh_vector(
 )
 print(f"ln of growth in 40 epochs: {np.median(followed):.2f}; fresh: {np.median(fresh):.1f}")
 
-# %% [markdown] At every radius but the smallest most copies part by saturation, a few by rounding
+# %% [markdown]
+# At every radius but the smallest most copies part by saturation, a few by rounding
 # ({numref}`fig-edge-parting`b). Saturation comes at a distance well short of the size of the
 # weights, at $10^{-8}$ in the median at {glue:text}`edge-saturation:.4f` of it. That distance
 # hardly depends on the radius, while the epoch does.

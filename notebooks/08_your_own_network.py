@@ -80,10 +80,8 @@ size = sizes.sizes(
     copies=copies,
     epochs=epochs,
 )
-print("sizes that are not the profile's:", size.changed or "none")
-
-# %% tags=["hide-input"]
 torch.manual_seed(seed)  # of the layers' own initial weights
+print("sizes that are not the profile's:", size.changed or "none")
 
 # %% [markdown]
 # ## A module and data

@@ -277,7 +277,7 @@ def _runs(chapters):
     for chapter in chapters:
         run = chapter.nb.metadata.netdyn
         way = f"profile {run['profile']}, {run['device']}, seed {run['seed']}, {run['executed']}"
-        yield f"{pages.title(chapter.nb)}: {way}, commit {run['commit']}"
+        yield f"{pages.title(chapter.nb).partition(': ')[0]}: {way}, commit {run['commit']}"
 
 
 def _front(project, about, chapters):

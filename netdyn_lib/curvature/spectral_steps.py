@@ -22,7 +22,8 @@ from ..validation import positive
 #: The most that the sharpness is taken to change per unit of distance in weight space.  Where the
 #: threshold is farther off than that, no spectrum is computed (:func:`pause`).
 STEEPEST = 50.0
-LONGEST = 10  # steps without a spectrum, at most
+#: Steps without a spectrum, at most.
+LONGEST = 10
 
 
 def factors(values: Tensor, rate: float, growth: float | None = None) -> Tensor:

@@ -33,6 +33,13 @@ def test_no_pair_is_without_its_source():
 
 
 @each
+def test_the_header_of_a_text_stands_alone(name):
+    """Words behind it would become the cell's title, which no page shows."""
+    lines = PROJECT.source(name).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("# %% [markdown] ")] == []
+
+
+@each
 def test_source_and_pair_agree(name):
     assert PROJECT.committed(name).exists(), "run make notebooks"
     assert notebooks.disagreement(PROJECT, name) == ""

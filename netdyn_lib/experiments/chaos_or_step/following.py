@@ -8,8 +8,10 @@ from ...training.observables import first_hit
 
 #: Epochs over which growth is summed, and shares are taken.
 SPANS = (20, 50, 100, 200)
-SUSTAINED = 20  # epochs
-APART = 0.1  # of the weights' norm: so far away, the flow has left the orbit
+#: Epochs that an arrival must last.
+SUSTAINED = 20
+#: Share of the weights' norm: so far away, the flow has left the orbit.
+APART = 0.1
 _SEPARATION = 1e-7  # of the copy that follows a network, and is set back to that after every step
 _KEPT = ("loss", "test_loss", "test_accuracy", "distance", "path", "ratio", "excess", "apart")
 

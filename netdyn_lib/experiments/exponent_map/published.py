@@ -56,8 +56,9 @@ def write(data, root=None):
 
 
 def load(name, root=None):
-    """Return a published map, as :meth:`netdyn_lib.experiments.exponent_map.grid.ExponentMap
-    .combine` gives it, with values at the lower ends of their steps.
+    """Return a published map, with values at the lower ends of their steps.
+
+    It is as :class:`~netdyn_lib.experiments.exponent_map.grid.ExponentMap` combines it.
 
     Raises as :meth:`netdyn_lib.experiments.published.Shelf.read`.
     """
