@@ -136,6 +136,9 @@ class NeutralDescent:
         W (E, P) ↦ ∇L (E, P), for steps at which no spectrum is needed.
     neutral : bool
         Whether the excess is left out; otherwise this is gradient descent.
+    shortened : bool
+        Whether, instead, the whole step of gradient descent is scaled to the length of what is
+        left of it without the excess: a step as short, which keeps its direction.
 
     Attributes
     ----------
@@ -145,8 +148,15 @@ class NeutralDescent:
         How many spectra were computed.
     """
 
-    def __init__(self, split: Dense | Krylov, gradient: Callable, neutral: bool = True):
-        self._split, self._gradient, self.neutral = split, gradient, neutral
+    def __init__(
+        self,
+        split: Dense | Krylov,
+        gradient: Callable,
+        neutral: bool = True,
+        shortened: bool = False,
+    ):
+        self._split, self._gradient = split, gradient
+        self.neutral, self.shortened = neutral, shortened
         self.rate = positive(split.rate, "rate", "η")
         self.looks = 0
         self._wait = torch.zeros(0, dtype=torch.int64)
@@ -173,6 +183,10 @@ class NeutralDescent:
             parts = self._split(params[rows])
             self._note(parts, own[rows], int(rows[:count].sum()))
             kept = parts.kept if self.neutral else parts.kept + parts.excess
+            if self.shortened:
+                whole = parts.kept + parts.excess
+                share = parts.kept.norm(dim=1) / whole.norm(dim=1).clamp(min=1e-300)
+                kept = share[:, None] * whole
             following[rows] = params[rows] + kept
         moved = (following - params)[:count].norm(dim=1)
         self._wait = torch.where(look, pause(self._room, moved), self._wait - 1)

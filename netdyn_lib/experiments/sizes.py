@@ -166,6 +166,7 @@ _LAPTOP_MAP = dict(compiled=False, rows=5)
 _STEPS = dict(names=("descent", "neutral", "small"), between=(0.5, 1.0))
 _STEPS |= dict(more=("neutral both", "flow", "small isotropic", "small unstable"))
 _STEPS["more"] += ("ball 0.1", "ball 0.3", "ball 1")
+_SHORT = ("descent", "neutral", "shortened", "small")
 _STEPS |= dict(small=(0.1, 0.1), ball_copies=8, substeps=4)  # a tenth of η, at most 0.1
 
 _PAPER = {
@@ -361,12 +362,21 @@ _PAPER = {
             ),
             "digits-step": dict(
                 task="digits",
-                rates=(2.5, 5.0),
-                conditions=10,
+                rates=(0.5, 1.0, 2.5, 5.0, 7.5),
+                conditions=50,
                 epochs=80,
                 flow_epochs=1,
                 copied=50,
-                **_STEPS | dict(more=()),
+                **_STEPS | dict(names=_SHORT, more=()),
+            ),
+            "iris-length": dict(
+                task="iris",
+                rates=_RATES,
+                conditions=50,
+                epochs=250,
+                flow_epochs=1,
+                copied=50,
+                **_STEPS | dict(names=_SHORT, more=()),
             ),
         },
         shown=0.5,  # the learning rate of single trajectories

@@ -68,6 +68,22 @@ def test_the_rest_of_the_step_stays_and_the_parts_add_up_to_gradient_descent():
     assert plain.excess.item() == pytest.approx(parts.excess.norm().item())
 
 
+def test_a_shortened_step_has_the_direction_of_one_and_the_length_of_the_other():
+    matrix, _ = rotated(VALUES)
+    loss = Quadratic(matrix)
+    start = torch.randn(3, 7, dtype=torch.float64, generator=torch.manual_seed(2))
+    kinds = {"neutral": {}, "shortened": {"shortened": True}, "plain": {"neutral": False}}
+    moved = {
+        name: NeutralDescent(Dense(loss.both, 1.0), loss.gradient, **kind).step(start) - start
+        for name, kind in kinds.items()
+    }
+    length = {name: step.norm(dim=1) for name, step in moved.items()}
+    torch.testing.assert_close(length["shortened"], length["neutral"])
+    assert (length["shortened"] < length["plain"]).all()
+    along = (moved["shortened"] * moved["plain"]).sum(1)
+    torch.testing.assert_close(along, length["shortened"] * length["plain"])
+
+
 def test_lanczos_from_the_gradient_gives_the_same_step():
     matrix, _ = rotated(np.concatenate([np.linspace(0, 1, 40), [3.0, 5.0, 9.0]]))
     loss, at = Quadratic(matrix), At(matrix)

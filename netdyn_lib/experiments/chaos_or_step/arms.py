@@ -15,7 +15,8 @@ from ...curvature.spectral_steps import Dense, Krylov, NeutralDescent
 from ...tasks import gradients
 
 #: Arms by name, in the order in which they are shown; those of the ball are named by its radius.
-ARMS = ("descent", "neutral", "neutral both", "flow", "small", "small isotropic", "small unstable")
+ARMS = ("descent", "neutral", "neutral both", "shortened", "flow")
+ARMS += ("small", "small isotropic", "small unstable")
 _DENSE = 300  # parameters; beyond, a dense spectrum takes longer than Lanczos
 GROWTH = 0.01  # that "neutral both" leaves to negative curvature, per step
 _DOMAIN = 1.1  # sharpness/(2/η) beyond which the flow is not followed
@@ -185,9 +186,9 @@ def of(name, derivatives, rate, setting, lengths=None):
     seeds = [(setting.seed, k) for k in range(setting.conditions)]
     if name == "descent":
         return NeutralDescent(derivatives.split(rate), derivatives.gradient, neutral=False)
-    if name.startswith("neutral"):
-        growth = GROWTH if name == "neutral both" else None
-        arm = NeutralDescent(derivatives.split(rate, growth), derivatives.gradient)
+    if name.startswith("neutral") or name == "shortened":
+        split = derivatives.split(rate, GROWTH if name == "neutral both" else None)
+        arm = NeutralDescent(split, derivatives.gradient, shortened=name == "shortened")
         arm.followed = setting.copied  # copies double the number of spectra
         return arm
     if name == "flow":

@@ -61,6 +61,7 @@ def stepped(name, derivatives, rate=1.0, lengths=None, start=None):
         ("descent", 1 - VALUES),
         ("neutral", torch.tensor([1.5, 0.5, -0.5, -1.0, -1.0])),
         ("neutral both", torch.tensor([1.01, 0.5, -0.5, -1.0, -1.0])),
+        ("shortened", 1 - VALUES * (10.75 / 36.75) ** 0.5),  # |steps|² of neutral and descent
         ("small", 1 - 0.1 * VALUES),
         ("ball 0.3", 1 - VALUES),  # the mean gradient of a quadratic is that of the centre
     ],
