@@ -20,7 +20,8 @@
 # - Do copies whose weights separate become different functions? On Iris:
 #   {verdict}`O-function-iris`; on the digits: {verdict}`O-function-digits`. Iris is a mixture: a
 #   share {glue:text}`chaos-iris-far:.2f` of the pairs end at least half as far apart as unrelated
-#   networks, more than half of them as nearly the same function.
+#   networks, more than half of them as nearly the same function. On the digits nearly all parted
+#   pairs have failed to learn; the few that learned are nearly one function.
 # - Does a barrier stand between them, also after their hidden units are matched? On Iris:
 #   {verdict}`O-barrier-iris`; on the digits: {verdict}`O-barrier-digits`
 # - Over the learning rate and the scale of the initial weights, is the level zero of the exponent
@@ -111,12 +112,13 @@ curves = {
 # | label: fig-chaos-growth
 # | fig-cap: >-
 # |   Distance of a perturbed copy in weights (top) and in logits on the test set (bottom), in units
-# |   of its start; median and middle half of 100 networks on Iris, and of the digits' networks that
-# |   the table above counts. At a rate of 10 on Iris, weights part far more than logits.
+# |   of its start; median and middle half of 100 networks on Iris and 50 on the digits. At a rate
+# |   of 10 on Iris, weights part far more than logits.
 # | fig-alt: >-
 # |   Two columns of two panels. On Iris at a rate of 0.1 the medians stay within a factor of ten;
 # |   at 2.5 both distances climb by more than seven orders of magnitude; at 10 the weights climb by
-# |   five, and the logits stay below a thousand. The digits are drawn alike on the right.
+# |   five, and the logits stay below a thousand. On the digits both stay
+# |   near one at 0.1 and 0.5, climb by four orders of magnitude at 2.5, and by more than eight at 10.
 draw.growth(epochs, curves, rates)
 
 # %%
@@ -133,12 +135,13 @@ for task, data in tasks.items():
 # | fig-cap: >-
 # |   Each point is a network and its copy at one learning rate, at the end of training: distance of
 # |   the functions against distance of the weights, both in units of two unrelated networks (100
-# |   networks and 16 rates on Iris). Right of the upright line they have parted; function distances
-# |   below 1e-10 are drawn there.
+# |   networks and 16 rates on Iris, 50 and 10 on the digits). Right of the upright line they have
+# |   parted; function distances below 1e-10 are drawn there.
 # | fig-alt: >-
 # |   Two clouds. On Iris most points of small rates lie at the lower left; right of the upright
 # |   line some gather near one on both axes, and others spread down to function distances of about
-# |   zero, with a row of many points along the lower edge. The digits are drawn alike on the right.
+# |   zero, with a row of many points along the lower edge. On the digits nearly all parted points
+# |   gather near one on both axes.
 pairs = {}
 for task, data in tasks.items():
     apart = data.apart.sel(pair="copy") / data.apart.sel(pair="unrelated").median("init")
@@ -161,11 +164,12 @@ for task in tasks:
 # | fig-cap: >-
 # |   Top: distance of the functions at the end, of copies and of unrelated networks; bottom: share
 # |   of test samples that the two put in different classes. Median and middle half of 100 networks
-# |   on Iris (1,000 epochs) and of the digits' networks.
+# |   on Iris (1,000 epochs) and 50 on the digits (200 epochs).
 # | fig-alt: >-
 # |   Two columns. On Iris the median of copies is near zero at all rates but 2.5, where it comes
 # |   close to that of unrelated networks; from 5 on it is near zero again, while that of unrelated
-# |   networks goes up to one. The digits are drawn alike on the right.
+# |   networks goes up to one. On the digits copies are near zero up to 2.5, and as far apart as
+# |   unrelated networks from 5 on.
 series = {
     task: [
         {p: data[name].sel(pair=p).values for p in data.pair.values}
@@ -180,11 +184,12 @@ draw.over_rates(swept, series, ("function distance", "disagreement"))
 # | fig-cap: >-
 # |   Barriers on the straight line between two ends, of the training loss (top) and of the training
 # |   error (bottom; dashed: the criterion of 2%), with hidden units as they are and matched. Median
-# |   and middle half of 100 networks on Iris and of the digits' networks.
+# |   and middle half of 100 networks on Iris and 50 on the digits.
 # | fig-alt: >-
 # |   Two columns. On Iris the median loss barrier of copies is near zero at all rates but 2.5;
 # |   barriers of unrelated networks are large up to a rate of one and near zero from 5 on, and
-# |   matching lowers them at small rates. The digits are drawn alike on the right.
+# |   matching lowers them at small rates. On the digits no
+# |   median loss barrier of copies can be seen.
 series = {
     task: [
         {f"{p}, {u}": data[name].sel(pair=p, units=u).values
@@ -232,10 +237,15 @@ pd.DataFrame(summary).T.round(3)
 # The output then does not feel the difference, as it would not with the saturated units of chapter
 # 4; that this is the cause was not tested.
 #
-# On the digits {glue:text}`chaos-digits-parted` pairs of {glue:text}`chaos-digits-networks`
-# networks have parted, at all rates together. Their median function distance is
-# {glue:text}`chaos-digits-function:.2f` of that of unrelated networks; a share
-# {glue:text}`chaos-digits-far:.2f` have at least half of it.
+# On the digits {glue:text}`chaos-digits-parted` of 500 pairs have parted. Their median function
+# distance is {glue:text}`chaos-digits-function:.2f` of that of unrelated networks, and a share
+# {glue:text}`chaos-digits-far:.2f` have at least half of it. By the rule they become other
+# functions; but {glue:text}`chaos-digits-failed` of them stand at rates of 5 and more, where no
+# network learns. At 2.5, where training is fastest, only
+# {glue:text}`chaos-digits-trained` of 50 pairs part, and these end at
+# {glue:text}`chaos-digits-trained-function:.2f` of the function distance of unrelated networks. So
+# no pair of good classifiers was found here that chaos had made another function. On Iris there
+# are some.
 #
 # **Barriers.** After matching, a share {glue:text}`chaos-iris-barrier:.2f` of the parted pairs on
 # Iris have an error barrier of at least two percentage points, on the digits
@@ -433,7 +443,13 @@ pd.concat(cells, axis=1).round(3)
 for task, key in (("Iris", "iris"), ("digits", "digits")):
     glue_all(f"chaos-{key}", function=groups[task], barrier=blocked[task], far=far[task])
     glue_all(f"chaos-{key}", parted=int(parted[task].values.sum()))
-glue_all("chaos-digits", networks=tasks["digits"].sizes["init"], rates=len(swept["digits"]))
+glue_all("chaos-digits", rates=len(swept["digits"]))
+learned = (tasks["digits"].test_accuracy > 0.85).values
+both = learned & parted["digits"].values
+glue_all(
+    "chaos-digits", trained=int(both.sum()), failed=int((parted["digits"].values & ~both).sum())
+)
+glue_all("chaos-digits", trained_function=float(np.median(relative["digits"].values[both])))
 trained = (tasks["Iris"].test_accuracy > 0.89).values  # 27 of 30, in single precision: below 0.9
 iris, parted_iris = relative["Iris"].values, parted["Iris"].values
 at_one = parted_iris & (swept["Iris"] == 1.0)[:, None]
@@ -483,7 +499,9 @@ glue_all("chaos", kappa_above=agreement["0.05"], learns=learns)
 # than a third at least half as far apart as unrelated networks, whether training has succeeded or
 # not. So a positive exponent of the weights says that a run is not repeatable weight by weight;
 # whether another run would give another classifier it leaves open: it does for some pairs, and not
-# for others. What decides was not found here.
+# for others. What decides was not found here. On the digits (50 networks at ten learning rates)
+# copies part where training fails, and then they are as unlike as any two networks; where they
+# learn they hardly part.
 #
 # The level zero of the exponent is rougher than a smooth curve over the scales that were counted
 # (five draws of initial weights, one network a cell); whether it is fractal, finer grids
@@ -507,13 +525,16 @@ for task, key in (("Iris", "iris"), ("digits", "digits")):
     count = int(parted[task].values.sum())
     unrelated = tasks[task].disagreement.sel(pair="unrelated").where(parted[task]).mean().item()
     copies = tasks[task].disagreement.sel(pair="copy").where(parted[task]).mean().item()
+    good = parted[task] & (tasks[task].test_accuracy > 0.85)
     judge(
         f"O-function-{key}",
         f"function-{key}",
         groups[task],
         saw=f"{count} parted pairs: a share {far[task]:.2f} is at least half as far apart as "
         f"unrelated networks, {near[task]:.2f} less than a tenth; they disagree on a share "
-        f"{copies:.2f} of the test samples, unrelated networks on {unrelated:.2f}.",
+        f"{copies:.2f} of the test samples, unrelated networks on {unrelated:.2f}. Of the pairs "
+        f"{int(good.sum())} have a test accuracy above 0.85; in the median of these the ratio is "
+        f"{relative[task].where(good).median().item():.2f}.",
     )
     judge(
         f"O-barrier-{key}",
@@ -613,7 +634,8 @@ print("verdicts that hold over the whole interval:", card.verdicts(decisive=True
 #
 # A part of each published file is computed again, by the library's closed form in PyTorch, and
 # compared. The maps were computed by a program in C that takes a seventh of the time and does the
-# same; the tests hold the two against each other.
+# same; the tests hold the two against each other. Networks whose numbers change with the last digits
+# of their initial weights cannot be compared, and are left out.
 
 # %% tags=["nbval-ignore-output"]
 checks = []
@@ -628,9 +650,8 @@ assert all(check.agrees for check in checks), checks
 # The machine was shared, and the runs got less of it than planned.
 # The map has 500 × 500 networks instead of 1,000 × 1,000, and five further draws of $W_0$ were
 # computed instead of eight. The map over 1,000 epochs and the two zooms were not run; the window
-# of the first zoom, by the rule, is below. The digits' panels show
-# {glue:text}`chaos-digits-networks` networks at {glue:text}`chaos-digits-rates` of the 16 learning
-# rates.
+# of the first zoom, by the rule, is below. The digits have 50 networks at
+# {glue:text}`chaos-digits-rates` of the 16 learning rates.
 #
 # Matching leaves out the output's bias: a sigmoid's change of sign moves it, and the assignment
 # does not count that. So a matched sigmoid copy need not be the nearest of all.
@@ -683,6 +704,19 @@ wall = tasks["Iris"].loss_barrier.median("init").values  # (rate, pair, units)
 assert np.all(wall[rate_iris != 2.5, 0] < 0.05) and wall[rate_iris == 2.5, 0, 0] > 0.1
 assert np.all(wall[rate_iris <= 1, 1, 0] > 0.2) and np.all(wall[rate_iris >= 5, 1] < 0.05)
 assert np.all(wall[rate_iris <= 1, 1, 1] < wall[rate_iris <= 1, 1, 0])
+
+rate_digits, digits = swept["digits"], tasks["digits"]
+for one in curves["digits"].values():
+    climb = np.nanmax(np.nanmedian(one, -1) / np.nanmedian(one[:, :1], -1), 1)
+    assert climb[0] < 2 and climb[1] < 2 and 1e4 < climb[2] < 1e6 and climb[3] > 1e8
+ends = {p: digits.function.sel(pair=p).median("init").values for p in ("copy", "unrelated")}
+assert ends["copy"][rate_digits <= 2.5].max() < 0.01
+assert (ends["copy"] > 0.9 * ends["unrelated"])[rate_digits >= 5].all()
+assert digits.loss_barrier.sel(pair="copy").median("init").max() < 0.001
+assert not learned[rate_digits >= 5].any() and learned[rate_digits == 2.5].all()
+assert not parted["digits"].values[rate_digits < 2.5].any()
+assert both.sum() == both[rate_digits == 2.5].sum()
+assert (relative["digits"].values[both] < 0.5).all() and (iris[in_good] >= 0.5).any()
 
 at_left = whole.exponent.values[whole.scale.values < 1, 0]
 assert np.all(at_left >= 0) and round(at_left.mean(), 3) == 0.005
