@@ -410,7 +410,7 @@ assert np.array_equal(exponents.escaped, rates > escape)
 # |   cycles, the widest among them.
 figures.window_widths(found, onset.value - 0.01, escape + 0.005)
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 table = outer.head(10)[["full_period", "word", "opening", "closing", "doubling_share"]]
 table.columns = ["period", "itinerary", "opens at η", "closes at η", "doubles after"]
 table.round(6).set_index("period")

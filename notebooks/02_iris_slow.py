@@ -652,7 +652,7 @@ card.measure(
     "and then at about the rate of the penalty itself.",
 )
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 card
 
 # %% tags=["hide-input"]

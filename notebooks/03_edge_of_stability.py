@@ -670,7 +670,7 @@ card.measure("D-sec4-sharpening", sharpens, saw=f"{few} {beyond}")
 stays = f"the median is {later:.2f} times 2/η after {size.sharp_epochs:,} epochs"
 card.measure("D-fn2-falls", falls, saw=f"Sharpness stays at the edge: {stays}.")
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 card
 
 # %% tags=["hide-input"]

@@ -991,7 +991,7 @@ glue_all("eta5", map_exponent=exponents["map, same epochs"])
 glue_all("eta5", even_loss=100 * bars["even, loss"].get(3, 0.0))
 glue_all("eta5", even_logit=100 * bars["even, logit"].get(3, 0.0))
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-output"]
 card
 
 # %%

@@ -776,7 +776,7 @@ print(best_exponents.without())
 # %% [markdown]
 # At the fastest rate, the same records cut short:
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 table = by_length["Digits"]
 table = table[table["rate"] == digits_fastest.estimate].set_index("epochs")
 table[["share", "share_low", "share_high", "exponent"]].round(2)
@@ -899,7 +899,7 @@ provenance.shown(rule_figures[1], scale)
 # after their numbers had been seen. A longer record offers the rule more windows, so the second
 # column takes the first 60 epochs by themselves.
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 iris_values = readings_of(iris.data.sel(eta=[size.iris_rate]), size.iris_rate)
 paper_d, paper_j = (claims.load()[name] for name in ("D-fig8-lambda", "J-fig3-lambda"))
 start = f"first {size.short_record}"
@@ -1555,7 +1555,7 @@ ends = f"Bisection ends at η = {spot.learning_rate:.2f}, the log grid at {grid.
 ends += f"tried on {size.races} networks."
 card.measure("J-end-bisection", penalty, saw=ends)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-output"]
 card
 
 # %%

@@ -992,7 +992,7 @@ card.measure(
     readings=readings,
 )
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-output"]
 card
 
 # %%

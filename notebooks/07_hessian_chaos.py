@@ -238,15 +238,14 @@ for what, values in training.items():
 # %% tags=["hide-input", "nbval-ignore-output"]
 about = {"loss": "loss, last quarter", "steps to 0.9": "steps to test accuracy 0.9"}
 rows = {
-    (about[what], draw.named(found.arm.item())): {
-        "mean": float(found.mean()),
-        "least": float(found.min()),
-        "greatest": float(found.max()),
-        "networks": int(found.notnull().sum()),
+    f"{about[what]}: {draw.named(found.arm.item())}": {
+        "mean": f"{float(found.mean()):.4g}",
+        "range": f"{float(found.min()):.4g} to {float(found.max()):.4g}",
+        "n": int(found.notnull().sum()),
     }
     for (what, _), found in best.items()
 }
-pd.DataFrame.from_dict(rows, orient="index").map("{:.4g}".format)
+pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # By these the networks without negative directions do worse: some ten times as many steps
@@ -1273,7 +1272,7 @@ saw += " With sigmoid units all small perturbations behave alike: what departs a
 count = known_lengths.sizes["network"]
 card.measure("H-small-sizes", *worst, n=count, saw=saw, source=known_lengths)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-output"]
 card
 
 # %%

@@ -275,7 +275,7 @@ rows.drop(columns="what limits it").set_index(["on", "part"])
 #
 # Of each work and rival the row farthest from its goal:
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 missed = {}  # (work, rival) → the row farthest from its goal
 for row in sorted((row for of in known.values() for row in of.rows), key=lambda row: -row.ratio):
     if row.met is False:
@@ -313,7 +313,7 @@ provenance.shown(draw.shares(known), known)
 #
 # ## Growth, in numbers
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 table = []
 for found in known.values():
     for one in found.growths:
@@ -411,7 +411,7 @@ with torch_utils.one():  # one thread
 steps = balls.shape[0] * balls.shape[1] * size.epochs
 here = 1e6 * np.array(times[1:]) / steps  # the first warms up
 
-# %% tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output", "hide-output"]
 there = next(row for row in known["cpu"].rows if row.work.startswith(size.step_row))
 both = {"benchmark": there.ours, "here, roughly": here}
 table = {name: [np.median(t), np.min(t), np.max(t)] for name, t in both.items()}

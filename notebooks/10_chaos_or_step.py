@@ -22,7 +22,9 @@
 # - Training at the fastest learning rate is slower without that growth: on Iris
 #   {verdict}`O-step-neutral`, on the digits {verdict}`O-step-digits`. All ten networks on the
 #   digits arrive earlier; on Iris fewer fail.
-# - It does not follow that the long step is what helps, for bounded steps are shorter, too.
+# - Bounded steps are shorter, too. But descent whose steps are made as short, in their own
+#   direction, is no faster: on Iris {verdict}`O-step-short-iris`, on the digits
+#   {verdict}`O-step-short-digits`. What helps is to bound the growth, not to walk less.
 # - With other kinds of growth limited as well, networks arrive later, but stay sooner:
 #   {verdict}`O-step-neutral-both` {verdict}`O-step-ball`
 # - Noise as large as that growth makes a small step faster: {verdict}`O-step-noise`. It does so if
@@ -49,6 +51,7 @@
 # | descent | $-\eta\nabla L$ | yes | yes |
 # | neutral | the part along Hessian eigenvectors with $\lambda > 2/\eta$ is scaled by $2/(\eta\lambda)$: its multiplier is $-1$ | shorter | along negative curvature only, to first order |
 # | neutral both | the same, and growth along negative curvature is limited to 1% per step | shorter | no, to first order |
+# | shortened | $-\eta\nabla L$, scaled to the length of the neutral step at the same weights | shorter | less |
 # | flow | the central flow, one unit of time | yes | no |
 # | ball | the mean gradient of 8 copies within $U(-\rho, \rho)$ | yes | less |
 # | small | $\eta/10$, at most 0.1 | no | no |
@@ -91,21 +94,6 @@ here = campaign.load(small_run)  # (rate, arm, network, …), computed here
 iris = published.load("iris-step")
 rates = iris["rate"].values
 fastest = analysis.fastest(iris)  # the number of the rate at which descent is fastest
-
-# %% tags=["nbval-ignore-output"]
-print(f"computed here: {here.sizes['network']} networks at {here.sizes['rate']} learning rates")
-print(f"stored: {iris.sizes['network']} networks at {iris.sizes['rate']} learning rates")
-
-# %% tags=["nbval-ignore-output"]
-rows = {"computed here": here, "stored": iris}  # the first networks are the same
-few = dict(rate=size.shown, network=slice(0, here.sizes["network"] - 1))
-table = {
-    (name, where): data["first"].sel(arm=name, **few).where(lambda t: t <= small_run.epochs).values
-    for name in ("descent", "neutral", "flow", "ball 0.3")
-    for where, data in rows.items()
-}
-print(f"first arrival within {small_run.epochs} epochs at η = {size.shown:g}, network by network")
-pd.DataFrame(table).T
 
 # %% [markdown]
 # ## Single networks
@@ -178,8 +166,9 @@ panels = {"mean epochs / those of descent": (ratio, 1.0, "log")}
 provenance.shown(draw.against_rate(rates, panels), iris)
 
 # %%
-said = [analysis.decision(iris, k)[0] for k in range(len(rates))]
-pd.DataFrame({"by the protocol": said}, index=pd.Index(rates, name="η"))
+said = pd.Series([analysis.decision(iris, k)[0] for k in range(len(rates))], rates)
+for verdict, where in said.groupby(said):
+    print(f"by the protocol {verdict}: η =", ", ".join(f"{rate:g}" for rate in where.index))
 
 # %% [markdown]
 # Where the sharpness stays below $2/\eta$ the arms are one map, and nothing is decided.
@@ -257,20 +246,56 @@ provenance.shown(draw.against_rate(rates, panels), iris)
 # descent is at least as sensitive as descent. So at 1 and above it says what a bounded step does,
 # and not what chaos does.
 
+# %% [markdown]
+# ## A bounded step, or a short one?
+#
+# There is a third difference: scaling a part of a step makes it shorter. So the same networks also
+# descend by *shortened* steps: the whole step of descent, scaled to the length of the neutral step at
+# the same weights. Its direction stays.
+
 # %%
-bounded = {"Iris": (iris, rates[fastest]), "digits": (published.load("digits-step"), 2.5)}
-length = {}
-for name, (data, rate) in bounded.items():
-    path = data["path"].sel(rate=rate, epoch=50)
-    length[name] = over_networks(*(path.sel(arm=arm).values for arm in ("neutral", "descent")))
-told = ", ".join(f"{name} {ratio}" for name, ratio in length.items())
-print(f"path of neutral descent over 50 epochs, in units of that of descent: {told}")
+lengths = published.load("iris-length")
+both = {"Iris": (lengths, rates[fastest]), "digits": (published.load("digits-step"), 2.5)}
+shorter = ("descent", "neutral", "shortened")
+rows = {}
+for name, (data, rate) in both.items():
+    k, path = int(np.argmin(np.abs(data["rate"].values - rate))), data["path"].sel(epoch=50)
+    for arm in shorter[1:]:
+        walked = (path[k].sel(arm=one).values for one in (arm, "descent"))
+        rows[name, arm] = {
+            "path, 50 epochs": over_networks(*walked),
+            "exponent": analysis.kept(data, arm, k),
+            "first arrival": analysis.ratios(data, arm)[k],
+            "sustained": analysis.ratios(data, arm, sustained=True)[k],
+        }
+print("in units of descent, at the fastest learning rate")
+pd.DataFrame(rows).T.map("{:.2f}".format)
+
+# %% tags=["hide-input"]
+# | label: fig-step-short
+# | fig-cap: >-
+# |   Iris, 50 networks at each learning rate, 95% intervals. a, mean of min(τ, 250 epochs); b,
+# |   exponent over the first 50 epochs. Shortened steps are as short as neutral ones at the same
+# |   weights and point where descent does.
+# | fig-alt: >-
+# |   Two panels over learning rates, three curves each. (a) Shortened descent lies on descent at 0.5
+# |   and 1, where neutral descent is lower, and on neutral descent from 2.5 on. (b) At 0.5 the
+# |   exponent of shortened descent lies between the two others.
+wait = {arm: analysis.means(lengths, arm) for arm in shorter}
+expands = {arm: analysis.averages(analysis.exponents(lengths, arm)) for arm in shorter}
+panels = {"mean of min(τ, 250)": (wait, None, "epochs")}
+panels["exponent (per epoch)"] = expands, 0.0, "linear"
+provenance.shown(draw.against_rate(lengths["rate"].values, panels), lengths)
 
 # %% [markdown]
-# There is a third difference: scaling a part of the step makes the step shorter. Over 50 epochs
-# neutral descent walks {glue:text}`step-length:.2f` of the path of descent on Iris and
-# {glue:text}`step-length-digits:.2f` on the digits. The control that is missing is descent with its
-# whole step scaled to that length.
+# Shortened descent is no faster than descent: at the fastest rate it takes
+# {glue:text}`step-short-first:.2f` of its epochs to arrive, and {glue:text}`step-short-ratio:.1f`
+# times those of neutral descent. From 2.5 on, where neutral descent is as sensitive as descent, the
+# two do not differ. So it is not the length. Two things limit the control. Shortened descent
+# walks {glue:text}`step-short-path:.2f` of the path of descent, neutral descent
+# {glue:text}`step-length:.2f`, because it sooner comes to where no step needs to be shortened. And
+# it keeps half of the exponent. Steps that are shorter everywhere are those of a smaller learning
+# rate, and of these none on the grid is faster.
 #
 # ## And on the digits
 #
@@ -475,7 +500,7 @@ if not first.sel(rate=5.0, arm=["descent", "neutral"]).notnull().any():
 why = "No network arrives within 80 epochs in either, so the shares cannot be told apart."
 card.measure("O-step-digits-long", gain_digits, untested=why, saw=saw, source=digits, n=10)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "hide-output"]
 card
 
 # %%
@@ -542,6 +567,27 @@ for name, (seen, average, _) in validated.items():
 # | fig-alt: >-
 # |   Four panels. The predicted loss runs through the oscillating loss of gradient descent.
 draw.predicted(validated)
+
+# %% [markdown]
+# ## Computed here, and stored
+#
+# The figures show stored runs of 50 networks. The first networks of the same comparison are computed
+# when this page is built; here are their first arrivals.
+
+# %% tags=["nbval-ignore-output"]
+print(f"computed here: {here.sizes['network']} networks at {here.sizes['rate']} learning rates")
+print(f"stored: {iris.sizes['network']} networks at {iris.sizes['rate']} learning rates")
+
+# %% tags=["nbval-ignore-output"]
+rows = {"computed here": here, "stored": iris}  # the first networks are the same
+few = dict(rate=size.shown, network=slice(0, here.sizes["network"] - 1))
+table = {
+    (name, where): data["first"].sel(arm=name, **few).where(lambda t: t <= small_run.epochs).values
+    for name in ("descent", "neutral", "flow", "ball 0.3")
+    for where, data in rows.items()
+}
+print(f"first arrival within {small_run.epochs} epochs at η = {size.shown:g}, network by network")
+pd.DataFrame(table).T
 
 # %% [markdown]
 # ## Sustained arrivals, distances and ends

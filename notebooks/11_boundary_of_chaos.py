@@ -218,7 +218,7 @@ summary = {
     for copies in [data.error_barrier.sel(pair="copy")]
     for group, chosen in (("parted", parted[task]), ("not parted", ~parted[task]))
 }
-pd.DataFrame(summary).T.round(3)
+pd.DataFrame(summary).round(3)
 
 # %% [markdown]
 # On Iris {glue:text}`chaos-iris-parted` pairs have parted. In the median their function distance
@@ -332,7 +332,7 @@ known_curves = {
 }
 table = {
     name: {"dimension": value}
-    | {f"measured, {side}²": box_counting.dimension(c[name][1], SIDES)
+    | {f"on {side}²": box_counting.dimension(c[name][1], SIDES)
        for side, c in known_curves.items()}
     for name, (value, _) in known_curves[draws.sizes["rate"]].items()
 }  # fmt: skip
