@@ -362,7 +362,7 @@ _PAPER = {
             ),
             "digits-step": dict(
                 task="digits",
-                rates=(0.5, 1.0, 2.5, 5.0, 7.5),
+                rates=_RATES,
                 conditions=50,
                 epochs=80,
                 flow_epochs=1,
