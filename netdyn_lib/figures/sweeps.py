@@ -146,16 +146,16 @@ def divergence(data, rate, fit, paper=0.68):
         known = slope[~np.isnan(slope)]
         ends = np.append(known, (0, paper or 0.1))
         bins = np.linspace(ends.min(), ends.max() * 1.05, 20)
-        counts = right.histogram(slope[kept], bins, "kept", color=PALETTE[0])
+        counts = right.histogram(slope[kept], bins, "sensitive", color=PALETTE[0])
         hatched = dict(color="#dddddd", hatch="////", edgecolor=MUTED)
-        right.histogram(known[~kept[~np.isnan(slope)]], bins, "discarded", counts, **hatched)
+        right.histogram(known[~kept[~np.isnan(slope)]], bins, "not sensitive", counts, **hatched)
         entries = {
-            "kept": dict(color=PALETTE[0], lw=6),
-            "discarded": dict(color="#cccccc", lw=6),
+            "sensitive": dict(color=PALETTE[0], lw=6),
+            "not sensitive": dict(color="#cccccc", lw=6),
             "window": style.WINDOW,
         }
         mean_kept = slope[kept].mean() if kept.any() else None
-        for value, name, looks in ((mean_kept, "mean of kept", _BOLD), (paper, "paper", GOAL)):
+        for value, name, looks in ((mean_kept, "mean of sensitive", _BOLD), (paper, "paper", GOAL)):
             if value is not None:
                 right.mark(value, f"{name} {value:.2f}", **{"ls": "-"} | looks)
                 entries[f"{name} {value:.2f}"] = looks
@@ -378,7 +378,9 @@ def regimes(by_record, arrivals, fastest):
         top.set(ylabel=SHARE, ylim=_UNIT)
         log_epochs(below, "epochs to the target")
         below.set(xlabel=RATE)
-        backgrounds = [Patch(**looks) for kind, looks in _REGIMES.items() if kind in kinds]
+        looks = _REGIMES | {"mixed": _REGIMES["mixed"] | dict(label="some sensitive")}
+        shown = _REGIMES if len(by_record) > 1 else looks
+        backgrounds = [Patch(**look) for kind, look in shown.items() if kind in kinds]
         top.legend(loc="center left")
         fig.legend(handles=backgrounds, loc="outside lower center", ncols=3)
         fig.align_ylabels()

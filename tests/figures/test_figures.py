@@ -430,7 +430,7 @@ def sweeps_cases():
     ends = np.exp(fit.intercept[0] + fit.slope[0] * np.array([fit.start[0], fit.stop[0]]))
     mean = fit.slope[fit.kept()].mean()
     expected = {(1, "one copy"): copies, (1, "fit"): ends, (3, "paper 0.68", "x"): 0.68}
-    expected |= {(3, f"mean of kept {mean:.2f}", "x"): mean}
+    expected |= {(3, f"mean of sensitive {mean:.2f}", "x"): mean}
     yield "divergence", figure, expected | {(2, FIRST): MEAN.sel(eta=7.5, init=0)}
 
     figure = sweeps.exponent_by_rate({"laptop": FOUND, "paper scale": FOUND})
