@@ -646,7 +646,7 @@ card.measure(
     "D-fig8-kept",
     summary.share,
     saw=f"Under the other readings {', '.join(others)}. A share {overlooked.estimate:.2f} of the "
-    "discarded grew more than 1e5-fold: the rule chose a plateau.",
+    "others grew more than 1e5-fold: the rule chose a plateau.",
 )
 card.measure(
     "D-fig8-unimodal",

@@ -117,8 +117,8 @@ curves = {
 # | fig-alt: >-
 # |   Two columns of two panels. On Iris at a rate of 0.1 the medians stay within a factor of ten;
 # |   at 2.5 both distances climb by more than seven orders of magnitude; at 10 the weights climb by
-# |   five, and the logits stay below a thousand. On the digits both stay
-# |   near one at 0.1 and 0.5, climb by four orders of magnitude at 2.5, and by more than eight at 10.
+# |   five, and the logits stay below a thousand. On the digits both stay near one at 0.1 and 0.5,
+# |   climb by four orders of magnitude at 2.5, and by more than eight at 10.
 draw.growth(epochs, curves, rates)
 
 # %%
@@ -385,8 +385,8 @@ draw.boxes(SIDES, counted, shown)
 # rise from 1.41 to 1.74; so do those of a band of noise, and, less, those of a Weierstrass graph.
 #
 # The boundary cannot be fractal at all scales, either: after 100 epochs the exponent is a smooth
-# function of $\eta$ and $s$ (exercise 2). At the left of the map, level zero separates networks that
-# leave a saddle from those that start in a valley, which is no boundary of chaos.
+# function of $\eta$ and $s$ (exercise 2). At the left of the map, level zero separates networks
+# that leave a saddle from those that start in a valley, which is no boundary of chaos.
 # {cite:t}`sohldickstein2024` found the boundary of divergence fractal over more decades; ours is
 # another boundary.
 #
@@ -634,8 +634,8 @@ print("verdicts that hold over the whole interval:", card.verdicts(decisive=True
 #
 # A part of each published file is computed again, by the library's closed form in PyTorch, and
 # compared. The maps were computed by a program in C that takes a seventh of the time and does the
-# same; the tests hold the two against each other. Networks whose numbers change with the last digits
-# of their initial weights cannot be compared, and are left out.
+# same; the tests hold the two against each other. Networks whose numbers change with the last
+# digits of their initial weights cannot be compared, and are left out.
 
 # %% tags=["nbval-ignore-output"]
 checks = []
