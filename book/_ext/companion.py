@@ -85,7 +85,7 @@ class Verdict(Claim):
         row = self.row()
         verdict = row["verdict"] if row else "not tested"
         on = f" on {row['judged_on']}" if row and row.get("judged_on") else ""
-        many = f", n = {row['n']:,}" if row and row.get("n") else ""
+        many = f", n\u00a0=\u00a0{row['n']:,}" if row and row.get("n") else ""
         said = f"{verdict}{on}{many}" if row else "not judged in this run"
         kind = verdict.replace(" ", "-")
         page = self.env.app.builder.get_relative_uri(self.env.docname, SCORECARD)

@@ -113,7 +113,7 @@ def test_a_verdict_is_a_badge_that_leads_to_its_claim(built):
     badges = soup(built, "notebooks/a.html").select("a.verdict")
     assert [(a.get_text(), a["class"], a["href"]) for a in badges] == [
         (
-            "not reproduced, n = 1,500",
+            "not reproduced, n\u00a0=\u00a01,500",
             ["verdict", "verdict-not-reproduced", "reference", "internal"],
             "../book/scorecard.html#claim-A",
         ),
