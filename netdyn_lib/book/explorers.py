@@ -238,7 +238,10 @@ def _curves(data):
     epochs = data["epoch"].values
     every = -(-(len(epochs) - 1) // (sizes.sizes("explorers").points - 1))
     there = data["present"].values[:, :, None]
-    cut = lambda values: np.where(there, values.transpose(0, 2, 1)[:, :, ::every], np.nan)  # noqa: E731
+
+    def cut(values):
+        return np.where(there, values.transpose(0, 2, 1)[:, :, ::every], np.nan)
+
     with np.errstate(divide="ignore"):
         loss = np.log(data["loss"].transpose("eta", "epoch", "init").values.astype(float))
     accuracy = data["test_accuracy"].transpose("eta", "epoch", "init").values.astype(float)

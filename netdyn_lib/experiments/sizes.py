@@ -166,8 +166,10 @@ _LAPTOP_MAP = dict(compiled=False, rows=5)
 _STEPS = dict(names=("descent", "neutral", "small"), between=(0.5, 1.0))
 _STEPS |= dict(more=("neutral both", "flow", "small isotropic", "small unstable"))
 _STEPS["more"] += ("ball 0.1", "ball 0.3", "ball 1")
-_SHORT = ("descent", "neutral", "shortened", "small")
 _STEPS |= dict(small=(0.1, 0.1), ball_copies=8, substeps=4)  # a tenth of η, at most 0.1
+_LONG_STEPS = _STEPS | dict(rates=_RATES, conditions=50, flow_epochs=100, copied=100)
+_SHORT_STEPS = _LONG_STEPS | dict(more=(), flow_epochs=1, copied=50)
+_SHORT_STEPS |= dict(names=("descent", "neutral", "shortened", "small"))
 
 _PAPER = {
     "05_mnist_cifar": dict(
@@ -351,33 +353,9 @@ _PAPER = {
     "11_boundary_of_chaos": dict(maps=_MAPS, functions=_FUNCTIONS),
     "10_chaos_or_step": dict(
         comparisons={
-            "iris-step": dict(
-                task="iris",
-                rates=_RATES,
-                conditions=50,
-                epochs=250,
-                flow_epochs=100,
-                copied=100,
-                **_STEPS,
-            ),
-            "digits-step": dict(
-                task="digits",
-                rates=_RATES,
-                conditions=50,
-                epochs=80,
-                flow_epochs=1,
-                copied=50,
-                **_STEPS | dict(names=_SHORT, more=()),
-            ),
-            "iris-length": dict(
-                task="iris",
-                rates=_RATES,
-                conditions=50,
-                epochs=250,
-                flow_epochs=1,
-                copied=50,
-                **_STEPS | dict(names=_SHORT, more=()),
-            ),
+            "iris-step": dict(_LONG_STEPS, task="iris", epochs=250),
+            "digits-step": dict(_SHORT_STEPS, task="digits", epochs=80),
+            "iris-length": dict(_SHORT_STEPS, task="iris", epochs=250),
         },
         shown=0.5,  # the learning rate of single trajectories
         checked=0.01,  # the greatest difference of a recomputed number
